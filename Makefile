@@ -1,0 +1,51 @@
+# Everyday commands. Each does its own set-up, so that any of them works in a fresh clone; `make` lists them.
+# cargo builds where CARGO_TARGET_DIR says, else into target/.
+
+SECONDS ?= 60
+TARGET  ?=
+ONCE    ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-test build run test lint fmt bench speed doc fuzz clean-mesh
+
+help: ## List these commands
+	@echo 'x0, a peer-to-peer mesh node. Commands:'
+	@awk -F ' ## ' '/^[a-z-]+:.* ## /{sub(/:.*/, "", $$1); printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@echo 'The first build compiles RocksDB from source: 20 to 30 minutes in all on two idle cores, once.'
+
+setup: ## Install what building and running need (as root; otherwise prints the line to run)
+	@scripts/setup.sh build
+
+setup-test: ## Install that and what `make test` needs
+	@scripts/setup.sh test
+
+build: setup ## Build all programs (V=1 names every crate)
+	@scripts/cargo.sh build --locked --workspace
+
+run: build ## Start 8 real nodes, tell their story, stay up until Ctrl-C (ONCE=1 ends after the story)
+	@"$$(scripts/target-dir.sh)/debug/x0-testnet" tour $(if $(ONCE),--once)
+
+test: ## Run every check and every test, as CI does (STAGE="lint tests" for some, FUZZ_SECONDS=n)
+	@scripts/test.sh $(STAGE)
+
+lint: setup-test ## Check formatting, scripts, purity, dependencies and lints
+	@scripts/test.sh format scripts purity deny lint
+
+fmt: ## Format the Rust code
+	@cargo fmt --all
+
+bench: setup ## Measure the cost of checks, records and the simulator, in the release profile
+	@cargo bench --locked -p x0-crypto -p x0-protocol -p x0-sim --bench '*'
+
+speed: build ## Measure a mesh of 30 real nodes: idling, spreading, repair, catch-up
+	@"$$(scripts/target-dir.sh)/debug/x0-testnet" journey speed
+
+doc: setup ## Build the documentation of our crates
+	@RUSTDOCFLAGS='--deny warnings' scripts/cargo.sh doc --locked --workspace --no-deps
+	@echo "open $$(scripts/target-dir.sh)/doc/x0_protocol/index.html"
+
+fuzz: setup ## Fuzz the decoders (SECONDS=n each, TARGET=record for one)
+	@scripts/fuzz.sh $(SECONDS) $(TARGET)
+
+clean-mesh: ## Remove what meshes left behind that were killed before they could clean up
+	@scripts/clean-mesh.sh
