@@ -1,0 +1,42 @@
+//! Keys, signatures, content ids, capabilities and sealing: everything in x0 that is secret or proves something.
+//!
+//! - [`Identity`] and [`PublicKey`]: one Ed25519 key per node; its public half is written as a libp2p peer id.
+//! - [`Signature`], [`verify`], [`verify_batch`]: signatures that carry a [`Namespace`], under one validity rule.
+//! - [`ContentId`]: the name of a block of DAG-CBOR by its hash.
+//! - [`capability`]: Biscuit tokens that say what an agent may do, narrowed offline, checked by Datalog.
+//! - [`seal`] and [`open`]: bytes locked with a passphrase.
+//! - [`MembershipCommitment`]: what a member publishes so that it can later prove membership without its name.
+//!
+//! Verification is pure: it reads no clock and no randomness, so every node answers alike. Only making new
+//! secrets ([`Identity::generate`], [`capability::Token::grant`], [`capability::Token::attenuate`], [`seal`])
+//! asks the operating system for randomness.
+//!
+//! The crate does not decide anything about a mesh: who is a member, which root counts and what time it is are
+//! given to it.
+
+pub mod capability;
+
+mod content_id;
+mod fixed_bytes;
+mod identity;
+mod identity_file;
+mod membership;
+mod poseidon;
+mod sealed;
+mod signature;
+
+pub use content_id::{ContentId, ParseContentIdError};
+pub use identity::{Identity, InvalidPublicKey, PublicKey};
+pub use identity_file::IdentityFileError;
+pub use membership::MembershipCommitment;
+pub use sealed::{OpenError, SealError, open, seal};
+pub use signature::{
+    BadSignature, BadSignatures, Namespace, Signature, Signed, verify, verify_batch,
+};
+
+/// Reports that the operating system gave no randomness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the operating system gave no randomness ({0}); free some file handles or memory and try again"
+)]
+pub struct NoRandomness(#[from] getrandom::Error);
