@@ -1,0 +1,300 @@
+//! What the local user asks of the node, and what comes back.
+//!
+//! A command that makes a record is answered once the record is on disk: what is acknowledged
+//! survives a crash.
+
+use std::sync::Arc;
+
+use x0_crypto::{
+    ContentId, PublicKey,
+    capability::{Capability, RevocationId, RootKey, Token},
+};
+
+use super::{
+    reject::{ActRefusal, RejectReason},
+    time::{Millis, Mono, Wall},
+};
+use crate::{
+    spine::{audit::tree::Hash, directory::Member},
+    wire::{Change, Outcome, PolicyName, Reason, Region, Rules, Targets},
+};
+
+/// Something the local user asks.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Asks how the node and its mesh are.
+    Status,
+    /// Lists the open links.
+    Links,
+    /// Lists the members.
+    Members,
+    /// Opens a door for one newcomer.
+    Invite {
+        /// Public half of the one-time key.
+        key: PublicKey,
+        /// How long the door stays open.
+        life: Millis,
+    },
+    /// Makes a capability token known to the mesh.
+    PublishCapability {
+        /// The root it is signed under.
+        root: RootKey,
+        /// The token.
+        token: Token,
+    },
+    /// Revokes tokens granted by the own root.
+    Revoke {
+        /// The blocks to revoke.
+        ids: Vec<RevocationId>,
+        /// Why.
+        reason: Reason,
+    },
+    /// Lists the capability tokens known here.
+    Capabilities,
+    /// Accepts a delegation root for acts on this node, or no longer.
+    AcceptRoot {
+        /// The root.
+        root: RootKey,
+        /// Whether it is accepted from now on.
+        accepted: bool,
+    },
+    /// Asks other nodes for a change.
+    Propose {
+        /// What; `from_version` is filled in from this node's own policy.
+        change: Change,
+        /// Where.
+        targets: Aim,
+        /// The agent's token.
+        token: Token,
+        /// The root it is signed under.
+        root: RootKey,
+        /// How long the act may wait for execution.
+        life: Millis,
+    },
+    /// Changes this node alone.
+    Local {
+        /// What.
+        change: Change,
+        /// The token of the agent that asks.
+        token: Token,
+    },
+    /// Lists the acts known here, newest first.
+    Acts,
+    /// Shows the policies in force here.
+    Policies,
+    /// Leaves the mesh.
+    Leave,
+    /// States as a committee seat that a member be removed.
+    Remove {
+        /// Who.
+        member: PublicKey,
+        /// Why.
+        reason: Reason,
+    },
+    /// Asks for the head of the own audit log and for those seen of others.
+    AuditHeads,
+    /// Starts a catch-up with every linked peer now.
+    CatchUp,
+}
+
+impl Command {
+    /// Tells whether the command only asks: it makes no record and changes nothing.
+    pub const fn is_question(&self) -> bool {
+        match self {
+            Self::Status
+            | Self::Links
+            | Self::Members
+            | Self::Capabilities
+            | Self::Acts
+            | Self::Policies
+            | Self::AuditHeads
+            | Self::CatchUp => true,
+            Self::Invite { .. }
+            | Self::PublishCapability { .. }
+            | Self::Revoke { .. }
+            | Self::AcceptRoot { .. }
+            | Self::Propose { .. }
+            | Self::Local { .. }
+            | Self::Leave
+            | Self::Remove { .. } => false,
+        }
+    }
+}
+
+/// How the targets of an act are chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// As the record will say.
+    At(Targets),
+    /// So many other members, drawn at random by this node.
+    Count(u32),
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// To [`Command::Status`].
+    Status(Box<Status>),
+    /// To [`Command::Links`].
+    Links(Vec<LinkView>),
+    /// To [`Command::Members`].
+    Members(Vec<Member>),
+    /// To commands that make a record: it is on disk and on its way.
+    Recorded(ContentId),
+    /// To [`Command::Capabilities`].
+    Capabilities(Vec<CapabilityView>),
+    /// To [`Command::Acts`].
+    Acts(Vec<ActView>),
+    /// To [`Command::Policies`].
+    Policies(Vec<PolicyView>),
+    /// To [`Command::AuditHeads`].
+    AuditHeads(AuditHeads),
+    /// To commands that change only this node: it is done.
+    Done,
+}
+
+/// How the node and its mesh are.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// This node.
+    pub node: PublicKey,
+    /// The mesh's id.
+    pub mesh: ContentId,
+    /// The mesh's name.
+    pub name: String,
+    /// Rules of validity in force.
+    pub rules: Rules,
+    /// Mesh seconds per real second.
+    pub time_scale: u32,
+    /// Active members.
+    pub members: u32,
+    /// Open, greeted links.
+    pub links: u32,
+    /// Links the self-healing loop keeps up.
+    pub links_target: u64,
+    /// Records known.
+    pub records: u64,
+    /// Records waiting for one they depend on.
+    pub orphans: u32,
+    /// Whether the own chain's head is known, so that this node may write and execute.
+    pub ready: bool,
+    /// Entries in the own audit log.
+    pub audit_size: u64,
+    /// Nodes an act may touch with a token alone.
+    pub token_reach: u32,
+    /// Seats whose statements remove a member, and how many must agree.
+    pub seats: (u32, u32),
+    /// Whether this node is still an active member.
+    pub member: bool,
+    /// Time of the last repair by the self-healing loop, if there was one.
+    pub last_repair: Option<Millis>,
+}
+
+/// An open link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkView {
+    /// The peer at the other end.
+    pub peer: PublicKey,
+    /// Whether this side dialled.
+    pub dialled: bool,
+    /// Whether both sides have greeted.
+    pub greeted: bool,
+    /// Since when it is up.
+    pub since: Mono,
+}
+
+/// A capability token known here.
+#[derive(Clone, Debug)]
+pub struct CapabilityView {
+    /// The record that made it known.
+    pub id: ContentId,
+    /// Who published it.
+    pub publisher: PublicKey,
+    /// The token, verified and understood.
+    pub capability: Arc<Capability>,
+    /// Whether it was revoked.
+    pub revoked: bool,
+    /// Whether this node takes acts under its root.
+    pub accepted: bool,
+}
+
+/// An act known here.
+#[derive(Clone, Debug)]
+pub struct ActView {
+    /// Its record.
+    pub id: ContentId,
+    /// The agent.
+    pub agent: PublicKey,
+    /// What it changes, in words.
+    pub change: String,
+    /// Where.
+    pub targets: Targets,
+    /// When it was written.
+    pub time: Wall,
+    /// What became of it here, if this node is a target.
+    pub here: Option<Outcome>,
+    /// For own acts: what became of it elsewhere.
+    pub elsewhere: Vec<(PublicKey, Outcome)>,
+}
+
+/// A policy in force here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyView {
+    /// Its name.
+    pub policy: PolicyName,
+    /// Its value.
+    pub value: u64,
+    /// How often it was changed.
+    pub version: u64,
+}
+
+/// The heads of audit logs known here.
+#[derive(Clone, Debug)]
+pub struct AuditHeads {
+    /// Entries in the own log.
+    pub size: u64,
+    /// The root over them.
+    pub root: Hash,
+    /// Peers that hold the own head or an earlier one.
+    pub witnesses: Vec<(PublicKey, u64)>,
+    /// The newest heads seen of others.
+    pub seen: Vec<crate::wire::LogHead>,
+}
+
+/// Why a command was not carried out, with the mend.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// The node has not found the head of its own chain yet.
+    #[error(
+        "this node is still asking its peers for the head of its own record chain, so that it does not \
+         write the same place twice: try again in a few seconds, or check `x0 peers`"
+    )]
+    NotReady,
+    /// The node is no longer a member.
+    #[error("this node is no longer a member of the mesh: join again with a new invite")]
+    NotAMember,
+    /// The act is refused by this node's own check, as its targets would refuse it.
+    #[error("refused: {0}")]
+    Act(#[from] ActRefusal),
+    /// The token does not hold.
+    #[error("the token does not hold: {0}")]
+    Token(String),
+    /// The record cannot be made.
+    #[error("the record cannot be made: {0}")]
+    Record(#[from] RejectReason),
+    /// A value is out of range.
+    #[error("{0}")]
+    OutOfRange(String),
+    /// Only a seat may say this.
+    #[error("only a seat of the genesis may state a removal; the seats are {0}")]
+    NotASeat(String),
+    /// There is no such member.
+    #[error("{0} is not an active member: `x0 peers --members` lists them")]
+    NoSuchMember(PublicKey),
+    /// The region is not in the genesis list.
+    #[error("the region {0} is not in the genesis list")]
+    NoSuchRegion(Region),
+    /// The change was approved but could not be carried out.
+    #[error("the change was approved but failed: {0}")]
+    Failed(String),
+}

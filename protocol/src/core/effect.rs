@@ -1,0 +1,226 @@
+//! Everything a peer can ask of the world.
+//!
+//! *Persist before send*: effects that others will rely on are not in the outbox until the driver
+//! has confirmed the write they rest on.
+
+use x0_crypto::{ContentId, PublicKey};
+
+use super::{
+    command::{CommandError, Reply},
+    event::Event,
+    ids::{CommandId, JobId, MessageId, RequestId, RequestToken},
+    job::Job,
+    time::{Mono, Wall},
+};
+use crate::{
+    anti_meave::Approved,
+    spine::audit::{Entry, tree::Hash},
+    wire::{Change, Draft, LogHead, PolicyName, Record, Request, Response, Topic, Verified},
+};
+
+/// Something the driver is to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Gossips a record.
+    Publish {
+        /// The topic of its class.
+        topic: Topic,
+        /// The record.
+        record: Record,
+    },
+    /// Reports on a gossip message, which decides whether it travels on.
+    Report {
+        /// The message.
+        message: MessageId,
+        /// What became of it.
+        verdict: MessageVerdict,
+    },
+    /// Sends a request; the driver dials if there is no link and owes an [`super::input::Input::Response`].
+    Request {
+        /// To be returned with the response.
+        id: RequestId,
+        /// To whom.
+        to: PublicKey,
+        /// What.
+        request: Request,
+    },
+    /// Sends stored records to a peer as [`Request::Push`], as many as fit one message.
+    Push {
+        /// To be returned with the response.
+        id: RequestId,
+        /// To whom.
+        to: PublicKey,
+        /// Which records.
+        records: Vec<ContentId>,
+    },
+    /// Answers a request.
+    Respond {
+        /// From the request.
+        token: RequestToken,
+        /// The answer.
+        response: Response,
+    },
+    /// Answers a request with stored records as [`Response::Records`], as many as fit one message.
+    RespondRecords {
+        /// From the request.
+        token: RequestToken,
+        /// Which records.
+        records: Vec<ContentId>,
+    },
+    /// Runs a job.
+    Check {
+        /// To be returned with the verdict.
+        id: JobId,
+        /// What to run.
+        job: Job,
+    },
+    /// Signs a record with the node's identity.
+    Sign {
+        /// To be returned with the record.
+        id: JobId,
+        /// What to sign.
+        draft: Box<Draft>,
+    },
+    /// Signs the head of the audit log.
+    SignHead {
+        /// To be returned with the head.
+        id: JobId,
+        /// Entries in the log.
+        size: u64,
+        /// Root over them.
+        root: Hash,
+        /// When.
+        time: Wall,
+    },
+    /// Writes to the store, all or nothing, and confirms when it is safe on disk.
+    Persist {
+        /// To be returned with the confirmation.
+        id: JobId,
+        /// What to write, in order.
+        writes: Vec<Write>,
+    },
+    /// Carries out an approved change on this node: dials or hangs up, or applies a policy's value.
+    Execute {
+        /// To be returned with the result.
+        id: JobId,
+        /// The change, and the proof that it was approved.
+        change: Approved<Change>,
+    },
+    /// Answers a command.
+    Reply {
+        /// From the command.
+        id: CommandId,
+        /// The answer.
+        reply: Result<Reply, CommandError>,
+    },
+    /// Tells the user what happened.
+    Notify(Event),
+    /// Lets peers through the network gate as members.
+    Admit(Vec<PublicKey>),
+    /// Shuts the network gate to a peer and ends its links.
+    Expel(PublicKey),
+    /// Ends the links to a peer.
+    Disconnect(PublicKey),
+}
+
+/// What became of a gossip message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageVerdict {
+    /// It is good and travels on.
+    Accept,
+    /// It is the sender's fault: it stops here and costs the sender score.
+    Reject,
+    /// It stops here and is nobody's fault.
+    Ignore,
+}
+
+/// One thing to be written to the store.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// A verified record.
+    Record(Verified<Record>),
+    /// An act this node is about to execute: never again, whatever happens.
+    Executed(ContentId),
+    /// A policy's new value.
+    Policy {
+        /// Which.
+        policy: PolicyName,
+        /// Its version.
+        version: u64,
+        /// Its value.
+        value: u64,
+    },
+    /// An entry of the own audit log.
+    Audit {
+        /// Its place, from 0.
+        index: u64,
+        /// What it says.
+        entry: Entry,
+    },
+    /// The newest log head seen of another node.
+    Witnessed(LogHead),
+    /// Whether this node shows and uses a delegation root of its own choice.
+    AcceptRoot {
+        /// The root.
+        root: x0_crypto::capability::RootKey,
+        /// Whether it is accepted from now on.
+        accepted: bool,
+    },
+}
+
+/// The effects of one call to [`crate::Peer::handle`], in order.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    effects: Vec<Effect>,
+}
+
+impl Outbox {
+    /// Makes an empty outbox; drivers keep one and drain it after every call.
+    pub const fn new() -> Self {
+        Self {
+            effects: Vec::new(),
+        }
+    }
+
+    /// Takes all effects out, in order, keeping the allocation.
+    pub fn drain(&mut self) -> std::vec::Drain<'_, Effect> {
+        self.effects.drain(..)
+    }
+
+    /// Tells whether there is nothing to do.
+    pub const fn is_empty(&self) -> bool {
+        self.effects.is_empty()
+    }
+
+    pub(crate) fn push(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    pub(crate) fn extend(&mut self, effects: impl IntoIterator<Item = Effect>) {
+        self.effects.extend(effects);
+    }
+}
+
+/// When a peer wants to be woken, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline {
+    /// Not before this moment.
+    pub at: Mono,
+    /// What is due then.
+    pub why: Why,
+}
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// A link has stayed ungreeted for too long.
+    Greeting,
+    /// Nobody told the head of the own chain in time.
+    HeadWait,
+    /// The head of the audit log is to be gossiped.
+    HeadGossip,
+    /// A catch-up with a linked peer is due.
+    CatchUp,
+    /// The self-healing loop looks at its links again.
+    Healing,
+}

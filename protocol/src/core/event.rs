@@ -1,0 +1,109 @@
+//! What a peer tells its user as it happens: the source of the live views and of the log.
+
+use x0_crypto::{ContentId, PublicKey};
+
+use super::time::Millis;
+
+/// Something the user of the node may want to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A link to a member is open and greeted.
+    Linked {
+        /// The member.
+        peer: PublicKey,
+    },
+    /// A link to a member is gone.
+    Unlinked {
+        /// The member.
+        peer: PublicKey,
+    },
+    /// A peer was turned away.
+    TurnedAway {
+        /// The peer.
+        peer: PublicKey,
+        /// Why.
+        why: String,
+    },
+    /// A member joined.
+    Joined {
+        /// The member.
+        member: PublicKey,
+    },
+    /// A member left or was removed.
+    Gone {
+        /// The member.
+        member: PublicKey,
+    },
+    /// A record from outside was refused.
+    Rejected {
+        /// Who sent it.
+        from: PublicKey,
+        /// Why.
+        why: String,
+    },
+    /// A new record of the mesh is known here.
+    Recorded {
+        /// The record.
+        id: ContentId,
+        /// Its author.
+        author: PublicKey,
+        /// Its kind's number.
+        kind: u16,
+    },
+    /// An act was executed on this node.
+    Executed {
+        /// The act's record; `None` for a local act.
+        act: Option<ContentId>,
+        /// What changed, in words.
+        change: String,
+    },
+    /// An act was refused on this node.
+    Refused {
+        /// The act's record; `None` for a local act.
+        act: Option<ContentId>,
+        /// Why.
+        why: String,
+    },
+    /// A target told what became of an own act.
+    Outcome {
+        /// The act's record.
+        act: ContentId,
+        /// The target.
+        target: PublicKey,
+        /// Whether it was executed there.
+        executed: bool,
+    },
+    /// A catch-up with a peer ended.
+    CaughtUp {
+        /// The peer.
+        with: PublicKey,
+        /// Records that came.
+        received: u32,
+        /// Records that went.
+        sent: u32,
+    },
+    /// An author signed two different records at the same place.
+    ForkFound {
+        /// The author.
+        author: PublicKey,
+        /// The place in its chain.
+        seq: u64,
+    },
+    /// A node showed a log head that contradicts an earlier one.
+    SplitView {
+        /// The node.
+        author: PublicKey,
+    },
+    /// The self-healing loop replaced a lost link.
+    Healed {
+        /// The new peer.
+        peer: PublicKey,
+        /// Time from the loss to the greeting of the new peer.
+        took: Millis,
+    },
+    /// Authoring is open: the own chain's head is known.
+    Ready {
+        /// How many peers vouched for the head.
+        witnesses: u8,
+    },
+}

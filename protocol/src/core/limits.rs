@@ -1,0 +1,81 @@
+//! Every bound of the protocol in one place, each with its unit and its reason.
+//!
+//! A bound on remote data is checked before the data is used; a bound on a queue comes with the
+//! policy for a full queue at the place where the queue lives.
+
+use super::time::Millis;
+
+/// Largest encoded record, bytes: an act naming [`ACT_TARGETS_MAX`] nodes with a full token fits.
+pub const RECORD_BYTES_MAX: usize = 128 * 1024;
+
+/// Largest encoded request or response between two peers, bytes: one full page of records.
+pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Most records in one page of a catch-up; with small records a page stays below 256 KiB.
+pub const PAGE_RECORDS_MAX: usize = 256;
+
+/// Most encoded bytes in one page of a catch-up: leaves room for framing in a message.
+pub const PAGE_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 64 * 1024;
+
+/// Most founders in a genesis record; larger meshes grow by invitation.
+pub const FOUNDERS_MAX: usize = 512;
+
+/// Most regions a genesis may list: coarse labels, never locations.
+pub const REGIONS_MAX: usize = 64;
+
+/// Most nodes an act may name one by one; wider acts name all members or a region.
+pub const ACT_TARGETS_MAX: usize = 2_000;
+
+/// Most warrants (ticket, co-signatures, vote) one act may carry.
+pub const ACT_WARRANTS_MAX: usize = 64;
+
+/// Longest life of an act from its date to its expiry: a stale act must not fire later.
+pub const ACT_LIFE_MAX: Millis = Millis::from_mins(10);
+
+/// Longest text of a reason given in a record, bytes.
+pub const REASON_BYTES_MAX: usize = 280;
+
+/// Most heads one merge record may join.
+pub const MERGE_HEADS_MAX: usize = 8;
+
+/// Most revocation ids in one record: every block of a full token.
+pub const REVOCATIONS_MAX: usize = 8;
+
+/// How far a record's date may lie ahead of the own clock: covers the skew of unsynchronised
+/// machines until certified mesh time exists.
+pub const CLOCK_SKEW_MAX: Millis = Millis::from_mins(10);
+
+/// Most records that wait for a record they depend on; the oldest is dropped when full and comes
+/// again with the next catch-up.
+pub const ORPHANS_MAX: usize = 1_024;
+
+/// Most catch-up sessions a peer serves at a time, one per asking peer; the least recently used gives way.
+pub const RECONCILE_SESSIONS_MAX: usize = 16;
+
+/// Most peers asked for the head of the own chain at start.
+pub const HEAD_QUERIES_MAX: usize = 3;
+
+/// Time a link may stay ungreeted before this side says hello, whoever dialled, and again after each such time.
+pub const GREET_PATIENCE: Millis = Millis::from_secs(2);
+
+/// Time before a catch-up that broke off is tried again, with whichever peer is drawn then: a peer that serves
+/// many may have dropped the session, and a newcomer must not stay ignorant until the next regular one.
+pub const CATCH_UP_RETRY: Millis = Millis::from_secs(2);
+
+/// Time a peer waits for others to tell the head of its own chain before it writes again.
+pub const HEAD_WAIT: Millis = Millis::from_secs(10);
+
+/// Time between the last entry of the audit log and the gossip of its head: bursts share one head.
+pub const HEAD_GOSSIP_DELAY: Millis = Millis::from_secs(2);
+
+/// Most acts whose progress is kept in memory; the oldest is forgotten (its record and log stay).
+pub const ACTS_TRACKED_MAX: usize = 1_024;
+
+/// Most authors whose log heads are witnessed; only linked peers send theirs.
+pub const WITNESSED_MAX: usize = 256;
+
+/// Largest number of links any policy may ask for.
+pub const LINKS_MAX: u64 = 64;
+
+/// Longest time an invite may stay open: a lost invite string must not stay a key for ever.
+pub const INVITE_LIFE_MAX: Millis = Millis::from_mins(60 * 24 * 30);

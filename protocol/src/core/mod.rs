@@ -1,0 +1,13 @@
+//! The contract between a peer and whatever drives it: inputs, effects, time, limits, randomness.
+
+pub mod command;
+pub mod effect;
+pub mod event;
+pub mod ids;
+pub(crate) mod in_flight;
+pub mod input;
+pub mod job;
+pub mod limits;
+pub mod reject;
+pub mod rng;
+pub mod time;

@@ -1,0 +1,121 @@
+//! Why something from another peer is not taken, and whose fault that is.
+
+use x0_crypto::{
+    ContentId, PublicKey,
+    capability::{CapabilityError, Refusal},
+};
+
+use crate::wire::DecodeError;
+
+/// Why a record or message from outside is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RejectReason {
+    /// The bytes do not decode.
+    #[error(transparent)]
+    Undecodable(#[from] DecodeError),
+    /// The record is longer than any may be.
+    #[error("the record has {len} bytes, more than a record may have")]
+    TooLong {
+        /// Its length, bytes.
+        len: usize,
+    },
+    /// The signature does not hold.
+    #[error("the signature does not hold")]
+    BadSignature,
+    /// The capability token does not hold or says what this build does not understand.
+    #[error("the capability token is refused: {0}")]
+    BadToken(CapabilityError),
+    /// The record belongs to another mesh.
+    #[error("the record belongs to another mesh")]
+    OtherMesh,
+    /// The author was never a member.
+    #[error("{0} is not a member")]
+    NotAMember(PublicKey),
+    /// The author has been removed or has left.
+    #[error("{0} is no longer a member")]
+    NoLongerAMember(PublicKey),
+    /// The author may not write this.
+    #[error("the author may not do this: {0}")]
+    NotEntitled(&'static str),
+    /// The record is dated too far ahead.
+    #[error("the record is dated {ahead_ms} ms ahead of this node's clock")]
+    FromTheFuture {
+        /// How far ahead, milliseconds.
+        ahead_ms: u64,
+    },
+    /// The record waits for another that is not here.
+    #[error("the record depends on {0}, which is not known here")]
+    Missing(ContentId),
+    /// The invite is unknown, used, expired, or its secret was not shown.
+    #[error("the invite does not admit: {0}")]
+    InviteRefused(&'static str),
+}
+
+impl RejectReason {
+    /// Tells whether the peer that passed this on is at fault: an honest peer would have refused it.
+    ///
+    /// What depends on when records arrive (membership, clocks, missing records) is nobody's fault:
+    /// an honest peer may know more or less than this one.
+    pub const fn is_senders_fault(&self) -> bool {
+        match self {
+            Self::Undecodable(error) => !matches!(error, DecodeError::NewerVersion { .. }),
+            Self::TooLong { .. } | Self::BadSignature | Self::BadToken(_) | Self::OtherMesh => true,
+            Self::NotAMember(_)
+            | Self::NoLongerAMember(_)
+            | Self::NotEntitled(_)
+            | Self::FromTheFuture { .. }
+            | Self::Missing(_)
+            | Self::InviteRefused(_) => false,
+        }
+    }
+}
+
+/// Why a target does not execute an act.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ActRefusal {
+    /// The token's delegation root is neither named by the mesh's genesis nor by this node.
+    #[error("the delegation root {0} is accepted neither by the genesis nor by this node")]
+    UnknownRoot(String),
+    /// The token does not allow this.
+    #[error("{0}")]
+    Token(Refusal),
+    /// The act reaches further than a token alone may allow.
+    #[error(
+        "the act touches {nodes} of {members} nodes, more than {allowed}: a mass action needs drawn \
+         co-signers and a committee ticket, and this mesh has no committee in force"
+    )]
+    MassAction {
+        /// Nodes the act names.
+        nodes: u32,
+        /// Active members of the mesh.
+        members: u32,
+        /// Nodes an act may touch with a token alone.
+        allowed: u32,
+    },
+    /// The act expired before it arrived, or lives longer than an act may.
+    #[error("the act's life is over or longer than allowed")]
+    Expired,
+    /// The policy stands at another version than the act was written for.
+    #[error("the act starts from version {stated}, this node is at version {present}")]
+    StaleVersion {
+        /// The version the act was written for.
+        stated: u64,
+        /// The version in force here.
+        present: u64,
+    },
+    /// The act names a value the policy does not allow.
+    #[error("{0}")]
+    BadChange(String),
+    /// The author forked its chain in acts and is suspended until a verdict.
+    #[error("the author signed two different records at the same place and is suspended")]
+    AuthorSuspended,
+    /// The author is not an active member.
+    #[error("the author is not an active member")]
+    NotAMember,
+    /// This node has not caught up after a restart and executes nothing yet.
+    #[error("this node has not caught up yet")]
+    CatchingUp,
+    /// Only the node itself may do this to itself.
+    #[error("links are a node's own affair: this change is local only")]
+    LocalOnly,
+}

@@ -1,0 +1,377 @@
+//! Acts on this node, its own local changes, and the self-healing loop's.
+//!
+//! All three go one way: judge, ask the token, approve, write down, carry out, tell.
+
+use std::sync::Arc;
+
+use x0_crypto::capability::{Capability, Refusal};
+
+use super::{AfterPersist, Asked, Peer, Purpose, Waiting, commands::Proposal, refuse};
+use crate::{
+    anti_meave::{
+        Approved, Pending,
+        acts::{judge, judge_local},
+    },
+    core::{
+        command::{CommandError, Reply},
+        effect::{Effect, Outbox, Write},
+        event::Event,
+        ids::{CommandId, JobId},
+        job::Job,
+        limits::REASON_BYTES_MAX,
+        reject::ActRefusal,
+        time::Now,
+    },
+    spine::audit::What,
+    wire::{Body, Change, Outcome, Policy, PolicyName, Record, Request, Verified},
+};
+
+/// Most targets that tell the proposer their outcome when there is no link to it.
+const OUTCOME_TARGETS_MAX: u32 = 100;
+
+impl Peer {
+    /// Judges an act if this node is one of its targets and has not settled it.
+    pub(super) fn consider(&mut self, now: Now, record: Verified<Record>, out: &mut Outbox) {
+        let Body::Act(act) = record.value().body() else {
+            return;
+        };
+        let id = record.value().id();
+        let own = self.config.key;
+        if !self.directory.is_target(&act.targets, &own) || self.acts.is_settled(&id) {
+            return;
+        }
+        if !self.chain.caught_up {
+            return;
+        }
+        let agent = record.value().author();
+        let Some(capability) = record.capability().cloned() else {
+            return;
+        };
+        let suspended = self.index.is_suspended(&agent) || self.index.is_forked(record.value());
+        let written = record.value().header().time;
+        let judged = if suspended {
+            Err(ActRefusal::AuthorSuspended)
+        } else {
+            judge(self.bench(now), agent, act, written, &capability)
+        };
+        match judged {
+            Ok(usage) => {
+                let pending = Pending {
+                    change: act.change.clone(),
+                    capability,
+                    usage,
+                };
+                self.authorize(pending, Purpose::Act(record), out);
+            }
+            Err(refusal) => self.on_refused(now, &refusal, Purpose::Act(record), None, out),
+        }
+    }
+
+    /// Judges the acts that arrived before this node had caught up.
+    pub(super) fn consider_unsettled(&mut self, now: Now, out: &mut Outbox) {
+        for record in self.acts.unsettled(&self.config.key, &self.directory) {
+            self.consider(now, record, out);
+        }
+    }
+
+    /// Lets the self-healing loop link to the members it planned, as any agent would.
+    pub(super) fn heal(&mut self, now: Now, out: &mut Outbox) {
+        let Some(capability) = self.config.healing.clone() else {
+            return self.healing.rest();
+        };
+        let target = self.policies.value(Policy::LinksTarget);
+        let (own, links, directory) = (self.config.key, &self.links, &self.directory);
+        let plan = self
+            .healing
+            .plan(now.mono, &own, target, links, directory, &mut self.rng);
+        for peer in plan {
+            self.try_local(now, Change::Link { peer }, capability.clone(), None, out);
+        }
+    }
+
+    pub(super) fn try_local(
+        &mut self,
+        now: Now,
+        change: Change,
+        capability: Arc<Capability>,
+        command: Option<CommandId>,
+        out: &mut Outbox,
+    ) {
+        let agent = *capability.holder();
+        let purpose = Purpose::Local { command, agent };
+        match judge_local(self.bench(now), &change, &capability) {
+            Ok(usage) => self.authorize(
+                Pending {
+                    change,
+                    capability,
+                    usage,
+                },
+                purpose,
+                out,
+            ),
+            Err(refusal) => self.on_refused(now, &refusal, purpose, Some(&change), out),
+        }
+    }
+
+    pub(super) fn try_proposal(
+        &mut self,
+        now: Now,
+        proposal: Proposal,
+        capability: Arc<Capability>,
+        out: &mut Outbox,
+    ) {
+        let command = proposal.command;
+        let agent = self.config.key;
+        match judge(self.bench(now), agent, &proposal.act, now.wall, &capability) {
+            Ok(usage) => {
+                let change = proposal.act.change.clone();
+                self.proposals.insert(command, proposal.act);
+                let pending = Pending {
+                    change,
+                    capability,
+                    usage,
+                };
+                self.authorize(pending, Purpose::Propose { command }, out);
+            }
+            Err(refusal) => refuse(command, CommandError::Act(refusal), out),
+        }
+    }
+
+    fn authorize(&mut self, pending: Pending, purpose: Purpose, out: &mut Outbox) {
+        let capability = pending.capability.clone();
+        let usage = pending.usage.clone();
+        let id = self.job(Waiting::Authorize { pending, purpose });
+        out.push(Effect::Check {
+            id,
+            job: Job::Authorize { capability, usage },
+        });
+    }
+
+    pub(super) fn on_authorized(
+        &mut self,
+        now: Now,
+        pending: Pending,
+        answer: Result<(), Refusal>,
+        purpose: Purpose,
+        out: &mut Outbox,
+    ) {
+        let change = pending.change.clone();
+        match (pending.approve(&self.directory, answer), purpose) {
+            (Ok(_), Purpose::Propose { command }) => {
+                if let Some(act) = self.proposals.remove(&command) {
+                    self.write(now, Body::Act(act), Some(command), out);
+                }
+            }
+            (Ok(approved), purpose) => self.carry_out(now, approved, purpose, out),
+            (Err(refusal), purpose) => {
+                self.on_refused(now, &refusal, purpose, Some(&change), out);
+            }
+        }
+    }
+
+    /// Writes an approved change down; it runs once that is on disk.
+    fn carry_out(
+        &mut self,
+        now: Now,
+        change: Approved<Change>,
+        purpose: Purpose,
+        out: &mut Outbox,
+    ) {
+        if let Err(stale) = self.recheck(&change) {
+            return self.on_refused(now, &stale, purpose, Some(change.value()), out);
+        }
+        let words = change.value().to_string();
+        let mut writes = Vec::new();
+        match &purpose {
+            Purpose::Act(record) => {
+                let (act, agent) = (record.value().id(), record.value().author());
+                if self.acts.is_settled(&act) {
+                    return;
+                }
+                self.acts.begin(act);
+                writes.push(Write::Executed(act));
+                writes.push(self.log(
+                    now,
+                    What::Executed {
+                        act,
+                        agent,
+                        change: words,
+                    },
+                ));
+            }
+            Purpose::Local { agent, .. } => {
+                writes.push(self.log(
+                    now,
+                    What::Local {
+                        agent: *agent,
+                        change: words,
+                    },
+                ));
+            }
+            Purpose::Propose { .. } => {}
+        }
+        if let Some((policy, version, value)) = policy_step(change.value()) {
+            if let Ok(known) = policy.as_str().parse() {
+                self.policies.set(known, version, value);
+            }
+            writes.push(Write::Policy {
+                policy,
+                version,
+                value,
+            });
+        }
+        self.persist(writes, AfterPersist::Execute { change, purpose }, out);
+    }
+
+    /// Checks the starting version again: another change may have come between judging and approval.
+    fn recheck(&self, change: &Approved<Change>) -> Result<(), ActRefusal> {
+        match change.value() {
+            Change::SetPolicy {
+                policy,
+                value,
+                from_version,
+            } => self
+                .policies
+                .check(policy, *value, *from_version)
+                .map(|_| ()),
+            Change::Link { .. } | Change::Unlink { .. } => Ok(()),
+        }
+    }
+
+    pub(super) fn execute(&mut self, change: Approved<Change>, purpose: Purpose, out: &mut Outbox) {
+        let words = change.value().to_string();
+        let id = self.job(Waiting::Execute { words, purpose });
+        out.push(Effect::Execute { id, change });
+    }
+
+    pub(super) fn on_executed(
+        &mut self,
+        now: Now,
+        id: JobId,
+        result: Result<(), String>,
+        out: &mut Outbox,
+    ) {
+        let Some(Waiting::Execute { words, purpose }) = self.waiting.remove(&id) else {
+            return;
+        };
+        self.healing.look(now.mono);
+        if self.catch_up_at.is_some() {
+            self.schedule_catch_up(now.mono);
+        }
+        let act = match &purpose {
+            Purpose::Act(record) => Some(record.value().id()),
+            Purpose::Local { .. } | Purpose::Propose { .. } => None,
+        };
+        match &result {
+            Ok(()) => out.push(Effect::Notify(Event::Executed { act, change: words })),
+            Err(why) => out.push(Effect::Notify(Event::Refused {
+                act,
+                why: why.clone(),
+            })),
+        }
+        match purpose {
+            Purpose::Act(record) => {
+                let outcome = match result {
+                    Ok(()) => Outcome::Executed,
+                    Err(why) => Outcome::Refused { why: shorten(&why) },
+                };
+                self.tell_outcome(&record, outcome, out);
+            }
+            Purpose::Local {
+                command: Some(id), ..
+            } => {
+                let reply = result.map(|()| Reply::Done).map_err(CommandError::Failed);
+                out.push(Effect::Reply { id, reply });
+            }
+            Purpose::Local { command: None, .. } | Purpose::Propose { .. } => {}
+        }
+    }
+
+    fn on_refused(
+        &mut self,
+        now: Now,
+        refusal: &ActRefusal,
+        purpose: Purpose,
+        change: Option<&Change>,
+        out: &mut Outbox,
+    ) {
+        let why = refusal.to_string();
+        match purpose {
+            Purpose::Act(record) => {
+                let (act, agent) = (record.value().id(), record.value().author());
+                let entry = self.log(
+                    now,
+                    What::Refused {
+                        act,
+                        agent,
+                        why: why.clone(),
+                    },
+                );
+                let told = Effect::Notify(Event::Refused {
+                    act: Some(act),
+                    why: why.clone(),
+                });
+                let mut held = Outbox::new();
+                held.push(told);
+                self.tell_outcome(&record, Outcome::Refused { why: shorten(&why) }, &mut held);
+                let told = AfterPersist::Effects(held.drain().collect());
+                self.persist(vec![entry], told, out);
+            }
+            Purpose::Local { command, agent } => {
+                if let Some(Change::Link { peer }) = change {
+                    self.healing.dial_failed(*peer, now.mono);
+                }
+                let entry = self.log(
+                    now,
+                    What::LocalRefused {
+                        agent,
+                        why: why.clone(),
+                    },
+                );
+                let mut held = Outbox::new();
+                held.push(Effect::Notify(Event::Refused { act: None, why }));
+                if let Some(command) = command {
+                    refuse(command, CommandError::Act(refusal.clone()), &mut held);
+                }
+                let told = AfterPersist::Effects(held.drain().collect());
+                self.persist(vec![entry], told, out);
+            }
+            Purpose::Propose { command } => {
+                self.proposals.remove(&command);
+                refuse(command, CommandError::Act(refusal.clone()), out);
+            }
+        }
+    }
+
+    /// Settles an act here and tells its proposer.
+    fn tell_outcome(&mut self, record: &Verified<Record>, outcome: Outcome, out: &mut Outbox) {
+        let (act, to) = (record.value().id(), record.value().author());
+        self.acts.settle(&act, outcome.clone());
+        if to == self.config.key {
+            return;
+        }
+        let Body::Act(body) = record.value().body() else {
+            return;
+        };
+        let few = self.directory.blast_radius(&body.targets) <= OUTCOME_TARGETS_MAX;
+        if few || self.links.is_greeted(&to) {
+            self.ask(to, Request::Outcome { act, outcome }, Asked::Outcome, out);
+        }
+    }
+}
+
+fn policy_step(change: &Change) -> Option<(PolicyName, u64, u64)> {
+    match change {
+        Change::SetPolicy {
+            policy,
+            value,
+            from_version,
+        } => Some((policy.clone(), from_version.saturating_add(1), *value)),
+        Change::Link { .. } | Change::Unlink { .. } => None,
+    }
+}
+
+fn shorten(why: &str) -> String {
+    let end = why.floor_char_boundary(REASON_BYTES_MAX);
+    why[..end].to_owned()
+}

@@ -1,0 +1,290 @@
+//! The local user's commands: questions are answered at once, what makes a record when it is on disk.
+
+use x0_crypto::{
+    PublicKey,
+    capability::{RootKey, Token},
+};
+
+use super::{AfterPersist, Peer, Waiting, refuse};
+use crate::{
+    core::{
+        command::{Aim, AuditHeads, Command, CommandError, LinkView, Reply, Status},
+        effect::{Effect, Outbox, Write},
+        ids::CommandId,
+        job::Job,
+        limits::{ACT_LIFE_MAX, ACT_TARGETS_MAX, INVITE_LIFE_MAX},
+        time::{Millis, Now},
+    },
+    wire::{
+        Act, Body, CapabilityGrant, Change, Invite, Leave, Policy, Removal, Revocation, Targets,
+    },
+};
+
+/// An act on its way from the command to the record.
+pub(super) struct Proposal {
+    pub(super) command: CommandId,
+    pub(super) act: Act,
+}
+
+impl Peer {
+    pub(super) fn on_command(
+        &mut self,
+        now: Now,
+        id: CommandId,
+        command: Command,
+        out: &mut Outbox,
+    ) {
+        let answer = match command {
+            Command::Status => Ok(Reply::Status(Box::new(self.status()))),
+            Command::Links => Ok(Reply::Links(self.link_views())),
+            Command::Members => Ok(Reply::Members(self.directory.members().cloned().collect())),
+            Command::Capabilities => {
+                let bench = self.bench(now);
+                Ok(Reply::Capabilities(
+                    self.capabilities.view(|root| bench.accepts(root)),
+                ))
+            }
+            Command::Acts => Ok(Reply::Acts(self.acts.view(&self.policies))),
+            Command::Policies => Ok(Reply::Policies(self.policies.view())),
+            Command::AuditHeads => Ok(Reply::AuditHeads(self.audit_heads())),
+            Command::CatchUp => {
+                self.catch_up_with_others(&self.config.key.clone());
+                Ok(Reply::Done)
+            }
+            Command::AcceptRoot { root, accepted } => {
+                return self.accept_root(id, root, accepted, out);
+            }
+            Command::Local { change, token } => return self.local(id, change, token, out),
+            Command::Propose {
+                change,
+                targets,
+                token,
+                root,
+                life,
+            } => {
+                return self.propose(now, id, (change, targets), (token, root), life, out);
+            }
+            Command::Invite { key, life } => self
+                .invite(now, key, life)
+                .map_or_else(Err, |body| self.write_for(now, id, body, out)),
+            Command::PublishCapability { root, token } => {
+                let body = Body::Capability(CapabilityGrant { root, token });
+                self.write_for(now, id, body, out)
+            }
+            Command::Revoke { mut ids, reason } => {
+                ids.sort_unstable();
+                ids.dedup();
+                self.write_for(now, id, Body::Revocation(Revocation { ids, reason }), out)
+            }
+            Command::Leave => self.write_for(now, id, Body::Leave(Leave {}), out),
+            Command::Remove { member, reason } => match self.check_removal(&member) {
+                Ok(()) => self.write_for(now, id, Body::Removal(Removal { member, reason }), out),
+                Err(error) => Err(error),
+            },
+        };
+        match answer {
+            Ok(Reply::Recorded(_)) => {}
+            reply => out.push(Effect::Reply { id, reply }),
+        }
+    }
+
+    /// Writes a record for a command, which is answered once it is on disk.
+    fn write_for(
+        &mut self,
+        now: Now,
+        id: CommandId,
+        body: Body,
+        out: &mut Outbox,
+    ) -> Result<Reply, CommandError> {
+        self.check_may_write()?;
+        self.write(now, body, Some(id), out);
+        Ok(Reply::Recorded(self.directory.mesh()))
+    }
+
+    fn check_may_write(&self) -> Result<(), CommandError> {
+        if !self.directory.is_active(&self.config.key) {
+            return Err(CommandError::NotAMember);
+        }
+        if !self.chain.ready {
+            return Err(CommandError::NotReady);
+        }
+        Ok(())
+    }
+
+    fn invite(&self, now: Now, key: PublicKey, life: Millis) -> Result<Body, CommandError> {
+        if life.0 == 0 || life > INVITE_LIFE_MAX {
+            let why = "an invite stays open for at least a moment and at most 30 days".to_owned();
+            return Err(CommandError::OutOfRange(why));
+        }
+        Ok(Body::Invite(Invite {
+            key,
+            expires: now.wall + life,
+        }))
+    }
+
+    fn check_removal(&self, member: &PublicKey) -> Result<(), CommandError> {
+        let seats = &self.directory.genesis().seats;
+        if seats.binary_search(&self.config.key).is_err() {
+            let names: Vec<_> = seats.iter().map(ToString::to_string).collect();
+            return Err(CommandError::NotASeat(names.join(", ")));
+        }
+        if !self.directory.is_active(member) {
+            return Err(CommandError::NoSuchMember(*member));
+        }
+        Ok(())
+    }
+
+    fn accept_root(&mut self, id: CommandId, root: RootKey, accepted: bool, out: &mut Outbox) {
+        self.capabilities.accept(root, accepted);
+        let done = Effect::Reply {
+            id,
+            reply: Ok(Reply::Done),
+        };
+        let writes = vec![Write::AcceptRoot { root, accepted }];
+        self.persist(writes, AfterPersist::Effects(vec![done]), out);
+    }
+
+    fn local(&mut self, command: CommandId, change: Change, token: Token, out: &mut Outbox) {
+        let change = self.at_present_version(change);
+        let root = self.config.root;
+        let id = self.job(Waiting::LocalToken { change, command });
+        out.push(Effect::Check {
+            id,
+            job: Job::Token { token, root },
+        });
+    }
+
+    fn propose(
+        &mut self,
+        now: Now,
+        command: CommandId,
+        (change, aim): (Change, Aim),
+        (token, root): (Token, RootKey),
+        life: Millis,
+        out: &mut Outbox,
+    ) {
+        let proposal = self.check_may_write().and_then(|()| {
+            if life.0 == 0 || life > ACT_LIFE_MAX {
+                let why = "an act lives for at least a moment and at most 10 minutes".to_owned();
+                return Err(CommandError::OutOfRange(why));
+            }
+            let targets = self.aim(aim)?;
+            let change = self.at_present_version(change);
+            let token = token.clone();
+            let expires = now.wall + life;
+            let act = Act {
+                change,
+                targets,
+                root,
+                token,
+                expires,
+                warrants: Vec::new(),
+            };
+            Ok(Proposal { command, act })
+        });
+        match proposal {
+            Ok(proposal) => {
+                let id = self.job(Waiting::ProposalToken(Box::new(proposal)));
+                out.push(Effect::Check {
+                    id,
+                    job: Job::Token { token, root },
+                });
+            }
+            Err(error) => refuse(command, error, out),
+        }
+    }
+
+    /// Fills in the version this node's policy stands at.
+    fn at_present_version(&self, change: Change) -> Change {
+        match change {
+            Change::SetPolicy { policy, value, .. } => {
+                let known: Option<Policy> = policy.as_str().parse().ok();
+                let from_version = known.map_or(0, |known| self.policies.version(known));
+                Change::SetPolicy {
+                    policy,
+                    value,
+                    from_version,
+                }
+            }
+            change @ (Change::Link { .. } | Change::Unlink { .. }) => change,
+        }
+    }
+
+    fn aim(&mut self, aim: Aim) -> Result<Targets, CommandError> {
+        let count = match aim {
+            Aim::At(Targets::Nodes(mut nodes)) => {
+                nodes.sort_unstable();
+                nodes.dedup();
+                return Ok(Targets::Nodes(nodes));
+            }
+            Aim::At(Targets::Region(region)) if !self.directory.has_region(&region) => {
+                return Err(CommandError::NoSuchRegion(region));
+            }
+            Aim::At(targets) => return Ok(targets),
+            Aim::Count(count) => usize::try_from(count).unwrap_or(usize::MAX),
+        };
+        let own = self.config.key;
+        let others = self
+            .directory
+            .members()
+            .filter(|m| m.is_active() && m.key != own);
+        let mut nodes: Vec<_> = others.map(|member| member.key).collect();
+        let most = nodes.len().min(ACT_TARGETS_MAX);
+        if count == 0 || count > most {
+            let why =
+                format!("{count} targets were asked for, 1 to {most} other members can be named");
+            return Err(CommandError::OutOfRange(why));
+        }
+        for place in 0..count {
+            let left = nodes.len().saturating_sub(place) as u64;
+            let pick = usize::try_from(self.rng.below(left)).unwrap_or(0);
+            nodes.swap(place, place + pick);
+        }
+        nodes.truncate(count);
+        nodes.sort_unstable();
+        Ok(Targets::Nodes(nodes))
+    }
+
+    fn status(&self) -> Status {
+        let genesis = self.directory.genesis();
+        let seats = u32::try_from(genesis.seats.len()).unwrap_or(u32::MAX);
+        Status {
+            node: self.config.key,
+            mesh: self.directory.mesh(),
+            name: genesis.name.to_string(),
+            rules: genesis.parameters.rules,
+            time_scale: genesis.parameters.time_scale.0,
+            members: self.directory.active_count(),
+            links: self.links.greeted_count(),
+            links_target: self.policies.value(Policy::LinksTarget),
+            records: self.index.len() as u64,
+            orphans: u32::try_from(self.orphans.len()).unwrap_or(u32::MAX),
+            ready: self.chain.ready,
+            audit_size: self.audit.head().0,
+            token_reach: self.directory.token_reach(),
+            seats: (seats, self.directory.removal_quorum()),
+            member: self.directory.is_active(&self.config.key),
+            last_repair: self.healing.last_repair(),
+        }
+    }
+
+    fn link_views(&self) -> Vec<LinkView> {
+        let view = |link: &crate::spine::links::Link| LinkView {
+            peer: link.peer,
+            dialled: link.dialled,
+            greeted: link.greeted,
+            since: link.since,
+        };
+        self.links.iter().map(view).collect()
+    }
+
+    fn audit_heads(&self) -> AuditHeads {
+        let (size, root) = self.audit.head();
+        AuditHeads {
+            size,
+            root,
+            witnesses: self.audit.witnesses().collect(),
+            seen: self.audit.seen().cloned().collect(),
+        }
+    }
+}

@@ -1,0 +1,483 @@
+//! Records coming in: decode -> dedup -> bound -> verify -> authorize, in that order.
+//!
+//! Decoding happened before; here a record is looked up, bounded by mesh and date, sent to have its
+//! signature checked, and then takes effect. A record whose author or cause is not known yet waits.
+
+use x0_crypto::{ContentId, PublicKey};
+
+use super::{AfterPersist, Peer, Waiting};
+use crate::{
+    core::{
+        effect::{Effect, MessageVerdict, Outbox, Write},
+        event::Event,
+        ids::{MessageId, RequestToken},
+        job::Job,
+        limits::{CLOCK_SKEW_MAX, MERGE_HEADS_MAX},
+        reject::RejectReason,
+        time::Now,
+    },
+    spine::{audit::What, delivery::Placed, directory},
+    wire::{
+        Body, Kind, Merge, Record, Refused, Response, Topic, Unverified, Verified, VersionRange,
+        Welcome,
+    },
+};
+
+/// Where records came from, and who waits for what becomes of them.
+pub(super) enum Origin {
+    Gossip {
+        from: PublicKey,
+        message: MessageId,
+    },
+    Pushed {
+        from: PublicKey,
+        token: RequestToken,
+    },
+    Fetched {
+        from: PublicKey,
+        came: Vec<ContentId>,
+    },
+    OwnHead {
+        from: PublicKey,
+    },
+    Knock {
+        from: PublicKey,
+        token: RequestToken,
+    },
+}
+
+impl Origin {
+    const fn from(&self) -> PublicKey {
+        match self {
+            Self::Gossip { from, .. }
+            | Self::Pushed { from, .. }
+            | Self::Fetched { from, .. }
+            | Self::OwnHead { from }
+            | Self::Knock { from, .. } => *from,
+        }
+    }
+}
+
+/// Makes the effect that gossips a record on the topic of its class.
+pub(super) fn publish(record: &Record) -> Effect {
+    Effect::Publish {
+        topic: Topic::of(record.header().kind),
+        record: record.clone(),
+    }
+}
+
+/// Finds the acts among what is about to be written.
+fn acts_in(writes: &[Write]) -> Vec<Verified<Record>> {
+    let acts = writes.iter().filter_map(|write| match write {
+        Write::Record(record) => Some(record),
+        Write::Executed(_)
+        | Write::Policy { .. }
+        | Write::Audit { .. }
+        | Write::Witnessed(_)
+        | Write::AcceptRoot { .. } => None,
+    });
+    acts.filter(|record| matches!(record.value().body(), Body::Act(_)))
+        .cloned()
+        .collect()
+}
+
+impl Peer {
+    pub(super) fn on_gossip(
+        &mut self,
+        now: Now,
+        from: PublicKey,
+        message: MessageId,
+        record: Unverified<Record>,
+        out: &mut Outbox,
+    ) {
+        if self.index.contains(&record.peek().id()) {
+            out.push(Effect::Report {
+                message,
+                verdict: MessageVerdict::Accept,
+            });
+            return;
+        }
+        let origin = Origin::Gossip { from, message };
+        match self.bound(now, record.peek()) {
+            Ok(()) => self.check_records(vec![record], origin, out),
+            Err(reason) => self.conclude(now, origin, vec![Err(reason)], out),
+        }
+    }
+
+    /// Sends the records of a page that are new and in bounds to be checked.
+    pub(super) fn on_page(
+        &mut self,
+        now: Now,
+        records: Vec<Unverified<Record>>,
+        origin: Origin,
+        out: &mut Outbox,
+    ) {
+        let fresh: Vec<_> = records
+            .into_iter()
+            .filter(|record| !self.index.contains(&record.peek().id()))
+            .filter(|record| self.bound(now, record.peek()).is_ok())
+            .collect();
+        if fresh.is_empty() {
+            self.conclude(now, origin, Vec::new(), out);
+        } else {
+            self.check_records(fresh, origin, out);
+        }
+    }
+
+    fn check_records(
+        &mut self,
+        records: Vec<Unverified<Record>>,
+        origin: Origin,
+        out: &mut Outbox,
+    ) {
+        let id = self.job(Waiting::Records(origin));
+        out.push(Effect::Check {
+            id,
+            job: Job::Records(records),
+        });
+    }
+
+    fn bound(&self, now: Now, record: &Record) -> Result<(), RejectReason> {
+        if record.header().mesh != Some(self.directory.mesh()) {
+            return Err(RejectReason::OtherMesh);
+        }
+        let latest = now.wall + CLOCK_SKEW_MAX;
+        if record.header().time > latest {
+            let ahead_ms = record.header().time.0.saturating_sub(now.wall.0);
+            return Err(RejectReason::FromTheFuture { ahead_ms });
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_records_checked(
+        &mut self,
+        now: Now,
+        origin: Origin,
+        mut records: Vec<Result<Verified<Record>, RejectReason>>,
+        out: &mut Outbox,
+    ) {
+        records.sort_by_key(|checked| {
+            let header = checked.as_ref().ok().map(|record| record.value().header());
+            header.map(|header| (header.time, header.author, header.seq))
+        });
+        let mut writes = Vec::new();
+        let mut results = Vec::with_capacity(records.len());
+        for checked in records {
+            results.push(checked.and_then(|record| {
+                let live = matches!(origin, Origin::Gossip { .. });
+                self.accept(now, record, live, &mut writes, out)
+            }));
+        }
+        self.retry_orphans(now, &mut writes, out);
+        let after = match origin {
+            Origin::Knock { .. } | Origin::Pushed { .. } => {
+                let mut held = Outbox::new();
+                held.extend(self.news(&origin, &writes));
+                self.conclude(now, origin, results, &mut held);
+                AfterPersist::Effects(held.drain().collect())
+            }
+            Origin::Gossip { .. } | Origin::Fetched { .. } | Origin::OwnHead { .. } => {
+                self.conclude(now, origin, results, out);
+                AfterPersist::Nothing
+            }
+        };
+        match (writes.is_empty(), after) {
+            (true, AfterPersist::Effects(effects)) => out.extend(effects),
+            (true, _) => {}
+            (false, after) => {
+                let acts = acts_in(&writes);
+                self.persist(writes, after, out);
+                // Only now: what is decided about them enters the log after what came with them.
+                for act in acts {
+                    self.consider(now, act, out);
+                }
+            }
+        }
+    }
+
+    /// Spreads what only this peer may have heard: a newcomer's join by gossip, anything else that
+    /// was handed over by catching up with the other links.
+    fn news(&mut self, origin: &Origin, writes: &[Write]) -> Vec<Effect> {
+        if !matches!(origin, Origin::Knock { .. }) {
+            if !writes.is_empty() {
+                self.catch_up_with_others(&origin.from());
+            }
+            return Vec::new();
+        }
+        let records = writes.iter().filter_map(|write| match write {
+            Write::Record(record) => Some(publish(record.value())),
+            Write::Executed(_)
+            | Write::Policy { .. }
+            | Write::Audit { .. }
+            | Write::Witnessed(_)
+            | Write::AcceptRoot { .. } => None,
+        });
+        records.collect()
+    }
+
+    /// Lets a verified record take effect and stand in the index.
+    fn accept(
+        &mut self,
+        now: Now,
+        record: Verified<Record>,
+        live: bool,
+        writes: &mut Vec<Write>,
+        out: &mut Outbox,
+    ) -> Result<ContentId, RejectReason> {
+        let id = record.value().id();
+        if self.index.contains(&id) {
+            return Ok(id);
+        }
+        let author = record.value().author();
+        let enters = record.value().header().kind == Kind::JOIN;
+        if live
+            && !enters
+            && self
+                .directory
+                .member(&author)
+                .is_some_and(|m| !m.is_active())
+        {
+            return Err(RejectReason::NoLongerAMember(author));
+        }
+        match self.take_effect(now, &record, out) {
+            Err(reason @ (RejectReason::Missing(_) | RejectReason::NotAMember(_))) => {
+                self.orphans.add(record);
+                return Err(reason);
+            }
+            taken => taken?,
+        }
+        writes.push(Write::Record(record.clone()));
+        self.place(now, &record, writes, out);
+        if let Body::Act(_) = record.value().body() {
+            self.acts.track(record);
+        }
+        Ok(id)
+    }
+
+    /// Gives a record its place in the index; a place taken twice is told.
+    pub(super) fn place(
+        &mut self,
+        now: Now,
+        record: &Verified<Record>,
+        writes: &mut Vec<Write>,
+        out: &mut Outbox,
+    ) {
+        let value = record.value();
+        let (author, seq) = (value.author(), value.header().seq);
+        match self.index.insert(value) {
+            Placed::Alone => {}
+            Placed::Fork => {
+                writes.push(self.log(now, What::Fork { author, seq }));
+                out.push(Effect::Notify(Event::ForkFound { author, seq }));
+                if author == self.config.key {
+                    self.mend_own_chain(now, out);
+                }
+            }
+        }
+        if let Body::Merge(merge) = value.body() {
+            self.index.mend(author, merge);
+        }
+        if author == self.config.key {
+            self.chain.head = self.chain.head.max(self.index.head(&author));
+        }
+        out.push(Effect::Notify(Event::Recorded {
+            id: value.id(),
+            author,
+            kind: value.header().kind.0,
+        }));
+    }
+
+    /// Lets a record change what this peer knows; acts are considered apart.
+    pub(super) fn take_effect(
+        &mut self,
+        now: Now,
+        record: &Verified<Record>,
+        out: &mut Outbox,
+    ) -> Result<(), RejectReason> {
+        let value = record.value();
+        let author = value.author();
+        match value.body() {
+            Body::Genesis(_) => return Err(RejectReason::OtherMesh),
+            Body::Join(_) => {
+                let change = self.directory.apply(value)?;
+                self.on_directory_change(now, change, out);
+                return Ok(());
+            }
+            Body::Invite(_) | Body::Leave(_) | Body::Removal(_) => {
+                self.directory
+                    .member(&author)
+                    .ok_or(RejectReason::NotAMember(author))?;
+                let change = self.directory.apply(value)?;
+                self.on_directory_change(now, change, out);
+                return Ok(());
+            }
+            Body::Merge(_)
+            | Body::Capability(_)
+            | Body::Revocation(_)
+            | Body::Act(_)
+            | Body::Unknown(..) => {}
+        }
+        let member = self
+            .directory
+            .member(&author)
+            .ok_or(RejectReason::NotAMember(author))?;
+        if let Body::Revocation(revocation) = value.body() {
+            let root = member.root;
+            self.capabilities.revoke(root, &revocation.ids);
+        }
+        if let Body::Capability(_) = value.body() {
+            self.capabilities.learn(record);
+        }
+        Ok(())
+    }
+
+    fn on_directory_change(&mut self, now: Now, change: directory::Change, out: &mut Outbox) {
+        let (joined, gone) = match change {
+            directory::Change::Nothing => (None, None),
+            directory::Change::Joined(joined) => (Some(joined), None),
+            directory::Change::Gone(gone) => (None, Some(gone)),
+            directory::Change::Replaced { joined, gone } => (Some(joined), Some(gone)),
+        };
+        let own = self.config.key;
+        if let Some(member) = joined {
+            out.push(Effect::Notify(Event::Joined { member }));
+            if member != own {
+                out.push(Effect::Admit(vec![member]));
+                self.healing.look(now.mono);
+            }
+        }
+        if let Some(member) = gone {
+            out.push(Effect::Notify(Event::Gone { member }));
+            if member != own {
+                out.push(Effect::Expel(member));
+            }
+        }
+    }
+
+    fn retry_orphans(&mut self, now: Now, writes: &mut Vec<Write>, out: &mut Outbox) {
+        loop {
+            let before = self.orphans.len();
+            if before == 0 {
+                return;
+            }
+            for record in self.orphans.take() {
+                self.accept(now, record, false, writes, out).ok();
+            }
+            if self.orphans.len() == before {
+                return;
+            }
+        }
+    }
+
+    /// Tells whoever waits what became of the records.
+    fn conclude(
+        &mut self,
+        now: Now,
+        origin: Origin,
+        results: Vec<Result<ContentId, RejectReason>>,
+        out: &mut Outbox,
+    ) {
+        let from = origin.from();
+        let faults = results.iter().filter_map(|result| result.as_ref().err());
+        for reason in faults.filter(|reason| reason.is_senders_fault()) {
+            let why = reason.to_string();
+            out.push(Effect::Notify(Event::Rejected { from, why }));
+        }
+        match origin {
+            Origin::Gossip { message, .. } => {
+                let verdict = match results.first() {
+                    Some(Ok(_)) => MessageVerdict::Accept,
+                    Some(Err(reason)) if reason.is_senders_fault() => MessageVerdict::Reject,
+                    Some(Err(_)) | None => MessageVerdict::Ignore,
+                };
+                out.push(Effect::Report { message, verdict });
+            }
+            Origin::Pushed { token, .. } => {
+                out.push(Effect::Respond {
+                    token,
+                    response: Response::Noted,
+                });
+            }
+            Origin::Fetched { came, .. } => self.on_fetched(now, &came, out),
+            Origin::OwnHead { .. } => self.on_own_head(now, out),
+            Origin::Knock { token, .. } => {
+                let response = self.answer_knock(&from, results.into_iter().next());
+                out.push(Effect::Respond { token, response });
+            }
+        }
+    }
+
+    fn answer_knock(
+        &self,
+        from: &PublicKey,
+        result: Option<Result<ContentId, RejectReason>>,
+    ) -> Response {
+        if let Some(Err(RejectReason::Missing(_))) = result {
+            return Response::Refused(Refused::UnknownInvite);
+        }
+        if let Some(Err(reason)) = result {
+            return Response::Refused(Refused::JoinRefused {
+                why: reason.to_string(),
+            });
+        }
+        if !self.directory.is_active(from) {
+            let why = "the invite has been used by somebody else".to_owned();
+            return Response::Refused(Refused::JoinRefused { why });
+        }
+        Response::Welcome(Welcome {
+            versions: VersionRange::OURS,
+            genesis: Some(self.config.genesis.to_unverified()),
+        })
+    }
+
+    fn mend_own_chain(&mut self, now: Now, out: &mut Outbox) {
+        let heads = self.index.unmended(&self.config.key, MERGE_HEADS_MAX);
+        if heads.len() > 1 {
+            self.write(now, Body::Merge(Merge { heads }), None, out);
+        }
+    }
+
+    /// Takes in the records of the own store, in the order of their dates, without any effect.
+    pub(super) fn recall_records(&mut self, mut records: Vec<Verified<Record>>) {
+        records.sort_by_key(|record| {
+            let header = record.value().header();
+            (header.time, header.author, header.seq)
+        });
+        let mut silent = Outbox::new();
+        let mut left = records;
+        loop {
+            let before = left.len();
+            left.retain(|record| !self.recall_one(record, &mut silent));
+            if left.is_empty() || left.len() == before {
+                return;
+            }
+        }
+    }
+
+    fn recall_one(&mut self, record: &Verified<Record>, silent: &mut Outbox) -> bool {
+        if self.index.contains(&record.value().id()) {
+            return true;
+        }
+        let taken = self.take_effect(Now::default(), record, silent).is_ok();
+        if taken {
+            self.index.insert(record.value());
+            match record.value().body() {
+                Body::Merge(merge) => self.index.mend(record.value().author(), merge),
+                Body::Act(_) => self.acts.track(record.clone()),
+                Body::Join(_) if record.value().author() == self.config.key => {
+                    self.own_join = Some(record.clone());
+                }
+                Body::Genesis(_)
+                | Body::Invite(_)
+                | Body::Join(_)
+                | Body::Leave(_)
+                | Body::Removal(_)
+                | Body::Capability(_)
+                | Body::Revocation(_)
+                | Body::Unknown(..) => {}
+            }
+        }
+        silent.drain();
+        taken
+    }
+}

@@ -1,0 +1,515 @@
+//! The root machine: owns every part of a peer and routes between them.
+//!
+//! The parts never call each other. What comes in is decided in the file named for it: `ingest`
+//! (records), `linking` (links, greetings, catch-up), `requests` (what other peers ask), `acting`
+//! (acts, local changes, healing), `writing` (records of our own), `commands` (the local user).
+//! This file holds the state, the way in and the timers.
+//!
+//! A peer is in one of two conditions. Until it is *ready* it does not write records, because it may
+//! have been restored from an old copy and would write a place of its chain twice; it asks its links
+//! for its own newest record first. Until it has *caught up* once it executes no act.
+
+mod acting;
+mod commands;
+mod ingest;
+mod linking;
+mod requests;
+mod writing;
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use x0_crypto::{
+    ContentId, PublicKey,
+    capability::{Capability, RootKey},
+};
+
+use self::{ingest::Origin, writing::Wanted};
+use crate::{
+    anti_meave::{Acts, Approved, Capabilities, Pending, Policies, acts::Bench},
+    core::{
+        command::CommandError,
+        effect::{Deadline, Effect, Outbox, Why, Write},
+        ids::{CommandId, JobId, RequestId},
+        in_flight::InFlight,
+        input::Input,
+        job::{Finding, Verdict},
+        limits::HEAD_WAIT,
+        rng::Rng,
+        time::{Mono, Now},
+    },
+    spine::{
+        audit::{AuditLog, Entry, What},
+        delivery::{CatchUp, Index, Orphans, Sessions},
+        directory::{Directory, SharedOverlays},
+        healing::Healing,
+        links::Links,
+    },
+    wire::{Act, Body, Change, LogHead, Outcome, PolicyName, Record, Verified},
+};
+
+/// What a peer is given at its start and never changes.
+#[derive(Clone)]
+pub struct PeerConfig {
+    /// The node's identity.
+    pub key: PublicKey,
+    /// The root under which the node grants capabilities.
+    pub root: RootKey,
+    /// The mesh's genesis record.
+    pub genesis: Verified<Record>,
+    /// The members certified so far; starts from the genesis founders if absent.
+    pub directory: Option<Directory>,
+    /// Peers that the user named as members, by an invite or a list of first contacts: let in until a
+    /// first catch-up has told who is one.
+    pub introducers: Vec<PublicKey>,
+    /// The self-healing loop's capability, granted by the node's own root.
+    pub healing: Option<Arc<Capability>>,
+    /// Seed of all random choices; secret in a node, the scenario's in a simulation.
+    pub seed: [u8; 32],
+    /// Whether the chain is new, so that no other peer can know a later head of it.
+    pub fresh: bool,
+}
+
+/// What a peer left in its store, read back at a start.
+#[derive(Clone, Debug, Default)]
+pub struct Stored {
+    /// All records, in any order.
+    pub records: Vec<Verified<Record>>,
+    /// Acts that were executed or about to be.
+    pub executed: BTreeSet<ContentId>,
+    /// Policies changed: name, version, value.
+    pub policies: Vec<(PolicyName, u64, u64)>,
+    /// The audit log's entries, in order.
+    pub audit: Vec<Entry>,
+    /// The newest log heads seen of others.
+    pub witnessed: Vec<LogHead>,
+    /// Delegation roots accepted by the node's own choice.
+    pub roots: Vec<RootKey>,
+}
+
+/// What of its configuration a peer needs for good.
+struct Settled {
+    key: PublicKey,
+    root: RootKey,
+    genesis: Verified<Record>,
+    healing: Option<Arc<Capability>>,
+}
+
+/// A participant of a mesh: everything it knows and does.
+pub struct Peer {
+    config: Settled,
+    directory: Directory,
+    index: Index,
+    orphans: Orphans,
+    links: Links,
+    healing: Healing,
+    capabilities: Capabilities,
+    policies: Policies,
+    acts: Acts,
+    audit: AuditLog,
+    rng: Rng,
+    next_id: u64,
+    waiting: InFlight<JobId, Waiting>,
+    asked: InFlight<RequestId, Asked>,
+    catch_up: Option<Box<CatchUp>>,
+    catch_up_queue: VecDeque<PublicKey>,
+    catch_up_at: Option<Mono>,
+    sessions: Sessions,
+    chain: Chain,
+    wanted: VecDeque<Wanted>,
+    proposals: InFlight<CommandId, Act>,
+    own_join: Option<Verified<Record>>,
+    introducers: Vec<PublicKey>,
+}
+
+/// How far the peer knows its own chain.
+struct Chain {
+    head: Option<(u64, ContentId)>,
+    signing: bool,
+    ready: bool,
+    caught_up: bool,
+    asked: u8,
+    witnesses: u8,
+    wait_until: Option<Mono>,
+}
+
+/// Work handed out, and what it was for.
+enum Waiting {
+    Records(Origin),
+    Head,
+    LocalToken { change: Change, command: CommandId },
+    ProposalToken(Box<commands::Proposal>),
+    Authorize { pending: Pending, purpose: Purpose },
+    Sign(Option<CommandId>),
+    SignHead,
+    Persist(AfterPersist),
+    Execute { words: String, purpose: Purpose },
+}
+
+/// What an authorization or execution is for.
+#[derive(Clone)]
+enum Purpose {
+    Act(Verified<Record>),
+    Local {
+        command: Option<CommandId>,
+        agent: PublicKey,
+    },
+    Propose {
+        command: CommandId,
+    },
+}
+
+/// What waits for a write to be safe.
+enum AfterPersist {
+    Nothing,
+    Effects(Vec<Effect>),
+    Wrote {
+        record: Verified<Record>,
+        command: Option<CommandId>,
+    },
+    Execute {
+        change: Approved<Change>,
+        purpose: Purpose,
+    },
+}
+
+/// What a request to another peer was for.
+enum Asked {
+    Hello { to: PublicKey, with_join: bool },
+    Reconcile,
+    Fetch,
+    Push,
+    HeadOf,
+    Head { to: PublicKey, size: u64 },
+    Consistency(LogHead),
+    Outcome,
+}
+
+impl Peer {
+    /// Starts a peer of a mesh from what its store holds; a new one holds nothing.
+    ///
+    /// # Panics
+    ///
+    /// If the configured genesis is another kind of record; the driver has read it as one.
+    pub fn new(config: PeerConfig, stored: Stored, now: Now, out: &mut Outbox) -> Self {
+        let PeerConfig {
+            key,
+            root,
+            genesis: founding,
+            directory: certified,
+            introducers,
+            healing,
+            seed,
+            fresh,
+        } = config;
+        let record = founding.value();
+        let Body::Genesis(genesis) = record.body() else {
+            unreachable!("a peer is configured with a genesis record");
+        };
+        let is_certified = certified.is_some();
+        let directory = certified.unwrap_or_else(|| {
+            Directory::new(record.id(), Arc::new(genesis.clone()), record.header().time)
+        });
+        let mut index = Index::default();
+        index.insert(record);
+        let mut peer = Self {
+            directory,
+            index,
+            orphans: Orphans::default(),
+            links: Links::default(),
+            healing: Healing::default(),
+            capabilities: Capabilities::default(),
+            policies: Policies::default(),
+            acts: Acts::restore(stored.executed),
+            audit: AuditLog::restore(stored.audit.iter().map(Entry::encode), stored.witnessed),
+            rng: Rng::new(seed),
+            next_id: 0,
+            waiting: InFlight::default(),
+            asked: InFlight::default(),
+            catch_up: None,
+            catch_up_queue: VecDeque::new(),
+            catch_up_at: None,
+            sessions: Sessions::default(),
+            chain: Chain {
+                head: None,
+                signing: false,
+                ready: false,
+                caught_up: false,
+                asked: 0,
+                witnesses: 0,
+                wait_until: None,
+            },
+            wanted: VecDeque::new(),
+            proposals: InFlight::default(),
+            own_join: None,
+            introducers,
+            config: Settled {
+                key,
+                root,
+                genesis: founding,
+                healing,
+            },
+        };
+        peer.recall(stored.records, stored.policies, stored.roots, &stored.audit);
+        peer.start(now, fresh, is_certified, out);
+        peer
+    }
+
+    /// Handles one thing that happened; what is to be done about it goes to the outbox.
+    ///
+    /// Total: no input makes it panic, whatever a remote peer sent.
+    pub fn handle(&mut self, now: Now, input: Input, out: &mut Outbox) {
+        match input {
+            Input::Gossip {
+                from,
+                message,
+                record,
+            } => {
+                self.on_gossip(now, from, message, record, out);
+            }
+            Input::LinkUp {
+                peer,
+                dialled,
+                admitted,
+            } => {
+                self.on_link_up(now, peer, dialled, admitted, out);
+            }
+            Input::LinkDown { peer } => self.on_link_down(now, peer, out),
+            Input::DialFailed { peer } => self.healing.dial_failed(peer, now.mono),
+            Input::Request {
+                from,
+                token,
+                request,
+            } => {
+                self.on_request(now, from, token, request, out);
+            }
+            Input::Response { id, response } => self.on_response(now, id, response, out),
+            Input::Command { id, command } => self.on_command(now, id, command, out),
+            Input::Checked { id, verdict } => self.on_checked(now, id, verdict, out),
+            Input::Signed { id, result } => self.on_signed(now, id, result, out),
+            Input::HeadSigned { id, head } => self.on_head_signed(id, &head, out),
+            Input::Persisted { id } => self.on_persisted(now, id, out),
+            Input::Executed { id, result } => self.on_executed(now, id, result, out),
+            Input::Wake => {}
+        }
+        self.on_time(now, out);
+    }
+
+    /// Returns when the peer wants [`Input::Wake`], and why.
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        let due = |at: Option<Mono>, why| at.map(|at| Deadline { at, why });
+        [
+            due(self.links.greet_at(), Why::Greeting),
+            due(self.chain.wait_until, Why::HeadWait),
+            due(self.audit.tell_at(), Why::HeadGossip),
+            due(self.catch_up_at, Why::CatchUp),
+            due(self.healing.look_at(), Why::Healing),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Returns the members as this peer knows them.
+    pub const fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Tells whether the record is known here.
+    pub fn knows(&self, id: &ContentId) -> bool {
+        self.index.contains(id)
+    }
+
+    /// Counts the records known here.
+    pub fn record_count(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Returns the head of the own audit log.
+    pub fn audit_head(&self) -> (u64, crate::spine::audit::tree::Hash) {
+        self.audit.head()
+    }
+
+    /// Tells whether there is a link to `peer`, greeted or not.
+    pub fn is_linked(&self, peer: &PublicKey) -> bool {
+        self.links.contains(peer)
+    }
+
+    /// Tells whether the peer may write records.
+    pub const fn is_ready(&self) -> bool {
+        self.chain.ready
+    }
+
+    /// Shares memory with other peers of the same process that know the same members.
+    pub fn share_directory(&mut self, shared: &mut SharedOverlays) {
+        self.directory.share(shared);
+    }
+
+    fn on_time(&mut self, now: Now, out: &mut Outbox) {
+        self.greet_waiting(now, out);
+        if self.chain.wait_until.is_some_and(|at| at <= now.mono) {
+            self.become_ready(now, out);
+        }
+        if let Some((size, root)) = self.audit.take_due(now.mono) {
+            let id = self.job(Waiting::SignHead);
+            out.push(Effect::SignHead {
+                id,
+                size,
+                root,
+                time: now.wall,
+            });
+        }
+        if self.catch_up_at.is_some_and(|at| at <= now.mono) {
+            self.catch_up_round(now);
+        }
+        self.heal(now, out);
+        self.run_catch_up(now, out);
+    }
+
+    fn start(&mut self, now: Now, fresh: bool, is_certified: bool, out: &mut Outbox) {
+        let own = self.config.key;
+        let others = self
+            .directory
+            .active_count()
+            .saturating_sub(u32::from(self.directory.is_active(&own)));
+        self.chain.head = self.index.head(&own);
+        if fresh || others == 0 {
+            self.chain.caught_up = true;
+            self.become_ready(now, out);
+        } else {
+            self.chain.wait_until = Some(now.mono + HEAD_WAIT);
+        }
+        // Who is given a certified state is let in by its driver as well.
+        if !is_certified {
+            let members = self.directory.members().filter(|member| member.is_active());
+            let named = self.introducers.iter().copied();
+            let admitted: Vec<_> = members
+                .map(|member| member.key)
+                .chain(named)
+                .filter(|peer| *peer != own)
+                .collect();
+            if !admitted.is_empty() {
+                out.push(Effect::Admit(admitted));
+            }
+        }
+        self.healing.look(now.mono);
+    }
+
+    fn bench(&self, now: Now) -> Bench<'_> {
+        Bench {
+            own: self.config.key,
+            own_root: self.config.root,
+            directory: &self.directory,
+            capabilities: &self.capabilities,
+            policies: &self.policies,
+            now,
+        }
+    }
+
+    fn fresh_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    fn job(&mut self, waiting: Waiting) -> JobId {
+        let id = JobId(self.fresh_id());
+        self.waiting.insert(id, waiting);
+        id
+    }
+
+    fn persist(&mut self, writes: Vec<Write>, after: AfterPersist, out: &mut Outbox) {
+        let id = self.job(Waiting::Persist(after));
+        out.push(Effect::Persist { id, writes });
+    }
+
+    fn log(&mut self, now: Now, what: What) -> Write {
+        let entry = Entry {
+            time: now.wall,
+            what,
+        };
+        let index = self.audit.append(now.mono, &entry);
+        Write::Audit { index, entry }
+    }
+
+    fn on_checked(&mut self, now: Now, id: JobId, verdict: Verdict, out: &mut Outbox) {
+        let Some(waiting) = self.waiting.remove(&id) else {
+            return;
+        };
+        match (waiting, verdict.0) {
+            (Waiting::Records(origin), Finding::Records(records)) => {
+                self.on_records_checked(now, origin, records, out);
+            }
+            (Waiting::Head, Finding::Head(head)) => self.on_head_checked(now, head, out),
+            (Waiting::LocalToken { change, command }, Finding::Token(token)) => match token {
+                Ok(capability) => self.try_local(now, change, capability, Some(command), out),
+                Err(error) => refuse(command, CommandError::Token(error.to_string()), out),
+            },
+            (Waiting::ProposalToken(proposal), Finding::Token(token)) => match token {
+                Ok(capability) => self.try_proposal(now, *proposal, capability, out),
+                Err(error) => {
+                    refuse(
+                        proposal.command,
+                        CommandError::Token(error.to_string()),
+                        out,
+                    );
+                }
+            },
+            (Waiting::Authorize { pending, purpose }, Finding::Authorize(answer)) => {
+                self.on_authorized(now, pending, answer, purpose, out);
+            }
+            (_, _) => debug_assert!(false, "a driver answers a job with its own verdict"),
+        }
+    }
+
+    fn on_persisted(&mut self, now: Now, id: JobId, out: &mut Outbox) {
+        let Some(Waiting::Persist(after)) = self.waiting.remove(&id) else {
+            return;
+        };
+        match after {
+            AfterPersist::Nothing => {}
+            AfterPersist::Effects(effects) => out.extend(effects),
+            AfterPersist::Wrote { record, command } => self.on_wrote(now, record, command, out),
+            AfterPersist::Execute { change, purpose } => self.execute(change, purpose, out),
+        }
+    }
+
+    fn recall(
+        &mut self,
+        records: Vec<Verified<Record>>,
+        policies: Vec<(PolicyName, u64, u64)>,
+        roots: Vec<RootKey>,
+        audit: &[Entry],
+    ) {
+        for root in roots {
+            self.capabilities.accept(root, true);
+        }
+        for (name, version, value) in policies {
+            if let Ok(policy) = name.as_str().parse() {
+                self.policies.set(policy, version, value);
+            }
+        }
+        self.recall_records(records);
+        for entry in audit {
+            match &entry.what {
+                What::Executed { act, .. } => self.acts.settle(act, Outcome::Executed),
+                What::Refused { act, why, .. } => {
+                    self.acts.settle(act, Outcome::Refused { why: why.clone() });
+                }
+                What::Local { .. }
+                | What::LocalRefused { .. }
+                | What::Wrote { .. }
+                | What::Fork { .. }
+                | What::SplitView { .. } => {}
+            }
+        }
+    }
+}
+
+fn refuse(command: CommandId, error: CommandError, out: &mut Outbox) {
+    out.push(Effect::Reply {
+        id: command,
+        reply: Err(error),
+    });
+}

@@ -1,0 +1,453 @@
+//! What records say: one type per kind, one enum over all of them.
+//!
+//! Kinds are numbers on the wire. A number this build does not know gives [`Body::Unknown`].
+
+use core::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use x0_crypto::{
+    ContentId, MembershipCommitment, PublicKey, Signature,
+    capability::{RevocationId, RootKey, ShareBp, Token},
+};
+
+use super::{
+    Act, DecodeError, Rules,
+    codec::{decode, encode},
+};
+use crate::core::{
+    limits::{
+        FOUNDERS_MAX, MERGE_HEADS_MAX, REASON_BYTES_MAX, RECORD_BYTES_MAX, REGIONS_MAX,
+        REVOCATIONS_MAX,
+    },
+    time::{TimeScale, Wall},
+};
+
+const TEN_PERCENT: ShareBp = ShareBp::from_percent(10);
+
+/// The number of a record kind on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Kind(pub u16);
+
+impl Kind {
+    /// [`Genesis`].
+    pub const GENESIS: Self = Self(0x0100);
+    /// [`Invite`].
+    pub const INVITE: Self = Self(0x0101);
+    /// [`Join`].
+    pub const JOIN: Self = Self(0x0102);
+    /// [`Leave`].
+    pub const LEAVE: Self = Self(0x0103);
+    /// [`Removal`].
+    pub const REMOVAL: Self = Self(0x0104);
+    /// [`Merge`].
+    pub const MERGE: Self = Self(0x0105);
+    /// [`CapabilityGrant`].
+    pub const CAPABILITY: Self = Self(0x0200);
+    /// [`Revocation`].
+    pub const REVOCATION: Self = Self(0x0201);
+    /// [`Act`].
+    pub const ACT: Self = Self(0x0300);
+}
+
+/// What a record says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// The first record of a mesh; its id is the mesh's id.
+    Genesis(Genesis),
+    /// An open door for one newcomer.
+    Invite(Invite),
+    /// A newcomer's entry through an invite.
+    Join(Join),
+    /// A member's own departure.
+    Leave(Leave),
+    /// A committee seat's statement that a member be removed.
+    Removal(Removal),
+    /// A signed merge of the forks of the author's own chain.
+    Merge(Merge),
+    /// A capability token made known to the mesh.
+    Capability(CapabilityGrant),
+    /// The end of tokens before their time.
+    Revocation(Revocation),
+    /// A change asked of nodes.
+    Act(Act),
+    /// A kind this build does not know: stored and relayed, never acted upon.
+    Unknown(Kind, Box<[u8]>),
+}
+
+/// A mesh's beginning: who founds it and under which parameters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Genesis {
+    /// The mesh's name.
+    pub name: MeshName,
+    /// The first members, in order of key.
+    pub founders: Vec<Founder>,
+    /// Founders whose statements remove members, in order; two thirds and one must agree.
+    pub seats: Vec<PublicKey>,
+    /// Delegation roots that every member accepts by joining, in order.
+    pub roots: Vec<RootKey>,
+    /// The figures the mesh runs under.
+    pub parameters: Parameters,
+}
+
+/// One of the first members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Founder {
+    /// Who it is.
+    pub key: PublicKey,
+    /// The root of the capability tokens it grants.
+    pub root: RootKey,
+    /// Commitment for anonymous membership proofs.
+    pub commitment: MembershipCommitment,
+    /// Region it picked, if any.
+    pub region: Option<Region>,
+}
+
+/// The figures a mesh runs under, fixed by its genesis until votes exist.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameters {
+    /// Rules of validity in force.
+    pub rules: Rules,
+    /// Mesh seconds per real second; 1 unless this is a test mesh.
+    pub time_scale: TimeScale,
+    /// Region labels members may pick from, in order.
+    pub regions: Vec<Region>,
+    /// Share of the mesh above which an act is a mass action.
+    pub mass_action_share: ShareBp,
+    /// Nodes an act may always touch without being a mass action; matters in small meshes only.
+    pub mass_action_floor: u32,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Self {
+            rules: Rules::NEWEST,
+            time_scale: TimeScale::REAL,
+            regions: Vec::new(),
+            mass_action_share: TEN_PERCENT,
+            mass_action_floor: 1,
+        }
+    }
+}
+
+/// An open door for one newcomer, held by whoever knows the one-time secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Invite {
+    /// Public half of the one-time key whose secret stands in the invite string.
+    pub key: PublicKey,
+    /// When the door closes.
+    pub expires: Wall,
+}
+
+/// A newcomer's entry through an invite.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Join {
+    /// The invite record.
+    pub invite: ContentId,
+    /// Public half of the invite's one-time key, as in the invite record.
+    pub key: PublicKey,
+    /// The one-time key's signature over [`Join::proof_message`].
+    pub proof: Signature,
+    /// The root of the capability tokens the newcomer will grant.
+    pub root: RootKey,
+    /// Commitment for anonymous membership proofs.
+    pub commitment: MembershipCommitment,
+    /// Region it picked, if any.
+    pub region: Option<Region>,
+}
+
+impl Join {
+    /// Returns what the one-time key signs: this invite admits this key to this mesh.
+    pub fn proof_message(mesh: &ContentId, invite: &ContentId, newcomer: &PublicKey) -> Vec<u8> {
+        let mut message = Vec::with_capacity(96);
+        message.extend_from_slice(mesh.digest());
+        message.extend_from_slice(invite.digest());
+        message.extend_from_slice(newcomer.bytes());
+        message
+    }
+}
+
+/// A member's own departure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leave {}
+
+/// A committee seat's statement that a member be removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Removal {
+    /// Who should go.
+    pub member: PublicKey,
+    /// Why, in words for everyone.
+    pub reason: Reason,
+}
+
+/// A signed merge: the author's chain continues from several heads at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Merge {
+    /// The records that stand at a place taken twice, in order.
+    pub heads: Vec<ContentId>,
+}
+
+/// A capability token made known to the mesh, so that delegations are no secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CapabilityGrant {
+    /// The root the token is signed under.
+    pub root: RootKey,
+    /// The token.
+    pub token: Token,
+}
+
+/// The end of tokens before their time, said by the member whose root granted them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revocation {
+    /// Ids of the blocks revoked, in order: a block takes everything derived from it along.
+    pub ids: Vec<RevocationId>,
+    /// Why, in words for everyone.
+    pub reason: Reason,
+}
+
+macro_rules! bounded_text {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $max:expr, $valid:expr, $allowed:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Returns the text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                let valid: fn(&str) -> bool = $valid;
+                if text.len() > $max || !valid(text) {
+                    return Err(format!(
+                        concat!($what, " {:?} is not allowed: write ", $allowed, ", at most {} bytes"),
+                        text.chars().take(80).collect::<String>(),
+                        $max,
+                    ));
+                }
+                Ok(Self(text.to_owned()))
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = String;
+
+            fn try_from(text: String) -> Result<Self, String> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(text: $name) -> Self {
+                text.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+bounded_text! {
+    /// The name of a mesh.
+    MeshName, "mesh name", 64,
+    |text| !text.trim().is_empty() && !text.chars().any(char::is_control),
+    "printable text, not empty"
+}
+
+bounded_text! {
+    /// A coarse region label from the genesis list; never derived from addresses.
+    Region, "region", 32,
+    |text| !text.is_empty()
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
+    "a-z, 0-9 and '-'"
+}
+
+bounded_text! {
+    /// The written name of a policy, known to this build or not.
+    PolicyName, "policy name", 60,
+    |text| !text.is_empty()
+        && text.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'_' | b'.')),
+    "a-z, '_' and '.'"
+}
+
+bounded_text! {
+    /// A reason in words for everyone; may be empty.
+    Reason, "reason", REASON_BYTES_MAX,
+    |text| !text.chars().any(char::is_control),
+    "printable text without line breaks"
+}
+
+impl Body {
+    /// Returns the kind under which the body travels.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Genesis(_) => Kind::GENESIS,
+            Self::Invite(_) => Kind::INVITE,
+            Self::Join(_) => Kind::JOIN,
+            Self::Leave(_) => Kind::LEAVE,
+            Self::Removal(_) => Kind::REMOVAL,
+            Self::Merge(_) => Kind::MERGE,
+            Self::Capability(_) => Kind::CAPABILITY,
+            Self::Revocation(_) => Kind::REVOCATION,
+            Self::Act(_) => Kind::ACT,
+            Self::Unknown(kind, _) => *kind,
+        }
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Genesis(body) => encode(body),
+            Self::Invite(body) => encode(body),
+            Self::Join(body) => encode(body),
+            Self::Leave(body) => encode(body),
+            Self::Removal(body) => encode(body),
+            Self::Merge(body) => encode(body),
+            Self::Capability(body) => encode(body),
+            Self::Revocation(body) => encode(body),
+            Self::Act(body) => encode(body),
+            Self::Unknown(_, bytes) => bytes.to_vec(),
+        }
+    }
+
+    pub(super) fn decode(kind: Kind, bytes: &[u8]) -> Result<Self, DecodeError> {
+        let max = RECORD_BYTES_MAX;
+        match kind {
+            Kind::GENESIS => {
+                let genesis: Genesis = decode("genesis", bytes, max)?;
+                genesis.check()?;
+                Ok(Self::Genesis(genesis))
+            }
+            Kind::INVITE => Ok(Self::Invite(decode("invite", bytes, max)?)),
+            Kind::JOIN => Ok(Self::Join(decode("join", bytes, max)?)),
+            Kind::LEAVE => Ok(Self::Leave(decode("leave", bytes, max)?)),
+            Kind::REMOVAL => Ok(Self::Removal(decode("removal", bytes, max)?)),
+            Kind::MERGE => {
+                let merge: Merge = decode("merge", bytes, max)?;
+                ordered("merge", "heads", &merge.heads, 2, MERGE_HEADS_MAX)?;
+                Ok(Self::Merge(merge))
+            }
+            Kind::CAPABILITY => Ok(Self::Capability(decode("capability", bytes, max)?)),
+            Kind::REVOCATION => {
+                let revocation: Revocation = decode("revocation", bytes, max)?;
+                ordered("revocation", "ids", &revocation.ids, 1, REVOCATIONS_MAX)?;
+                Ok(Self::Revocation(revocation))
+            }
+            Kind::ACT => {
+                let act: Act = decode("act", bytes, max)?;
+                act.check()?;
+                Ok(Self::Act(act))
+            }
+            Kind(_) => Ok(Self::Unknown(kind, bytes.into())),
+        }
+    }
+}
+
+impl Genesis {
+    /// Checks the figures that bound each other.
+    ///
+    /// # Errors
+    ///
+    /// Returns the field at fault and what is allowed.
+    pub fn check(&self) -> Result<(), DecodeError> {
+        let keys: Vec<_> = self.founders.iter().map(|founder| founder.key).collect();
+        ordered("genesis", "founders", &keys, 1, FOUNDERS_MAX)?;
+        ordered("genesis", "seats", &self.seats, 1, FOUNDERS_MAX)?;
+        ordered("genesis", "roots", &self.roots, 0, FOUNDERS_MAX)?;
+        ordered(
+            "genesis",
+            "regions",
+            &self.parameters.regions,
+            0,
+            REGIONS_MAX,
+        )?;
+        if let Some(seat) = self
+            .seats
+            .iter()
+            .find(|seat| keys.binary_search(seat).is_err())
+        {
+            let why = format!("names {seat}, who is not a founder");
+            return Err(DecodeError::bounds("genesis", "seats", why));
+        }
+        let unlisted = self
+            .founders
+            .iter()
+            .filter_map(|founder| founder.region.as_ref());
+        for region in unlisted {
+            if self.parameters.regions.binary_search(region).is_err() {
+                let why = format!("names the region {region}, which is not in the list of regions");
+                return Err(DecodeError::bounds("genesis", "founders", why));
+            }
+        }
+        if self.parameters.rules > Rules::NEWEST || self.parameters.rules.0 == 0 {
+            let why = format!(
+                "is version {}, this build follows 1 to {}: install a newer x0",
+                self.parameters.rules.0,
+                Rules::NEWEST.0
+            );
+            return Err(DecodeError::bounds("genesis", "rules", why));
+        }
+        if !(1..=100_000).contains(&self.parameters.time_scale.0) {
+            return Err(DecodeError::bounds(
+                "genesis",
+                "time_scale",
+                "is 1 to 100000",
+            ));
+        }
+        if self.parameters.mass_action_share > TEN_PERCENT {
+            return Err(DecodeError::bounds(
+                "genesis",
+                "mass_action_share",
+                "is at most 10 %",
+            ));
+        }
+        if !(1..=3).contains(&self.parameters.mass_action_floor) {
+            return Err(DecodeError::bounds(
+                "genesis",
+                "mass_action_floor",
+                "is 1 to 3 nodes",
+            ));
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn ordered<T: Ord>(
+    what: &'static str,
+    field: &'static str,
+    items: &[T],
+    min: usize,
+    max: usize,
+) -> Result<(), DecodeError> {
+    if !(min..=max).contains(&items.len()) {
+        let why = format!("has {} entries, {min} to {max} are allowed", items.len());
+        return Err(DecodeError::bounds(what, field, why));
+    }
+    if !items.is_sorted_by(|a, b| a < b) {
+        return Err(DecodeError::bounds(
+            what,
+            field,
+            "is not in strictly rising order",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,432 @@
+//! Direct messages between two linked peers: a request and its response.
+//!
+//! [`Request::Hello`] is open to strangers and is all they get; everything else needs a link between
+//! two members. Catch-up is by set reconciliation (see `spine::delivery`).
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use x0_crypto::{ContentId, Identity, Namespace, PublicKey, Signature, verify};
+
+use super::{
+    DecodeError, Kind, Record, Topic, Unverified, VersionRange,
+    codec::{decode, encode},
+    decode_record,
+};
+use crate::{
+    core::{
+        limits::{MESSAGE_BYTES_MAX, PAGE_RECORDS_MAX},
+        reject::RejectReason,
+        time::Wall,
+    },
+    spine::audit::tree::{ConsistencyProof, Hash},
+};
+
+/// What one peer asks or tells another.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Opens a link, or knocks with a join.
+    Hello(Hello),
+    /// One round of set reconciliation.
+    Reconcile {
+        /// The records in question.
+        part: Part,
+        /// Keys the session's fingerprints.
+        session: [u8; 32],
+        /// The initiator's message.
+        message: Vec<u8>,
+    },
+    /// Asks for records that a reconciliation named, by their keyed ids.
+    Fetch {
+        /// The records in question.
+        part: Part,
+        /// The key of the reconciliation.
+        session: [u8; 32],
+        /// Keyed ids, at most a page.
+        keyed: Vec<[u8; 32]>,
+    },
+    /// Hands over records the other lacks.
+    Push {
+        /// The records, at most a page.
+        records: Vec<Unverified<Record>>,
+    },
+    /// Asks for the asker's own newest record known.
+    HeadOf,
+    /// Tells the head of the own audit log.
+    Head(Unverified<LogHead>),
+    /// Asks for proof that the audit log only grew.
+    Consistency {
+        /// The size known.
+        old: u64,
+        /// The size claimed.
+        new: u64,
+    },
+    /// Tells the proposer of an act what became of it here.
+    Outcome {
+        /// The act's record.
+        act: ContentId,
+        /// What became of it.
+        outcome: Outcome,
+    },
+}
+
+/// The answer to a [`Request`].
+#[derive(Clone, Debug)]
+pub enum Response {
+    /// To [`Request::Hello`]: come in.
+    Welcome(Welcome),
+    /// To any request: no, and why.
+    Refused(Refused),
+    /// To [`Request::Reconcile`].
+    Reconcile(Vec<u8>),
+    /// To [`Request::Fetch`] and [`Request::HeadOf`]: the records at hand, at most a page.
+    Records(Vec<Unverified<Record>>),
+    /// To [`Request::Consistency`].
+    Consistency(ConsistencyProof),
+    /// To a request that only tells something.
+    Noted,
+}
+
+/// A part of the records; each is reconciled on its own, the directory first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Records that say who is a member.
+    Directory,
+    /// All others.
+    Rest,
+}
+
+impl Part {
+    /// Returns the part to which records of `kind` belong.
+    pub fn of(kind: Kind) -> Self {
+        match Topic::of(kind) {
+            Topic::Directory => Self::Directory,
+            Topic::Capabilities | Topic::Acts | Topic::Other => Self::Rest,
+        }
+    }
+}
+
+/// How a peer introduces itself.
+#[derive(Clone, Debug)]
+pub struct Hello {
+    /// Wire versions it speaks.
+    pub versions: VersionRange,
+    /// The mesh it means.
+    pub mesh: ContentId,
+    /// A newcomer's join record.
+    pub join: Option<Unverified<Record>>,
+}
+
+/// How a peer lets another in.
+#[derive(Clone, Debug)]
+pub struct Welcome {
+    /// Wire versions it speaks.
+    pub versions: VersionRange,
+    /// For a newcomer: the mesh's genesis record.
+    pub genesis: Option<Unverified<Record>>,
+}
+
+/// Why a request is not served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum Refused {
+    /// The asker means another mesh.
+    #[error("it belongs to another mesh")]
+    OtherMesh,
+    /// There is no wire version both speak.
+    #[error("it speaks wire versions {min} to {max} only")]
+    NoCommonVersion {
+        /// Oldest spoken.
+        min: u16,
+        /// Newest spoken.
+        max: u16,
+    },
+    /// The asker is not a member here.
+    #[error("it does not know this node as a member")]
+    NotAMember,
+    /// The join rests on an invite that is not known here, or not yet.
+    #[error("it does not know the invite")]
+    UnknownInvite,
+    /// The join does not admit.
+    #[error("it refused the invite: {why}")]
+    JoinRefused {
+        /// The reason in words, at most 280 bytes.
+        why: String,
+    },
+    /// Nothing to answer with: unknown session, log size or record.
+    #[error("it has no answer to that")]
+    NoAnswer,
+    /// The asker sent what an honest peer would not.
+    #[error("it found the request malformed")]
+    Malformed,
+}
+
+/// What became of an act at one target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was executed.
+    Executed,
+    /// It was refused for this reason, at most 280 bytes.
+    Refused {
+        /// The reason in words.
+        why: String,
+    },
+}
+
+/// The head of a node's audit log: its size and root at a moment, signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogHead {
+    /// Whose log.
+    pub author: PublicKey,
+    /// Entries in the log.
+    pub size: u64,
+    /// Root of the Merkle tree over them.
+    pub root: Hash,
+    /// When the head was signed.
+    pub time: Wall,
+    /// The author's signature over the four fields above.
+    pub signature: Signature,
+}
+
+impl LogHead {
+    /// Signs a head.
+    pub fn sign(identity: &Identity, size: u64, root: Hash, time: Wall) -> Self {
+        let author = identity.public();
+        let message = encode(&(author, size, root, time));
+        let signature = identity.sign(Namespace::LogHead, &message);
+        Self {
+            author,
+            size,
+            root,
+            time,
+            signature,
+        }
+    }
+
+    /// Checks the signature.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RejectReason::BadSignature`].
+    pub fn verify(&self) -> Result<(), RejectReason> {
+        let message = encode(&(self.author, self.size, self.root, self.time));
+        verify(&self.author, Namespace::LogHead, &message, &self.signature)
+            .map_err(|_| RejectReason::BadSignature)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+enum RequestWire {
+    Hello {
+        versions: VersionRange,
+        mesh: ContentId,
+        join: Option<ByteBuf>,
+    },
+    Reconcile {
+        part: Part,
+        session: ByteBuf,
+        message: ByteBuf,
+    },
+    Fetch {
+        part: Part,
+        session: ByteBuf,
+        keyed: Vec<ByteBuf>,
+    },
+    Push {
+        records: Vec<ByteBuf>,
+    },
+    HeadOf,
+    Head(LogHead),
+    Consistency {
+        old: u64,
+        new: u64,
+    },
+    Outcome {
+        act: ContentId,
+        outcome: Outcome,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+enum ResponseWire {
+    Welcome {
+        versions: VersionRange,
+        genesis: Option<ByteBuf>,
+    },
+    Refused(Refused),
+    Reconcile(ByteBuf),
+    Records(Vec<ByteBuf>),
+    Consistency(ConsistencyProof),
+    Noted,
+}
+
+fn pack(records: &[Unverified<Record>]) -> Vec<ByteBuf> {
+    records
+        .iter()
+        .map(|record| ByteBuf::from(record.peek().bytes()))
+        .collect()
+}
+
+fn unpack(records: Vec<ByteBuf>) -> Result<Vec<Unverified<Record>>, DecodeError> {
+    if records.len() > PAGE_RECORDS_MAX {
+        let why = format!(
+            "has {} records, a page holds {PAGE_RECORDS_MAX}",
+            records.len()
+        );
+        return Err(DecodeError::bounds("message", "records", why));
+    }
+    records.iter().map(|bytes| decode_record(bytes)).collect()
+}
+
+fn key32(what: &'static str, bytes: &[u8]) -> Result<[u8; 32], DecodeError> {
+    bytes
+        .try_into()
+        .map_err(|_| DecodeError::bounds("message", what, "has 32 bytes"))
+}
+
+impl Request {
+    /// Encodes the request for the wire.
+    pub fn encode(&self) -> Vec<u8> {
+        encode(&match self {
+            Self::Hello(hello) => RequestWire::Hello {
+                versions: hello.versions,
+                mesh: hello.mesh,
+                join: hello
+                    .join
+                    .as_ref()
+                    .map(|join| ByteBuf::from(join.peek().bytes())),
+            },
+            Self::Reconcile {
+                part,
+                session,
+                message,
+            } => RequestWire::Reconcile {
+                part: *part,
+                session: ByteBuf::from(session.as_slice()),
+                message: ByteBuf::from(message.as_slice()),
+            },
+            Self::Fetch {
+                part,
+                session,
+                keyed,
+            } => RequestWire::Fetch {
+                part: *part,
+                session: ByteBuf::from(session.as_slice()),
+                keyed: keyed
+                    .iter()
+                    .map(|id| ByteBuf::from(id.as_slice()))
+                    .collect(),
+            },
+            Self::Push { records } => RequestWire::Push {
+                records: pack(records),
+            },
+            Self::HeadOf => RequestWire::HeadOf,
+            Self::Head(head) => RequestWire::Head(head.peek().clone()),
+            Self::Consistency { old, new } => RequestWire::Consistency {
+                old: *old,
+                new: *new,
+            },
+            Self::Outcome { act, outcome } => RequestWire::Outcome {
+                act: *act,
+                outcome: outcome.clone(),
+            },
+        })
+    }
+
+    /// Decodes a request from another peer.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong with the bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Ok(match decode("request", bytes, MESSAGE_BYTES_MAX)? {
+            RequestWire::Hello {
+                versions,
+                mesh,
+                join,
+            } => Self::Hello(Hello {
+                versions,
+                mesh,
+                join: join.map(|bytes| decode_record(&bytes)).transpose()?,
+            }),
+            RequestWire::Reconcile {
+                part,
+                session,
+                message,
+            } => Self::Reconcile {
+                part,
+                session: key32("session", &session)?,
+                message: message.into_vec(),
+            },
+            RequestWire::Fetch {
+                part,
+                session,
+                keyed,
+            } => {
+                if keyed.len() > PAGE_RECORDS_MAX {
+                    let why = format!("asks for more than {PAGE_RECORDS_MAX} records");
+                    return Err(DecodeError::bounds("message", "keyed", why));
+                }
+                let keyed = keyed
+                    .iter()
+                    .map(|id| key32("keyed", id))
+                    .collect::<Result<_, _>>()?;
+                Self::Fetch {
+                    part,
+                    session: key32("session", &session)?,
+                    keyed,
+                }
+            }
+            RequestWire::Push { records } => Self::Push {
+                records: unpack(records)?,
+            },
+            RequestWire::HeadOf => Self::HeadOf,
+            RequestWire::Head(head) => Self::Head(Unverified::from_wire(head)),
+            RequestWire::Consistency { old, new } => Self::Consistency { old, new },
+            RequestWire::Outcome { act, outcome } => Self::Outcome { act, outcome },
+        })
+    }
+}
+
+impl Response {
+    /// Encodes the response for the wire.
+    pub fn encode(&self) -> Vec<u8> {
+        encode(&match self {
+            Self::Welcome(welcome) => ResponseWire::Welcome {
+                versions: welcome.versions,
+                genesis: welcome
+                    .genesis
+                    .as_ref()
+                    .map(|g| ByteBuf::from(g.peek().bytes())),
+            },
+            Self::Refused(refused) => ResponseWire::Refused(refused.clone()),
+            Self::Reconcile(message) => ResponseWire::Reconcile(ByteBuf::from(message.as_slice())),
+            Self::Records(records) => ResponseWire::Records(pack(records)),
+            Self::Consistency(proof) => ResponseWire::Consistency(proof.clone()),
+            Self::Noted => ResponseWire::Noted,
+        })
+    }
+
+    /// Decodes a response from another peer.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong with the bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Ok(match decode("response", bytes, MESSAGE_BYTES_MAX)? {
+            ResponseWire::Welcome { versions, genesis } => Self::Welcome(Welcome {
+                versions,
+                genesis: genesis.map(|bytes| decode_record(&bytes)).transpose()?,
+            }),
+            ResponseWire::Refused(refused) => Self::Refused(refused),
+            ResponseWire::Reconcile(message) => Self::Reconcile(message.into_vec()),
+            ResponseWire::Records(records) => Self::Records(unpack(records)?),
+            ResponseWire::Consistency(proof) => Self::Consistency(proof),
+            ResponseWire::Noted => Self::Noted,
+        })
+    }
+}

@@ -1,0 +1,27 @@
+//! What travels: signed records and the direct messages of two peers.
+//!
+//! Everything is deterministic DAG-CBOR with a version in front. Decoding is strict: an encoding
+//! that is not the canonical one, a field that is unknown, or a value out of its bounds is refused
+//! with an error that names it. Kinds of records this version does not know decode to
+//! [`Body::Unknown`]: they are stored and relayed, never acted upon.
+
+mod act;
+mod body;
+mod codec;
+mod message;
+mod record;
+mod topic;
+mod version;
+
+pub use act::{Act, Change, Policy, Targets, Warrant};
+pub use body::{
+    Body, CapabilityGrant, Founder, Genesis, Invite, Join, Kind, Leave, Merge, MeshName,
+    Parameters, PolicyName, Reason, Region, Removal, Revocation,
+};
+pub use codec::DecodeError;
+pub use message::{Hello, LogHead, Outcome, Part, Refused, Request, Response, Welcome};
+pub use record::{Draft, Header, Place, Record, Unverified, Verified, decode_record};
+pub use topic::Topic;
+pub use version::{Rules, VersionRange, WIRE_VERSION};
+
+pub(crate) use codec::encode as encode_entry;

@@ -1,0 +1,46 @@
+//! Gossip topics: one per class of record, so that a peer can weigh and limit each on its own.
+
+use super::Kind;
+
+/// A class of records that is gossiped on a topic of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Topic {
+    /// Genesis, invites, joins, leaves, removals, merges.
+    Directory,
+    /// Capability tokens and their revocations.
+    Capabilities,
+    /// Acts on other nodes.
+    Acts,
+    /// Records of a kind this version does not know.
+    Other,
+}
+
+impl Topic {
+    /// Every topic a peer subscribes to.
+    pub const ALL: [Self; 4] = [Self::Directory, Self::Capabilities, Self::Acts, Self::Other];
+
+    /// Returns the name used on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Directory => "directory",
+            Self::Capabilities => "capabilities",
+            Self::Acts => "acts",
+            Self::Other => "other",
+        }
+    }
+
+    /// Returns the topic on which records of `kind` travel.
+    pub const fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::GENESIS
+            | Kind::INVITE
+            | Kind::JOIN
+            | Kind::LEAVE
+            | Kind::REMOVAL
+            | Kind::MERGE => Self::Directory,
+            Kind::CAPABILITY | Kind::REVOCATION => Self::Capabilities,
+            Kind::ACT => Self::Acts,
+            Kind(_) => Self::Other,
+        }
+    }
+}

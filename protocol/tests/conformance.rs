@@ -1,0 +1,588 @@
+//! Pinned bytes: one sample of everything that travels, and the content id (SHA-256) of its encoding.
+//!
+//! A change of a hash is a change of the wire: it needs a new version and a line in the changelog. Every sample
+//! is also decoded and encoded again, which must give the same bytes.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+
+use x0_crypto::{
+    ContentId, Identity, Namespace, PublicKey,
+    capability::{Action, Caveat, Grant, RevocationId, RootKey, Token},
+};
+use x0_protocol::{
+    Millis, Wall,
+    spine::audit::{
+        Entry, What,
+        tree::{Hash, consistency_proof},
+    },
+    wire::{
+        Act, Body, CapabilityGrant, Change, Draft, Founder, Genesis, Hello, Invite, Join, Kind,
+        Leave, LogHead, Merge, Outcome, Parameters, Part, Record, Refused, Removal, Request,
+        Response, Revocation, Targets, Unverified, Verified, VersionRange, Welcome, decode_record,
+    },
+};
+use zeroize::Zeroizing;
+
+const TIME: Wall = Wall(1_767_225_600_000);
+
+fn identity(seed: u8) -> Identity {
+    Identity::from_seed(Zeroizing::new([seed; 32]))
+}
+
+fn key(seed: u8) -> PublicKey {
+    identity(seed).public()
+}
+
+fn id(name: &[u8]) -> ContentId {
+    ContentId::of(name)
+}
+
+fn root() -> RootKey {
+    identity(1).capability_root().public()
+}
+
+fn token() -> Token {
+    let action: Action = "set.links.target".parse().unwrap();
+    let grant = Grant {
+        holder: key(2),
+        actions: [action].into(),
+        caveats: vec![Caveat::AffectsNodesLe(3)],
+    };
+    Token::grant_seeded(&identity(1).capability_root(), &grant, &[7; 32]).unwrap()
+}
+
+fn genesis() -> Body {
+    let founder = |identity: Identity| Founder {
+        key: identity.public(),
+        root: identity.capability_root().public(),
+        commitment: identity.membership_commitment(),
+        region: Some("north".parse().unwrap()),
+    };
+    let mut founders = [1, 2].map(|seed| founder(identity(seed))).to_vec();
+    founders.sort_by_key(|founder| founder.key);
+    Body::Genesis(Genesis {
+        name: "sample".parse().unwrap(),
+        seats: founders.iter().map(|founder| founder.key).collect(),
+        founders,
+        roots: vec![root()],
+        parameters: Parameters {
+            regions: vec!["north".parse().unwrap()],
+            ..Parameters::default()
+        },
+    })
+}
+
+fn join() -> Join {
+    let (newcomer, door) = (identity(3), identity(9));
+    let message = Join::proof_message(&id(b"mesh"), &id(b"invite"), &newcomer.public());
+    Join {
+        invite: id(b"invite"),
+        key: door.public(),
+        proof: door.sign(Namespace::Invite, &message),
+        root: newcomer.capability_root().public(),
+        commitment: newcomer.membership_commitment(),
+        region: None,
+    }
+}
+
+fn act(change: Change, targets: Targets) -> Body {
+    Body::Act(Act {
+        change,
+        targets,
+        root: root(),
+        token: token(),
+        expires: TIME + Millis::from_mins(10),
+        warrants: Vec::new(),
+    })
+}
+
+fn set_policy() -> Change {
+    Change::SetPolicy {
+        policy: "links.target".parse().unwrap(),
+        value: 5,
+        from_version: 0,
+    }
+}
+
+fn record(author: u8, body: Body) -> Verified<Record> {
+    let mesh = (!matches!(body, Body::Genesis(_))).then(|| id(b"mesh"));
+    let at = match mesh {
+        Some(_) => (4, Some(id(b"previous"))),
+        None => (0, None),
+    };
+    let author = identity(author);
+    let draft = Draft::new(mesh, author.public(), at, TIME, [6; 16], body);
+    draft.sign(&author).unwrap()
+}
+
+/// As a driver hands it on; a request with a head cannot be made but by decoding or by a peer.
+fn head() -> Request {
+    let head = LogHead::sign(&identity(1), 12, Hash([8; 32]), TIME);
+    let encoded = serde_ipld_dagcbor::to_vec(&BTreeMap::from([("head", head)])).unwrap();
+    Request::decode(&encoded).unwrap()
+}
+
+fn unverified() -> Unverified<Record> {
+    record(1, Body::Leave(Leave {})).to_unverified()
+}
+
+/// Compares the samples with their hashes and shows all that differ at once.
+#[track_caller]
+fn hold(samples: &[(&str, Vec<u8>)], pinned: &[(&str, &str)]) {
+    let found: Vec<_> = samples
+        .iter()
+        .map(|(name, bytes)| (*name, ContentId::of(bytes).to_string()))
+        .collect();
+    let found: Vec<_> = found.iter().map(|(name, hash)| (*name, &**hash)).collect();
+    assert_eq!(found, pinned, "the wire has changed");
+}
+
+#[test]
+fn records() {
+    let nodes = {
+        let mut nodes = vec![key(1), key(2)];
+        nodes.sort_unstable();
+        Targets::Nodes(nodes)
+    };
+    let region = Targets::Region("north".parse().unwrap());
+    let bodies = [
+        ("genesis", 1, genesis()),
+        (
+            "invite",
+            1,
+            Body::Invite(Invite {
+                key: key(9),
+                expires: TIME + Millis::from_mins(5),
+            }),
+        ),
+        ("join", 3, Body::Join(join())),
+        ("leave", 1, Body::Leave(Leave {})),
+        (
+            "removal",
+            1,
+            Body::Removal(Removal {
+                member: key(2),
+                reason: "left for good".parse().unwrap(),
+            }),
+        ),
+        (
+            "merge",
+            1,
+            Body::Merge(Merge {
+                heads: {
+                    let mut heads = vec![id(b"one"), id(b"other")];
+                    heads.sort_unstable();
+                    heads
+                },
+            }),
+        ),
+        (
+            "capability",
+            1,
+            Body::Capability(CapabilityGrant {
+                root: root(),
+                token: token(),
+            }),
+        ),
+        (
+            "revocation",
+            1,
+            Body::Revocation(Revocation {
+                ids: vec![RevocationId::from_bytes([5; 32])],
+                reason: "key lost".parse().unwrap(),
+            }),
+        ),
+        ("act on nodes", 2, act(set_policy(), nodes)),
+        ("act on a region", 2, act(set_policy(), region)),
+        (
+            "act on all",
+            2,
+            act(Change::Link { peer: key(3) }, Targets::All),
+        ),
+        (
+            "unlinking",
+            2,
+            act(Change::Unlink { peer: key(3) }, Targets::All),
+        ),
+        ("unknown", 1, Body::Unknown(Kind(0x7fff), vec![0xa0].into())),
+    ];
+    let samples = bodies.map(|(name, author, body)| {
+        let record = record(author, body);
+        let bytes = record.value().bytes().to_vec();
+        assert_eq!(decode_record(&bytes).unwrap().peek().bytes(), bytes);
+        (name, bytes)
+    });
+    hold(
+        &samples,
+        &[
+            (
+                "genesis",
+                "bafyreie4nau34jqkxcof5br6vgx6xwg53kdljaocxj6amn2xeiiq7xwf7i",
+            ),
+            (
+                "invite",
+                "bafyreigbprb2zml5msjzaziekov7ri7m3jp5drt2vqsmi6yknod5oq3y6u",
+            ),
+            (
+                "join",
+                "bafyreiegeq5qznryjbwrarfusgnjvpfsxxtuxyicokzpju5znartbnymr4",
+            ),
+            (
+                "leave",
+                "bafyreibm36a7exhvwose5hxykcok35jcnaojazutvu4yb5kgzt4etl6smi",
+            ),
+            (
+                "removal",
+                "bafyreiaass22ig4vlsrs7ycnfisr6qunvahug5nynmaqdbqrmjhdxnw5um",
+            ),
+            (
+                "merge",
+                "bafyreih6uzynzwjcd2uomifergzzs5lkoarh6bdeoftvbz7pdth2lutiem",
+            ),
+            (
+                "capability",
+                "bafyreighpixxl2igzjimstnnxlh2tzmqidzaaeedis2x7oiexs6honzv4e",
+            ),
+            (
+                "revocation",
+                "bafyreiau3qlbhnk5535axo5h2rnpsxgxi5cusptsaq6zl7naxcuh4brqcm",
+            ),
+            (
+                "act on nodes",
+                "bafyreih7f3ffsphgeqgswrfzn3gylrpy3qsfg2kv4yuhkpqqmrut2s3jim",
+            ),
+            (
+                "act on a region",
+                "bafyreihgf6esmnnaippkgpsinzd6wn7heoam2hiwgivwp7yirk2vrlzo3q",
+            ),
+            (
+                "act on all",
+                "bafyreibincotkffeh2bmar7kjqxzetvgb22vdtlhjygfia7ua74ve7htp4",
+            ),
+            (
+                "unlinking",
+                "bafyreibmft3rcnf5py4zr4xrajrhgodaaqct5yr3c6yk2n3o7dkvcqjndq",
+            ),
+            (
+                "unknown",
+                "bafyreihlteeh5e6odbjog2xf5i4jhoot5ubbv7b5ftyrn6ekvmcwf4zfpe",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn requests() {
+    let samples = [
+        (
+            "hello",
+            Request::Hello(Hello {
+                versions: VersionRange::OURS,
+                mesh: id(b"mesh"),
+                join: None,
+            }),
+        ),
+        (
+            "knock",
+            Request::Hello(Hello {
+                versions: VersionRange::OURS,
+                mesh: id(b"mesh"),
+                join: Some(record(3, Body::Join(join())).to_unverified()),
+            }),
+        ),
+        (
+            "reconcile",
+            Request::Reconcile {
+                part: Part::Directory,
+                session: [1; 32],
+                message: vec![0x61, 0],
+            },
+        ),
+        (
+            "fetch",
+            Request::Fetch {
+                part: Part::Rest,
+                session: [1; 32],
+                keyed: vec![[2; 32], [3; 32]],
+            },
+        ),
+        (
+            "push",
+            Request::Push {
+                records: vec![unverified()],
+            },
+        ),
+        ("head of", Request::HeadOf),
+        ("head", head()),
+        ("consistency", Request::Consistency { old: 3, new: 12 }),
+        (
+            "executed",
+            Request::Outcome {
+                act: id(b"act"),
+                outcome: Outcome::Executed,
+            },
+        ),
+        (
+            "refused",
+            Request::Outcome {
+                act: id(b"act"),
+                outcome: Outcome::Refused {
+                    why: "too many nodes".to_owned(),
+                },
+            },
+        ),
+    ];
+    let samples = samples.map(|(name, request)| {
+        let bytes = request.encode();
+        assert_eq!(Request::decode(&bytes).unwrap().encode(), bytes);
+        (name, bytes)
+    });
+    hold(
+        &samples,
+        &[
+            (
+                "hello",
+                "bafyreihwfjfo3ecnq4xhz5u2lxfpjeuy5w4ndvs5t6ttaqgisdgg73ioty",
+            ),
+            (
+                "knock",
+                "bafyreic7j7boscgpkmeghvz6al6iyewhusln26qgf5p67ycb3hkjlmymdy",
+            ),
+            (
+                "reconcile",
+                "bafyreihijdx75mq22dzwmpmg557yleteaynolujlfbypwrqp5kfey4gd4y",
+            ),
+            (
+                "fetch",
+                "bafyreianchxfre6qrquf63k446xlveadh2sea3dlulyia4ivz7p2wrnq6a",
+            ),
+            (
+                "push",
+                "bafyreif2ppeahlftmrxvos4b7tpzs3i2tr73p7penbz4n7o5vjled6wg4i",
+            ),
+            (
+                "head of",
+                "bafyreiazps6vbc2wvr23cwgghhqn24cbakjvtkz3kmfqkt6ca5dggpud3i",
+            ),
+            (
+                "head",
+                "bafyreib45xfthnzmol2sp2lwszyi2t6cpzcqgjhvcu7ewafdjqqo3zzvja",
+            ),
+            (
+                "consistency",
+                "bafyreibuz54x7c64aq5szucngo32ptginpivkfojrfu22tvxhigea4wxsq",
+            ),
+            (
+                "executed",
+                "bafyreigeyflzp5f7vlzdkn7zxh3iv4tbqisjn47alix5sllt3czycjbooa",
+            ),
+            (
+                "refused",
+                "bafyreibcxe4wy7xrao3jm5oea7y2yrnf4s62wry2eipos77jzdza2teygu",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn responses() {
+    let welcome = |genesis| {
+        Response::Welcome(Welcome {
+            versions: VersionRange::OURS,
+            genesis,
+        })
+    };
+    let refusals = [
+        Refused::OtherMesh,
+        Refused::NoCommonVersion { min: 1, max: 2 },
+        Refused::NotAMember,
+        Refused::UnknownInvite,
+        Refused::JoinRefused {
+            why: "it has expired".to_owned(),
+        },
+        Refused::NoAnswer,
+        Refused::Malformed,
+    ];
+    let names = [
+        "other mesh",
+        "no common version",
+        "not a member",
+        "unknown invite",
+        "join refused",
+        "no answer",
+        "malformed",
+    ];
+    let proof = consistency_proof(&[Hash([1; 32]); 12], 3, 12).unwrap();
+    let mut samples = vec![
+        ("welcome", welcome(None)),
+        (
+            "welcome to a newcomer",
+            welcome(Some(record(1, genesis()).to_unverified())),
+        ),
+        ("reconcile", Response::Reconcile(vec![0x61, 0])),
+        ("records", Response::Records(vec![unverified()])),
+        ("consistency", Response::Consistency(proof)),
+        ("noted", Response::Noted),
+    ];
+    samples.extend(names.into_iter().zip(refusals.map(Response::Refused)));
+    let samples: Vec<_> = samples
+        .into_iter()
+        .map(|(name, response)| {
+            let bytes = response.encode();
+            assert_eq!(Response::decode(&bytes).unwrap().encode(), bytes);
+            (name, bytes)
+        })
+        .collect();
+    hold(
+        &samples,
+        &[
+            (
+                "welcome",
+                "bafyreihy5uinze2rtnjsze7jo4of75fzlsxvm2sjutgp7u26gss4nzetzy",
+            ),
+            (
+                "welcome to a newcomer",
+                "bafyreiftfa7rmteqlbwv7dvedm3wqfc7ybmzk7azdujhrhgh3ctowwzkje",
+            ),
+            (
+                "reconcile",
+                "bafyreicqu5plnfp4fb2hh4hneqaalcwarcriaijyxcvqbxjjzg5hjpcueu",
+            ),
+            (
+                "records",
+                "bafyreigyegrv5pu6tyenz6vnjoz5nzqvqb3t5rxoxclvwuiod5mywexaaa",
+            ),
+            (
+                "consistency",
+                "bafyreihmf4ych3gg7aqo5ukovoqsr2wqszllz3pfe2os67h3opjrahgp4y",
+            ),
+            (
+                "noted",
+                "bafyreiesuxwzokqcogfbnnpqncmtqzhsw6liprsvz36wwyt3gnfm4nup4e",
+            ),
+            (
+                "other mesh",
+                "bafyreifigsujzewqxlxaagekovdotelll4ggcu36itw4vpytad2tgvrzhu",
+            ),
+            (
+                "no common version",
+                "bafyreicjtox27i2h7zqqg4lgexny4pmmdocnuqbz4xblhth66xil5qanni",
+            ),
+            (
+                "not a member",
+                "bafyreih5rjdcrahdtvtk7pzuwhnh4vqizk72f2rq6uiwftsmyhnyqnzb4a",
+            ),
+            (
+                "unknown invite",
+                "bafyreibkbxpkhq7sjulei5wvndwavmg64ongwuefiz4mbe23lgxgv2lwku",
+            ),
+            (
+                "join refused",
+                "bafyreiffqxn55bxv7fsxy3vvomrzg6thhvq4bax6itpg6jvyshxm674y4y",
+            ),
+            (
+                "no answer",
+                "bafyreihdy4pl5zuubjgw4eppmmgmlkg6l2ag5jksuz7frt5lbrmozmkz5e",
+            ),
+            (
+                "malformed",
+                "bafyreicunpuyty4qyhawkpoixplaktym5n7sxztpatv5lkd2xahlxdzwju",
+            ),
+        ],
+    );
+}
+
+/// Entries do not travel, but their hashes do: the root of the tree is over them.
+#[test]
+fn audit_entries() {
+    let (act, agent) = (id(b"act"), key(2));
+    let samples = [
+        (
+            "executed",
+            What::Executed {
+                act,
+                agent,
+                change: "set".to_owned(),
+            },
+        ),
+        (
+            "refused",
+            What::Refused {
+                act,
+                agent,
+                why: "no".to_owned(),
+            },
+        ),
+        (
+            "local",
+            What::Local {
+                agent,
+                change: "set".to_owned(),
+            },
+        ),
+        (
+            "local refused",
+            What::LocalRefused {
+                agent,
+                why: "no".to_owned(),
+            },
+        ),
+        (
+            "wrote",
+            What::Wrote {
+                record: act,
+                kind: 0x0300,
+            },
+        ),
+        (
+            "fork",
+            What::Fork {
+                author: agent,
+                seq: 4,
+            },
+        ),
+        (
+            "split view",
+            What::SplitView {
+                author: agent,
+                size: 12,
+            },
+        ),
+    ];
+    let samples = samples.map(|(name, what)| (name, Entry { time: TIME, what }.encode()));
+    hold(
+        &samples,
+        &[
+            (
+                "executed",
+                "bafyreig3y64e7l4h47cx45eeqb7asor45qdu4lvxifyn2nfubawkapnjwu",
+            ),
+            (
+                "refused",
+                "bafyreigr7ocfyxhbasulpbn473fkowpitzsavmhzbv54qwzyjmznqiafyy",
+            ),
+            (
+                "local",
+                "bafyreibbrmk7w7im6hcujmsselwizcp3ozzt6ebgspmownajecw6ykhmfu",
+            ),
+            (
+                "local refused",
+                "bafyreialvffnukyhxxemabonsiqpmcjgblkmqwgd6lssy3cpdmoyexhypi",
+            ),
+            (
+                "wrote",
+                "bafyreic3rjxz3hri7jvrtb6izj3rpp26onush7ge6xcm5jvni3z57rki3y",
+            ),
+            (
+                "fork",
+                "bafyreiefe4a3k5cj2vyzuqzpebd6jnl7ygtq6wxuwonai62f5ljswsw6xq",
+            ),
+            (
+                "split view",
+                "bafyreihmde5ozxcljv65ot6xfrcivvp5kvn4drlkdxodrlzk32pjgffilu",
+            ),
+        ],
+    );
+}

@@ -1,0 +1,8 @@
+//! Peers in one thread, joined by a network that delivers at once: what a mesh does, by behaviour.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod acts;
+mod chain;
+mod convergence;
+mod joining;
+mod world;
