@@ -1,0 +1,107 @@
+//! What a shard notes down: the figures of the report, and the facts that properties are about.
+//!
+//! Nothing in a run depends on what is noted here.
+
+use std::collections::BTreeMap;
+
+use x0_crypto::ContentId;
+use x0_protocol::{CommandError, CommandId, Event as Told, Reply, wire::LogHead};
+
+use super::store::NotAppended;
+use crate::histogram::Histogram;
+
+/// What one shard notes down.
+#[derive(Default)]
+pub(super) struct Journal {
+    pub(super) events: u64,
+    pub(super) copies: u64,
+    pub(super) first_copies: u64,
+    pub(super) adverts: u64,
+    pub(super) wants: u64,
+    pub(super) requests: u64,
+    pub(super) crashes: u64,
+    /// Gossip messages that a node did not let travel on.
+    pub(super) not_accepted: u64,
+    /// Time from publication to acceptance, µs.
+    pub(super) delivery: Histogram,
+    /// Nodes that accepted each message.
+    reached: Vec<u32>,
+    /// Answers to commands.
+    pub(super) replies: Vec<(u32, CommandId, Result<Option<ContentId>, String>)>,
+    /// Acts executed: by whom.
+    pub(super) executed: Vec<(ContentId, u32)>,
+    /// Acts refused: by whom, and why.
+    pub(super) refused: Vec<(ContentId, u32, String)>,
+    /// Why records from outside were rejected, and how often.
+    pub(super) rejected: BTreeMap<String, u64>,
+    /// Heads of audit logs signed: by whom.
+    pub(super) heads: Vec<(u32, LogHead)>,
+    /// Audit entries that were not appended.
+    pub(super) not_appended: Vec<(u32, NotAppended)>,
+    /// Nodes that found that another rewrote its audit log.
+    pub(super) split_views: Vec<u32>,
+    pub(super) caught_up: u64,
+    pub(super) forks: u64,
+}
+
+impl Journal {
+    /// Notes that one more node accepted a message.
+    pub(super) fn accepted(&mut self, message: u32) {
+        let index = message as usize;
+        if index >= self.reached.len() {
+            self.reached.resize(index + 1, 0);
+        }
+        self.reached[index] += 1;
+    }
+
+    /// Returns how many nodes accepted a message.
+    pub(super) fn reached(&self, message: usize) -> u32 {
+        self.reached.get(message).copied().unwrap_or(0)
+    }
+
+    /// Notes the answer to a command.
+    pub(super) fn reply(&mut self, node: u32, id: CommandId, reply: Result<Reply, CommandError>) {
+        let answer = match reply {
+            Ok(Reply::Recorded(record)) => Ok(Some(record)),
+            Ok(
+                Reply::Status(_)
+                | Reply::Links(_)
+                | Reply::Members(_)
+                | Reply::Capabilities(_)
+                | Reply::Acts(_)
+                | Reply::Policies(_)
+                | Reply::AuditHeads(_)
+                | Reply::Done,
+            ) => Ok(None),
+            Err(error) => Err(error.to_string()),
+        };
+        self.replies.push((node, id, answer));
+    }
+
+    /// Notes what a peer told its user.
+    pub(super) fn note(&mut self, node: u32, told: Told) {
+        match told {
+            Told::Executed { act: Some(act), .. } => self.executed.push((act, node)),
+            Told::Refused {
+                act: Some(act),
+                why,
+            } => self.refused.push((act, node, why)),
+            Told::Rejected { why, .. } | Told::TurnedAway { why, .. } => {
+                *self.rejected.entry(why).or_default() += 1;
+            }
+            Told::CaughtUp { .. } => self.caught_up += 1,
+            Told::ForkFound { .. } => self.forks += 1,
+            Told::SplitView { .. } => self.split_views.push(node),
+            Told::Executed { act: None, .. }
+            | Told::Refused { act: None, .. }
+            | Told::Linked { .. }
+            | Told::Unlinked { .. }
+            | Told::Joined { .. }
+            | Told::Gone { .. }
+            | Told::Recorded { .. }
+            | Told::Outcome { .. }
+            | Told::Healed { .. }
+            | Told::Ready { .. } => {}
+        }
+    }
+}

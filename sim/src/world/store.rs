@@ -1,0 +1,130 @@
+//! A virtual disk: what a node finds again after it lost power.
+//!
+//! Writes become durable all or nothing and in the order in which they were asked for. The disk also
+//! keeps watch that the audit log is only ever appended to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use x0_crypto::{ContentId, PublicKey, capability::RootKey};
+use x0_protocol::{
+    core::effect::Write,
+    peer::Stored,
+    spine::audit::Entry,
+    wire::{LogHead, PolicyName, Record, Verified},
+};
+
+/// What is durable on one node.
+#[derive(Default)]
+pub(super) struct Store {
+    records: Vec<Verified<Record>>,
+    rest: Option<Box<Rest>>,
+}
+
+/// What most nodes of a large run never write.
+#[derive(Default)]
+struct Rest {
+    executed: BTreeSet<ContentId>,
+    policies: BTreeMap<PolicyName, (u64, u64)>,
+    audit: Vec<Entry>,
+    witnessed: BTreeMap<PublicKey, LogHead>,
+    roots: BTreeSet<RootKey>,
+}
+
+/// An audit entry written at a place that was not the end of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotAppended {
+    pub(crate) index: u64,
+    pub(crate) size: u64,
+}
+
+impl Store {
+    /// Makes writes durable.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first audit entry that was not appended; the rest is written all the same.
+    pub(super) fn apply(&mut self, writes: Vec<Write>) -> Result<(), NotAppended> {
+        let mut result = Ok(());
+        for write in writes {
+            match write {
+                Write::Record(record) => self.records.push(record),
+                Write::Executed(act) => {
+                    self.rest().executed.insert(act);
+                }
+                Write::Policy {
+                    policy,
+                    version,
+                    value,
+                } => {
+                    self.rest().policies.insert(policy, (version, value));
+                }
+                Write::Audit { index, entry } => {
+                    let audit = &mut self.rest().audit;
+                    let size = audit.len() as u64;
+                    if index == size {
+                        audit.push(entry);
+                    } else {
+                        result = result.and(Err(NotAppended { index, size }));
+                    }
+                }
+                Write::Witnessed(head) => {
+                    self.rest().witnessed.insert(head.author, head);
+                }
+                Write::AcceptRoot {
+                    root,
+                    accepted: true,
+                } => {
+                    self.rest().roots.insert(root);
+                }
+                Write::AcceptRoot {
+                    root,
+                    accepted: false,
+                } => {
+                    self.rest().roots.remove(&root);
+                }
+            }
+        }
+        result
+    }
+
+    /// Reads everything back, as a start does.
+    pub(super) fn read(&self) -> Stored {
+        let mut stored = Stored {
+            records: self.records.clone(),
+            ..Stored::default()
+        };
+        if let Some(rest) = &self.rest {
+            stored.executed = rest.executed.clone();
+            stored.policies = rest
+                .policies
+                .iter()
+                .map(|(name, (version, value))| (name.clone(), *version, *value))
+                .collect();
+            stored.audit = rest.audit.clone();
+            stored.witnessed = rest.witnessed.values().cloned().collect();
+            stored.roots = rest.roots.iter().copied().collect();
+        }
+        stored
+    }
+
+    /// Returns the durable records, in the order in which they were written.
+    pub(super) fn records(&self) -> &[Verified<Record>] {
+        &self.records
+    }
+
+    /// Returns the durable audit entries, in order.
+    pub(super) fn audit(&self) -> &[Entry] {
+        self.rest.as_ref().map_or(&[], |rest| &rest.audit)
+    }
+
+    /// Tells whether the act was about to be executed, or was.
+    pub(super) fn has_executed(&self, act: &ContentId) -> bool {
+        self.rest
+            .as_ref()
+            .is_some_and(|rest| rest.executed.contains(act))
+    }
+
+    fn rest(&mut self) -> &mut Rest {
+        self.rest.get_or_insert_default()
+    }
+}

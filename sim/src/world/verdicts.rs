@@ -1,0 +1,47 @@
+//! What was found about a record once is not computed again for the next node.
+//!
+//! A check is pure: the same record with the same signature gives the same verdict at every node, so
+//! one verdict serves all nodes of a shard. The time it takes is charged to each of them (see
+//! `cost`). Kept by record id *and* signature: another signature over the same header is another
+//! question.
+
+use std::collections::HashMap;
+
+use x0_crypto::Signature;
+use x0_protocol::{
+    Job, Verdict,
+    wire::{Record, Unverified},
+};
+
+use super::keys::ByDigest;
+
+/// Verdicts found so far.
+#[derive(Default)]
+pub(super) struct Verdicts {
+    known: HashMap<[u8; 32], (Signature, Verdict), ByDigest>,
+}
+
+impl Verdicts {
+    /// Answers a job.
+    pub(super) fn run(&mut self, job: Job) -> Verdict {
+        match job {
+            Job::Records(records) => {
+                let parts = records.into_iter().map(|record| self.of_record(record));
+                Job::verdict_of_records(parts.collect())
+            }
+            Job::Head(_) | Job::Token { .. } | Job::Authorize { .. } => job.run(),
+        }
+    }
+
+    fn of_record(&mut self, record: Unverified<Record>) -> Verdict {
+        let (id, signature) = (*record.peek().id().digest(), record.peek().signature());
+        if let Some((known, verdict)) = self.known.get(&id)
+            && *known == signature
+        {
+            return verdict.clone();
+        }
+        let verdict = Job::Records(vec![record]).run();
+        self.known.insert(id, (signature, verdict.clone()));
+        verdict
+    }
+}
