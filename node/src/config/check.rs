@@ -1,0 +1,272 @@
+//! From what was written to what holds: every value against its range, every fault noted.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use tracing_subscriber::EnvFilter;
+use x0_net::Multiaddr;
+
+use super::{
+    Api, Config, Fault, Key, Log, LogFormat, Network, RawConfig, Source, Sources, Store, Telemetry,
+    fault::UNITS,
+    raw::{Given, shown},
+};
+
+/// Most addresses to listen on, or to be known by: each is told to every peer.
+const OWN_ADDRESSES_MAX: usize = 16;
+/// Most addresses to start from.
+const BOOTSTRAP_MAX: usize = 64;
+/// Longest path of a unix socket, bytes: `sun_path` has 108 with its final zero (unix(7)).
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+
+/// Checks everything; none if a fault left a value unknown.
+pub(super) fn check(raw: RawConfig, sources: Sources, faults: &mut Vec<Fault>) -> Option<Config> {
+    let data_dir = sources.data_dir().to_owned();
+    let mut check = Check {
+        raw,
+        sources: &sources,
+        origins: BTreeMap::new(),
+        faults,
+    };
+    let listen = check.addresses(Key::NetworkListen, OWN_ADDRESSES_MAX, listen_fault);
+    let external = check.addresses(Key::NetworkExternal, OWN_ADDRESSES_MAX, external_fault);
+    let bootstrap = check.addresses(Key::NetworkBootstrap, BOOTSTRAP_MAX, bootstrap_fault);
+    let lan = check.flag(Key::NetworkLan);
+    let relay_server = check.flag(Key::NetworkRelayServer);
+    let connections_max = check.number(Key::NetworkConnectionsMax);
+    let unix_socket = check.value(Key::ApiUnixSocket, |text| socket(&data_dir, text));
+    let http = check.value(Key::ApiHttp, loopback);
+    let rate_per_second = check.number(Key::ApiRatePerSecond);
+    let body_bytes_max = check.number(Key::ApiBodyBytesMax);
+    let max_bytes = check.number(Key::StoreMaxBytes);
+    let format = check.value(Key::LogFormat, format);
+    let filter = check.value(Key::LogFilter, filter);
+    let otlp_endpoint = check.value(Key::TelemetryOtlpEndpoint, endpoint);
+    let origins = check.origins;
+    Some(Config {
+        data_dir,
+        network: Network {
+            listen: listen?,
+            external: external?,
+            bootstrap: bootstrap?,
+            lan: lan?,
+            relay_server: relay_server?,
+            connections_max: connections_max?,
+        },
+        api: Api {
+            unix_socket: unix_socket?,
+            http: http?,
+            rate_per_second: rate_per_second?,
+            body_bytes_max: body_bytes_max?,
+        },
+        store: Store {
+            max_bytes: max_bytes?,
+        },
+        log: Log {
+            format: format?,
+            filter: filter?,
+        },
+        telemetry: Telemetry {
+            otlp_endpoint: otlp_endpoint?,
+        },
+        sources,
+        origins,
+    })
+}
+
+struct Check<'a> {
+    raw: RawConfig,
+    sources: &'a Sources,
+    origins: BTreeMap<Key, Source>,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Check<'_> {
+    /// Reads a value of one text.
+    fn value<T>(&mut self, key: Key, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let given = self.take(key);
+        // Every shape but a list has exactly one text.
+        let text = given.texts.first().map(String::as_str).unwrap_or_default();
+        match read(text.trim()) {
+            Ok(value) => Some(value),
+            Err(what) => {
+                self.fault(key, &given.source, text, what);
+                None
+            }
+        }
+    }
+
+    fn flag(&mut self, key: Key) -> Option<bool> {
+        self.value(key, |text| match text {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err("it is neither true nor false".to_owned()),
+        })
+    }
+
+    fn number<N: TryFrom<u64>>(&mut self, key: Key) -> Option<N> {
+        self.value(key, |text| {
+            let number = bytes(text).ok_or("it is not a whole number")?;
+            if !key.row().allowed.contains(number) {
+                return Err("it is out of range".to_owned());
+            }
+            N::try_from(number).map_err(|_| "it is out of range".to_owned())
+        })
+    }
+
+    /// Reads a list of addresses, noting a fault for each bad one.
+    fn addresses(
+        &mut self,
+        key: Key,
+        count_max: usize,
+        fault: fn(&[&str]) -> Option<&'static str>,
+    ) -> Option<Vec<Multiaddr>> {
+        let given = self.take(key);
+        if given.texts.len() > count_max {
+            let count = format!("{} addresses", given.texts.len());
+            self.fault(key, &given.source, &count, "there are too many".to_owned());
+            return None;
+        }
+        let mut addresses = Vec::new();
+        for text in &given.texts {
+            let what = match text.parse::<Multiaddr>() {
+                Ok(address) => match fault(&address.protocol_stack().collect::<Vec<_>>()) {
+                    None => {
+                        addresses.push(address);
+                        continue;
+                    }
+                    Some(what) => what.to_owned(),
+                },
+                Err(error) => format!("it is not an address ({error})"),
+            };
+            self.fault(key, &given.source, text, what);
+        }
+        (addresses.len() == given.texts.len()).then_some(addresses)
+    }
+
+    fn take(&mut self, key: Key) -> Given {
+        let given = self.raw.take(key);
+        self.origins.insert(key, given.source.clone());
+        given
+    }
+
+    fn fault(&mut self, key: Key, source: &Source, value: &str, what: String) {
+        self.faults.push(Fault {
+            place: self.sources.place(key, source),
+            key: key.name().to_owned(),
+            value: shown(value),
+            what,
+            mend: format!("write {}", key.allowed()),
+        });
+    }
+}
+
+/// Reads a whole number, with `_` between digits and a unit of size if there is one.
+fn bytes(text: &str) -> Option<u64> {
+    let (digits, unit) = match text.find(|c: char| c.is_ascii_alphabetic()) {
+        None => (text, 1),
+        Some(at) => {
+            let (digits, name) = text.split_at(at);
+            let (_, bytes) = UNITS.iter().find(|(unit, _)| *unit == name)?;
+            (digits, *bytes)
+        }
+    };
+    let number: u64 = digits.trim().replace('_', "").parse().ok()?;
+    number.checked_mul(unit)
+}
+
+fn is_transport(stack: &[&str]) -> bool {
+    match stack {
+        ["ip4" | "ip6" | "dns" | "dns4" | "dns6", rest @ ..] => {
+            matches!(rest, ["tcp"] | ["udp", "quic-v1"])
+        }
+        _ => false,
+    }
+}
+
+fn listen_fault(stack: &[&str]) -> Option<&'static str> {
+    match stack {
+        [relay @ .., "p2p", "p2p-circuit"] if is_transport(relay) => None,
+        ["dns" | "dns4" | "dns6", ..] => Some("a node listens on numbers, not on a name"),
+        stack if is_transport(stack) => None,
+        _ => Some("it is neither TCP nor QUIC"),
+    }
+}
+
+fn external_fault(stack: &[&str]) -> Option<&'static str> {
+    (!is_transport(stack)).then_some("it is neither TCP nor QUIC, or has more parts than these")
+}
+
+fn bootstrap_fault(stack: &[&str]) -> Option<&'static str> {
+    match stack {
+        [direct @ .., "p2p"] if is_transport(direct) => None,
+        [relay @ .., "p2p", "p2p-circuit", "p2p"] if is_transport(relay) => None,
+        stack if is_transport(stack) => {
+            Some("it does not say who answers there: add /p2p/ and the peer id")
+        }
+        _ => Some("it is neither TCP nor QUIC with a peer id"),
+    }
+}
+
+fn socket(data_dir: &Path, text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    let path = data_dir.join(text);
+    let bytes = path.as_os_str().len();
+    if bytes > SOCKET_PATH_BYTES_MAX {
+        return Err(format!("the path {} has {bytes} bytes", path.display()));
+    }
+    Ok(path)
+}
+
+fn loopback(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|_| "it is not an address with a port")?;
+    if !address.ip().is_loopback() {
+        return Err(
+            "whoever reaches the API can try to command the node, so it listens on this machine only; \
+             reach it from elsewhere by `ssh -L`"
+                .to_owned(),
+        );
+    }
+    Ok(Some(address))
+}
+
+fn format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("there is no such format".to_owned()),
+    }
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    EnvFilter::builder()
+        .parse(text)
+        .map(|_| text.to_owned())
+        .map_err(|error| format!("it is not understood ({error})"))
+}
+
+fn endpoint(text: &str) -> Result<Option<String>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let uri: hyper::Uri = text
+        .parse()
+        .map_err(|error| format!("it is not an address ({error})"))?;
+    if uri.scheme_str() != Some("http") || uri.authority().is_none() {
+        return Err("it is not an http:// address".to_owned());
+    }
+    Ok(Some(text.trim_end_matches('/').to_owned()))
+}

@@ -1,0 +1,272 @@
+//! The table of keys: for each its name, default, what it may be, what it does, and when a change counts.
+
+use std::fmt;
+
+use super::fault::Range;
+
+/// A key of the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// `network.listen`
+    NetworkListen,
+    /// `network.external`
+    NetworkExternal,
+    /// `network.bootstrap`
+    NetworkBootstrap,
+    /// `network.lan`
+    NetworkLan,
+    /// `network.relay_server`
+    NetworkRelayServer,
+    /// `network.connections_max`
+    NetworkConnectionsMax,
+    /// `api.unix_socket`
+    ApiUnixSocket,
+    /// `api.http`
+    ApiHttp,
+    /// `api.rate_per_second`
+    ApiRatePerSecond,
+    /// `api.body_bytes_max`
+    ApiBodyBytesMax,
+    /// `store.max_bytes`
+    StoreMaxBytes,
+    /// `log.format`
+    LogFormat,
+    /// `log.filter`
+    LogFilter,
+    /// `telemetry.otlp_endpoint`
+    TelemetryOtlpEndpoint,
+}
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// A list of texts; in variables and flags, separated by commas.
+    List,
+    /// A text.
+    Text,
+    /// true or false.
+    Bool,
+    /// A whole number.
+    Number,
+    /// A whole number of bytes, or a text with a unit.
+    Bytes,
+}
+
+/// What the table says about a key.
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) shape: Shape,
+    pub(super) default: &'static str,
+    pub(super) meaning: &'static str,
+    pub(super) allowed: Range,
+    /// Whether a reload changes it while the node runs.
+    pub(super) live: bool,
+}
+
+impl Key {
+    /// Every key, in the order of the file.
+    pub const ALL: [Self; 14] = [
+        Self::NetworkListen,
+        Self::NetworkExternal,
+        Self::NetworkBootstrap,
+        Self::NetworkLan,
+        Self::NetworkRelayServer,
+        Self::NetworkConnectionsMax,
+        Self::ApiUnixSocket,
+        Self::ApiHttp,
+        Self::ApiRatePerSecond,
+        Self::ApiBodyBytesMax,
+        Self::StoreMaxBytes,
+        Self::LogFormat,
+        Self::LogFilter,
+        Self::TelemetryOtlpEndpoint,
+    ];
+
+    /// Returns the name in the file: section, dot, key.
+    pub const fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// Returns the name of the environment variable.
+    pub fn variable(self) -> String {
+        format!("X0_{}", self.name().replace('.', "_").to_uppercase())
+    }
+
+    /// Returns what the key does.
+    pub const fn meaning(self) -> &'static str {
+        self.row().meaning
+    }
+
+    /// Returns what values it may have.
+    pub fn allowed(self) -> String {
+        self.row().allowed.to_string()
+    }
+
+    /// Tells whether a reload changes it while the node runs.
+    pub const fn is_live(self) -> bool {
+        self.row().live
+    }
+
+    pub(super) const fn row(self) -> Row {
+        match self {
+            Self::NetworkListen => Row {
+                name: "network.listen",
+                shape: Shape::List,
+                default: "/ip4/0.0.0.0/tcp/4700,/ip4/0.0.0.0/udp/4700/quic-v1",
+                meaning: "Addresses to listen on; an empty list makes a node that only dials.",
+                allowed: Range::Words(
+                    "up to 16 addresses such as /ip4/0.0.0.0/tcp/4700 or /ip6/::/udp/4700/quic-v1",
+                ),
+                live: false,
+            },
+            Self::NetworkExternal => Row {
+                name: "network.external",
+                shape: Shape::List,
+                default: "",
+                meaning: "Addresses at which others reach this node, such as those of a router that forwards a port.",
+                allowed: Range::Words("up to 16 addresses such as /ip4/203.0.113.7/tcp/4700"),
+                live: false,
+            },
+            Self::NetworkBootstrap => Row {
+                name: "network.bootstrap",
+                shape: Shape::List,
+                default: "",
+                meaning: "Members to connect to at a start, besides those the node remembers.",
+                allowed: Range::Words(
+                    "up to 64 addresses that end with /p2p/ and a peer id, such as /dns4/mesh.example/tcp/4700/p2p/12D3KooW…",
+                ),
+                live: true,
+            },
+            Self::NetworkLan => Row {
+                name: "network.lan",
+                shape: Shape::Bool,
+                default: "false",
+                meaning: "Whether to announce this node on the local network (mDNS) and look for others there.",
+                allowed: Range::Words("true or false"),
+                live: false,
+            },
+            Self::NetworkRelayServer => Row {
+                name: "network.relay_server",
+                shape: Shape::Bool,
+                default: "false",
+                meaning: "Whether to carry connections between members that cannot reach each other.",
+                allowed: Range::Words("true or false"),
+                live: false,
+            },
+            Self::NetworkConnectionsMax => Row {
+                name: "network.connections_max",
+                shape: Shape::Number,
+                default: "256",
+                meaning: "Most connections opened by others, and as many opened by this node.",
+                allowed: Range::Numbers(8, 4096),
+                live: false,
+            },
+            Self::ApiUnixSocket => Row {
+                name: "api.unix_socket",
+                shape: Shape::Text,
+                default: "x0.sock",
+                meaning: "The socket by which `x0` commands reach the node; relative to the data directory.",
+                allowed: Range::Words("a path of at most 107 bytes"),
+                live: false,
+            },
+            Self::ApiHttp => Row {
+                name: "api.http",
+                shape: Shape::Text,
+                default: "127.0.0.1:0",
+                meaning: "Where API and dashboard are served; port 0 lets the system choose, \"off\" serves neither.",
+                allowed: Range::Words(
+                    "a loopback address with a port, such as 127.0.0.1:4780, or off",
+                ),
+                live: false,
+            },
+            Self::ApiRatePerSecond => Row {
+                name: "api.rate_per_second",
+                shape: Shape::Number,
+                default: "50",
+                meaning: "Most calls in a second by one caller of the API.",
+                allowed: Range::Numbers(1, 10_000),
+                live: true,
+            },
+            Self::ApiBodyBytesMax => Row {
+                name: "api.body_bytes_max",
+                shape: Shape::Bytes,
+                default: "1 MiB",
+                meaning: "Largest body of a call to the API.",
+                allowed: Range::Bytes(1 << 10, 16 << 20),
+                live: true,
+            },
+            Self::StoreMaxBytes => Row {
+                name: "store.max_bytes",
+                shape: Shape::Bytes,
+                default: "4 GiB",
+                meaning: "Most space the store takes on disk; an eighth of it is kept for this node's own records.",
+                allowed: Range::Bytes(crate::store::MAX_BYTES_MIN, 16 << 40),
+                live: true,
+            },
+            Self::LogFormat => Row {
+                name: "log.format",
+                shape: Shape::Text,
+                default: "text",
+                meaning: "How log lines are written: for people, or one JSON object a line.",
+                allowed: Range::Words("text or json"),
+                live: false,
+            },
+            Self::LogFilter => Row {
+                name: "log.filter",
+                shape: Shape::Text,
+                default: "info",
+                meaning: "Which log lines are written.",
+                allowed: Range::Words(
+                    "error, warn, info, debug, trace or off, also by part, such as info,x0_net=debug",
+                ),
+                live: true,
+            },
+            Self::TelemetryOtlpEndpoint => Row {
+                name: "telemetry.otlp_endpoint",
+                shape: Shape::Text,
+                default: "off",
+                meaning: "Where an OpenTelemetry collector takes traces (OTLP over HTTP); nothing is sent if off.",
+                allowed: Range::Words(
+                    "off, or an http:// address such as http://127.0.0.1:4318; https is left to a collector on this machine",
+                ),
+                live: false,
+            },
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl serde::Serialize for Key {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// Finds the key or variable a misspelt one was meant to be.
+pub(super) fn nearest(word: &str, candidates: impl Iterator<Item = String>) -> Option<String> {
+    candidates
+        .map(|candidate| (distance(word, &candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(2))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Counts the single-character edits between two words (Levenshtein 1966).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, to) in b.chars().enumerate() {
+            let replaced = diagonal + usize::from(from != to);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}

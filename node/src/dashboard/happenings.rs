@@ -1,0 +1,158 @@
+//! Events and entries of the audit log in words.
+
+use maud::{Markup, html};
+use x0_crypto::{ContentId, PublicKey};
+use x0_protocol::{Event, Wall, spine::audit::What, wire::Kind};
+
+use super::{
+    parts::{self, Tone},
+    text::Texts,
+};
+
+/// One line of a list of what happened.
+#[derive(Debug)]
+pub(super) struct Line {
+    tone: Tone,
+    words: String,
+    who: Option<PublicKey>,
+    record: Option<ContentId>,
+    /// In the words of another node, or of the rules.
+    quote: Option<String>,
+}
+
+impl Line {
+    fn new(tone: Tone, words: String) -> Self {
+        Self {
+            tone,
+            words,
+            who: None,
+            record: None,
+            quote: None,
+        }
+    }
+
+    const fn who(mut self, who: &PublicKey) -> Self {
+        self.who = Some(*who);
+        self
+    }
+
+    const fn record(mut self, record: Option<ContentId>) -> Self {
+        self.record = record;
+        self
+    }
+
+    fn quote(mut self, words: &str) -> Self {
+        self.quote = Some(words.to_owned());
+        self
+    }
+
+    /// Shows the line as an item of a list.
+    pub(super) fn item(&self, number: u64, wall: Wall) -> Markup {
+        html! {
+            li data-number=(number) {
+                (parts::sign(self.tone))
+                div.what {
+                    span.words { (self.words) }
+                    @if let Some(who) = &self.who { " " (parts::node(who)) }
+                    @if let Some(record) = &self.record { " " (parts::record(record)) }
+                    @if let Some(quote) = &self.quote { " " (parts::foreign(quote)) }
+                }
+                (parts::moment(wall))
+            }
+        }
+    }
+}
+
+/// Tells an event.
+pub(super) fn event(t: Texts, event: &Event) -> Line {
+    use Tone::{Bad, Good, Plain, Waiting};
+    let line = |tone, key| Line::new(tone, t.say(key));
+    match event {
+        Event::Linked { peer } => line(Good, "event-linked").who(peer),
+        Event::Unlinked { peer } => line(Waiting, "event-unlinked").who(peer),
+        Event::TurnedAway { peer, why } => line(Bad, "event-turned-away").who(peer).quote(why),
+        Event::Joined { member } => line(Good, "event-joined").who(member),
+        Event::Gone { member } => line(Waiting, "event-gone").who(member),
+        Event::Rejected { from, why } => line(Bad, "event-rejected").who(from).quote(why),
+        Event::Recorded { id, author, kind } => {
+            let words = t.with("event-recorded", [("kind", kind_name(t, *kind).into())]);
+            Line::new(Plain, words).who(author).record(Some(*id))
+        }
+        Event::Executed { act, change } => line(Good, "event-executed").record(*act).quote(change),
+        Event::Refused { act, why } => line(Bad, "event-refused").record(*act).quote(why),
+        Event::Outcome {
+            act,
+            target,
+            executed: true,
+        } => line(Good, "event-outcome-executed")
+            .who(target)
+            .record(Some(*act)),
+        Event::Outcome {
+            act,
+            target,
+            executed: false,
+        } => line(Bad, "event-outcome-refused")
+            .who(target)
+            .record(Some(*act)),
+        Event::CaughtUp {
+            with,
+            received,
+            sent,
+        } => {
+            let counts = [("received", received.into()), ("sent", sent.into())];
+            Line::new(Good, t.with("event-caught-up", counts)).who(with)
+        }
+        Event::ForkFound { author, seq } => Line::new(Bad, t.count("event-fork", *seq)).who(author),
+        Event::SplitView { author } => line(Bad, "event-split-view").who(author),
+        Event::Healed { peer, took } => {
+            let span = parts::span(t, *took);
+            Line::new(Good, t.with("event-healed", [("span", span.into())])).who(peer)
+        }
+        Event::Ready { witnesses } => Line::new(Good, t.count("event-ready", *witnesses)),
+    }
+}
+
+/// Tells an entry of the audit log.
+pub(super) fn entry(t: Texts, what: &What) -> Line {
+    use Tone::{Bad, Good, Plain};
+    let line = |tone, key| Line::new(tone, t.say(key));
+    match what {
+        What::Executed { act, agent, change } => line(Good, "entry-executed")
+            .who(agent)
+            .record(Some(*act))
+            .quote(change),
+        What::Refused { act, agent, why } => line(Bad, "entry-refused")
+            .who(agent)
+            .record(Some(*act))
+            .quote(why),
+        What::Local { agent, change } => line(Good, "entry-local").who(agent).quote(change),
+        What::LocalRefused { agent, why } => line(Bad, "entry-local-refused").who(agent).quote(why),
+        What::Wrote { record, kind } => {
+            let words = t.with("entry-wrote", [("kind", kind_name(t, *kind).into())]);
+            Line::new(Plain, words).record(Some(*record))
+        }
+        What::Fork { author, seq } => Line::new(Bad, t.count("event-fork", *seq)).who(author),
+        What::SplitView { author, size } => {
+            Line::new(Bad, t.count("entry-split-view", *size)).who(author)
+        }
+    }
+}
+
+/// Names a kind of record.
+fn kind_name(t: Texts, kind: u16) -> String {
+    match Kind(kind) {
+        Kind::GENESIS => t.say("kind-genesis"),
+        Kind::INVITE => t.say("kind-invite"),
+        Kind::JOIN => t.say("kind-join"),
+        Kind::LEAVE => t.say("kind-leave"),
+        Kind::REMOVAL => t.say("kind-removal"),
+        Kind::MERGE => t.say("kind-merge"),
+        Kind::CAPABILITY => t.say("kind-capability"),
+        Kind::REVOCATION => t.say("kind-revocation"),
+        Kind::ACT => t.say("kind-act"),
+        Kind(number) => t.with(
+            "kind-unknown",
+            [("number", format!("{number:#06x}").into())],
+        ),
+    }
+}

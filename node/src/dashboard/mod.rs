@@ -1,0 +1,68 @@
+//! The dashboard: the node and its mesh in a browser, on a phone or a desktop, in English and Russian.
+//!
+//! [`router`] renders seven pages from what a [`Source`] tells, and the same pages without their frame as
+//! fragments. A small script listens to the node's events and fetches the fragment of the page that is open;
+//! without scripts every page works and is refreshed by reloading it. Everything a page needs comes from the
+//! node itself: no request leaves for elsewhere, and the content security policy would refuse it.
+//!
+//! The dashboard only looks: it changes nothing on the node, and who may look is decided before a request
+//! gets here. Names and reasons come from other nodes; all text is escaped by the templates, and text of
+//! others is isolated so that its writing direction cannot disguise what stands beside it.
+
+mod about;
+mod acts;
+mod assets;
+mod audit;
+mod capabilities;
+mod feed;
+mod happenings;
+mod layout;
+mod map;
+mod overview;
+mod page;
+mod parts;
+mod peers;
+mod read;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+use axum::{Router, middleware, routing::get};
+use x0_protocol::{Command, Now, Reply, spine::audit::Entry};
+
+pub use feed::{EVENTS_SHOWN, Feed, Happened};
+
+/// The path of the first page.
+pub const HOME: &str = "/ui";
+
+/// What the pages are made of.
+pub trait Source: Clone + Send + Sync + 'static {
+    /// Asks the node something; only questions are asked, never changes.
+    fn ask(&self, question: Command) -> impl Future<Output = Result<Reply, String>> + Send;
+
+    /// Reads entries of the node's audit log from an index on, in order.
+    fn audit_entries(
+        &self,
+        from: u64,
+        count_max: usize,
+    ) -> impl Future<Output = Result<Vec<Entry>, String>> + Send;
+
+    /// Returns what happened lately, newest first, at most [`EVENTS_SHOWN`].
+    fn happened(&self) -> Vec<Happened>;
+
+    /// Reads the clocks by which links and records are dated.
+    fn now(&self) -> Now;
+}
+
+/// Serves the pages under [`HOME`], their fragments and their assets.
+pub fn router<S: Source>(source: S) -> Router {
+    Router::new()
+        .route(HOME, get(page::home::<S>))
+        .route("/ui/{page}", get(page::show::<S>))
+        .route("/ui/fragment/{page}", get(page::fragment::<S>))
+        .route("/ui/language/{code}", get(page::language))
+        .route("/ui/assets/{name}", get(assets::serve))
+        .layer(middleware::map_response(assets::guard))
+        .with_state(source)
+}

@@ -1,0 +1,411 @@
+//! The pages as a browser gets them: in both languages, with nothing and with everything to show.
+
+#![allow(clippy::unwrap_used)]
+
+mod sample;
+
+use axum::{
+    body::Body,
+    http::{Request, StatusCode, header},
+    response::Response,
+};
+use http_body_util::BodyExt as _;
+use tower::ServiceExt as _;
+
+use self::sample::{Data, HOSTILE, Sample, key};
+use super::{assets::ASSETS, page::Page, router, text::Language};
+
+/// Most bytes of all assets together: a page must open at once over a slow line.
+const ASSETS_BYTES_MAX: usize = 300 * 1024;
+
+#[tokio::test]
+async fn every_page_renders_in_both_languages_with_nothing_and_with_everything() {
+    for data in [
+        sample::empty(),
+        sample::full(24),
+        sample::full(400),
+        without_peers(),
+    ] {
+        for language in Language::ALL {
+            for page in Page::ALL {
+                let html = page_of(&data, page.path(), language).await;
+
+                assert!(html.starts_with("<!DOCTYPE html>"), "{page:?}");
+                assert!(html.contains(&format!("<html lang=\"{}\">", language.code())));
+                assert!(!html.contains('⟦'), "{page:?} lacks a message: {html}");
+                assert!(!html.contains("{$"), "{page:?} lacks a variable: {html}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_fragment_is_the_content_of_its_page_alone() {
+    let data = sample::full(24);
+    for page in Page::ALL {
+        let html = page_of(&data, page.path(), Language::English).await;
+        let path = format!("/ui/fragment/{}", page.name());
+        let fragment = page_of(&data, &path, Language::English).await;
+
+        assert!(!fragment.contains("<html"), "{page:?}");
+        assert!(html.contains(&fragment), "{page:?}");
+        assert!(
+            html.contains(&format!("data-fragment=\"{path}\"")),
+            "{page:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn text_of_others_is_escaped_and_isolated_wherever_it_stands() {
+    let data = sample::hostile();
+    for page in Page::ALL {
+        let html = page_of(&data, page.path(), Language::English).await;
+        assert!(!html.contains("<script>alert"), "{page:?}");
+        assert!(!html.contains("alert(\"x\")"), "{page:?}");
+    }
+    let shown = "<bdi class=\"foreign\" lang=\"en\">&lt;/script&gt;";
+    for page in [Page::Overview, Page::Acts, Page::Audit] {
+        assert!(
+            page_of(&data, page.path(), Language::English)
+                .await
+                .contains(shown),
+            "{page:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn hostile_queries_change_nothing_but_what_they_ask() {
+    let data = sample::full(24);
+    let paths = [
+        format!("/ui/map?node={}", encoded(HOSTILE)),
+        "/ui/peers?sheet=-1".to_owned(),
+        "/ui/acts?sheet=99999999999999999999999".to_owned(),
+        "/ui/audit?sheet=%3Cb%3E".to_owned(),
+        "/ui/audit?sheet=1&sheet=2".to_owned(),
+    ];
+    for path in paths {
+        let html = page_of(&data, &path, Language::English).await;
+        assert!(
+            !html.contains("<script>alert") && !html.contains("<b>"),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_headers_that_keep_the_page_to_itself() {
+    let data = sample::full(24);
+    for path in [
+        "/ui",
+        "/ui/map",
+        "/ui/fragment/acts",
+        "/ui/assets/live.js",
+        "/ui/no-such-page",
+    ] {
+        let answer = get(&data, path, &[]).await;
+        let header = |name: header::HeaderName| answer.headers()[name].to_str().unwrap().to_owned();
+
+        let policy = header(header::CONTENT_SECURITY_POLICY);
+        for rule in [
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "connect-src 'self'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        ] {
+            assert!(policy.contains(rule), "{path} lacks {rule}");
+        }
+        assert!(!policy.contains("unsafe"), "{path}");
+        assert_eq!(header(header::X_CONTENT_TYPE_OPTIONS), "nosniff", "{path}");
+        assert_eq!(header(header::REFERRER_POLICY), "no-referrer", "{path}");
+    }
+    let page = get(&data, "/ui", &[]).await;
+    assert_eq!(page.headers()[header::CACHE_CONTROL], "no-store");
+}
+
+#[tokio::test]
+async fn nothing_in_a_page_needs_more_than_the_policy_allows() {
+    for page in Page::ALL {
+        let html = page_of(&sample::full(24), page.path(), Language::Russian).await;
+        for forbidden in [
+            " style=",
+            " onclick=",
+            "<style",
+            "javascript:",
+            "http://",
+            "https://",
+        ] {
+            assert!(!html.contains(forbidden), "{page:?} has {forbidden}");
+        }
+        assert_eq!(html.matches("<script").count(), 1, "{page:?}");
+    }
+}
+
+#[test]
+fn assets_are_small_and_refer_to_nothing_outside() {
+    let bytes: usize = ASSETS.iter().map(|asset| asset.text.len()).sum();
+    assert!(bytes < ASSETS_BYTES_MAX, "{bytes} bytes");
+    for asset in ASSETS {
+        let text = asset.text.replace("http://www.w3.org/2000/svg", "");
+        assert!(
+            !text.contains("//") || asset.kind.starts_with("text/javascript"),
+            "{}",
+            asset.name
+        );
+        for outside in ["http:", "https:", "@import", "url(", "eval(", "innerHTML"] {
+            assert!(!text.contains(outside), "{} has {outside}", asset.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_module_that_a_script_imports_is_served() {
+    let data = sample::empty();
+    for asset in ASSETS {
+        let answer = get(&data, &format!("/ui/assets/{}", asset.name), &[]).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], asset.kind);
+        for import in asset.text.split("from \"./").skip(1) {
+            let name = import.split('"').next().unwrap();
+            assert!(ASSETS.iter().any(|other| other.name == name), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_browser_that_holds_an_asset_is_not_sent_it_again() {
+    let data = sample::empty();
+    let first = get(&data, "/ui/assets/style.css", &[]).await;
+    let tag = first.headers()[header::ETAG].to_str().unwrap();
+
+    let again = get(
+        &data,
+        "/ui/assets/style.css",
+        &[(header::IF_NONE_MATCH, tag)],
+    )
+    .await;
+
+    assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+    assert!(text(again).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_choice_of_language_is_kept_and_leads_back() {
+    let data = sample::empty();
+    let answer = get(&data, "/ui/language/ru?back=peers", &[]).await;
+    let cookie = answer.headers()[header::SET_COOKIE]
+        .to_str()
+        .unwrap()
+        .to_owned();
+
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    assert_eq!(answer.headers()[header::LOCATION], "/ui/peers");
+    assert!(cookie.starts_with("x0_language=ru;"));
+    let elsewhere = get(&data, "/ui/language/xx?back=//evil.example", &[]).await;
+    assert_eq!(elsewhere.headers()[header::LOCATION], "/ui");
+    assert!(!elsewhere.headers().contains_key(header::SET_COOKIE));
+}
+
+#[tokio::test]
+async fn the_overview_says_what_protects_and_what_is_missing() {
+    let html = page_of(&sample::full(24), "/ui", Language::English).await;
+
+    assert!(html.contains("An act may touch at most 2 of 24 nodes"));
+    assert!(html.contains("3 of 4 seats"));
+    assert!(html.contains("No committee exists yet"));
+    assert!(html.contains("1.2 s"));
+    assert!(!html.contains("test mesh"));
+    let mut test_mesh = sample::full(24);
+    test_mesh.status.time_scale = 60;
+    assert!(
+        page_of(&test_mesh, "/ui", Language::English)
+            .await
+            .contains("This is a test mesh")
+    );
+}
+
+#[tokio::test]
+async fn an_act_shows_what_became_of_it_at_each_target() {
+    let html = page_of(&sample::full(24), "/ui/acts", Language::English).await;
+
+    assert!(html.contains("2 executed"));
+    assert!(html.contains("1 refused"));
+    assert!(html.contains("1 not answered yet"));
+    assert!(html.contains("1 never answered"));
+    assert!(html.contains("this mesh has no committee in force"));
+}
+
+#[tokio::test]
+async fn tokens_in_force_come_before_those_that_open_nothing() {
+    let html = page_of(&sample::full(24), "/ui/capabilities", Language::English).await;
+    let place = |words: &str| html.find(words).unwrap_or_else(|| panic!("no {words}"));
+
+    assert!(place("in force") < place("not accepted here"));
+    assert!(place("not accepted here") < place("expired"));
+    assert!(place("expired") < place("revoked"));
+    assert!(html.contains("Touches at most 1 % of the mesh"));
+}
+
+#[tokio::test]
+async fn a_whole_log_is_told_from_an_altered_and_from_a_short_one() {
+    let whole = sample::full(24);
+    let mut altered = whole.clone();
+    altered.entries[30].time.0 += 1;
+    let mut short = whole.clone();
+    short.entries.pop();
+
+    let verify = async |data: &Data| page_of(data, "/ui/audit?verify=1", Language::English).await;
+
+    assert!(
+        verify(&whole)
+            .await
+            .contains("All 61 entries on disk lead to the head")
+    );
+    assert!(verify(&whole).await.contains("5 peers hold heads of it"));
+    assert!(
+        verify(&altered)
+            .await
+            .contains("do not lead to the head (61 read)")
+    );
+    assert!(
+        verify(&short)
+            .await
+            .contains("do not lead to the head (60 read)")
+    );
+    assert!(
+        !page_of(&altered, "/ui/audit", Language::English)
+            .await
+            .contains("do not lead")
+    );
+}
+
+#[tokio::test]
+async fn the_log_is_shown_newest_first_in_sheets() {
+    let data = sample::full(24);
+    let first = page_of(&data, "/ui/audit", Language::English).await;
+    let second = page_of(&data, "/ui/audit?sheet=2", Language::English).await;
+
+    assert!(first.find("data-number=\"60\"").unwrap() < first.find("data-number=\"11\"").unwrap());
+    assert!(!first.contains("data-number=\"10\""));
+    assert!(second.contains("data-number=\"10\"") && second.contains("data-number=\"0\""));
+}
+
+#[tokio::test]
+async fn the_map_shows_the_details_of_the_node_asked_for() {
+    let data = sample::full(24);
+    let linked = page_of(
+        &data,
+        &format!("/ui/map?node={}", key(1)),
+        Language::English,
+    )
+    .await;
+    let stranger = page_of(
+        &data,
+        &format!("/ui/map?node={}", key(999)),
+        Language::English,
+    )
+    .await;
+
+    assert!(linked.contains(&format!("<code class=\"whole\">{}</code>", key(1))));
+    assert!(linked.contains("Holds our log up to"));
+    assert!(stranger.contains("not known as a member"));
+}
+
+#[tokio::test]
+async fn a_mesh_of_thousands_gives_a_page_of_bounded_size() {
+    let data = sample::full(3_000);
+    for page in Page::ALL {
+        let html = page_of(&data, page.path(), Language::English).await;
+        assert!(html.len() < 1_500_000, "{page:?} has {} bytes", html.len());
+    }
+    let map = page_of(&data, "/ui/map", Language::English).await;
+    assert!(map.contains("members are not drawn"));
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_answer_gives_a_page_that_says_so() {
+    let mut data = sample::full(24);
+    data.broken = Some("the node is stopping".to_owned());
+    for path in ["/ui", "/ui/acts", "/ui/fragment/acts"] {
+        let answer = get(&data, path, &[]).await;
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert!(
+            text(answer).await.contains("the node is stopping"),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_page_leads_back_to_the_first() {
+    let answer = get(&sample::empty(), "/ui/no-such-page", &[]).await;
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    assert!(text(answer).await.contains("href=\"/ui\""));
+}
+
+#[test]
+fn every_message_is_used() {
+    let sources = [
+        include_str!("../about.rs"),
+        include_str!("../acts.rs"),
+        include_str!("../audit.rs"),
+        include_str!("../capabilities.rs"),
+        include_str!("../happenings.rs"),
+        include_str!("../map.rs"),
+        include_str!("../overview.rs"),
+        include_str!("../page.rs"),
+        include_str!("../parts.rs"),
+        include_str!("../peers.rs"),
+    ];
+    let keyed = |line: &&str| line.starts_with(|c: char| c.is_ascii_lowercase());
+    for line in Language::English.source().lines().filter(keyed) {
+        let key = line.split(" =").next().unwrap();
+        let written = format!("\"{key}\"");
+        assert!(
+            sources.iter().any(|source| source.contains(&written)),
+            "{key} is not used"
+        );
+    }
+}
+
+/// A member whose links are gone and that is not ready: the notices of the first page.
+fn without_peers() -> Data {
+    let mut data = sample::full(24);
+    data.status.links = 0;
+    data.status.ready = false;
+    data.links.clear();
+    data.heads.witnesses.clear();
+    data.heads.seen.clear();
+    data.status.time_scale = 60;
+    data
+}
+
+async fn page_of(data: &Data, path: &str, language: Language) -> String {
+    let code = language.code();
+    text(get(data, path, &[(header::ACCEPT_LANGUAGE, code)]).await).await
+}
+
+async fn get(data: &Data, path: &str, headers: &[(header::HeaderName, &str)]) -> Response {
+    let mut request = Request::get(path);
+    for (name, value) in headers {
+        request = request.header(name, *value);
+    }
+    let router = router(Sample::from(data.clone()));
+    router
+        .oneshot(request.body(Body::empty()).unwrap())
+        .await
+        .unwrap()
+}
+
+async fn text(response: Response) -> String {
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+}

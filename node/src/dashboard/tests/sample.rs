@@ -1,0 +1,532 @@
+//! A mesh in memory to render: one with nothing in it yet, and one with something of everything.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use x0_crypto::{
+    ContentId, Identity, PublicKey,
+    capability::{Grant, RootKey, Token},
+};
+use x0_protocol::{
+    Command, Event, Millis, Mono, Now, Reply, Wall,
+    core::command::{ActView, AuditHeads, CapabilityView, LinkView, PolicyView, Status},
+    spine::{
+        audit::{
+            Entry, What,
+            tree::{Frontier, Hash, leaf_hash},
+        },
+        directory::{Member, Standing},
+    },
+    wire::{Kind, LogHead, Outcome, Policy, Rules, Targets},
+};
+use zeroize::Zeroizing;
+
+use crate::dashboard::{Feed, Happened, Source};
+
+/// A name that would break out of markup that is not escaped.
+pub(super) const HOSTILE: &str = "</script><script>alert(\"x\")</script>&'\u{202e}";
+
+/// The present moment of the sample: 2026-11-24, 07:06:40 UTC.
+const NOW: Wall = Wall(1_795_504_000_000);
+const HOUR_MS: u64 = 3_600_000;
+
+/// A source of fixed data.
+#[derive(Clone)]
+pub(super) struct Sample(Arc<Data>);
+
+/// What the sample answers; a test may change it first.
+#[derive(Clone)]
+pub(super) struct Data {
+    pub status: Status,
+    pub links: Vec<LinkView>,
+    pub members: Vec<Member>,
+    pub acts: Vec<ActView>,
+    pub capabilities: Vec<CapabilityView>,
+    pub policies: Vec<PolicyView>,
+    pub heads: AuditHeads,
+    pub entries: Vec<Entry>,
+    pub happened: Vec<Happened>,
+    pub broken: Option<String>,
+}
+
+impl From<Data> for Sample {
+    fn from(data: Data) -> Self {
+        Self(Arc::new(data))
+    }
+}
+
+impl Source for Sample {
+    async fn ask(&self, question: Command) -> Result<Reply, String> {
+        let data = self.0.as_ref().clone();
+        if let Some(why) = data.broken {
+            return Err(why);
+        }
+        match question {
+            Command::Status => Ok(Reply::Status(Box::new(data.status))),
+            Command::Links => Ok(Reply::Links(data.links)),
+            Command::Members => Ok(Reply::Members(data.members)),
+            Command::Acts => Ok(Reply::Acts(data.acts)),
+            Command::Capabilities => Ok(Reply::Capabilities(data.capabilities)),
+            Command::Policies => Ok(Reply::Policies(data.policies)),
+            Command::AuditHeads => Ok(Reply::AuditHeads(data.heads)),
+            change @ (Command::Invite { .. }
+            | Command::PublishCapability { .. }
+            | Command::Revoke { .. }
+            | Command::AcceptRoot { .. }
+            | Command::Propose { .. }
+            | Command::Local { .. }
+            | Command::Leave
+            | Command::Remove { .. }
+            | Command::CatchUp) => panic!("the dashboard asks for a change: {change:?}"),
+        }
+    }
+
+    async fn audit_entries(&self, from: u64, count_max: usize) -> Result<Vec<Entry>, String> {
+        let entries = self.0.entries.iter().skip(from as usize).take(count_max);
+        Ok(entries.cloned().collect())
+    }
+
+    fn happened(&self) -> Vec<Happened> {
+        self.0.happened.clone()
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            mono: Mono(10 * HOUR_MS),
+            wall: NOW,
+        }
+    }
+}
+
+/// A mesh of one founder, in which nothing happened.
+pub(super) fn empty() -> Data {
+    Data {
+        status: Status {
+            node: key(0),
+            mesh: record(0),
+            name: "orchard".to_owned(),
+            rules: Rules::NEWEST,
+            time_scale: 1,
+            members: 1,
+            links: 0,
+            links_target: 8,
+            records: 1,
+            orphans: 0,
+            ready: true,
+            audit_size: 0,
+            token_reach: 1,
+            seats: (1, 1),
+            member: true,
+            last_repair: None,
+        },
+        links: Vec::new(),
+        members: vec![member(0, None)],
+        acts: Vec::new(),
+        capabilities: Vec::new(),
+        policies: Vec::new(),
+        heads: AuditHeads {
+            size: 0,
+            root: Frontier::default().root(),
+            witnesses: Vec::new(),
+            seen: Vec::new(),
+        },
+        entries: Vec::new(),
+        happened: Vec::new(),
+        broken: None,
+    }
+}
+
+/// A mesh of so many members, with something of everything.
+pub(super) fn full(members: u16) -> Data {
+    let entries = entries();
+    let mut tree = Frontier::default();
+    for entry in &entries {
+        tree.append(leaf_hash(&entry.encode()));
+    }
+    let mut data = empty();
+    data.status = Status {
+        members: u32::from(members),
+        links: 8,
+        records: 12_480,
+        orphans: 3,
+        audit_size: tree.size(),
+        token_reach: u32::from(members / 10).max(1),
+        seats: (4, 3),
+        last_repair: Some(Millis(1_260)),
+        ..data.status
+    };
+    data.links = (1..=9).map(link).collect();
+    data.members = (0..members)
+        .map(|i| member(i, (i > 3).then_some(i / 3)))
+        .collect();
+    let leavers = [Standing::Left, Standing::Removed, Standing::Displaced];
+    for (member, standing) in data.members.iter_mut().rev().zip(leavers) {
+        member.standing = standing;
+    }
+    data.acts = acts();
+    data.capabilities = capabilities();
+    let policies = Policy::ALL.iter().zip(0..);
+    data.policies = policies
+        .map(|(policy, version)| PolicyView {
+            policy: policy.written(),
+            value: policy.default_value(),
+            version,
+        })
+        .collect();
+    data.heads = AuditHeads {
+        size: tree.size(),
+        root: tree.root(),
+        witnesses: (1..=5)
+            .map(|i| (key(i), tree.size() - u64::from(i / 4)))
+            .collect(),
+        seen: (1..=4).map(head).collect(),
+    };
+    data.entries = entries;
+    data.happened = happened();
+    data
+}
+
+/// The full mesh with hostile text wherever others may put text.
+pub(super) fn hostile() -> Data {
+    let mut data = full(24);
+    HOSTILE.clone_into(&mut data.status.name);
+    for act in &mut data.acts {
+        HOSTILE.clone_into(&mut act.change);
+        let refused = Outcome::Refused {
+            why: HOSTILE.to_owned(),
+        };
+        act.here = Some(refused.clone());
+        act.elsewhere = vec![(key(3), refused)];
+    }
+    let feed = Feed::default();
+    for event in [
+        Event::Rejected {
+            from: key(1),
+            why: HOSTILE.to_owned(),
+        },
+        Event::TurnedAway {
+            peer: key(1),
+            why: HOSTILE.to_owned(),
+        },
+        Event::Executed {
+            act: None,
+            change: HOSTILE.to_owned(),
+        },
+        Event::Refused {
+            act: None,
+            why: HOSTILE.to_owned(),
+        },
+    ] {
+        feed.push(NOW, event);
+    }
+    data.happened = feed.newest();
+    for entry in &mut data.entries {
+        entry.what = What::LocalRefused {
+            agent: key(2),
+            why: HOSTILE.to_owned(),
+        };
+    }
+    data
+}
+
+/// The key of the sample's node of this number; 0 is the node itself.
+pub(super) fn key(number: u16) -> PublicKey {
+    identity(number).public()
+}
+
+fn identity(number: u16) -> Identity {
+    let mut seed = [3; 32];
+    seed[..2].copy_from_slice(&number.to_be_bytes());
+    Identity::from_seed(Zeroizing::new(seed))
+}
+
+fn record(number: u8) -> ContentId {
+    ContentId::of(&[number])
+}
+
+fn before(minutes: u64) -> Wall {
+    Wall(NOW.0 - minutes * 60_000)
+}
+
+fn member(number: u16, invited_by: Option<u16>) -> Member {
+    let identity = identity(number);
+    let regions = ["north", "east", "south"];
+    Member {
+        key: identity.public(),
+        root: identity.capability_root().public(),
+        commitment: identity.membership_commitment(),
+        region: regions
+            .get(usize::from(number % 4))
+            .and_then(|name| name.parse().ok()),
+        since: before(60 * 24 * 40 - 31 * u64::from(number % 1_000)),
+        invited_by: invited_by.map(key),
+        entry: record(1),
+        entry_seq: 0,
+        standing: Standing::Active,
+    }
+}
+
+fn link(number: u16) -> LinkView {
+    LinkView {
+        peer: key(number),
+        dialled: !number.is_multiple_of(3),
+        greeted: number != 9,
+        since: Mono(10 * HOUR_MS - u64::from(number) * 1_900_000),
+    }
+}
+
+fn head(number: u16) -> LogHead {
+    let hash = Hash(*ContentId::of(&number.to_be_bytes()).digest());
+    LogHead::sign(&identity(number), 40 + u64::from(number), hash, before(7))
+}
+
+fn acts() -> Vec<ActView> {
+    let why = "the act touches 12 of 24 nodes, more than 2: a mass action needs drawn co-signers and a \
+               committee ticket, and this mesh has no committee in force";
+    let refused = || Outcome::Refused {
+        why: why.to_owned(),
+    };
+    let stale = Outcome::Refused {
+        why: "the act starts from version 1, this node is at version 2".to_owned(),
+    };
+    let act = |number, agent, change: &str, targets, minutes| ActView {
+        id: record(number),
+        agent,
+        change: change.to_owned(),
+        targets,
+        time: before(minutes),
+        here: None,
+        elsewhere: Vec::new(),
+    };
+    let nodes = |numbers: &[u16]| Targets::Nodes(numbers.iter().map(|i| key(*i)).collect());
+    let raise = "set links.target to 10 (from version 1)";
+    vec![
+        ActView {
+            elsewhere: vec![
+                (key(1), Outcome::Executed),
+                (key(2), stale),
+                (key(5), Outcome::Executed),
+            ],
+            here: Some(Outcome::Executed),
+            ..act(10, key(0), raise, nodes(&[0, 1, 2, 5, 7]), 2)
+        },
+        ActView {
+            here: Some(refused()),
+            ..act(
+                11,
+                key(6),
+                "set catch_up.interval to 0 (from version 0)",
+                Targets::All,
+                14,
+            )
+        },
+        act(12, key(0), raise, nodes(&[3]), 190),
+        ActView {
+            elsewhere: vec![(key(4), refused()), (key(8), refused())],
+            ..act(
+                13,
+                key(0),
+                raise,
+                Targets::Region("north".parse().unwrap()),
+                300,
+            )
+        },
+        act(
+            14,
+            key(4),
+            "set acts.shown to 200 (from version 0)",
+            nodes(&[9]),
+            1_500,
+        ),
+    ]
+}
+
+fn capabilities() -> Vec<CapabilityView> {
+    let long = [
+        "affects_nodes_le=20",
+        "affects_network_pct_le=1%",
+        "valid_until=2026-12-31T00:00:00Z",
+    ];
+    let strict = [
+        "requires_peer_signature",
+        "requires_dao_vote",
+        "requires_dao_vote=bafyreigbtj4x7ip5legnfznufuopl4sg4knzc2cof6duas4b3q2fy6swua",
+        "requires_multi_sig=3-of-5",
+        "scope=regional",
+    ];
+    let over = ["valid_until=2026-01-31T00:00:00Z", "scope=network"];
+    let view = |number: u8, root: u16, granted: &[&str], narrowed: &[&str], revoked, accepted| {
+        let capability = capability(root, granted, narrowed);
+        CapabilityView {
+            id: record(number),
+            publisher: key(root),
+            capability: Arc::new(capability),
+            revoked,
+            accepted,
+        }
+    };
+    vec![
+        view(
+            20,
+            0,
+            &long,
+            &["scope=local", "actions=set.links.target"],
+            false,
+            true,
+        ),
+        view(21, 1, &strict, &[], false, false),
+        view(22, 2, &over, &[], false, true),
+        view(23, 0, &[], &[], true, true),
+    ]
+}
+
+fn capability(root: u16, granted: &[&str], narrowed: &[&str]) -> x0_crypto::capability::Capability {
+    let root_secret = identity(root).capability_root();
+    let root: RootKey = root_secret.public();
+    let actions = ["set.links.target", "set.catch_up.interval"];
+    let grant = Grant {
+        holder: key(6),
+        actions: actions
+            .iter()
+            .map(|action| action.parse().unwrap())
+            .collect(),
+        caveats: granted
+            .iter()
+            .map(|caveat| caveat.parse().unwrap())
+            .collect(),
+    };
+    let token = Token::grant_seeded(&root_secret, &grant, &[5; 32]).unwrap();
+    if narrowed.is_empty() {
+        return token.verify(&root).unwrap();
+    }
+    let caveats: Vec<_> = narrowed
+        .iter()
+        .map(|caveat| caveat.parse().unwrap())
+        .collect();
+    token
+        .attenuate_seeded(&caveats, &[6; 32])
+        .unwrap()
+        .verify(&root)
+        .unwrap()
+}
+
+fn entries() -> Vec<Entry> {
+    let change = || "set links.target to 10 (from version 1)".to_owned();
+    let why = || "the token belongs to another agent".to_owned();
+    let cases = [
+        What::Wrote {
+            record: record(1),
+            kind: Kind::JOIN.0,
+        },
+        What::Executed {
+            act: record(10),
+            agent: key(6),
+            change: change(),
+        },
+        What::Refused {
+            act: record(11),
+            agent: key(6),
+            why: why(),
+        },
+        What::Local {
+            agent: key(0),
+            change: format!("link to {}", key(4)),
+        },
+        What::LocalRefused {
+            agent: key(2),
+            why: why(),
+        },
+        What::Fork {
+            author: key(3),
+            seq: 17,
+        },
+        What::SplitView {
+            author: key(3),
+            size: 40,
+        },
+    ];
+    let dated = cases.iter().cycle().zip(0..61);
+    dated
+        .map(|(what, i)| Entry {
+            time: before(300 - 4 * i),
+            what: what.clone(),
+        })
+        .collect()
+}
+
+/// Every event there is, and every kind of record.
+fn happened() -> Vec<Happened> {
+    let kinds = [
+        Kind::GENESIS,
+        Kind::INVITE,
+        Kind::JOIN,
+        Kind::LEAVE,
+        Kind::REMOVAL,
+        Kind::MERGE,
+        Kind::CAPABILITY,
+        Kind::REVOCATION,
+        Kind::ACT,
+        Kind(0x7fff),
+    ];
+    let recorded = |(kind, i): (Kind, u8)| Event::Recorded {
+        id: record(i),
+        author: key(u16::from(i)),
+        kind: kind.0,
+    };
+    let mut events: Vec<_> = kinds.into_iter().zip(1..).map(recorded).collect();
+    let change = || "set links.target to 10 (from version 1)".to_owned();
+    events.extend([
+        Event::Ready { witnesses: 0 },
+        Event::Ready { witnesses: 3 },
+        Event::Rejected {
+            from: key(12),
+            why: "the signature does not hold".to_owned(),
+        },
+        Event::TurnedAway {
+            peer: key(13),
+            why: "it is of another mesh".to_owned(),
+        },
+        Event::ForkFound {
+            author: key(3),
+            seq: 17,
+        },
+        Event::SplitView { author: key(3) },
+        Event::Gone { member: key(14) },
+        Event::Refused {
+            act: None,
+            why: "the token belongs to another agent".to_owned(),
+        },
+        Event::Outcome {
+            act: record(10),
+            target: key(2),
+            executed: false,
+        },
+        Event::Joined { member: key(15) },
+        Event::Linked { peer: key(15) },
+        Event::CaughtUp {
+            with: key(15),
+            received: 12,
+            sent: 340,
+        },
+        Event::Executed {
+            act: Some(record(10)),
+            change: change(),
+        },
+        Event::Outcome {
+            act: record(10),
+            target: key(1),
+            executed: true,
+        },
+        Event::Unlinked { peer: key(11) },
+        Event::Healed {
+            peer: key(8),
+            took: Millis(1_260),
+        },
+    ]);
+    let feed = Feed::default();
+    for (event, i) in events.into_iter().zip(0..) {
+        feed.push(Wall(NOW.0 - 1_800_000 + i * 70_000), event);
+    }
+    feed.newest()
+}

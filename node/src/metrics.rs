@@ -1,0 +1,330 @@
+//! The numbers a node keeps about itself: each is declared once, in the table of this file.
+//!
+//! A declaration says what the number is for, how long whoever collects it may keep it, and over how many
+//! nodes it must be combined before it is shown to anybody but the operator. A number that is not declared
+//! cannot be counted: [`Metrics`] takes only the enums made of the table, and no name or label at run time.
+//! No number names a peer, a record or an address.
+//!
+//! The text form is OpenMetrics, which Prometheus reads, served by the local API only.
+
+use std::{
+    fs,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{counter, gauge, histogram},
+    registry::Registry,
+};
+use serde::Serialize;
+use x0_protocol::{Event, core::command::Status};
+
+/// What stands in the table about one metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Declaration {
+    /// The name it is exported under, before the suffix OpenMetrics gives to counters.
+    pub name: &'static str,
+    /// How it behaves.
+    pub kind: Kind,
+    /// What it is for.
+    pub purpose: &'static str,
+    /// How long whoever collects it may keep it, in days.
+    pub retention_days: u16,
+    /// Over how many nodes it is combined, at least, before it leaves the operator's hands.
+    pub cohort_min: u16,
+}
+
+/// How a metric behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Only grows while the node runs.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts observations by size.
+    Histogram,
+}
+
+macro_rules! table {
+    ($($kind:ident { $($metric:ident = $name:literal, $purpose:literal, $days:literal days, $cohort:literal nodes;)* })*) => {
+        $(
+            #[doc = concat!("The metrics of kind ", stringify!($kind), ".")]
+            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+            pub enum $kind {
+                $(#[doc = $purpose] $metric,)*
+            }
+
+            impl $kind {
+                const TABLE: &[Declaration] = &[$(Declaration {
+                    name: $name,
+                    kind: Kind::$kind,
+                    purpose: $purpose,
+                    retention_days: $days,
+                    cohort_min: $cohort,
+                },)*];
+            }
+        )*
+
+        /// Every metric there is.
+        pub const TABLES: &[&[Declaration]] = &[$($kind::TABLE,)*];
+    };
+}
+
+table! {
+    Gauge {
+        Links = "x0_links", "Links to other members, to see whether the node is well connected.", 30 days, 10 nodes;
+        Members = "x0_members", "Active members known, to see whether the node has the directory.", 365 days, 1 nodes;
+        Records = "x0_records", "Records kept, to see whether the node has caught up.", 365 days, 1 nodes;
+        Orphans = "x0_orphans", "Records that wait for one they depend on; many mean that catching up is stuck.", 30 days, 10 nodes;
+        AuditEntries = "x0_audit_entries", "Entries in the node's own audit log.", 365 days, 10 nodes;
+        StoreBytes = "x0_store_bytes", "Space the store takes on disk.", 90 days, 10 nodes;
+        StoreWaiting = "x0_store_waiting", "1 while the store cannot write for want of space, else 0.", 30 days, 10 nodes;
+        LastRepairMs = "x0_last_repair_ms", "Time from the last loss of links to their repair.", 90 days, 10 nodes;
+        ResidentBytes = "x0_resident_bytes", "Memory the process takes.", 30 days, 10 nodes;
+    }
+    Counter {
+        GossipIn = "x0_gossip_in", "Gossip messages received.", 30 days, 10 nodes;
+        GossipOut = "x0_gossip_out", "Gossip messages published by this node.", 30 days, 10 nodes;
+        GossipRejected = "x0_gossip_rejected", "Gossip messages that were their sender's fault.", 90 days, 10 nodes;
+        CatchUps = "x0_catch_ups", "Times this node caught up with another.", 30 days, 10 nodes;
+        ActsExecuted = "x0_acts_executed", "Acts of agents executed on this node.", 365 days, 1 nodes;
+        ActsRefused = "x0_acts_refused", "Acts of agents refused on this node.", 365 days, 1 nodes;
+        Repairs = "x0_repairs", "Times the node healed its links.", 90 days, 10 nodes;
+    }
+    Histogram {
+        StoreWrite = "x0_store_write_ms", "Time for a batch of writes to be safe on disk.", 30 days, 10 nodes;
+    }
+}
+
+/// Upper bounds of the buckets, in milliseconds: from a fast SSD's sync to a disk in trouble.
+const BUCKETS_MS: [f64; 12] = [
+    0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0,
+];
+
+/// The numbers themselves; clones count together.
+#[derive(Clone, Debug)]
+pub struct Metrics(Arc<Numbers>);
+
+#[derive(Debug)]
+struct Numbers {
+    registry: Registry,
+    gauges: Vec<gauge::Gauge>,
+    counters: Vec<counter::Counter>,
+    histograms: Vec<histogram::Histogram>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Starts every metric at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::default();
+        let mut gauges = Vec::new();
+        for row in Gauge::TABLE {
+            let number = gauge::Gauge::default();
+            registry.register(row.name, help(row), number.clone());
+            gauges.push(number);
+        }
+        let mut counters = Vec::new();
+        for row in Counter::TABLE {
+            let number = counter::Counter::default();
+            registry.register(row.name, help(row), number.clone());
+            counters.push(number);
+        }
+        let mut histograms = Vec::new();
+        for row in Histogram::TABLE {
+            let numbers = histogram::Histogram::new(BUCKETS_MS);
+            registry.register(row.name, help(row), numbers.clone());
+            histograms.push(numbers);
+        }
+        Self(Arc::new(Numbers {
+            registry,
+            gauges,
+            counters,
+            histograms,
+        }))
+    }
+
+    /// Sets a gauge.
+    pub fn set(&self, gauge: Gauge, value: u64) {
+        self.0.gauges[gauge as usize].set(i64::try_from(value).unwrap_or(i64::MAX));
+    }
+
+    /// Reads a gauge.
+    pub fn gauge(&self, gauge: Gauge) -> u64 {
+        u64::try_from(self.0.gauges[gauge as usize].get()).unwrap_or(0)
+    }
+
+    /// Adds to a counter.
+    pub fn add(&self, counter: Counter, amount: u64) {
+        self.0.counters[counter as usize].inc_by(amount);
+    }
+
+    /// Raises a counter to a total that is kept elsewhere; a lower total changes nothing.
+    pub fn raise(&self, counter: Counter, total: u64) {
+        let number = self.0.counters[counter as usize].inner();
+        number.fetch_max(total, Ordering::Relaxed);
+    }
+
+    /// Reads a counter.
+    pub fn counter(&self, counter: Counter) -> u64 {
+        self.0.counters[counter as usize].get()
+    }
+
+    /// Takes over what a node says about itself.
+    pub fn show(&self, status: &Status) {
+        self.set(Gauge::Links, u64::from(status.links));
+        self.set(Gauge::Members, u64::from(status.members));
+        self.set(Gauge::Records, status.records);
+        self.set(Gauge::Orphans, u64::from(status.orphans));
+        self.set(Gauge::AuditEntries, status.audit_size);
+        if let Some(took) = status.last_repair {
+            self.set(Gauge::LastRepairMs, took.0);
+        }
+    }
+
+    /// Counts something that happened, if there is a number for it.
+    pub fn count(&self, event: &Event) {
+        let counter = match event {
+            Event::CaughtUp { .. } => Counter::CatchUps,
+            Event::Executed { .. } => Counter::ActsExecuted,
+            Event::Refused { .. } => Counter::ActsRefused,
+            Event::Healed { .. } => Counter::Repairs,
+            Event::Linked { .. }
+            | Event::Unlinked { .. }
+            | Event::TurnedAway { .. }
+            | Event::Joined { .. }
+            | Event::Gone { .. }
+            | Event::Rejected { .. }
+            | Event::Recorded { .. }
+            | Event::Outcome { .. }
+            | Event::ForkFound { .. }
+            | Event::SplitView { .. }
+            | Event::Ready { .. } => return,
+        };
+        self.add(counter, 1);
+    }
+
+    /// Counts a span of time, exported in milliseconds.
+    pub fn observe_ms(&self, histogram: Histogram, span: Duration) {
+        self.0.histograms[histogram as usize].observe(span.as_secs_f64() * 1_000.0);
+    }
+
+    /// Writes all metrics as OpenMetrics text; content type
+    /// `application/openmetrics-text; version=1.0.0; charset=utf-8`.
+    pub fn text(&self) -> String {
+        if let Some(bytes) = resident_bytes() {
+            self.set(Gauge::ResidentBytes, bytes);
+        }
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = encode(&mut text, &self.0.registry);
+        text
+    }
+}
+
+/// OpenMetrics ends a help text with a full stop; the registry adds its own.
+fn help(row: &Declaration) -> String {
+    format!(
+        "{} Kept {} days; shown over {} nodes or more",
+        row.purpose, row.retention_days, row.cohort_min
+    )
+}
+
+/// Reads the memory the process takes, from `VmRSS` of Linux's `/proc/self/status`, which counts in KiB.
+pub fn resident_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kib << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_exported_name_stands_in_the_table_and_every_row_is_exported() {
+        let declared: BTreeSet<_> = TABLES
+            .iter()
+            .flat_map(|table| table.iter().map(|row| row.name))
+            .collect();
+
+        let text = Metrics::new().text();
+        let exported: BTreeSet<_> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE "))
+            .map(|line| line.split(' ').next().unwrap())
+            .collect();
+
+        assert_eq!(exported, declared);
+        assert!(declared.len() >= 17);
+    }
+
+    #[test]
+    fn every_row_says_what_for_how_long_and_over_how_many_nodes() {
+        for row in TABLES.iter().copied().flatten() {
+            assert!(row.name.starts_with("x0_"), "{row:?}");
+            assert!(
+                row.purpose.len() > 20 && row.purpose.ends_with('.'),
+                "{row:?}"
+            );
+            assert!((1..=365).contains(&row.retention_days), "{row:?}");
+            assert!(row.cohort_min >= 1, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn no_exported_line_carries_a_label_but_the_bucket_bound() {
+        let metrics = Metrics::new();
+        metrics.observe_ms(Histogram::StoreWrite, Duration::from_millis(2));
+
+        for line in metrics.text().lines().filter(|line| !line.starts_with('#')) {
+            let labels = line.split_once('{').map(|(_, rest)| rest);
+            assert!(
+                labels.is_none_or(|labels| labels.starts_with("le=\"")),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_come_out_as_they_went_in() {
+        let metrics = Metrics::new();
+        metrics.set(Gauge::Links, 7);
+        metrics.add(Counter::Repairs, 2);
+        metrics.clone().add(Counter::Repairs, 1);
+        metrics.raise(Counter::GossipIn, 40);
+        metrics.raise(Counter::GossipIn, 30);
+        metrics.observe_ms(Histogram::StoreWrite, Duration::from_millis(2));
+
+        let text = metrics.text();
+
+        assert!(text.contains("\nx0_links 7\n"), "{text}");
+        assert!(text.contains("\nx0_repairs_total 3\n"), "{text}");
+        assert!(text.contains("\nx0_gossip_in_total 40\n"), "{text}");
+        assert!(
+            text.contains("\nx0_store_write_ms_bucket{le=\"3.0\"} 1\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("\nx0_store_write_ms_bucket{le=\"1.0\"} 0\n"),
+            "{text}"
+        );
+        assert!(metrics.gauge(Gauge::ResidentBytes) > 1 << 20);
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

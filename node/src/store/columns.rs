@@ -1,0 +1,195 @@
+//! What stands in which column, and how its rows are written.
+//!
+//! | column | key | value |
+//! |---|---|---|
+//! | `records` | digest of the id, 32 bytes | the record as it travels |
+//! | `executed` | digest of the act's id | empty |
+//! | `policies` | name | version and value, 8 bytes each, big-endian |
+//! | `audit` | index, 8 bytes big-endian | the entry, DAG-CBOR |
+//! | `witnessed` | author, 32 bytes | the log head, DAG-CBOR |
+//! | `roots` | root key, 32 bytes | empty |
+//! | `meta` | `schema`, `genesis`, `owner` | number (4 bytes big-endian), record, public key |
+
+use std::path::Path;
+
+use rocksdb::{ColumnFamily, DB, WriteBatch};
+use serde::de::DeserializeOwned;
+use x0_crypto::{ContentId, PublicKey, capability::RootKey};
+use x0_protocol::{
+    Write,
+    spine::audit::Entry,
+    wire::{LogHead, PolicyName, Record, Verified},
+};
+
+use super::StoreError;
+
+/// A column of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Column {
+    Records,
+    Executed,
+    Policies,
+    Audit,
+    Witnessed,
+    Roots,
+    Meta,
+}
+
+pub(super) const SCHEMA_KEY: &[u8] = b"schema";
+pub(super) const GENESIS_KEY: &[u8] = b"genesis";
+pub(super) const OWNER_KEY: &[u8] = b"owner";
+
+impl Column {
+    pub(super) const ALL: [Self; 7] = [
+        Self::Records,
+        Self::Executed,
+        Self::Policies,
+        Self::Audit,
+        Self::Witnessed,
+        Self::Roots,
+        Self::Meta,
+    ];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Records => "records",
+            Self::Executed => "executed",
+            Self::Policies => "policies",
+            Self::Audit => "audit",
+            Self::Witnessed => "witnessed",
+            Self::Roots => "roots",
+            Self::Meta => "meta",
+        }
+    }
+
+    /// Finds the column in an open database.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if the database has none of that name.
+    pub(super) fn of(self, db: &DB) -> Result<&ColumnFamily, StoreError> {
+        db.cf_handle(self.name()).ok_or_else(|| {
+            StoreError::damaged(
+                db.path(),
+                format!("the column `{}` is missing", self.name()),
+            )
+        })
+    }
+}
+
+/// Adds one write to a batch.
+pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), StoreError> {
+    match write {
+        Write::Record(record) => {
+            let record = record.value();
+            batch.put_cf(
+                Column::Records.of(db)?,
+                record.id().digest(),
+                record.bytes(),
+            );
+        }
+        Write::Executed(act) => batch.put_cf(Column::Executed.of(db)?, act.digest(), []),
+        Write::Policy {
+            policy,
+            version,
+            value,
+        } => {
+            let numbers = [version.to_be_bytes(), value.to_be_bytes()].concat();
+            batch.put_cf(Column::Policies.of(db)?, policy.as_str(), numbers);
+        }
+        Write::Audit { index, entry } => {
+            batch.put_cf(Column::Audit.of(db)?, index.to_be_bytes(), entry.encode());
+        }
+        Write::Witnessed(head) => {
+            let bytes = serde_ipld_dagcbor::to_vec(head)
+                .map_err(|error| StoreError::damaged(db.path(), error))?;
+            batch.put_cf(Column::Witnessed.of(db)?, head.author.bytes(), bytes);
+        }
+        Write::AcceptRoot { root, accepted } => {
+            let roots = Column::Roots.of(db)?;
+            if *accepted {
+                batch.put_cf(roots, root.bytes(), []);
+            } else {
+                batch.delete_cf(roots, root.bytes());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads rows back; errors name the row.
+pub(super) struct Rows<'a> {
+    pub(super) store: &'a Path,
+}
+
+impl Rows<'_> {
+    pub(super) fn record(&self, key: &[u8], value: &[u8]) -> Result<Verified<Record>, StoreError> {
+        let id = self.content_id("record", key)?;
+        let record = Verified::from_own_store(value)
+            .map_err(|error| self.damaged(format_args!("record {id}: {error}")))?;
+        if record.value().id() != id {
+            return Err(self.damaged(format_args!("record {id} holds another")));
+        }
+        Ok(record)
+    }
+
+    pub(super) fn content_id(&self, what: &str, key: &[u8]) -> Result<ContentId, StoreError> {
+        self.array(what, key).map(ContentId::from_digest)
+    }
+
+    pub(super) fn policy(
+        &self,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(PolicyName, u64, u64), StoreError> {
+        let name: PolicyName = String::from_utf8_lossy(key)
+            .parse()
+            .map_err(|error| self.damaged(error))?;
+        let numbers: [u8; 16] = self.array(name.as_str(), value)?;
+        let ([version, value], []) = numbers.as_chunks::<8>() else {
+            return Err(self.damaged(name));
+        };
+        Ok((
+            name,
+            u64::from_be_bytes(*version),
+            u64::from_be_bytes(*value),
+        ))
+    }
+
+    pub(super) fn entry(&self, index: u64, key: &[u8], value: &[u8]) -> Result<Entry, StoreError> {
+        if u64::from_be_bytes(self.array("audit entry", key)?) != index {
+            return Err(self.damaged(format_args!("audit entry {index} is missing")));
+        }
+        self.decode(format_args!("audit entry {index}"), value)
+    }
+
+    pub(super) fn head(&self, value: &[u8]) -> Result<LogHead, StoreError> {
+        self.decode(format_args!("a log head of another node"), value)
+    }
+
+    pub(super) fn root(&self, key: &[u8]) -> Result<RootKey, StoreError> {
+        RootKey::from_bytes(self.array("root", key)?).map_err(|error| self.damaged(error))
+    }
+
+    pub(super) fn owner(&self, value: &[u8]) -> Result<PublicKey, StoreError> {
+        PublicKey::from_bytes(&self.array("owner", value)?).map_err(|error| self.damaged(error))
+    }
+
+    fn decode<T: DeserializeOwned>(
+        &self,
+        what: std::fmt::Arguments<'_>,
+        bytes: &[u8],
+    ) -> Result<T, StoreError> {
+        serde_ipld_dagcbor::from_slice(bytes)
+            .map_err(|error| self.damaged(format_args!("{what}: {error}")))
+    }
+
+    fn array<const N: usize>(&self, what: &str, bytes: &[u8]) -> Result<[u8; N], StoreError> {
+        bytes
+            .try_into()
+            .map_err(|_| self.damaged(format_args!("{what} has {} bytes, not {N}", bytes.len())))
+    }
+
+    pub(super) fn damaged(&self, what: impl std::fmt::Display) -> StoreError {
+        StoreError::damaged(self.store, what)
+    }
+}

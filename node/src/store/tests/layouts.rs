@@ -1,0 +1,157 @@
+//! Older and newer layouts, and directories that a crash left half changed.
+
+use std::fs;
+
+use rocksdb::DB;
+
+use super::{
+    super::{SCHEMA, columns, schema},
+    *,
+};
+
+#[test]
+fn a_newer_layout_is_refused_with_both_numbers() {
+    let home = Home::new();
+    drop(home.create());
+    let path = place::path(home.dir());
+    let db = super::super::rocks::open_columns(&path, Column::ALL.map(Column::name)).unwrap();
+    schema::write(&db, SCHEMA + 7).unwrap();
+    drop(db);
+
+    let error = home.open().err().unwrap();
+
+    let known = SCHEMA;
+    let found = SCHEMA + 7;
+    assert_eq!(error, StoreError::NewerSchema { path, found, known });
+    let text = error.to_string();
+    assert!(
+        text.contains("layout 8") && text.contains("up to 1"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_pre_release_store_is_migrated_and_keeps_everything() {
+    let home = Home::new();
+    let record = make_layout_0(&home);
+
+    let store = home.open().unwrap();
+
+    let id = record.value().id();
+    assert!(store.record(&id).unwrap().is_some());
+    assert_eq!(store.load().unwrap().audit, [entry(0)]);
+    let accepted = accept(root(1), true);
+    store.submit(vec![accepted]).wait().unwrap();
+    drop(store);
+    assert_eq!(home.open().unwrap().load().unwrap().roots, [root(1)]);
+    assert_eq!(names(home.dir()), ["store", "store.lock"]);
+}
+
+#[test]
+fn a_migration_that_fails_leaves_the_original_as_it_was() {
+    let home = Home::new();
+    let record = make_layout_0(&home);
+    // The copy cannot be made where a file stands in the way.
+    fs::create_dir(place::migrating(home.dir()).with_extension("x")).unwrap();
+    let store = place::path(home.dir());
+    fs::write(place::migrating(home.dir()), "in the way").unwrap();
+
+    let error = home.open().err().unwrap();
+
+    assert!(matches!(error, StoreError::Io { .. }), "{error}");
+    fs::remove_file(place::migrating(home.dir())).unwrap();
+    assert!(store.exists());
+    let id = record.value().id();
+    assert!(home.open().unwrap().record(&id).unwrap().is_some());
+}
+
+#[test]
+fn a_crash_while_copying_starts_the_migration_again() {
+    let home = Home::new();
+    let record = make_layout_0(&home);
+    fs::create_dir(place::migrating(home.dir())).unwrap();
+    fs::write(place::migrating(home.dir()).join("half"), "a file").unwrap();
+
+    let store = home.open().unwrap();
+
+    assert!(store.record(&record.value().id()).unwrap().is_some());
+    assert_eq!(names(home.dir()), ["store", "store.lock"]);
+}
+
+#[test]
+fn a_crash_between_the_two_renames_goes_on_with_the_migrated_copy() {
+    let home = Home::new();
+    drop(home.create());
+    let store = place::path(home.dir());
+    fs::create_dir(home.dir().join("store.before-migration")).unwrap();
+    fs::rename(&store, place::migrating(home.dir())).unwrap();
+    assert!(crate::store::exists(home.dir()));
+
+    home.open().unwrap();
+
+    assert_eq!(names(home.dir()), ["store", "store.lock"]);
+}
+
+#[test]
+fn a_crash_after_the_renames_forgets_the_original() {
+    let home = Home::new();
+    drop(home.create());
+    fs::create_dir(home.dir().join("store.before-migration")).unwrap();
+
+    home.open().unwrap();
+
+    assert_eq!(names(home.dir()), ["store", "store.lock"]);
+}
+
+#[test]
+fn a_store_left_half_made_does_not_count() {
+    let home = Home::new();
+    fs::create_dir(place::making(home.dir())).unwrap();
+    fs::write(place::making(home.dir()).join("CURRENT"), "nothing").unwrap();
+
+    assert!(!crate::store::exists(home.dir()));
+    drop(home.create());
+
+    assert_eq!(names(home.dir()), ["store", "store.lock"]);
+}
+
+#[test]
+fn a_directory_of_something_else_is_damage() {
+    let home = Home::new();
+    let mut options = rocksdb::Options::default();
+    options.create_if_missing(true);
+    drop(DB::open(&options, place::path(home.dir())).unwrap());
+
+    let error = home.open().err().unwrap();
+
+    assert!(error.to_string().contains("`meta` is missing"), "{error}");
+}
+
+/// Makes a store as pre-release versions did: no column `roots`, no number.
+fn make_layout_0(home: &Home) -> Verified<Record> {
+    let columns = Column::ALL
+        .into_iter()
+        .filter(|column| *column != Column::Roots);
+    let path = place::path(home.dir());
+    let db = super::super::rocks::open_columns(&path, columns.map(Column::name)).unwrap();
+    let meta = Column::Meta.of(&db).unwrap();
+    let genesis = home.genesis.value().bytes();
+    db.put_cf(meta, columns::GENESIS_KEY, genesis).unwrap();
+    db.put_cf(meta, columns::OWNER_KEY, home.owner().bytes())
+        .unwrap();
+    let record = home.record(0, 100);
+    let mut batch = rocksdb::WriteBatch::default();
+    columns::put(&db, &mut batch, &Write::Record(record.clone())).unwrap();
+    columns::put(&db, &mut batch, &audit(0)).unwrap();
+    db.write(batch).unwrap();
+    record
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
