@@ -1,0 +1,73 @@
+//! Tokens that should not be: signed by the wrong key, or with a limit taken out.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, bail};
+use biscuit_auth::format::schema;
+use prost::Message as _;
+use x0_crypto::{
+    Identity, PublicKey,
+    capability::{Action, Caveat, Grant, Token},
+};
+
+/// Signs a token with one's own key, to be shown as if another root had granted it.
+///
+/// # Errors
+///
+/// Returns what is wrong with the grant.
+pub fn forged(
+    by: &Identity,
+    holder: PublicKey,
+    actions: BTreeSet<Action>,
+    caveats: Vec<Caveat>,
+) -> Result<Token> {
+    Ok(Token::grant(
+        &by.capability_root(),
+        &Grant {
+            holder,
+            actions,
+            caveats,
+        },
+    )?)
+}
+
+/// Takes the last narrowing off a token, and with it the limit that was added there.
+///
+/// # Errors
+///
+/// Returns that the token was never narrowed, or is none.
+pub fn widened(token: &Token) -> Result<Token> {
+    let mut frame =
+        schema::Biscuit::decode(token.as_bytes()).context("these bytes are no token")?;
+    if frame.blocks.pop().is_none() {
+        bail!("this token was never narrowed: there is no block to take off");
+    }
+    Ok(Token::from_bytes(&frame.encode_to_vec())?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_token_with_a_block_taken_off_and_one_of_another_root_are_no_tokens_of_the_root() {
+        let (owner, agent) = (Identity::generate().unwrap(), Identity::generate().unwrap());
+        let actions = BTreeSet::from(["set.acts.shown".parse::<Action>().unwrap()]);
+        let root = owner.capability_root().public();
+        let narrow = forged(&owner, agent.public(), actions.clone(), Vec::new()).unwrap();
+        let narrow = narrow
+            .attenuate(&["affects_nodes_le=1".parse().unwrap()])
+            .unwrap();
+
+        assert!(narrow.verify(&root).is_ok());
+        assert!(widened(&narrow).unwrap().verify(&root).is_err());
+        assert!(
+            forged(&agent, agent.public(), actions, Vec::new())
+                .unwrap()
+                .verify(&root)
+                .is_err()
+        );
+    }
+}

@@ -1,0 +1,139 @@
+//! The stories a mesh of real nodes has to live through, each with its own account.
+//!
+//! A story runs on a mesh of its own (`x0-testnet journey NAME`), or as a chapter of the tour on a mesh that
+//! others have used before it; so it relies on nothing but that all nodes run and agree.
+
+pub mod capabilities;
+pub mod crash;
+pub mod join;
+pub mod partition;
+pub mod speed;
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+
+use crate::{
+    account::Account,
+    mesh::{Mesh, Plan},
+    programs::Programs,
+};
+
+/// A story.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Journey {
+    /// A newcomer joins by an invite and catches up; invites that are used, mistyped or lead nowhere say so.
+    Join,
+    /// An agent acts within its token; beyond it, nobody obeys, whatever the agent does.
+    Capabilities,
+    /// Nodes are killed while they write; nothing that was acknowledged is lost.
+    Crash,
+    /// The mesh is cut in two, both halves go on, and are one again.
+    Partition,
+    /// How fast records, repairs and catch-ups are, and what idling costs; no part of the tour.
+    Speed,
+}
+
+impl Journey {
+    /// Returns the name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Join => "join",
+            Self::Capabilities => "capabilities",
+            Self::Crash => "crash",
+            Self::Partition => "partition",
+            Self::Speed => "speed",
+        }
+    }
+
+    /// Returns what the story is about.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Join => {
+                "one string lets one newcomer in, and tells what is wrong when it does not"
+            }
+            Self::Capabilities => {
+                "an agent can do what its token says and nothing else, even past its own node"
+            }
+            Self::Crash => "what a node has acknowledged survives kill -9",
+            Self::Partition => "a mesh that is cut in two goes on in both halves and heals",
+            Self::Speed => "what a mesh on one machine does in which time",
+        }
+    }
+
+    /// Returns how many nodes it takes unless told otherwise, and how many at least.
+    pub const fn nodes(self) -> (usize, usize) {
+        match self {
+            Self::Join => (3, 1),
+            Self::Capabilities => (8, 6),
+            Self::Crash => (5, 3),
+            Self::Partition => (6, 4),
+            Self::Speed => (30, 5),
+        }
+    }
+
+    /// Tells the story on a running mesh.
+    ///
+    /// # Errors
+    ///
+    /// Returns what did not hold.
+    pub async fn tell(self, mesh: &mut Mesh, account: &mut Account) -> Result<()> {
+        match self {
+            Self::Join => join::tell(mesh, account).await,
+            Self::Capabilities => capabilities::tell(mesh, account).await,
+            Self::Crash => crash::tell(mesh, account).await,
+            Self::Partition => partition::tell(mesh, account).await,
+            Self::Speed => speed::tell(mesh, account).await,
+        }
+    }
+}
+
+/// Starts a mesh, tells a story on it, and takes it down again.
+///
+/// # Errors
+///
+/// Returns what did not hold.
+pub async fn run(
+    journey: Journey,
+    nodes: Option<usize>,
+    programs: Programs,
+    json: bool,
+) -> Result<()> {
+    let (usual, least) = journey.nodes();
+    let count = nodes.unwrap_or(usual);
+    if count < least {
+        bail!(
+            "the journey {} takes {least} nodes at least, --nodes {count} was given",
+            journey.name()
+        );
+    }
+    let mut account = Account::new(journey.name(), journey.title(), json);
+    let outcome = go(journey, count, programs, &mut account).await;
+    account.end(outcome)
+}
+
+async fn go(
+    journey: Journey,
+    nodes: usize,
+    programs: Programs,
+    account: &mut Account,
+) -> Result<()> {
+    account.step(
+        format!("{nodes} real nodes start on this machine: one founds a mesh, the others join by invites"),
+        "what follows is seen on the program that ships, over real connections and real disks",
+    );
+    let plan = Plan {
+        name: "testnet".to_owned(),
+        nodes,
+        relayed: journey == Journey::Partition,
+        programs,
+    };
+    let mut mesh = Mesh::start(&plan, |up| account.saw(up)).await?;
+    journey.tell(&mut mesh, account).await?;
+    account.step(
+        "all nodes are asked to stop",
+        "a node ends its links and closes its store before it goes",
+    );
+    mesh.close().await?;
+    account.saw("all of them ended well");
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! Where the programs are that a mesh is made of.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+/// The programs a mesh is made of.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// The node.
+    pub x0: PathBuf,
+    /// The attacker.
+    pub adversary: PathBuf,
+    /// util-linux's `setpriv`, which lets the system end a node when this program ends, however it ends.
+    /// Without it nodes outlive a `kill -9` of this program; `make clean-mesh` then says so.
+    pub setpriv: Option<PathBuf>,
+}
+
+impl Programs {
+    /// Finds the programs beside this one; the node may be named.
+    ///
+    /// # Errors
+    ///
+    /// Returns which one is missing and how to build it.
+    pub fn find(x0: Option<PathBuf>) -> Result<Self> {
+        let own = std::env::current_exe().context("this program does not find itself")?;
+        let beside = own.parent().unwrap_or(Path::new("."));
+        let programs = Self {
+            x0: x0.unwrap_or_else(|| beside.join("x0")),
+            adversary: beside.join("x0-adversary"),
+            setpriv: on_path("setpriv"),
+        };
+        for program in [&programs.x0, &programs.adversary] {
+            if !program.is_file() {
+                bail!(
+                    "there is no {}: build it with `make build`, or name x0 with --x0",
+                    program.display()
+                );
+            }
+        }
+        Ok(programs)
+    }
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(name))
+        .find(|program| program.is_file())
+}
