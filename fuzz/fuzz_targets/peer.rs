@@ -1,0 +1,265 @@
+//! A whole peer, linked to a member that sends anything: it never panics and always comes to rest.
+//!
+//! The input is a list of messages, each with a tag, a length and its bytes. Records are signed by the hostile
+//! member, whatever their body says, and stand at the next place of its chain or at one already taken.
+
+#![no_main]
+
+use std::{collections::VecDeque, sync::LazyLock};
+
+use libfuzzer_sys::fuzz_target;
+use x0_crypto::{ContentId, Identity};
+use x0_fuzz::{identity, kind_and_body};
+use x0_protocol::{
+    Effect, Input, MessageId, Millis, Mono, Now, Outbox, Peer, PeerConfig, RequestId, RequestToken,
+    Stored, Wall,
+    wire::{
+        Body, Draft, Founder, Genesis, Kind, LogHead, Parameters, Record, Request, Response,
+        Unverified, Verified, decode_record,
+    },
+};
+
+const START: Wall = Wall(1_700_000_000_000);
+/// Messages of one input, so that one run stays short.
+const MESSAGES_MAX: usize = 32;
+/// Inputs one message may lead to; an honest peer needs a dozen.
+const TURNS_MAX: usize = 1_000;
+
+static OWN: LazyLock<Identity> = LazyLock::new(|| identity(1));
+static HOSTILE: LazyLock<Identity> = LazyLock::new(|| identity(2));
+static GENESIS: LazyLock<Verified<Record>> = LazyLock::new(genesis);
+
+fuzz_target!(|data: &[u8]| {
+    let mut world = World::new();
+    let mut rest = data;
+    for _ in 0..MESSAGES_MAX {
+        let Some(([tag, high, low], after)) = rest.split_first_chunk() else {
+            return;
+        };
+        let len = usize::from(u16::from_be_bytes([*high, *low])).min(after.len());
+        let (bytes, after) = after.split_at(len);
+        rest = after;
+        world.receive(*tag, bytes);
+    }
+});
+
+struct World {
+    peer: Peer,
+    now: Now,
+    queue: VecDeque<Input>,
+    asked: VecDeque<RequestId>,
+    chain: Vec<ContentId>,
+    messages: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        let now = Now {
+            mono: Mono(0),
+            wall: START + Millis(1_000),
+        };
+        let mut out = Outbox::new();
+        let config = PeerConfig {
+            key: OWN.public(),
+            root: OWN.capability_root().public(),
+            genesis: GENESIS.clone(),
+            directory: None,
+            introducers: Vec::new(),
+            healing: None,
+            seed: [0; 32],
+            fresh: true,
+        };
+        let peer = Peer::new(config, Stored::default(), now, &mut out);
+        let mut world = Self {
+            peer,
+            now,
+            queue: VecDeque::new(),
+            asked: VecDeque::new(),
+            chain: Vec::new(),
+            messages: 0,
+        };
+        world.perform(&mut out);
+        world.link_up();
+        world.settle();
+        world
+    }
+
+    /// Does what a message of the input says.
+    fn receive(&mut self, tag: u8, bytes: &[u8]) {
+        self.messages += 1;
+        let from = HOSTILE.public();
+        match tag % 9 {
+            0 | 1 => {
+                if let Ok(request) = Request::decode(bytes) {
+                    let token = RequestToken(self.messages);
+                    self.queue.push_back(Input::Request {
+                        from,
+                        token,
+                        request,
+                    });
+                }
+            }
+            2 => {
+                if let (Ok(response), Some(id)) = (Response::decode(bytes), self.asked.pop_front())
+                {
+                    self.queue.push_back(Input::Response {
+                        id,
+                        response: Some(response),
+                    });
+                }
+            }
+            3 | 4 => {
+                if let Some(record) = self.record(tag, bytes) {
+                    let message = MessageId(self.messages);
+                    self.queue.push_back(Input::Gossip {
+                        from,
+                        message,
+                        record,
+                    });
+                }
+            }
+            5 => {
+                if let Some(record) = self.record(tag, bytes) {
+                    let token = RequestToken(self.messages);
+                    let request = Request::Push {
+                        records: vec![record],
+                    };
+                    self.queue.push_back(Input::Request {
+                        from,
+                        token,
+                        request,
+                    });
+                }
+            }
+            6 => {
+                self.queue.push_back(Input::LinkDown { peer: from });
+                self.link_up();
+            }
+            7 => {
+                if let (Some(record), Some(id)) = (self.record(tag, bytes), self.asked.pop_front())
+                {
+                    let response = Some(Response::Records(vec![record]));
+                    self.queue.push_back(Input::Response { id, response });
+                }
+            }
+            _ => {
+                let span = Millis(u64::from(bytes.first().copied().unwrap_or(1)) * 500);
+                self.now.mono = self.now.mono + span;
+                self.now.wall = self.now.wall + span;
+                self.queue.push_back(Input::Wake);
+            }
+        }
+        self.settle();
+    }
+
+    /// Signs a record with this body; the high bit of the tag forks the chain.
+    fn record(&mut self, tag: u8, bytes: &[u8]) -> Option<Unverified<Record>> {
+        let (kind, body) = kind_and_body(bytes)?;
+        let place = if tag & 0x80 == 0 {
+            self.chain.len()
+        } else {
+            self.chain.len() / 2
+        };
+        let prev = place
+            .checked_sub(1)
+            .and_then(|before| self.chain.get(before))
+            .copied();
+        let mesh = (kind != Kind::GENESIS).then(|| GENESIS.value().id());
+        let body = Body::Unknown(kind, body.into());
+        let at = (place as u64, prev);
+        let draft = Draft::new(mesh, HOSTILE.public(), at, self.now.wall, [7; 16], body);
+        let record = draft.sign(&HOSTILE).ok()?;
+        let decoded = decode_record(record.value().bytes()).ok()?;
+        if place == self.chain.len() {
+            self.chain.push(record.value().id());
+        }
+        Some(decoded)
+    }
+
+    fn link_up(&mut self) {
+        let peer = HOSTILE.public();
+        self.queue.push_back(Input::LinkUp {
+            peer,
+            dialled: true,
+            admitted: true,
+        });
+    }
+
+    fn settle(&mut self) {
+        for _ in 0..TURNS_MAX {
+            let Some(input) = self.queue.pop_front() else {
+                return;
+            };
+            let mut out = Outbox::new();
+            self.peer.handle(self.now, input, &mut out);
+            self.perform(&mut out);
+        }
+        panic!("the peer never comes to rest");
+    }
+
+    fn perform(&mut self, out: &mut Outbox) {
+        for effect in out.drain().collect::<Vec<_>>() {
+            match effect {
+                Effect::Check { id, job } => {
+                    self.queue.push_back(Input::Checked {
+                        id,
+                        verdict: job.run(),
+                    });
+                }
+                Effect::Sign { id, draft } => {
+                    self.queue.push_back(Input::Signed {
+                        id,
+                        result: draft.sign(&OWN),
+                    });
+                }
+                Effect::SignHead {
+                    id,
+                    size,
+                    root,
+                    time,
+                } => {
+                    let head = LogHead::sign(&OWN, size, root, time);
+                    self.queue.push_back(Input::HeadSigned { id, head });
+                }
+                Effect::Persist { id, .. } => self.queue.push_back(Input::Persisted { id }),
+                Effect::Execute { id, .. } => {
+                    self.queue.push_back(Input::Executed { id, result: Ok(()) });
+                }
+                Effect::Request { id, .. } | Effect::Push { id, .. } => self.asked.push_back(id),
+                Effect::Respond { response, .. } => {
+                    Response::decode(&response.encode()).expect("what we send decodes");
+                }
+                Effect::Publish { .. }
+                | Effect::Report { .. }
+                | Effect::RespondRecords { .. }
+                | Effect::Reply { .. }
+                | Effect::Notify(_)
+                | Effect::Admit(_)
+                | Effect::Expel(_)
+                | Effect::Disconnect(_) => {}
+            }
+        }
+    }
+}
+
+fn genesis() -> Verified<Record> {
+    let founder = |identity: &Identity| Founder {
+        key: identity.public(),
+        root: identity.capability_root().public(),
+        commitment: identity.membership_commitment(),
+        region: None,
+    };
+    let mut founders = vec![founder(&OWN), founder(&HOSTILE)];
+    founders.sort_by_key(|founder| founder.key);
+    let mut roots: Vec<_> = founders.iter().map(|founder| founder.root).collect();
+    roots.sort_unstable();
+    let body = Body::Genesis(Genesis {
+        name: "fuzz".parse().expect("it is a name"),
+        seats: founders.iter().map(|founder| founder.key).collect(),
+        founders,
+        roots,
+        parameters: Parameters::default(),
+    });
+    let draft = Draft::new(None, OWN.public(), (0, None), START, [0; 16], body);
+    draft.sign(&OWN).expect("a genesis can be signed")
+}
