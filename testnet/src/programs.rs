@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+/// Names another Python to drive the browser with; it must have Playwright and axe.
+const PYTHON_VARIABLE: &str = "X0_TESTNET_PYTHON";
+
 /// The programs a mesh is made of.
 #[derive(Clone, Debug)]
 pub struct Programs {
@@ -14,6 +17,8 @@ pub struct Programs {
     /// util-linux's `setpriv`, which lets the system end a node when this program ends, however it ends.
     /// Without it nodes outlive a `kill -9` of this program; `make clean-mesh` then says so.
     pub setpriv: Option<PathBuf>,
+    /// The Python that drives a browser, as `make setup-test` installs it beside the builds.
+    pub python: PathBuf,
 }
 
 impl Programs {
@@ -29,6 +34,8 @@ impl Programs {
             x0: x0.unwrap_or_else(|| beside.join("x0")),
             adversary: beside.join("x0-adversary"),
             setpriv: on_path("setpriv"),
+            python: std::env::var_os(PYTHON_VARIABLE)
+                .map_or_else(|| beside.join("../tools/bin/python"), PathBuf::from),
         };
         for program in [&programs.x0, &programs.adversary] {
             if !program.is_file() {

@@ -5,6 +5,7 @@
 
 pub mod capabilities;
 pub mod crash;
+pub mod dashboard;
 pub mod join;
 pub mod partition;
 pub mod speed;
@@ -29,6 +30,8 @@ pub enum Journey {
     Crash,
     /// The mesh is cut in two, both halves go on, and are one again.
     Partition,
+    /// The dashboard as people see it, in a real browser; no part of the tour.
+    Dashboard,
     /// How fast records, repairs and catch-ups are, and what idling costs; no part of the tour.
     Speed,
 }
@@ -41,6 +44,7 @@ impl Journey {
             Self::Capabilities => "capabilities",
             Self::Crash => "crash",
             Self::Partition => "partition",
+            Self::Dashboard => "dashboard",
             Self::Speed => "speed",
         }
     }
@@ -56,6 +60,9 @@ impl Journey {
             }
             Self::Crash => "what a node has acknowledged survives kill -9",
             Self::Partition => "a mesh that is cut in two goes on in both halves and heals",
+            Self::Dashboard => {
+                "everybody can see what goes on, on a phone, by keyboard, without reloading"
+            }
             Self::Speed => "what a mesh on one machine does in which time",
         }
     }
@@ -67,6 +74,7 @@ impl Journey {
             Self::Capabilities => (8, 6),
             Self::Crash => (5, 3),
             Self::Partition => (6, 4),
+            Self::Dashboard => (4, 2),
             Self::Speed => (30, 5),
         }
     }
@@ -82,6 +90,7 @@ impl Journey {
             Self::Capabilities => capabilities::tell(mesh, account).await,
             Self::Crash => crash::tell(mesh, account).await,
             Self::Partition => partition::tell(mesh, account).await,
+            Self::Dashboard => dashboard::tell(mesh, account).await,
             Self::Speed => speed::tell(mesh, account).await,
         }
     }

@@ -1,0 +1,165 @@
+"""Looks at a node's dashboard in Chromium, as its users do: on a desktop and a phone, in both languages, light
+and dark, by keyboard, and with axe's rules of accessibility.
+
+    look.py LINK [PICTURES]
+
+LINK is a one-time link of `x0 dashboard`; PICTURES is a folder to leave screenshots in. Each thing seen is one
+line on the output. When it says `write`, whoever called it makes the node write a record and answers with a
+line of text that must then appear by itself. Whatever does not hold is told, and ends it with 1.
+"""
+
+import os
+import shutil
+import sys
+from itertools import product
+from urllib.parse import urlsplit
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+PAGES = ["/ui", "/ui/map", "/ui/peers", "/ui/acts", "/ui/capabilities", "/ui/audit", "/ui/about"]
+SCREENS = {
+    "desktop": {"viewport": {"width": 1280, "height": 900}},
+    "phone": {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True},
+}
+LANGUAGES = ["en", "ru"]
+SCHEMES = {"desktop": ["light", "dark"], "phone": ["dark", "light"]}
+# Rules of the standards that laws and public bodies ask for: WCAG 2.1, levels A and AA.
+AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+PATIENCE_MS = 30_000
+
+
+def main(link, pictures=None):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=flags())
+        state = enter(browser, link)
+        faults = []
+        for (screen, settings), language in product(SCREENS.items(), LANGUAGES):
+            scheme = SCHEMES[screen][LANGUAGES.index(language)]
+            context = browser.new_context(storage_state=state, color_scheme=scheme, **settings)
+            faults += look_at_all(context, origin(link), (screen, language, scheme), pictures)
+            context.close()
+        context = browser.new_context(storage_state=state)
+        faults += walk_by_keyboard(context.new_page(), link)
+        faults += watch_it_live(context.new_page(), link)
+        browser.close()
+    for fault in faults:
+        tell(f"FAULT {fault}")
+    return 1 if faults else 0
+
+
+def chromium():
+    found = next(filter(None, map(shutil.which, ["chromium", "google-chrome", "chromium-browser"])), None)
+    return found or sys.exit("there is no Chromium on the PATH; run: make setup-test")
+
+
+def flags():
+    # Chromium has no sandbox for root. It opens nothing here but pages of our own node.
+    return ["--no-sandbox"] if os.geteuid() == 0 else []
+
+
+def enter(browser, link):
+    """Opens the one-time link; returns the session that it leaves."""
+    context = browser.new_context()
+    page = context.new_page()
+    answer = page.goto(link)
+    if not answer.ok or urlsplit(page.url).path != "/ui":
+        sys.exit(f"the one-time link led to {page.url} with status {answer.status}")
+    again = browser.new_context().new_page().goto(link)
+    if again.ok:
+        sys.exit("the one-time link opened twice")
+    tell(f"the one-time link opens the dashboard once; the second time it is refused with {again.status}")
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+def look_at_all(context, node, guise, pictures):
+    screen, language, scheme = guise
+    faults = []
+    page = context.new_page()
+    where = ""
+
+    def fault(what):
+        faults.append(f"{screen}, {language}, {scheme}, {where}: {what}")
+
+    def asked(request):
+        if origin(request.url) != node:
+            fault(f"asks {request.url}, which is not the node")
+
+    page.on("request", asked)
+    page.on("console", lambda message: message.type in ("error", "warning") and fault(f"console: {message.text}"))
+    page.on("pageerror", lambda error: fault(f"script: {error}"))
+    page.goto(f"{node}/ui/language/{language}?back=overview")
+    for where in PAGES:
+        answer = page.goto(f"{node}{where}")
+        page.wait_for_load_state("load")
+        if not answer.ok:
+            fault(f"status {answer.status}")
+        if page.get_attribute("html", "lang") != language:
+            fault("is in another language")
+        if not page.inner_text("h1").strip():
+            fault("has no heading")
+        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if wider > 0:
+            fault(f"scrolls sideways by {wider} pixels")
+        found = Axe().run(page, options={"runOnly": AXE_TAGS}).response["violations"]
+        for violation in found:
+            nodes = "; ".join(" ".join(map(str, node["target"])) for node in violation["nodes"][:3])
+            fault(f"axe: {violation['id']}: {violation['help']} ({nodes})")
+        if pictures:
+            name = where.removeprefix("/ui").strip("/") or "overview"
+            page.screenshot(path=f"{pictures}/{screen}-{language}-{scheme}-{name}.png", full_page=True)
+    tell(f"{len(PAGES)} pages on a {screen}, in {language}, {scheme}: {len(faults)} faults")
+    return faults
+
+
+def walk_by_keyboard(page, link):
+    """The first Tab offers to skip the navigation; every link of it can be reached and followed."""
+    page.goto(f"{origin(link)}/ui")
+    page.keyboard.press("Tab")
+    if not page.evaluate("document.activeElement.matches('a.skip')"):
+        return ["keyboard: the first Tab does not offer to skip the navigation"]
+    page.keyboard.press("Enter")
+    if page.evaluate("document.activeElement.id") != "main":
+        return ["keyboard: skipping the navigation does not lead to the content"]
+    page.goto(f"{origin(link)}/ui")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.getAttribute('href')") == "/ui/audit":
+            break
+    else:
+        return ["keyboard: the audit log cannot be reached with Tab"]
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/ui/audit", timeout=PATIENCE_MS)
+    tell("by keyboard alone: skips the navigation, and walks it to the audit log")
+    return []
+
+
+def watch_it_live(page, link):
+    """What the node writes appears on the open page, without a reload."""
+    page.goto(f"{origin(link)}/ui/capabilities")
+    live = page.locator("#live")
+    expect(live).to_have_text(live.get_attribute("data-live-text"), timeout=PATIENCE_MS)
+    page.evaluate("window.untouched = true")
+    tell("write")
+    text = sys.stdin.readline().strip()
+    page.get_by_text(text).first.wait_for(timeout=PATIENCE_MS)
+    if not page.evaluate("window.untouched === true"):
+        return ["live: the page was loaded anew"]
+    tell(f"a token for '{text}' granted now appears on the open page by itself")
+    return []
+
+
+def origin(link):
+    return "{0.scheme}://{0.netloc}".format(urlsplit(link))
+
+
+def tell(line):
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    if not 2 <= len(sys.argv) <= 3:
+        sys.exit(__doc__)
+    sys.exit(main(*sys.argv[1:]))
