@@ -184,10 +184,27 @@ pub struct Status {
     pub token_reach: u32,
     /// Seats whose statements remove a member, and how many must agree.
     pub seats: (u32, u32),
+    /// The committee log, at a node that keeps it.
+    pub committee: Option<CommitteeStatus>,
     /// Whether this node is still an active member.
     pub member: bool,
     /// Time of the last repair by the self-healing loop, if there was one.
     pub last_repair: Option<Millis>,
+}
+
+/// How the committee log stands, as a seat keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitteeStatus {
+    /// Seats, and how many of them decide.
+    pub seats: (u32, u32),
+    /// Seats linked to this node, itself included.
+    pub linked: u32,
+    /// The last height decided.
+    pub height: u64,
+    /// Mesh time as of it.
+    pub time: Wall,
+    /// Height and round under way, if any.
+    pub under_way: Option<(u64, u32)>,
 }
 
 /// An open link.

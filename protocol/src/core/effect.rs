@@ -3,6 +3,8 @@
 //! *Persist before send*: effects that others will rely on are not in the outbox until the driver
 //! has confirmed the write they rest on.
 
+use std::sync::Arc;
+
 use x0_crypto::{ContentId, PublicKey};
 
 use super::{
@@ -14,8 +16,14 @@ use super::{
 };
 use crate::{
     anti_meave::Approved,
-    spine::audit::{Entry, tree::Hash},
-    wire::{Change, Draft, LogHead, PolicyName, Record, Request, Response, Topic, Verified},
+    spine::{
+        audit::{Entry, tree::Hash},
+        committee::{JournalLine, Tip},
+    },
+    wire::{
+        Change, Decided, Draft, LogHead, PolicyName, Record, Request, Response, SeatDraft, Topic,
+        Verified,
+    },
 };
 
 /// Something the driver is to do.
@@ -67,6 +75,14 @@ pub enum Effect {
         /// Which records.
         records: Vec<ContentId>,
     },
+    /// Answers a request with stored blocks of the committee log as [`Response::Blocks`], in order, as many as
+    /// fit one message.
+    RespondBlocks {
+        /// From the request.
+        token: RequestToken,
+        /// The first height wanted.
+        from: u64,
+    },
     /// Runs a job.
     Check {
         /// To be returned with the verdict.
@@ -91,6 +107,13 @@ pub enum Effect {
         root: Hash,
         /// When.
         time: Wall,
+    },
+    /// Signs a statement of this node's seat.
+    SignSeat {
+        /// To be returned with the statement.
+        id: JobId,
+        /// What to sign.
+        draft: Box<SeatDraft>,
     },
     /// Writes to the store, all or nothing, and confirms when it is safe on disk.
     Persist {
@@ -159,6 +182,20 @@ pub enum Write {
     },
     /// The newest log head seen of another node.
     Witnessed(LogHead),
+    /// Lines of the journal of a height of the committee log, which this node's seat is bound by.
+    Journal {
+        /// The place of the first in the journal.
+        first: u32,
+        /// The lines.
+        lines: Vec<JournalLine>,
+    },
+    /// A block of the committee log; the journal of its height is over with it.
+    Block {
+        /// The block and its commit.
+        decided: Arc<Decided>,
+        /// What the log ends with now.
+        tip: Tip,
+    },
     /// Whether this node shows and uses a delegation root of its own choice.
     AcceptRoot {
         /// The root.
@@ -223,4 +260,6 @@ pub enum Why {
     CatchUp,
     /// The self-healing loop looks at its links again.
     Healing,
+    /// The committee log goes on.
+    Committee,
 }

@@ -2,7 +2,7 @@
 
 use x0_crypto::{ContentId, PublicKey};
 
-use super::time::Millis;
+use super::time::{Millis, Wall};
 
 /// Something the user of the node may want to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +100,13 @@ pub enum Event {
         peer: PublicKey,
         /// Time from the loss to the greeting of the new peer.
         took: Millis,
+    },
+    /// The committee has decided a block.
+    Decided {
+        /// Its height.
+        height: u64,
+        /// Mesh time as of it.
+        time: Wall,
     },
     /// Authoring is open: the own chain's head is known.
     Ready {

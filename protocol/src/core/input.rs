@@ -8,7 +8,7 @@ use super::{
     job::Verdict,
     reject::RejectReason,
 };
-use crate::wire::{LogHead, Record, Request, Response, Unverified, Verified};
+use crate::wire::{LogHead, Record, Request, Response, SeatMessage, Unverified, Verified};
 
 /// Something that happened, handed to [`crate::Peer::handle`].
 #[derive(Clone, Debug)]
@@ -84,6 +84,13 @@ pub enum Input {
         id: JobId,
         /// The head.
         head: LogHead,
+    },
+    /// A statement of this node's seat was signed.
+    SeatSigned {
+        /// The job.
+        id: JobId,
+        /// The statement, from [`crate::wire::SeatDraft::sign`].
+        message: Verified<SeatMessage>,
     },
     /// Everything in a persist effect is on disk.
     Persisted {

@@ -5,10 +5,13 @@
 
 use std::sync::Arc;
 
-use x0_crypto::capability::{Capability, CapabilityError, Refusal, RootKey, Token, Use};
+use x0_crypto::{
+    ContentId,
+    capability::{Capability, CapabilityError, Refusal, RootKey, Token, Use},
+};
 
 use super::reject::RejectReason;
-use crate::wire::{LogHead, Record, Unverified, Verified};
+use crate::wire::{Decided, LogHead, Record, SeatMessage, Unverified, Verified};
 
 /// A check to be run outside the peer's own turn.
 #[derive(Clone, Debug)]
@@ -17,6 +20,15 @@ pub enum Job {
     Records(Vec<Unverified<Record>>),
     /// Checks the signature of a log head.
     Head(Unverified<LogHead>),
+    /// Checks every signature in a statement of a seat.
+    Seat {
+        /// The mesh it belongs to.
+        mesh: ContentId,
+        /// The statement.
+        message: Box<Unverified<SeatMessage>>,
+    },
+    /// Checks every signature in blocks of the committee log.
+    Blocks(Vec<Unverified<Decided>>),
     /// Verifies a token the local user hands in.
     Token {
         /// The token.
@@ -41,6 +53,8 @@ pub struct Verdict(pub(crate) Finding);
 pub(crate) enum Finding {
     Records(Vec<Result<Verified<Record>, RejectReason>>),
     Head(Result<LogHead, RejectReason>),
+    Seat(Box<Result<Verified<SeatMessage>, RejectReason>>),
+    Blocks(Vec<Result<Verified<Decided>, RejectReason>>),
     Token(Result<Arc<Capability>, CapabilityError>),
     Authorize(Result<(), Refusal>),
 }
@@ -54,6 +68,13 @@ impl Job {
                 let head = head.into_inner();
                 Finding::Head(head.verify().map(|()| head))
             }
+            Self::Seat { mesh, message } => Finding::Seat(Box::new(message.verify(&mesh))),
+            Self::Blocks(blocks) => Finding::Blocks(
+                blocks
+                    .into_iter()
+                    .map(Unverified::<Decided>::verify)
+                    .collect(),
+            ),
             Self::Token { token, root } => Finding::Token(token.verify(&root).map(Arc::new)),
             Self::Authorize { capability, usage } => {
                 Finding::Authorize(capability.authorize(&usage))
@@ -69,7 +90,11 @@ impl Job {
         for Verdict(part) in parts {
             match part {
                 Finding::Records(records) => all.extend(records),
-                Finding::Head(_) | Finding::Token(_) | Finding::Authorize(_) => {}
+                Finding::Head(_)
+                | Finding::Seat(_)
+                | Finding::Blocks(_)
+                | Finding::Token(_)
+                | Finding::Authorize(_) => {}
             }
         }
         Verdict(Finding::Records(all))

@@ -79,3 +79,33 @@ pub const LINKS_MAX: u64 = 64;
 
 /// Longest time an invite may stay open: a lost invite string must not stay a key for ever.
 pub const INVITE_LIFE_MAX: Millis = Millis::from_mins(60 * 24 * 30);
+
+/// Fewest seats of a committee: with three, one hostile seat could stop or split it.
+pub const SEATS_MIN: usize = 4;
+
+/// Most seats of a committee: what each seat sends and checks at a height grows with their number.
+pub const SEATS_MAX: usize = 31;
+
+/// Largest block of the committee log, bytes: a proposal with its polka fits one message.
+pub const BLOCK_BYTES_MAX: usize = 512 * 1024;
+
+/// Most things that wait at a seat to be decided; who offered more offers them again.
+pub const SEAT_POOL_MAX: usize = 1_024;
+
+/// Most messages of heights to come that a seat keeps: what all seats say at one height.
+pub const SEAT_EARLY_MAX: usize = 3 * SEATS_MAX;
+
+/// How many rounds ahead of the present one a vote or proposal is taken in.
+pub const SEAT_ROUNDS_AHEAD_MAX: u32 = 10;
+
+/// Most blocks in one answer to a seat that is behind.
+pub const PAGE_BLOCKS_MAX: usize = 64;
+
+/// Blocks of the log that a seat keeps for others to catch up with.
+pub const BLOCKS_KEPT_MAX: u64 = 4_096;
+
+/// Largest log of a dealer in a key ceremony, bytes.
+pub const DEALER_LOG_BYTES_MAX: usize = 16 * 1024;
+
+/// Most entries in a block.
+pub const BLOCK_ENTRIES_MAX: usize = 256;

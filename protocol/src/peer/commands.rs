@@ -263,6 +263,7 @@ impl Peer {
             audit_size: self.audit.head().0,
             token_reach: self.directory.token_reach(),
             seats: (seats, self.directory.removal_quorum()),
+            committee: self.committee_status(),
             member: self.directory.is_active(&self.config.key),
             last_repair: self.healing.last_repair(),
         }

@@ -74,6 +74,8 @@ fn acts_in(writes: &[Write]) -> Vec<Verified<Record>> {
         | Write::Policy { .. }
         | Write::Audit { .. }
         | Write::Witnessed(_)
+        | Write::Journal { .. }
+        | Write::Block { .. }
         | Write::AcceptRoot { .. } => None,
     });
     acts.filter(|record| matches!(record.value().body(), Body::Act(_)))
@@ -210,6 +212,8 @@ impl Peer {
             | Write::Policy { .. }
             | Write::Audit { .. }
             | Write::Witnessed(_)
+            | Write::Journal { .. }
+            | Write::Block { .. }
             | Write::AcceptRoot { .. } => None,
         });
         records.collect()

@@ -174,7 +174,18 @@ impl Peer {
                     self.on_split_view(now, &head, out);
                 }
             }
-            (Asked::Head { .. } | Asked::Consistency(_) | Asked::Outcome, _) => {}
+            (Asked::Seat { to }, Some(Response::Height(height))) => {
+                self.on_height_told(now, to, height, out);
+            }
+            (Asked::Blocks, Some(Response::Blocks(blocks))) => self.check_blocks(blocks, out),
+            (
+                Asked::Head { .. }
+                | Asked::Consistency(_)
+                | Asked::Outcome
+                | Asked::Seat { .. }
+                | Asked::Blocks,
+                _,
+            ) => {}
         }
     }
 

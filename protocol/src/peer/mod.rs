@@ -2,7 +2,8 @@
 //!
 //! The parts never call each other. What comes in is decided in the file named for it: `ingest`
 //! (records), `linking` (links, greetings, catch-up), `requests` (what other peers ask), `acting`
-//! (acts, local changes, healing), `writing` (records of our own), `commands` (the local user).
+//! (acts, local changes, healing), `writing` (records of our own), `seat` (the committee log), `commands` (the
+//! local user).
 //! This file holds the state, the way in and the timers.
 //!
 //! A peer is in one of two conditions. Until it is *ready* it does not write records, because it may
@@ -14,6 +15,7 @@ mod commands;
 mod ingest;
 mod linking;
 mod requests;
+mod seat;
 mod writing;
 
 use std::{
@@ -32,6 +34,7 @@ use crate::{
     core::{
         command::CommandError,
         effect::{Deadline, Effect, Outbox, Why, Write},
+        event::Event,
         ids::{CommandId, JobId, RequestId},
         in_flight::InFlight,
         input::Input,
@@ -42,12 +45,13 @@ use crate::{
     },
     spine::{
         audit::{AuditLog, Entry, What},
+        committee::{CommitteeLog, StoredLog, Tip},
         delivery::{CatchUp, Index, Orphans, Sessions},
         directory::{Directory, SharedOverlays},
         healing::Healing,
         links::Links,
     },
-    wire::{Act, Body, Change, LogHead, Outcome, PolicyName, Record, Verified},
+    wire::{Act, Body, Change, LogHead, Outcome, PolicyName, Record, SeatDraft, Verified},
 };
 
 /// What a peer is given at its start and never changes.
@@ -87,6 +91,8 @@ pub struct Stored {
     pub witnessed: Vec<LogHead>,
     /// Delegation roots accepted by the node's own choice.
     pub roots: Vec<RootKey>,
+    /// The committee log, if this node has a seat.
+    pub committee: StoredLog,
 }
 
 /// What of its configuration a peer needs for good.
@@ -122,6 +128,8 @@ pub struct Peer {
     proposals: InFlight<CommandId, Act>,
     own_join: Option<Verified<Record>>,
     introducers: Vec<PublicKey>,
+    /// Only a peer with a seat keeps the committee log.
+    committee: Option<Box<CommitteeLog>>,
 }
 
 /// How far the peer knows its own chain.
@@ -144,6 +152,9 @@ enum Waiting {
     Authorize { pending: Pending, purpose: Purpose },
     Sign(Option<CommandId>),
     SignHead,
+    Seat,
+    SignSeat,
+    Blocks,
     Persist(AfterPersist),
     Execute { words: String, purpose: Purpose },
 }
@@ -164,6 +175,8 @@ enum Purpose {
 /// What waits for a write to be safe.
 enum AfterPersist {
     Nothing,
+    SignSeat(Box<SeatDraft>),
+    Decided(Tip),
     Effects(Vec<Effect>),
     Wrote {
         record: Verified<Record>,
@@ -185,6 +198,8 @@ enum Asked {
     Head { to: PublicKey, size: u64 },
     Consistency(LogHead),
     Outcome,
+    Seat { to: PublicKey },
+    Blocks,
 }
 
 impl Peer {
@@ -245,6 +260,7 @@ impl Peer {
             proposals: InFlight::default(),
             own_join: None,
             introducers,
+            committee: None,
             config: Settled {
                 key,
                 root,
@@ -254,6 +270,7 @@ impl Peer {
         };
         peer.recall(stored.records, stored.policies, stored.roots, &stored.audit);
         peer.start(now, fresh, is_certified, out);
+        peer.take_seat(now, stored.committee, out);
         peer
     }
 
@@ -290,6 +307,7 @@ impl Peer {
             Input::Checked { id, verdict } => self.on_checked(now, id, verdict, out),
             Input::Signed { id, result } => self.on_signed(now, id, result, out),
             Input::HeadSigned { id, head } => self.on_head_signed(id, &head, out),
+            Input::SeatSigned { id, message } => self.on_seat_signed(now, id, message, out),
             Input::Persisted { id } => self.on_persisted(now, id, out),
             Input::Executed { id, result } => self.on_executed(now, id, result, out),
             Input::Wake => {}
@@ -306,6 +324,7 @@ impl Peer {
             due(self.audit.tell_at(), Why::HeadGossip),
             due(self.catch_up_at, Why::CatchUp),
             due(self.healing.look_at(), Why::Healing),
+            due(self.committee.as_ref().map(|log| log.due()), Why::Committee),
         ]
         .into_iter()
         .flatten()
@@ -366,6 +385,7 @@ impl Peer {
         }
         self.heal(now, out);
         self.run_catch_up(now, out);
+        self.run_committee(now, out);
     }
 
     fn start(&mut self, now: Now, fresh: bool, is_certified: bool, out: &mut Outbox) {
@@ -442,6 +462,8 @@ impl Peer {
                 self.on_records_checked(now, origin, records, out);
             }
             (Waiting::Head, Finding::Head(head)) => self.on_head_checked(now, head, out),
+            (Waiting::Seat, Finding::Seat(message)) => self.on_seat_checked(now, *message, out),
+            (Waiting::Blocks, Finding::Blocks(blocks)) => self.on_blocks_checked(now, blocks, out),
             (Waiting::LocalToken { change, command }, Finding::Token(token)) => match token {
                 Ok(capability) => self.try_local(now, change, capability, Some(command), out),
                 Err(error) => refuse(command, CommandError::Token(error.to_string()), out),
@@ -470,6 +492,11 @@ impl Peer {
         match after {
             AfterPersist::Nothing => {}
             AfterPersist::Effects(effects) => out.extend(effects),
+            AfterPersist::SignSeat(draft) => self.sign_seat(draft, out),
+            AfterPersist::Decided(tip) => {
+                let Tip { height, time, .. } = tip;
+                out.push(Effect::Notify(Event::Decided { height, time }));
+            }
             AfterPersist::Wrote { record, command } => self.on_wrote(now, record, command, out),
             AfterPersist::Execute { change, purpose } => self.execute(change, purpose, out),
         }

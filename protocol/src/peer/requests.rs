@@ -85,6 +85,8 @@ impl Peer {
                 }
                 respond(token, Response::Noted, out);
             }
+            Request::Seat(message) => self.on_seat_message(from, token, message, out),
+            Request::Blocks { from: height } => self.on_blocks_asked(from, token, height, out),
         }
     }
 
@@ -150,6 +152,6 @@ impl Peer {
     }
 }
 
-fn respond(token: RequestToken, response: Response, out: &mut Outbox) {
+pub(super) fn respond(token: RequestToken, response: Response, out: &mut Outbox) {
     out.push(Effect::Respond { token, response });
 }

@@ -8,13 +8,13 @@ use serde_bytes::ByteBuf;
 use x0_crypto::{ContentId, Identity, Namespace, PublicKey, Signature, verify};
 
 use super::{
-    DecodeError, Kind, Record, Topic, Unverified, VersionRange,
+    Decided, DecodeError, Kind, Record, SeatMessage, Topic, Unverified, VersionRange,
     codec::{decode, encode},
     decode_record,
 };
 use crate::{
     core::{
-        limits::{MESSAGE_BYTES_MAX, PAGE_RECORDS_MAX},
+        limits::{MESSAGE_BYTES_MAX, PAGE_BLOCKS_MAX, PAGE_RECORDS_MAX},
         reject::RejectReason,
         time::Wall,
     },
@@ -67,6 +67,13 @@ pub enum Request {
         /// What became of it.
         outcome: Outcome,
     },
+    /// Between seats: a statement about a height of the committee log.
+    Seat(Box<Unverified<SeatMessage>>),
+    /// Between seats: asks for decided blocks.
+    Blocks {
+        /// The first height wanted.
+        from: u64,
+    },
 }
 
 /// The answer to a [`Request`].
@@ -84,6 +91,10 @@ pub enum Response {
     Consistency(ConsistencyProof),
     /// To a request that only tells something.
     Noted,
+    /// To [`Request::Seat`]: the last height decided here.
+    Height(u64),
+    /// To [`Request::Blocks`]: those at hand, in order, at most a page.
+    Blocks(Vec<Unverified<Decided>>),
 }
 
 /// A part of the records; each is reconciled on its own, the directory first.
@@ -248,6 +259,10 @@ enum RequestWire {
         act: ContentId,
         outcome: Outcome,
     },
+    Seat(Box<SeatMessage>),
+    Blocks {
+        from: u64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -262,6 +277,8 @@ enum ResponseWire {
     Records(Vec<ByteBuf>),
     Consistency(ConsistencyProof),
     Noted,
+    Height(u64),
+    Blocks(Vec<Decided>),
 }
 
 fn pack(records: &[Unverified<Record>]) -> Vec<ByteBuf> {
@@ -334,6 +351,8 @@ impl Request {
                 act: *act,
                 outcome: outcome.clone(),
             },
+            Self::Seat(message) => RequestWire::Seat(Box::new(message.peek().clone())),
+            Self::Blocks { from } => RequestWire::Blocks { from: *from },
         })
     }
 
@@ -388,6 +407,11 @@ impl Request {
             RequestWire::Head(head) => Self::Head(Unverified::from_wire(head)),
             RequestWire::Consistency { old, new } => Self::Consistency { old, new },
             RequestWire::Outcome { act, outcome } => Self::Outcome { act, outcome },
+            RequestWire::Seat(message) => {
+                message.check()?;
+                Self::Seat(Box::new(Unverified::from_wire(*message)))
+            }
+            RequestWire::Blocks { from } => Self::Blocks { from },
         })
     }
 }
@@ -408,6 +432,10 @@ impl Response {
             Self::Records(records) => ResponseWire::Records(pack(records)),
             Self::Consistency(proof) => ResponseWire::Consistency(proof.clone()),
             Self::Noted => ResponseWire::Noted,
+            Self::Height(height) => ResponseWire::Height(*height),
+            Self::Blocks(blocks) => {
+                ResponseWire::Blocks(blocks.iter().map(|block| block.peek().clone()).collect())
+            }
         })
     }
 
@@ -427,6 +455,18 @@ impl Response {
             ResponseWire::Records(records) => Self::Records(unpack(records)?),
             ResponseWire::Consistency(proof) => Self::Consistency(proof),
             ResponseWire::Noted => Self::Noted,
+            ResponseWire::Height(height) => Self::Height(height),
+            ResponseWire::Blocks(blocks) => {
+                if blocks.len() > PAGE_BLOCKS_MAX {
+                    let why = format!(
+                        "has {} blocks, a page holds {PAGE_BLOCKS_MAX}",
+                        blocks.len()
+                    );
+                    return Err(DecodeError::bounds("message", "blocks", why));
+                }
+                blocks.iter().try_for_each(Decided::check)?;
+                Self::Blocks(blocks.into_iter().map(Unverified::from_wire).collect())
+            }
         })
     }
 }

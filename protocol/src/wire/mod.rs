@@ -10,6 +10,7 @@ mod body;
 mod codec;
 mod message;
 mod record;
+mod seat;
 mod topic;
 mod version;
 
@@ -21,6 +22,9 @@ pub use body::{
 pub use codec::DecodeError;
 pub use message::{Hello, LogHead, Outcome, Part, Refused, Request, Response, Welcome};
 pub use record::{Draft, Header, Place, Record, Unverified, Verified, decode_record};
+pub use seat::{
+    Block, ClockReading, Decided, Entry, Phase, Proposal, Quorum, SeatDraft, SeatMessage, SeatVote,
+};
 pub use topic::Topic;
 pub use version::{Rules, VersionRange, WIRE_VERSION};
 

@@ -233,6 +233,14 @@ impl Verified<Record> {
 }
 
 impl<T> Verified<T> {
+    /// Attests a value whose every signature was found good.
+    pub(super) const fn attest(value: T) -> Self {
+        Self {
+            value,
+            capability: None,
+        }
+    }
+
     /// Returns the checked value.
     pub const fn value(&self) -> &T {
         &self.value

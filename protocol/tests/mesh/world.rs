@@ -1,6 +1,9 @@
 //! A driver for a handful of peers: virtual clock, instant links, a disk each.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use x0_crypto::{
     ContentId, Identity, Namespace, PublicKey,
@@ -10,9 +13,10 @@ use x0_protocol::{
     Command, CommandError, CommandId, Effect, Event, Input, MessageId, MessageVerdict, Millis,
     Mono, Now, Outbox, Peer, PeerConfig, Reply, RequestId, RequestToken, Stored, Wall, Write,
     core::command::Status,
+    spine::committee::StoredLog,
     wire::{
-        Body, Change, Draft, Founder, Genesis, Hello, Join, LogHead, Parameters, Record, Request,
-        Response, Verified, VersionRange,
+        Body, Change, Decided, Draft, Founder, Genesis, Hello, Join, LogHead, Parameters, Record,
+        Request, Response, Verified, VersionRange,
     },
 };
 use zeroize::Zeroizing;
@@ -23,6 +27,7 @@ pub(crate) const START: Wall = Wall(1_700_000_000_000);
 pub(crate) struct Disk {
     pub(crate) records: BTreeMap<ContentId, Verified<Record>>,
     pub(crate) rest: Stored,
+    pub(crate) blocks: Vec<Arc<Decided>>,
 }
 
 impl Disk {
@@ -51,6 +56,18 @@ impl Disk {
                         .witnessed
                         .retain(|known| known.author != head.author);
                     self.rest.witnessed.push(head);
+                }
+                Write::Journal { first, lines } => {
+                    let journal = &mut self.rest.committee.journal;
+                    assert_eq!(first as usize, journal.len(), "the journal has no gaps");
+                    journal.extend(lines);
+                }
+                Write::Block { decided, tip } => {
+                    self.rest.committee = StoredLog {
+                        tip: Some(tip),
+                        journal: Vec::new(),
+                    };
+                    self.blocks.push(decided);
                 }
                 Write::AcceptRoot {
                     root,
@@ -480,6 +497,12 @@ impl World {
                 let records = self.page(at, &records);
                 self.respond(token, Response::Records(records));
             }
+            Effect::RespondBlocks { token, from } => {
+                let from = usize::try_from(from.saturating_sub(1)).unwrap();
+                let blocks = self.nodes[at].disk.blocks.iter().skip(from).take(8);
+                let blocks = blocks.map(|decided| decided.to_unverified()).collect();
+                self.respond(token, Response::Blocks(blocks));
+            }
             Effect::Check { id, job } => {
                 self.queue.push_back((
                     at,
@@ -501,6 +524,11 @@ impl World {
             } => {
                 let head = LogHead::sign(&self.nodes[at].identity, size, root, time);
                 self.queue.push_back((at, Input::HeadSigned { id, head }));
+            }
+            Effect::SignSeat { id, draft } => {
+                let message = draft.sign(&self.genesis.value().id(), &self.nodes[at].identity);
+                self.queue
+                    .push_back((at, Input::SeatSigned { id, message }));
             }
             Effect::Persist { id, writes } => {
                 self.nodes[at].disk.write(writes);

@@ -1,0 +1,29 @@
+//! The committee: seats that agree, entry by entry, on one log that nobody can rewrite.
+//!
+//! - [`Seats`]: who sits on it, and how many it takes. Of `n` seats `⌊(n−1)/3⌋` may be hostile; fewer than four
+//!   seats make no committee.
+//! - [`CommitteeLog`]: the log as one seat keeps it. At each height the seats first read their clocks, then one
+//!   proposes a block and all vote on it, in rounds, until a quorum has precommitted (Tendermint, `engine`).
+//!
+//! A height begins when there is something to decide, and at a slow heartbeat, for every block also dates the
+//! mesh: its time is the median of a quorum of clocks, and never runs back.
+//!
+//! *What is safe.* Two blocks are never decided at one height as long as no more seats lie than may. A seat
+//! writes down what it is about to sign, and all that led to it, before it signs: after a crash at any moment it
+//! says the same again or nothing. What it must not do, sign two different votes in one place, is checked against
+//! that journal and not left to the engine.
+//!
+//! *What is live.* While fewer than a quorum of seats are linked, nothing is decided: safety before liveness.
+//! Seats repeat what they said last until the height is decided, so that no lost message holds it up.
+//!
+//! This module sends, signs and stores nothing: it returns what is [`Todo`].
+
+mod engine;
+mod log;
+mod seats;
+
+#[cfg(test)]
+mod tests;
+
+pub use log::{CommitteeLog, JournalLine, StoredLog, Tip, Todo, Weighed};
+pub use seats::Seats;
