@@ -48,9 +48,18 @@ pub(super) fn of_job(job: &Job) -> Span {
             .map(|record| of_record(record.peek()))
             .fold(Span::default(), |sum, cost| sum + cost),
         Job::Head(_) => VERIFY,
+        Job::Seat { message, .. } => times(VERIFY, message.peek().signatures()),
+        Job::Blocks(blocks) => {
+            let signatures = blocks.iter().map(|decided| decided.peek().signatures());
+            times(VERIFY, signatures.sum())
+        }
         Job::Token { .. } => TOKEN,
         Job::Authorize { .. } => AUTHORIZE,
     }
+}
+
+fn times(cost: Span, count: usize) -> Span {
+    Span(cost.0.saturating_mul(count as u64))
 }
 
 fn of_record(record: &Record) -> Span {

@@ -170,6 +170,11 @@ fn request_fingerprint(request: &Request) -> u64 {
         Request::Head(head) => 6 ^ fold(&head.peek().root.0) ^ head.peek().size << 8,
         Request::Consistency { old, new } => 7 ^ old << 8 ^ new << 32,
         Request::Outcome { act, .. } => 8 ^ fold(act.digest()),
+        Request::Seat(message) => {
+            let message = message.peek();
+            9 ^ fold(message.seat().bytes()) ^ message.height() << 8
+        }
+        Request::Blocks { from } => 10 ^ from << 8,
     }
 }
 
@@ -183,6 +188,10 @@ fn response_fingerprint(response: &Response) -> u64 {
             .fold(14, |sum, record| sum ^ fold(record.peek().id().digest())),
         Response::Consistency(_) => 15,
         Response::Noted => 16,
+        Response::Height(height) => 17 ^ height << 8,
+        Response::Blocks(blocks) => blocks.iter().fold(18, |sum, decided| {
+            sum ^ fold(decided.peek().block.id().digest())
+        }),
     }
 }
 

@@ -101,6 +101,7 @@ impl Journal {
             | Told::Recorded { .. }
             | Told::Outcome { .. }
             | Told::Healed { .. }
+            | Told::Decided { .. }
             | Told::Ready { .. } => {}
         }
     }

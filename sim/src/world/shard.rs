@@ -450,6 +450,11 @@ impl Shard {
                 self.respond(shared, turn, token, Response::Records(records));
                 6
             }
+            Effect::RespondBlocks { token, from } => {
+                let blocks = self.nodes[turn.local].store.blocks(from);
+                self.respond(shared, turn, token, Response::Blocks(blocks));
+                18
+            }
             Effect::Check { id, job } => {
                 turn.now = self.nodes[turn.local].work(turn.now, cost::of_job(&job));
                 let verdict = self.verdicts.run(job);
@@ -473,6 +478,14 @@ impl Shard {
                 self.journal.heads.push((turn.id, head.clone()));
                 self.inputs.push_back(Input::HeadSigned { id, head });
                 9
+            }
+            Effect::SignSeat { id, draft } => {
+                turn.now = self.nodes[turn.local].work(turn.now, cost::SIGN);
+                let identity = shared.keys.identity(turn.id);
+                let mesh = shared.mesh.genesis.value().id();
+                let message = draft.sign(&mesh, &identity);
+                self.inputs.push_back(Input::SeatSigned { id, message });
+                19
             }
             Effect::Persist { id, writes } => {
                 self.persist(shared, turn, id, writes);

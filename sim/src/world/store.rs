@@ -3,14 +3,17 @@
 //! Writes become durable all or nothing and in the order in which they were asked for. The disk also
 //! keeps watch that the audit log is only ever appended to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use x0_crypto::{ContentId, PublicKey, capability::RootKey};
 use x0_protocol::{
-    core::effect::Write,
+    core::{effect::Write, limits::PAGE_BLOCKS_MAX},
     peer::Stored,
-    spine::audit::Entry,
-    wire::{LogHead, PolicyName, Record, Verified},
+    spine::{audit::Entry, committee::StoredLog},
+    wire::{Decided, LogHead, PolicyName, Record, Unverified, Verified},
 };
 
 /// What is durable on one node.
@@ -28,6 +31,8 @@ struct Rest {
     audit: Vec<Entry>,
     witnessed: BTreeMap<PublicKey, LogHead>,
     roots: BTreeSet<RootKey>,
+    committee: StoredLog,
+    blocks: Vec<Arc<Decided>>,
 }
 
 /// An audit entry written at a place that was not the end of the log.
@@ -70,6 +75,15 @@ impl Store {
                 Write::Witnessed(head) => {
                     self.rest().witnessed.insert(head.author, head);
                 }
+                Write::Journal { lines, .. } => self.rest().committee.journal.extend(lines),
+                Write::Block { decided, tip } => {
+                    let rest = self.rest();
+                    rest.committee = StoredLog {
+                        tip: Some(tip),
+                        journal: Vec::new(),
+                    };
+                    rest.blocks.push(decided);
+                }
                 Write::AcceptRoot {
                     root,
                     accepted: true,
@@ -103,6 +117,7 @@ impl Store {
             stored.audit = rest.audit.clone();
             stored.witnessed = rest.witnessed.values().cloned().collect();
             stored.roots = rest.roots.iter().copied().collect();
+            stored.committee = rest.committee.clone();
         }
         stored
     }
@@ -110,6 +125,14 @@ impl Store {
     /// Returns the durable records, in the order in which they were written.
     pub(super) fn records(&self) -> &[Verified<Record>] {
         &self.records
+    }
+
+    /// Returns durable blocks of the committee log from a height on, at most a page.
+    pub(super) fn blocks(&self, from: u64) -> Vec<Unverified<Decided>> {
+        let blocks = self.rest.as_ref().map_or(&[][..], |rest| &rest.blocks);
+        let from = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
+        let page = blocks.iter().skip(from).take(PAGE_BLOCKS_MAX);
+        page.map(|decided| decided.to_unverified()).collect()
     }
 
     /// Returns the durable audit entries, in order.

@@ -29,7 +29,11 @@ impl Verdicts {
                 let parts = records.into_iter().map(|record| self.of_record(record));
                 Job::verdict_of_records(parts.collect())
             }
-            Job::Head(_) | Job::Token { .. } | Job::Authorize { .. } => job.run(),
+            Job::Head(_)
+            | Job::Seat { .. }
+            | Job::Blocks(_)
+            | Job::Token { .. }
+            | Job::Authorize { .. } => job.run(),
         }
     }
 
