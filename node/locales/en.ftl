@@ -108,6 +108,7 @@ event-caught-up = Caught up ({ $received } records in, { $sent } out) with
 event-fork = Two different records at place { $n } of the chain, both signed by
 event-split-view = Audit log contradicts its earlier head:
 event-healed = Lost link replaced in { $span } by
+event-decided = The committee decided block { $height }
 event-ready = { $n ->
     [0] Ready to write
     [one] Ready to write; { $n } peer vouched for the head of the chain

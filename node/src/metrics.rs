@@ -207,6 +207,7 @@ impl Metrics {
             | Event::Outcome { .. }
             | Event::ForkFound { .. }
             | Event::SplitView { .. }
+            | Event::Decided { .. }
             | Event::Ready { .. } => return,
         };
         self.add(counter, 1);

@@ -287,6 +287,7 @@ fn is_about(event: &Event, id: &ContentId) -> bool {
         | Event::ForkFound { .. }
         | Event::SplitView { .. }
         | Event::Healed { .. }
+        | Event::Decided { .. }
         | Event::Ready { .. } => false,
     }
 }

@@ -148,6 +148,12 @@ fn describe(event: &Event) -> Described<'_> {
             None,
             format!("replaced a lost link in {} ms", took.0),
         ),
+        Event::Decided { height, .. } => (
+            "decided",
+            None,
+            None,
+            format!("the committee decided block {height} of its log"),
+        ),
         Event::Ready { witnesses } => (
             "ready",
             None,

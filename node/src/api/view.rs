@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use x0_crypto::{PublicKey, capability::RootKey};
 use x0_net::PeerSnapshot;
 use x0_protocol::{
-    core::command::{self, Status},
+    core::command::{self, CommitteeStatus, Status},
     spine::{
         audit::What,
         directory::{Member, Standing},
@@ -55,8 +55,41 @@ pub struct StatusView {
     pub last_repair_ms: Option<u64>,
     /// How long the node has been running.
     pub uptime_secs: u64,
+    /// How the committee log stands, if this node holds a seat.
+    pub committee: Option<CommitteeView>,
     /// What protects the mesh now, in plain words.
     pub protection: Vec<ProtectionView>,
+}
+
+/// How the committee log stands, as a seat sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CommitteeView {
+    /// Seats.
+    pub seats: u32,
+    /// Seats that decide.
+    pub quorum: u32,
+    /// Seats linked to this node, itself included.
+    pub linked: u32,
+    /// The last height decided.
+    pub height: u64,
+    /// Mesh time as of it, milliseconds since the Unix epoch.
+    pub mesh_time_ms: u64,
+    /// The height being decided now, if any.
+    pub deciding: Option<u64>,
+}
+
+impl CommitteeView {
+    fn new(status: &CommitteeStatus) -> Self {
+        let (seats, quorum) = status.seats;
+        Self {
+            seats,
+            quorum,
+            linked: status.linked,
+            height: status.height,
+            mesh_time_ms: status.time.0,
+            deciding: status.under_way.map(|(height, _)| height),
+        }
+    }
 }
 
 /// One line of the protection in force.
@@ -90,6 +123,7 @@ impl StatusView {
             audit_size: status.audit_size,
             last_repair_ms: status.last_repair.map(|took| took.0),
             uptime_secs,
+            committee: status.committee.as_ref().map(CommitteeView::new),
             protection: protection(status),
         }
     }

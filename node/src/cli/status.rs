@@ -13,7 +13,7 @@ use super::{
 };
 use crate::api::{
     events::EventView,
-    view::{LinkView, MemberView, MembersPage, StatusView},
+    view::{CommitteeView, LinkView, MemberView, MembersPage, StatusView},
 };
 
 /// Members asked for at a time.
@@ -74,12 +74,31 @@ pub(super) fn text(status: &StatusView) -> String {
             format!("a lost link was replaced in {took} ms"),
         );
     }
+    if let Some(committee) = &status.committee {
+        facts.add("committee", committee_line(committee));
+    }
     facts.add("root", &status.capability_root);
     let mut protection = Table::new(["protection in force", ""]);
     for line in &status.protection {
         protection.row([line.what.clone(), line.rule.clone()]);
     }
     format!("{}\n{}", facts.text(), protection.text())
+}
+
+fn committee_line(committee: &CommitteeView) -> String {
+    let CommitteeView {
+        seats,
+        quorum,
+        linked,
+        height,
+        ..
+    } = committee;
+    let stands = if linked < quorum {
+        "; nothing is decided until more are linked"
+    } else {
+        ""
+    };
+    format!("block {height}; {linked} of {seats} seats linked, {quorum} decide{stands}")
 }
 
 /// Lists links or members.

@@ -108,6 +108,10 @@ pub(super) fn event(t: Texts, event: &Event) -> Line {
             let span = parts::span(t, *took);
             Line::new(Good, t.with("event-healed", [("span", span.into())])).who(peer)
         }
+        Event::Decided { height, .. } => {
+            let words = t.with("event-decided", [("height", height.into())]);
+            Line::new(Plain, words)
+        }
         Event::Ready { witnesses } => Line::new(Good, t.count("event-ready", *witnesses)),
     }
 }

@@ -22,10 +22,12 @@ use x0_protocol::{
     Command, CommandError, CommandId, Effect, Event, Input, JobId, MessageId, MessageVerdict,
     Outbox, Peer, Reply, RequestId, RequestToken, Verdict,
     core::{
-        limits::{PAGE_BYTES_MAX, PAGE_RECORDS_MAX},
+        limits::{PAGE_BLOCKS_MAX, PAGE_BYTES_MAX, PAGE_RECORDS_MAX},
         reject::RejectReason,
     },
-    wire::{Change, LogHead, Refused, Request, Response, decode_record},
+    wire::{
+        Change, Decided, LogHead, Record, Refused, Request, Response, Unverified, decode_record,
+    },
 };
 
 use super::{
@@ -472,6 +474,11 @@ impl Driver {
                 self.respond(token, &Response::Records(records));
                 None
             }
+            Effect::RespondBlocks { token, from } => {
+                let blocks = self.blocks(from)?;
+                self.respond(token, &Response::Blocks(blocks));
+                None
+            }
             Effect::Check { id, job } => {
                 let run = tokio::task::spawn_blocking(move || job.run());
                 self.work.push(Box::pin(async move {
@@ -494,6 +501,11 @@ impl Driver {
             } => {
                 let head = LogHead::sign(&self.identity, size, root, time);
                 Some(Input::HeadSigned { id, head })
+            }
+            Effect::SignSeat { id, draft } => {
+                let mesh = self.peer.directory().mesh();
+                let message = draft.sign(&mesh, &self.identity);
+                Some(Input::SeatSigned { id, message })
             }
             Effect::Persist { id, writes } => {
                 let written = self.store.submit(writes);
@@ -597,10 +609,7 @@ impl Driver {
     }
 
     /// Reads records for one message, as many as fit.
-    fn page(
-        &mut self,
-        ids: &[ContentId],
-    ) -> Option<Vec<x0_protocol::wire::Unverified<x0_protocol::wire::Record>>> {
+    fn page(&mut self, ids: &[ContentId]) -> Option<Vec<Unverified<Record>>> {
         let found = match self.store.records(ids) {
             Ok(found) => found,
             Err(cause) => {
@@ -616,6 +625,27 @@ impl Driver {
             };
             left = rest;
             page.extend(decode_record(&bytes));
+        }
+        Some(page)
+    }
+
+    /// Reads blocks of the committee log for one message, as many as fit.
+    fn blocks(&mut self, from: u64) -> Option<Vec<Unverified<Decided>>> {
+        let found = match self.store.blocks(from, PAGE_BLOCKS_MAX) {
+            Ok(found) => found,
+            Err(cause) => {
+                self.failed.get_or_insert(cause);
+                return None;
+            }
+        };
+        let mut left = PAGE_BYTES_MAX;
+        let mut page = Vec::new();
+        for bytes in found {
+            let Some(rest) = left.checked_sub(bytes.len()) else {
+                break;
+            };
+            left = rest;
+            page.extend(Decided::decode(&bytes));
         }
         Some(page)
     }
@@ -640,6 +670,7 @@ impl Driver {
             | Event::Outcome { .. }
             | Event::CaughtUp { .. }
             | Event::Healed { .. }
+            | Event::Decided { .. }
             | Event::Ready { .. } => debug!(?event, "event"),
         }
         self.metrics.count(&event);

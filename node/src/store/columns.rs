@@ -8,16 +8,23 @@
 //! | `audit` | index, 8 bytes big-endian | the entry, DAG-CBOR |
 //! | `witnessed` | author, 32 bytes | the log head, DAG-CBOR |
 //! | `roots` | root key, 32 bytes | empty |
+//! | `journal` | place, 4 bytes big-endian | a line of the seat's journal, DAG-CBOR |
+//! | `blocks` | height, 8 bytes big-endian | the block with its commit, DAG-CBOR |
 //! | `meta` | `schema`, `genesis`, `owner` | number (4 bytes big-endian), record, public key |
+//! | | `tip` | what the committee log ends with, DAG-CBOR |
 
 use std::path::Path;
 
 use rocksdb::{ColumnFamily, DB, WriteBatch};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use x0_crypto::{ContentId, PublicKey, capability::RootKey};
 use x0_protocol::{
     Write,
-    spine::audit::Entry,
+    core::limits::BLOCKS_KEPT_MAX,
+    spine::{
+        audit::Entry,
+        committee::{JournalLine, Tip},
+    },
     wire::{LogHead, PolicyName, Record, Verified},
 };
 
@@ -32,21 +39,26 @@ pub(super) enum Column {
     Audit,
     Witnessed,
     Roots,
+    Journal,
+    Blocks,
     Meta,
 }
 
 pub(super) const SCHEMA_KEY: &[u8] = b"schema";
 pub(super) const GENESIS_KEY: &[u8] = b"genesis";
 pub(super) const OWNER_KEY: &[u8] = b"owner";
+pub(super) const TIP_KEY: &[u8] = b"tip";
 
 impl Column {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Records,
         Self::Executed,
         Self::Policies,
         Self::Audit,
         Self::Witnessed,
         Self::Roots,
+        Self::Journal,
+        Self::Blocks,
         Self::Meta,
     ];
 
@@ -58,6 +70,8 @@ impl Column {
             Self::Audit => "audit",
             Self::Witnessed => "witnessed",
             Self::Roots => "roots",
+            Self::Journal => "journal",
+            Self::Blocks => "blocks",
             Self::Meta => "meta",
         }
     }
@@ -99,9 +113,31 @@ pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), 
         Write::Audit { index, entry } => {
             batch.put_cf(Column::Audit.of(db)?, index.to_be_bytes(), entry.encode());
         }
+        Write::Journal { first, lines } => {
+            for (place, line) in (*first..).zip(lines) {
+                batch.put_cf(
+                    Column::Journal.of(db)?,
+                    place.to_be_bytes(),
+                    encoded(db, line)?,
+                );
+            }
+        }
+        Write::Block { decided, tip } => {
+            let blocks = Column::Blocks.of(db)?;
+            batch.put_cf(blocks, tip.height.to_be_bytes(), decided.encode());
+            if let Some(old) = tip.height.checked_sub(BLOCKS_KEPT_MAX) {
+                batch.delete_cf(blocks, old.to_be_bytes());
+            }
+            batch.put_cf(Column::Meta.of(db)?, TIP_KEY, encoded(db, tip)?);
+            // The end is not part of the range: five bytes lie behind every place.
+            batch.delete_range_cf(
+                Column::Journal.of(db)?,
+                [0; 4].as_slice(),
+                [u8::MAX; 5].as_slice(),
+            );
+        }
         Write::Witnessed(head) => {
-            let bytes = serde_ipld_dagcbor::to_vec(head)
-                .map_err(|error| StoreError::damaged(db.path(), error))?;
+            let bytes = encoded(db, head)?;
             batch.put_cf(Column::Witnessed.of(db)?, head.author.bytes(), bytes);
         }
         Write::AcceptRoot { root, accepted } => {
@@ -114,6 +150,10 @@ pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), 
         }
     }
     Ok(())
+}
+
+fn encoded<T: Serialize>(db: &DB, value: &T) -> Result<Vec<u8>, StoreError> {
+    serde_ipld_dagcbor::to_vec(value).map_err(|error| StoreError::damaged(db.path(), error))
 }
 
 /// Reads rows back; errors name the row.
@@ -164,6 +204,22 @@ impl Rows<'_> {
 
     pub(super) fn head(&self, value: &[u8]) -> Result<LogHead, StoreError> {
         self.decode(format_args!("a log head of another node"), value)
+    }
+
+    pub(super) fn line(
+        &self,
+        place: u32,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<JournalLine, StoreError> {
+        if u32::from_be_bytes(self.array("journal line", key)?) != place {
+            return Err(self.damaged(format_args!("journal line {place} is missing")));
+        }
+        self.decode(format_args!("journal line {place}"), value)
+    }
+
+    pub(super) fn tip(&self, value: &[u8]) -> Result<Tip, StoreError> {
+        self.decode(format_args!("the tip of the committee log"), value)
     }
 
     pub(super) fn root(&self, key: &[u8]) -> Result<RootKey, StoreError> {

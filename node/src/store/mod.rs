@@ -88,6 +88,12 @@ pub trait Store: Send + Sync {
     /// [`StoreError::Damaged`] if an entry is missing or unreadable.
     fn audit_entries(&self, from: u64, count_max: usize) -> Result<Vec<Entry>, StoreError>;
 
+    /// Reads blocks of the committee log from a height on, in order.
+    ///
+    /// # Errors
+    /// If the disk cannot be read.
+    fn blocks(&self, from: u64, count_max: usize) -> Result<Vec<Vec<u8>>, StoreError>;
+
     /// Returns the space the store takes on disk, at most a second old, in bytes.
     fn size_bytes(&self) -> u64;
 

@@ -13,13 +13,13 @@ use x0_crypto::{ContentId, PublicKey};
 use x0_protocol::{
     Stored, Write,
     core::limits::WITNESSED_MAX,
-    spine::audit::Entry,
+    spine::{audit::Entry, committee::StoredLog},
     wire::{Record, Verified},
 };
 
 use super::{
     Receipt, Store, StoreError, Writer,
-    columns::{self, Column, GENESIS_KEY, OWNER_KEY, Rows},
+    columns::{self, Column, GENESIS_KEY, OWNER_KEY, Rows, TIP_KEY},
     lock::Lock,
     place,
     schema::{self, SCHEMA},
@@ -203,6 +203,20 @@ impl RocksStore {
         (genesis.id() == *id).then(|| genesis.bytes().to_vec())
     }
 
+    /// Reads the committee log's end and the journal of the height under way.
+    fn committee(&self) -> Result<StoredLog, StoreError> {
+        let rows = self.rows();
+        let tip = self.db.get_cf(Column::Meta.of(&self.db)?, TIP_KEY);
+        let tip = tip.map_err(|error| self.rocks(&error))?;
+        let mut place = 0..;
+        Ok(StoredLog {
+            tip: tip.map(|bytes| rows.tip(&bytes)).transpose()?,
+            journal: self.each(Column::Journal, |key, value| {
+                rows.line(place.next().unwrap_or(u32::MAX), key, value)
+            })?,
+        })
+    }
+
     fn rows(&self) -> Rows<'_> {
         Rows {
             store: self.db.path(),
@@ -261,6 +275,7 @@ impl Store for RocksStore {
             })?,
             witnessed,
             roots: self.each(Column::Roots, |key, _| rows.root(key))?,
+            committee: self.committee()?,
         })
     }
 
@@ -323,6 +338,16 @@ impl Store for RocksStore {
                 let (key, value) = row.map_err(|error| self.rocks(&error))?;
                 rows.entry(index, &key, &value)
             })
+            .collect()
+    }
+
+    fn blocks(&self, from: u64, count_max: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        let start = from.to_be_bytes();
+        let mode = IteratorMode::From(&start, Direction::Forward);
+        let rows = self.db.iterator_cf(Column::Blocks.of(&self.db)?, mode);
+        rows.take(count_max)
+            .map(|row| row.map(|(_, block)| block.into_vec()))
+            .map(|row| row.map_err(|error| self.rocks(&error)))
             .collect()
     }
 

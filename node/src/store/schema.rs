@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The layout this program writes.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// One step from a layout to the next.
 struct Migration {
@@ -25,10 +25,21 @@ struct Migration {
 }
 
 /// The steps: the one at place `n` leads from layout `n` to `n + 1`.
-const MIGRATIONS: [Migration; SCHEMA as usize] = [Migration {
-    what: "adds the column of accepted roots, which pre-release stores lack",
-    run: |db| db.create_cf(Column::Roots.name(), &rocks::column_options()),
-}];
+const MIGRATIONS: [Migration; SCHEMA as usize] = [
+    Migration {
+        what: "adds the column of accepted roots, which pre-release stores lack",
+        run: |db| add(db, &[Column::Roots]),
+    },
+    Migration {
+        what: "adds the columns of the committee log",
+        run: |db| add(db, &[Column::Journal, Column::Blocks]),
+    },
+];
+
+fn add(db: &mut DB, columns: &[Column]) -> Result<(), rocksdb::Error> {
+    let mut columns = columns.iter();
+    columns.try_for_each(|column| db.create_cf(column.name(), &rocks::column_options()))
+}
 
 /// Brings the store of a data directory to the present layout.
 ///

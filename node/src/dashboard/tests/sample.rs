@@ -117,6 +117,7 @@ pub(super) fn empty() -> Data {
             audit_size: 0,
             token_reach: 1,
             seats: (1, 1),
+            committee: None,
             member: true,
             last_repair: None,
         },
@@ -477,6 +478,10 @@ fn happened() -> Vec<Happened> {
     let mut events: Vec<_> = kinds.into_iter().zip(1..).map(recorded).collect();
     let change = || "set links.target to 10 (from version 1)".to_owned();
     events.extend([
+        Event::Decided {
+            height: 12,
+            time: Wall(1),
+        },
         Event::Ready { witnesses: 0 },
         Event::Ready { witnesses: 3 },
         Event::Rejected {
