@@ -10,11 +10,13 @@ use std::{
 
 use clap::Subcommand;
 use serde_json::json;
+use x0_protocol::wire::Region;
 
 use super::{Context, error::CliError, membership, output::Facts, passphrase, rotate};
 use crate::{
     api::view::{DoneView, RecordedView, StatusView},
     identity::{self, Replace},
+    runtime::{founder::FounderWord, genesis},
     store,
 };
 
@@ -23,6 +25,17 @@ pub(super) enum IdentityCommand {
     /// Show whose identity this is
     #[command(after_help = "Example:\n  x0 identity show")]
     Show,
+    /// Print the word by which somebody else names this node as a founder of a mesh
+    #[command(
+        after_help = "Hand it to the one who runs `x0 genesis --founder WORD`; it holds no secret. Then enter by\n\
+                      `x0 join` with any invite of that mesh.\n\n\
+                      Example:\n  x0 identity founder --region north"
+    )]
+    Founder {
+        /// The region this node picks, one of those the genesis will list
+        #[arg(long)]
+        region: Option<Region>,
+    },
     /// Write a sealed copy of the identity to a new file
     #[command(
         after_help = "The passphrase of the copy is asked for; with X0_PASSPHRASE_FILE it is the one in that file.\n\
@@ -79,6 +92,7 @@ pub(super) enum IdentityCommand {
 pub(super) async fn answer(context: &Context, command: IdentityCommand) -> Result<(), CliError> {
     match command {
         IdentityCommand::Show => show(context),
+        IdentityCommand::Founder { region } => founder(context, region),
         IdentityCommand::Backup { file } => back_up(context, &file),
         IdentityCommand::Restore {
             file,
@@ -124,6 +138,13 @@ fn show(context: &Context) -> Result<(), CliError> {
             .add("data directory", data_dir.display());
         facts.text()
     })
+}
+
+fn founder(context: &Context, region: Option<Region>) -> Result<(), CliError> {
+    let identity = passphrase::open_identity(&context.data_dir)?;
+    let word = FounderWord(genesis::founder(&identity, region)).to_string();
+    let view = json!({ "node": identity.public().to_string(), "founder": word });
+    context.output.show(&view, |_| word.clone())
 }
 
 fn back_up(context: &Context, file: &Path) -> Result<(), CliError> {

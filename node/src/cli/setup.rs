@@ -21,7 +21,10 @@ use super::{Context, error::CliError, passphrase};
 use crate::{
     config, identity,
     metrics::Metrics,
-    runtime::genesis::{GenesisPlan, create_genesis},
+    runtime::{
+        founder::FounderWord,
+        genesis::{GenesisPlan, create_genesis},
+    },
     store::{self, StoreOptions},
 };
 
@@ -34,7 +37,7 @@ pub(super) struct InitArgs {
     passphrase: bool,
 }
 
-/// Found a mesh, with this node as its first member
+/// Found a mesh, alone or with others
 #[derive(Debug, Args)]
 #[command(
     after_help = "The figures are fixed for the life of the mesh. The mesh does not start by itself: `x0 run` does that.\n\n\
@@ -50,6 +53,10 @@ pub(super) struct GenesisArgs {
     /// The region this node picks, one of those given
     #[arg(long, value_name = "REGION")]
     my_region: Option<Region>,
+    /// The word of another founder, from `x0 identity founder` on its device; may be repeated. Every founder
+    /// holds a seat; from four on they form the committee
+    #[arg(long = "founder", value_name = "WORD")]
+    founders: Vec<FounderWord>,
     /// Share of the mesh above which an act is a mass action, which no token alone allows [default: 10%]
     #[arg(long, value_name = "SHARE")]
     mass_action_share: Option<ShareBp>,
@@ -138,7 +145,7 @@ pub(super) fn genesis(context: &Context, args: GenesisArgs) -> Result<(), CliErr
     let identity = passphrase::open_identity(data_dir)?;
     let plan = GenesisPlan {
         name: args.name.clone(),
-        founders: Vec::new(),
+        founders: args.founders.into_iter().map(|word| word.0).collect(),
         parameters,
         region: args.my_region,
     };

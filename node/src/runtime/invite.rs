@@ -151,7 +151,7 @@ impl FromStr for InviteLink {
     clippy::expect_used,
     reason = "the alphabet is a constant of 32 different characters"
 )]
-fn base32() -> data_encoding::Encoding {
+pub(super) fn base32() -> data_encoding::Encoding {
     let mut spec = Specification::new();
     spec.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
     spec.encoding().expect("a constant alphabet is valid")

@@ -103,13 +103,24 @@ pub async fn join(
             tried: knocking.tried(),
         });
     };
-    let first = [Write::Record(entry)];
+    // Who is named in the genesis is a member from the beginning: it needs no entry, and the invite stays good.
+    let first = match is_founder(&genesis, &identity.public()) {
+        true => Vec::new(),
+        false => vec![Write::Record(entry)],
+    };
     let store = RocksStore::create(data_dir, identity.public(), &genesis, &first, options)?;
     Ok(Joined {
         store,
         by,
         addresses: invite.addresses.clone(),
     })
+}
+
+fn is_founder(genesis: &Verified<Record>, key: &PublicKey) -> bool {
+    let Body::Genesis(genesis) = genesis.value().body() else {
+        return false;
+    };
+    genesis.founders.iter().any(|founder| founder.key == *key)
 }
 
 fn join_record(
@@ -297,7 +308,9 @@ impl Knocking {
             Response::Reconcile(_)
             | Response::Records(_)
             | Response::Consistency(_)
-            | Response::Noted => {
+            | Response::Noted
+            | Response::Height(_)
+            | Response::Blocks(_) => {
                 self.shut(
                     peer,
                     "it gave an answer that does not fit".to_owned(),

@@ -7,6 +7,7 @@
 mod address_file;
 mod control;
 mod driver;
+pub mod founder;
 pub mod genesis;
 pub mod invite;
 pub mod join;
