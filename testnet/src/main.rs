@@ -111,6 +111,7 @@ async fn up(nodes: usize, programs: Programs) -> Result<()> {
         name: "testnet".to_owned(),
         nodes,
         relayed: false,
+        founders: nodes.min(4),
         programs,
     };
     let Some(started) = interruptible(Mesh::start(&plan, |up| write(&up))).await? else {

@@ -44,6 +44,8 @@ pub struct Plan {
     pub nodes: usize,
     /// Whether nodes reach each other through a relay that can be cut.
     pub relayed: bool,
+    /// How many of the nodes found the mesh together and hold its seats; at least one.
+    pub founders: usize,
     /// What to run.
     pub programs: Programs,
 }
@@ -76,13 +78,15 @@ impl Mesh {
     /// Returns what stood in the way; nothing is left behind.
     pub async fn start(plan: &Plan, mut told: impl FnMut(String)) -> Result<Self> {
         let mut mesh = Self::found(plan).await?;
+        let founders: Vec<_> = mesh.nodes.iter().map(Node::name).collect();
         told(format!(
             "{} founded the mesh {:?} ({})",
-            mesh.founder().name(),
+            founders.join(", "),
             plan.name,
             mesh.founder().mesh()?
         ));
-        mesh.grow(plan.nodes.saturating_sub(1), &mut told).await?;
+        let rest = plan.nodes.saturating_sub(mesh.nodes.len());
+        mesh.grow(rest, &mut told).await?;
         mesh.settled().await?;
         Ok(mesh)
     }
@@ -104,9 +108,21 @@ impl Mesh {
             named: 0,
         };
         let mut founder = mesh.prepare()?;
-        let up = founder.found(&plan.name, &mesh.register()).await;
+        let (mut others, mut words) = (Vec::new(), Vec::new());
+        for _ in 1..plan.founders {
+            let other = mesh.prepare()?;
+            words.push(other.founder_word().await?);
+            others.push(other);
+        }
+        let up = founder.found(&plan.name, &words, &mesh.register()).await;
         mesh.nodes.push(founder);
         up?;
+        for mut other in others {
+            let invite = mesh.founder().invite().await?.invite;
+            let up = other.join(&invite, &mesh.register()).await;
+            mesh.nodes.push(other);
+            up?;
+        }
         Ok(mesh)
     }
 

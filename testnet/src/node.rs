@@ -210,16 +210,46 @@ impl Node {
         })
     }
 
-    /// Founds a mesh and runs.
+    /// Makes an identity and returns the word by which others name the node as a founder.
+    ///
+    /// # Errors
+    ///
+    /// Returns what the program said instead.
+    pub async fn founder_word(&self) -> Result<String> {
+        self.run_well(&["init"]).await?;
+        self.run_well(&["identity", "founder"]).await
+    }
+
+    /// Runs a command that ends by itself and must end well; returns what it said.
+    async fn run_well(&self, arguments: &[&str]) -> Result<String> {
+        let ended = self.run_to_end(arguments).await?;
+        if !ended.status.success() {
+            bail!(
+                "`x0 {}` failed ({}):\n{}",
+                arguments.join(" "),
+                ended.status,
+                ended.said
+            );
+        }
+        Ok(ended.said)
+    }
+
+    /// Founds a mesh with other founders, named by their words, and runs.
     ///
     /// # Errors
     ///
     /// Returns what the node said instead of coming up.
-    pub async fn found(&mut self, name: &str, register: &Register) -> Result<()> {
-        let ended = self.run_to_end(&["genesis", "--name", name]).await?;
-        if !ended.status.success() {
-            bail!("`x0 genesis` failed ({}):\n{}", ended.status, ended.said);
+    pub async fn found(
+        &mut self,
+        name: &str,
+        others: &[String],
+        register: &Register,
+    ) -> Result<()> {
+        let mut arguments = vec!["genesis", "--name", name];
+        for word in others {
+            arguments.extend(["--founder", word]);
         }
+        self.run_well(&arguments).await?;
         self.run(register).await
     }
 

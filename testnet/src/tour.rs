@@ -33,6 +33,7 @@ pub async fn take(programs: Programs, once: bool) -> Result<()> {
         name: "tour".to_owned(),
         nodes: NODES,
         relayed: true,
+        founders: 1,
         programs,
     };
     let started = Mesh::start(&plan, |up| account.saw(up)).await;

@@ -4,6 +4,7 @@
 //! others have used before it; so it relies on nothing but that all nodes run and agree.
 
 pub mod capabilities;
+pub mod committee;
 pub mod crash;
 pub mod dashboard;
 pub mod join;
@@ -30,6 +31,8 @@ pub enum Journey {
     Crash,
     /// The mesh is cut in two, both halves go on, and are one again.
     Partition,
+    /// Four founders keep one log; one of them is killed, and then two.
+    Committee,
     /// The dashboard as people see it, in a real browser; no part of the tour.
     Dashboard,
     /// How fast records, repairs and catch-ups are, and what idling costs; no part of the tour.
@@ -44,6 +47,7 @@ impl Journey {
             Self::Capabilities => "capabilities",
             Self::Crash => "crash",
             Self::Partition => "partition",
+            Self::Committee => "committee",
             Self::Dashboard => "dashboard",
             Self::Speed => "speed",
         }
@@ -60,6 +64,7 @@ impl Journey {
             }
             Self::Crash => "what a node has acknowledged survives kill -9",
             Self::Partition => "a mesh that is cut in two goes on in both halves and heals",
+            Self::Committee => "the seats keep one log, whatever happens to a third of them",
             Self::Dashboard => {
                 "everybody can see what goes on, on a phone, by keyboard, without reloading"
             }
@@ -74,8 +79,22 @@ impl Journey {
             Self::Capabilities => (8, 6),
             Self::Crash => (5, 3),
             Self::Partition => (6, 4),
+            Self::Committee => (6, 4),
             Self::Dashboard => (4, 2),
             Self::Speed => (30, 5),
+        }
+    }
+
+    /// Returns how many nodes found its mesh and hold seats.
+    const fn founders(self) -> usize {
+        match self {
+            Self::Committee => 4,
+            Self::Join
+            | Self::Capabilities
+            | Self::Crash
+            | Self::Partition
+            | Self::Dashboard
+            | Self::Speed => 1,
         }
     }
 
@@ -90,6 +109,7 @@ impl Journey {
             Self::Capabilities => capabilities::tell(mesh, account).await,
             Self::Crash => crash::tell(mesh, account).await,
             Self::Partition => partition::tell(mesh, account).await,
+            Self::Committee => committee::tell(mesh, account).await,
             Self::Dashboard => dashboard::tell(mesh, account).await,
             Self::Speed => speed::tell(mesh, account).await,
         }
@@ -134,6 +154,7 @@ async fn go(
         name: "testnet".to_owned(),
         nodes,
         relayed: journey == Journey::Partition,
+        founders: journey.founders(),
         programs,
     };
     let mut mesh = Mesh::start(&plan, |up| account.saw(up)).await?;
