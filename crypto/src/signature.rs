@@ -32,6 +32,8 @@ pub enum Namespace {
     Hello,
     /// The head of a node's audit log.
     LogHead,
+    /// What a seat says while a committee makes a key.
+    KeyCeremony,
 }
 
 /// Holds an Ed25519 signature; says nothing about its validity.
@@ -138,6 +140,7 @@ impl Namespace {
             Self::Invite => "x0/invite/1",
             Self::Hello => "x0/hello/1",
             Self::LogHead => "x0/log-head/1",
+            Self::KeyCeremony => "x0/key-ceremony/1",
         }
     }
 
@@ -159,6 +162,7 @@ impl fmt::Display for Namespace {
             Self::Invite => "invite",
             Self::Hello => "hello",
             Self::LogHead => "log head",
+            Self::KeyCeremony => "key ceremony message",
         })
     }
 }

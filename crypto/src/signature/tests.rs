@@ -12,11 +12,12 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::Identity;
 
-const ALL: [Namespace; 4] = [
+const ALL: [Namespace; 5] = [
     Namespace::Record,
     Namespace::Invite,
     Namespace::Hello,
     Namespace::LogHead,
+    Namespace::KeyCeremony,
 ];
 
 #[test]
