@@ -4,6 +4,7 @@
 //! - [`Signature`], [`verify`], [`verify_batch`]: signatures that carry a [`Namespace`], under one validity rule.
 //! - [`ContentId`]: the name of a block of DAG-CBOR by its hash.
 //! - [`capability`]: Biscuit tokens that say what an agent may do, narrowed offline, checked by Datalog.
+//! - [`committee`]: keys that the seats of a committee hold together: how they make, use and hand them over.
 //! - [`seal`] and [`open`]: bytes locked with a passphrase.
 //! - [`MembershipCommitment`]: what a member publishes so that it can later prove membership without its name.
 //!
@@ -15,6 +16,7 @@
 //! given to it.
 
 pub mod capability;
+pub mod committee;
 
 mod content_id;
 mod fixed_bytes;

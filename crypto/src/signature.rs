@@ -34,6 +34,8 @@ pub enum Namespace {
     LogHead,
     /// What a seat of the committee says to the others.
     Seat,
+    /// What a seat says while a committee makes a key.
+    KeyCeremony,
 }
 
 /// Holds an Ed25519 signature; says nothing about its validity.
@@ -141,6 +143,7 @@ impl Namespace {
             Self::Hello => "x0/hello/1",
             Self::LogHead => "x0/log-head/1",
             Self::Seat => "x0/seat/1",
+            Self::KeyCeremony => "x0/key-ceremony/1",
         }
     }
 
@@ -163,6 +166,7 @@ impl fmt::Display for Namespace {
             Self::Hello => "hello",
             Self::LogHead => "log head",
             Self::Seat => "seat's statement",
+            Self::KeyCeremony => "key ceremony message",
         })
     }
 }

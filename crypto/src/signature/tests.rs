@@ -12,11 +12,13 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::Identity;
 
-const ALL: [Namespace; 4] = [
+const ALL: [Namespace; 6] = [
     Namespace::Record,
     Namespace::Invite,
     Namespace::Hello,
     Namespace::LogHead,
+    Namespace::Seat,
+    Namespace::KeyCeremony,
 ];
 
 #[test]
