@@ -3,6 +3,8 @@
 //! A bound on remote data is checked before the data is used; a bound on a queue comes with the
 //! policy for a full queue at the place where the queue lives.
 
+use x0_crypto::committee;
+
 use super::time::Millis;
 
 /// Largest encoded record, bytes: an act naming [`ACT_TARGETS_MAX`] nodes with a full token fits.
@@ -81,10 +83,10 @@ pub const LINKS_MAX: u64 = 64;
 pub const INVITE_LIFE_MAX: Millis = Millis::from_mins(60 * 24 * 30);
 
 /// Fewest seats of a committee: with three, one hostile seat could stop or split it.
-pub const SEATS_MIN: usize = 4;
+pub const SEATS_MIN: usize = committee::SEATS_MIN as usize;
 
 /// Most seats of a committee: what each seat sends and checks at a height grows with their number.
-pub const SEATS_MAX: usize = 31;
+pub const SEATS_MAX: usize = committee::SEATS_MAX as usize;
 
 /// Largest block of the committee log, bytes: a proposal with its polka fits one message.
 pub const BLOCK_BYTES_MAX: usize = 512 * 1024;
