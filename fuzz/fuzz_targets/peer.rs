@@ -1,7 +1,8 @@
 //! A whole peer, linked to a member that sends anything: it never panics and always comes to rest.
 //!
 //! The input is a list of messages, each with a tag, a length and its bytes. Records are signed by the hostile
-//! member, whatever their body says, and stand at the next place of its chain or at one already taken.
+//! member, whatever their body says, and stand at the next place of its chain or at one already taken. Both hold
+//! a seat, so that what the hostile one says as a seat is signed as well.
 
 #![no_main]
 
@@ -14,8 +15,8 @@ use x0_protocol::{
     Effect, Input, MessageId, Millis, Mono, Now, Outbox, Peer, PeerConfig, RequestId, RequestToken,
     Stored, Wall,
     wire::{
-        Body, Draft, Founder, Genesis, Kind, LogHead, Parameters, Record, Request, Response,
-        Unverified, Verified, decode_record,
+        Block, Body, Draft, Founder, Genesis, Kind, LogHead, Parameters, Phase, Record, Request,
+        Response, SeatDraft, Unverified, Verified, decode_record,
     },
 };
 
@@ -88,7 +89,7 @@ impl World {
     fn receive(&mut self, tag: u8, bytes: &[u8]) {
         self.messages += 1;
         let from = HOSTILE.public();
-        match tag % 9 {
+        match tag % 10 {
             0 | 1 => {
                 if let Ok(request) = Request::decode(bytes) {
                     let token = RequestToken(self.messages);
@@ -141,6 +142,16 @@ impl World {
                     let response = Some(Response::Records(vec![record]));
                     self.queue.push_back(Input::Response { id, response });
                 }
+            }
+            8 => {
+                let message = seat_draft(bytes).sign(&GENESIS.value().id(), &HOSTILE);
+                let token = RequestToken(self.messages);
+                let message = Box::new(message.value().to_unverified());
+                self.queue.push_back(Input::Request {
+                    from,
+                    token,
+                    request: Request::Seat(message),
+                });
             }
             _ => {
                 let span = Millis(u64::from(bytes.first().copied().unwrap_or(1)) * 500);
@@ -221,6 +232,10 @@ impl World {
                     let head = LogHead::sign(&OWN, size, root, time);
                     self.queue.push_back(Input::HeadSigned { id, head });
                 }
+                Effect::SignSeat { id, draft } => {
+                    let message = draft.sign(&GENESIS.value().id(), &OWN);
+                    self.queue.push_back(Input::SeatSigned { id, message });
+                }
                 Effect::Persist { id, .. } => self.queue.push_back(Input::Persisted { id }),
                 Effect::Execute { id, .. } => {
                     self.queue.push_back(Input::Executed { id, result: Ok(()) });
@@ -232,6 +247,7 @@ impl World {
                 Effect::Publish { .. }
                 | Effect::Report { .. }
                 | Effect::RespondRecords { .. }
+                | Effect::RespondBlocks { .. }
                 | Effect::Reply { .. }
                 | Effect::Notify(_)
                 | Effect::Admit(_)
@@ -242,6 +258,39 @@ impl World {
     }
 }
 
+/// Says something as a seat: of the next heights and rounds, about one of few blocks.
+fn seat_draft(bytes: &[u8]) -> SeatDraft {
+    let at = |place: usize| bytes.get(place).copied().unwrap_or_default();
+    let (height, round) = (1 + u64::from(at(1) % 3), u32::from(at(2) % 16));
+    match at(0) % 3 {
+        0 => SeatDraft::Clock {
+            height,
+            time: Wall(START.0 + u64::from(at(3)) * 1_000_000),
+        },
+        1 => SeatDraft::Vote {
+            height,
+            round,
+            phase: if at(3) & 1 == 0 {
+                Phase::Prevote
+            } else {
+                Phase::Precommit
+            },
+            block: (at(4) & 1 == 0).then(|| ContentId::of(&[at(4)])),
+        },
+        _ => SeatDraft::Proposal {
+            round,
+            block: Box::new(Block {
+                mesh: GENESIS.value().id(),
+                height,
+                previous: GENESIS.value().id(),
+                clocks: Vec::new(),
+                entries: Vec::new(),
+            }),
+            polka: None,
+        },
+    }
+}
+
 fn genesis() -> Verified<Record> {
     let founder = |identity: &Identity| Founder {
         key: identity.public(),
@@ -249,7 +298,12 @@ fn genesis() -> Verified<Record> {
         commitment: identity.membership_commitment(),
         region: None,
     };
-    let mut founders = vec![founder(&OWN), founder(&HOSTILE)];
+    let absent = [identity(3), identity(4)];
+    let mut founders: Vec<_> = [&*OWN, &*HOSTILE]
+        .into_iter()
+        .chain(&absent)
+        .map(founder)
+        .collect();
     founders.sort_by_key(|founder| founder.key);
     let mut roots: Vec<_> = founders.iter().map(|founder| founder.root).collect();
     roots.sort_unstable();

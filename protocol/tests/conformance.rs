@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use serde_bytes::ByteBuf;
 use x0_crypto::{
     ContentId, Identity, Namespace, PublicKey,
     capability::{Action, Caveat, Grant, RevocationId, RootKey, Token},
@@ -18,9 +19,10 @@ use x0_protocol::{
         tree::{Hash, consistency_proof},
     },
     wire::{
-        Act, Body, CapabilityGrant, Change, Draft, Founder, Genesis, Hello, Invite, Join, Kind,
-        Leave, LogHead, Merge, Outcome, Parameters, Part, Record, Refused, Removal, Request,
-        Response, Revocation, Targets, Unverified, Verified, VersionRange, Welcome, decode_record,
+        Act, Block, Body, CapabilityGrant, Change, Decided, Draft, Entry as Decision, Founder,
+        Genesis, Hello, Invite, Join, Kind, Leave, LogHead, Merge, Outcome, Parameters, Part,
+        Phase, Quorum, Record, Refused, Removal, Request, Response, Revocation, SeatDraft,
+        SeatMessage, Targets, Unverified, Verified, VersionRange, Welcome, decode_record,
     },
 };
 use zeroize::Zeroizing;
@@ -122,6 +124,71 @@ fn head() -> Request {
     let head = LogHead::sign(&identity(1), 12, Hash([8; 32]), TIME);
     let encoded = serde_ipld_dagcbor::to_vec(&BTreeMap::from([("head", head)])).unwrap();
     Request::decode(&encoded).unwrap()
+}
+
+fn seat(draft: SeatDraft) -> SeatMessage {
+    draft.sign(&id(b"mesh"), &identity(1)).value().clone()
+}
+
+fn clock() -> SeatMessage {
+    seat(SeatDraft::Clock {
+        height: 7,
+        time: TIME,
+    })
+}
+
+fn block() -> Block {
+    let SeatMessage::Clock { reading, .. } = clock() else {
+        unreachable!("a clock was read");
+    };
+    Block {
+        mesh: id(b"mesh"),
+        height: 7,
+        previous: id(b"previous"),
+        clocks: vec![reading],
+        entries: vec![Decision::Dealt {
+            ceremony: id(b"ceremony"),
+            log: ByteBuf::from([5; 9]),
+        }],
+    }
+}
+
+fn said(message: SeatMessage) -> Request {
+    Request::Seat(Box::new(message.to_unverified()))
+}
+
+fn vote(phase: Phase, block: Option<ContentId>) -> SeatMessage {
+    seat(SeatDraft::Vote {
+        height: 7,
+        round: 2,
+        phase,
+        block,
+    })
+}
+
+fn quorum(phase: Phase) -> Quorum {
+    let SeatMessage::Vote(vote) = vote(phase, Some(block().id())) else {
+        unreachable!("a vote was cast");
+    };
+    Quorum {
+        round: 2,
+        votes: vec![(vote.seat, vote.signature)],
+    }
+}
+
+fn proposal(polka: Option<Quorum>) -> SeatMessage {
+    seat(SeatDraft::Proposal {
+        round: 3,
+        block: Box::new(block()),
+        polka,
+    })
+}
+
+fn decided() -> Decided {
+    Decided {
+        block: block(),
+        commit: quorum(Phase::Precommit),
+    }
 }
 
 fn unverified() -> Unverified<Record> {
@@ -333,6 +400,14 @@ fn requests() {
                 },
             },
         ),
+        ("clock", said(clock())),
+        ("vote", said(vote(Phase::Prevote, None))),
+        ("proposal", said(proposal(None))),
+        (
+            "proposal again",
+            said(proposal(Some(quorum(Phase::Prevote)))),
+        ),
+        ("blocks", Request::Blocks { from: 7 }),
     ];
     let samples = samples.map(|(name, request)| {
         let bytes = request.encode();
@@ -425,6 +500,8 @@ fn responses() {
         ("records", Response::Records(vec![unverified()])),
         ("consistency", Response::Consistency(proof)),
         ("noted", Response::Noted),
+        ("height", Response::Height(7)),
+        ("blocks", Response::Blocks(vec![decided().to_unverified()])),
     ];
     samples.extend(names.into_iter().zip(refusals.map(Response::Refused)));
     let samples: Vec<_> = samples

@@ -172,7 +172,10 @@ impl Pair {
                     self.queue
                         .push_back((at, Input::Executed { id, result: Ok(()) }));
                 }
-                Effect::Publish { .. }
+                // The two hold no seats.
+                Effect::SignSeat { .. }
+                | Effect::RespondBlocks { .. }
+                | Effect::Publish { .. }
                 | Effect::Report { .. }
                 | Effect::Reply { .. }
                 | Effect::Notify(_)
@@ -266,6 +269,8 @@ impl Node {
                 | Write::Policy { .. }
                 | Write::Audit { .. }
                 | Write::Witnessed(_)
+                | Write::Journal { .. }
+                | Write::Block { .. }
                 | Write::AcceptRoot { .. } => {}
             }
         }

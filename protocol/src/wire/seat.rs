@@ -291,6 +291,11 @@ impl SeatMessage {
         }
     }
 
+    /// Returns the message as another peer would have to take it: unverified.
+    pub fn to_unverified(&self) -> Unverified<Self> {
+        Unverified::from_wire(self.clone())
+    }
+
     /// Counts the signatures in the message.
     pub fn signatures(&self) -> usize {
         match self {
