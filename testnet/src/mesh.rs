@@ -117,6 +117,9 @@ impl Mesh {
         let up = founder.found(&plan.name, &words, &mesh.register()).await;
         mesh.nodes.push(founder);
         up?;
+        if !others.is_empty() {
+            mesh.founder_is_ready().await?;
+        }
         for mut other in others {
             let invite = mesh.founder().invite().await?.invite;
             let up = other.join(&invite, &mesh.register()).await;
@@ -124,6 +127,17 @@ impl Mesh {
             up?;
         }
         Ok(mesh)
+    }
+
+    /// A founder with others first asks them for the head of its own chain, and goes on alone if nobody is there.
+    async fn founder_is_ready(&self) -> Result<()> {
+        until("the founder to be ready", self.patience(), async || {
+            Ok(match self.founder().status().await?.ready {
+                true => Look::Holds(()),
+                false => Look::NotYet("it still asks for the head of its chain".to_owned()),
+            })
+        })
+        .await
     }
 
     /// Adds nodes, each by an invite of its own, several at a time.

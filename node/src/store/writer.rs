@@ -265,6 +265,8 @@ fn record_bytes(write: &Write) -> usize {
         | Write::Policy { .. }
         | Write::Audit { .. }
         | Write::Witnessed(_)
+        | Write::Journal { .. }
+        | Write::Block { .. }
         | Write::AcceptRoot { .. } => 0,
     }
 }

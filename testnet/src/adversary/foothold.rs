@@ -273,7 +273,9 @@ impl Foothold {
             | Request::Fetch { .. }
             | Request::Push { .. }
             | Request::HeadOf
-            | Request::Consistency { .. } => None,
+            | Request::Consistency { .. }
+            | Request::Seat(_)
+            | Request::Blocks { .. } => None,
         }
     }
 }

@@ -19,7 +19,7 @@ const LOOK: &str = include_str!("../../browser/look.py");
 /// Names a folder for pictures of the pages.
 const PICTURES_VARIABLE: &str = "X0_TESTNET_PICTURES";
 /// What the token is for that is granted while the page is open.
-const GRANTED: &str = "testnet.seen-live";
+const GRANTED: &str = "testnet.seen_live";
 /// Longest time without a word from the browser.
 const PATIENCE: Duration = Duration::from_secs(120);
 

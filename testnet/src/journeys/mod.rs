@@ -147,7 +147,13 @@ async fn go(
     account: &mut Account,
 ) -> Result<()> {
     account.step(
-        format!("{nodes} real nodes start on this machine: one founds a mesh, the others join by invites"),
+        format!(
+            "{nodes} real nodes start on this machine: {} a mesh, the others join by invites",
+            match journey.founders() {
+                1 => "one founds".to_owned(),
+                more => format!("{more} found"),
+            }
+        ),
         "what follows is seen on the program that ships, over real connections and real disks",
     );
     let plan = Plan {
