@@ -457,6 +457,26 @@ fn requests() {
                 "refused",
                 "bafyreibcxe4wy7xrao3jm5oea7y2yrnf4s62wry2eipos77jzdza2teygu",
             ),
+            (
+                "clock",
+                "bafyreigrdwmwk4rqussdvwf7ypxoq5p3xwcouksz5mifymbdy753no7uw4",
+            ),
+            (
+                "vote",
+                "bafyreihwf5i3pphmyud3ealk7yf4eo3tbdvkuznr5p4fsesqkco4447eka",
+            ),
+            (
+                "proposal",
+                "bafyreieu3ceu3ge2dz6pc5hjtzelcdueqqa64b4ytvbcu7rz4ujtshs4oa",
+            ),
+            (
+                "proposal again",
+                "bafyreihwx337c6fpbsck2a4mldwe34vvozs4u4d6nix3ejidbvskhwa5jy",
+            ),
+            (
+                "blocks",
+                "bafyreif7wdek7yuzvhmf6yxf3z7gtidl4yutqnxkl2u5jwwpgxv366rg7a",
+            ),
         ],
     );
 }
@@ -538,6 +558,14 @@ fn responses() {
             (
                 "noted",
                 "bafyreiesuxwzokqcogfbnnpqncmtqzhsw6liprsvz36wwyt3gnfm4nup4e",
+            ),
+            (
+                "height",
+                "bafyreieybzizlz3vmelb6fzy7oa6hgsjvtfvab5tusxsb54q5zqemf2jw4",
+            ),
+            (
+                "blocks",
+                "bafyreiehiwiqyxy4pbqibfkwj23nti4j6nb2hzsalwob43722vlvxhcnki",
             ),
             (
                 "other mesh",

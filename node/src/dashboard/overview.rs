@@ -1,7 +1,10 @@
 //! The first page: how the node and its mesh are, what protects them now, what just happened.
 
 use maud::{Markup, html};
-use x0_protocol::core::command::{PolicyView, Status};
+use x0_protocol::core::{
+    command::{CommitteeStatus, PolicyView, Status},
+    limits::SEATS_MIN,
+};
 
 use super::{
     Source, happenings, map,
@@ -116,19 +119,37 @@ fn protection(t: Texts, status: &Status) -> Markup {
         t.say("protection-recheck"),
         t.say("protection-log"),
     ];
-    let missing = [
-        t.say("protection-no-committee"),
-        t.say("protection-own-clock"),
-    ];
+    let committee = match usize::try_from(seats) {
+        Ok(seats) if seats >= SEATS_MIN => t.say("protection-no-certificates"),
+        Ok(_) | Err(_) => t.say("protection-no-committee"),
+    };
+    let missing = [committee, t.say("protection-own-clock")];
     html! {
         section.card #protection data-live {
             h2 { (t.say("protection")) }
             ul.facts {
                 @for fact in &enforced { li { (parts::sign(Tone::Good)) span { (fact) } } }
+                @if let Some(committee) = &status.committee { (committee_log(t, committee)) }
                 @for fact in &missing { li { (parts::sign(Tone::Waiting)) span { (fact) } } }
             }
         }
     }
+}
+
+fn committee_log(t: Texts, committee: &CommitteeStatus) -> Markup {
+    let (seats, quorum) = committee.seats;
+    let tone = if committee.linked < quorum {
+        Tone::Bad
+    } else {
+        Tone::Good
+    };
+    let counts = [
+        ("height", committee.height.into()),
+        ("linked", committee.linked.into()),
+        ("seats", seats.into()),
+        ("quorum", quorum.into()),
+    ];
+    html! { li { (parts::sign(tone)) span { (t.with("protection-committee", counts)) } } }
 }
 
 fn policies_in_force(t: Texts, policies: &[PolicyView]) -> Markup {

@@ -101,7 +101,7 @@ pub enum Event {
         /// Time from the loss to the greeting of the new peer.
         took: Millis,
     },
-    /// The committee has decided a block.
+    /// The committee has decided something.
     Decided {
         /// Its height.
         height: u64,

@@ -198,8 +198,12 @@ impl Peer {
                     self.ask(seat, Request::Blocks { from }, Asked::Blocks, out);
                 }
                 Todo::Store { decided, tip } => {
-                    let write = Write::Block { decided, tip };
-                    self.persist(vec![write], AfterPersist::Decided(tip), out);
+                    // A block that only dates the mesh is no news.
+                    let after = match decided.block.entries.is_empty() {
+                        true => AfterPersist::Nothing,
+                        false => AfterPersist::Decided(tip),
+                    };
+                    self.persist(vec![Write::Block { decided, tip }], after, out);
                 }
             }
         }

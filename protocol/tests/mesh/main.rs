@@ -3,6 +3,7 @@
 
 mod acts;
 mod chain;
+mod committee;
 mod convergence;
 mod joining;
 mod world;

@@ -5,6 +5,7 @@
 //! parts they speak about.
 
 mod audit_only_grows;
+mod one_committee_log;
 mod record_survives;
 mod same_digest;
 
@@ -30,5 +31,9 @@ pub struct Finding {
 
 /// Checks the properties of a finished run that can be checked on one run alone.
 pub(crate) fn check(world: &World, survival: &Survival) -> Vec<Finding> {
-    vec![survival.finding(world), audit_only_grows::check(world)]
+    vec![
+        survival.finding(world),
+        audit_only_grows::check(world),
+        one_committee_log::check(world),
+    ]
 }

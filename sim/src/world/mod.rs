@@ -500,6 +500,13 @@ impl World {
         self.shards[self.index_of(node)].store(node).audit()
     }
 
+    /// Returns the blocks of the committee log on a node's disk: heights and names.
+    pub(crate) fn blocks(&self, node: u32) -> impl Iterator<Item = (u64, ContentId)> {
+        let store = self.shards[self.index_of(node)].store(node);
+        let blocks = store.committee_blocks().iter();
+        blocks.map(|decided| (decided.block.height, decided.block.id()))
+    }
+
     /// Tells whether an act was executed on a node, or was about to be.
     pub(crate) fn has_executed(&self, node: u32, act: &ContentId) -> bool {
         self.shards[self.index_of(node)]

@@ -127,9 +127,14 @@ impl Store {
         &self.records
     }
 
+    /// Returns the durable blocks of the committee log, in order.
+    pub(super) fn committee_blocks(&self) -> &[Arc<Decided>] {
+        self.rest.as_ref().map_or(&[], |rest| &rest.blocks)
+    }
+
     /// Returns durable blocks of the committee log from a height on, at most a page.
     pub(super) fn blocks(&self, from: u64) -> Vec<Unverified<Decided>> {
-        let blocks = self.rest.as_ref().map_or(&[][..], |rest| &rest.blocks);
+        let blocks = self.committee_blocks();
         let from = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
         let page = blocks.iter().skip(from).take(PAGE_BLOCKS_MAX);
         page.map(|decided| decided.to_unverified()).collect()

@@ -216,7 +216,10 @@ async fn the_overview_says_what_protects_and_what_is_missing() {
 
     assert!(html.contains("An act may touch at most 2 of 24 nodes"));
     assert!(html.contains("3 of 4 seats"));
-    assert!(html.contains("No committee exists yet"));
+    assert!(html.contains("The committee log stands at block 812; 3 of 4 seats are linked"));
+    assert!(html.contains("The committee certifies nothing yet"));
+    let alone = page_of(&sample::empty(), "/ui", Language::English).await;
+    assert!(alone.contains("No committee exists yet"));
     assert!(html.contains("1.2 s"));
     assert!(!html.contains("test mesh"));
     let mut test_mesh = sample::full(24);

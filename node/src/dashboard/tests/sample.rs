@@ -10,7 +10,9 @@ use x0_crypto::{
 };
 use x0_protocol::{
     Command, Event, Millis, Mono, Now, Reply, Wall,
-    core::command::{ActView, AuditHeads, CapabilityView, LinkView, PolicyView, Status},
+    core::command::{
+        ActView, AuditHeads, CapabilityView, CommitteeStatus, LinkView, PolicyView, Status,
+    },
     spine::{
         audit::{
             Entry, What,
@@ -154,6 +156,13 @@ pub(super) fn full(members: u16) -> Data {
         audit_size: tree.size(),
         token_reach: u32::from(members / 10).max(1),
         seats: (4, 3),
+        committee: Some(CommitteeStatus {
+            seats: (4, 3),
+            linked: 3,
+            height: 812,
+            time: Wall(1_767_225_600_000),
+            under_way: None,
+        }),
         last_repair: Some(Millis(1_260)),
         ..data.status
     };

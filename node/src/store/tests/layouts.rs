@@ -4,8 +4,11 @@ use std::fs;
 
 use rocksdb::DB;
 
+use x0_protocol::spine::committee::StoredLog;
+
 use super::{
     super::{SCHEMA, columns, schema},
+    committee::journal,
     *,
 };
 
@@ -25,7 +28,7 @@ fn a_newer_layout_is_refused_with_both_numbers() {
     assert_eq!(error, StoreError::NewerSchema { path, found, known });
     let text = error.to_string();
     assert!(
-        text.contains("layout 8") && text.contains("up to 1"),
+        text.contains("layout 9") && text.contains("up to 2"),
         "{text}"
     );
 }
@@ -127,11 +130,31 @@ fn a_directory_of_something_else_is_damage() {
     assert!(error.to_string().contains("`meta` is missing"), "{error}");
 }
 
+#[test]
+fn a_store_from_before_the_committee_log_is_migrated_and_can_keep_it() {
+    let home = Home::new();
+    let record = make_store(&home, &[Column::Journal, Column::Blocks], Some(1));
+
+    let store = home.open().unwrap();
+
+    assert!(store.record(&record.value().id()).unwrap().is_some());
+    assert_eq!(store.load().unwrap().committee, StoredLog::default());
+    store.submit(vec![journal(0, 1)]).wait().unwrap();
+    drop(store);
+    let kept = home.open().unwrap().load().unwrap().committee;
+    assert_eq!(kept.journal.len(), 1);
+}
+
 /// Makes a store as pre-release versions did: no column `roots`, no number.
 fn make_layout_0(home: &Home) -> Verified<Record> {
+    let later = [Column::Roots, Column::Journal, Column::Blocks];
+    make_store(home, &later, None)
+}
+
+fn make_store(home: &Home, without: &[Column], number: Option<u32>) -> Verified<Record> {
     let columns = Column::ALL
         .into_iter()
-        .filter(|column| *column != Column::Roots);
+        .filter(|column| !without.contains(column));
     let path = place::path(home.dir());
     let db = super::super::rocks::open_columns(&path, columns.map(Column::name)).unwrap();
     let meta = Column::Meta.of(&db).unwrap();
@@ -144,6 +167,9 @@ fn make_layout_0(home: &Home) -> Verified<Record> {
     columns::put(&db, &mut batch, &Write::Record(record.clone())).unwrap();
     columns::put(&db, &mut batch, &audit(0)).unwrap();
     db.write(batch).unwrap();
+    if let Some(number) = number {
+        schema::write(&db, number).unwrap();
+    }
     record
 }
 

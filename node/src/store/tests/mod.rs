@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod committee;
 mod crash;
 mod layouts;
 mod room;

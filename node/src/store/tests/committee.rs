@@ -1,0 +1,107 @@
+//! The seat's journal and the blocks of the committee log.
+
+use x0_protocol::{
+    core::limits::BLOCKS_KEPT_MAX,
+    spine::committee::{JournalLine, Tip},
+    wire::{Block, Decided, Phase, Quorum, SeatDraft},
+};
+
+use super::*;
+
+#[test]
+fn a_journal_is_read_back_in_order_and_ends_with_its_block() {
+    let home = Home::new();
+    let store = home.create();
+    store.submit(vec![journal(0, 2)]).wait().unwrap();
+    store.submit(vec![journal(2, 300)]).wait().unwrap();
+    drop(store);
+
+    let store = home.open().unwrap();
+    let kept = store.load().unwrap().committee;
+    assert_eq!(kept.tip, None);
+    assert_eq!(kept.journal, (0..302).map(line).collect::<Vec<_>>());
+
+    store.submit(vec![block(1)]).wait().unwrap();
+    store.submit(vec![journal(0, 1)]).wait().unwrap();
+    drop(store);
+    let kept = home.open().unwrap().load().unwrap().committee;
+    assert_eq!(kept.tip, Some(tip(1)));
+    assert_eq!(kept.journal, [line(0)]);
+}
+
+#[test]
+fn blocks_are_read_from_a_height_on_and_the_oldest_give_way() {
+    let home = Home::new();
+    let store = home.create();
+    let last = BLOCKS_KEPT_MAX + 3;
+    let blocks = (1..=last).map(block).collect();
+    store.submit(blocks).wait().unwrap();
+
+    let heights = |from, count| {
+        let blocks = store.blocks(from, count).unwrap();
+        let height = |bytes: &Vec<u8>| Decided::decode(bytes).unwrap().peek().block.height;
+        blocks.iter().map(height).collect::<Vec<_>>()
+    };
+    assert_eq!(heights(10, 3), [10, 11, 12]);
+    assert_eq!(heights(last, 3), [last]);
+    assert_eq!(heights(last + 1, 3), []);
+    assert_eq!(heights(0, 1), [4], "blocks 1 to 3 gave way");
+}
+
+#[test]
+fn a_gap_in_the_journal_is_damage_that_is_named() {
+    let home = Home::new();
+    let store = home.create();
+    store.submit(vec![journal(1, 1)]).wait().unwrap();
+
+    let error = store.load().unwrap_err();
+
+    assert!(error.to_string().contains("journal line 0"), "{error}");
+}
+
+/// Writes so many lines from a place on.
+pub(super) fn journal(first: u32, count: u32) -> Write {
+    Write::Journal {
+        first,
+        lines: (first..first + count).map(line).collect(),
+    }
+}
+
+fn line(place: u32) -> JournalLine {
+    JournalLine::Signing(SeatDraft::Vote {
+        height: 1,
+        round: place,
+        phase: Phase::Prevote,
+        block: None,
+    })
+}
+
+fn tip(height: u64) -> Tip {
+    Tip {
+        height,
+        block: ContentId::of(&height.to_be_bytes()),
+        time: Wall(height),
+    }
+}
+
+fn block(height: u64) -> Write {
+    let owner = Identity::from_seed(Zeroizing::new([1; 32]));
+    let block = Block {
+        mesh: ContentId::of(b"mesh"),
+        height,
+        previous: ContentId::of(b"previous"),
+        clocks: Vec::new(),
+        entries: Vec::new(),
+    };
+    let signature = owner.sign(x0_crypto::Namespace::Seat, b"not checked here");
+    Write::Block {
+        decided: Arc::new(Decided {
+            block,
+            commit: Quorum {
+                round: 0,
+                votes: vec![(owner.public(), signature)],
+            },
+        }),
+        tip: tip(height),
+    }
+}
