@@ -68,7 +68,7 @@ stage_root() {
         [ -z "${CI:-}" ] || return 1
         return
     fi
-    unshare --mount cargo test --locked --package x0-node --lib -- --ignored --exact "store::tests::room::$needs_root"
+    timeout 600 unshare --mount cargo test --locked --package x0-node --lib -- --ignored --exact "store::tests::room::$needs_root"
 }
 
 stage_doctests() { cargo test --locked --workspace --doc --quiet; }
