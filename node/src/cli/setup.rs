@@ -85,6 +85,7 @@ struct Founded {
     mesh: String,
     name: String,
     node: String,
+    founders: usize,
     capability_root: String,
     data_dir: PathBuf,
 }
@@ -143,6 +144,7 @@ pub(super) fn genesis(context: &Context, args: GenesisArgs) -> Result<(), CliErr
     make(data_dir, args.passphrase)?;
     let config = context.config()?;
     let identity = passphrase::open_identity(data_dir)?;
+    let founders = args.founders.len() + 1;
     let plan = GenesisPlan {
         name: args.name.clone(),
         founders: args.founders.into_iter().map(|word| word.0).collect(),
@@ -155,12 +157,19 @@ pub(super) fn genesis(context: &Context, args: GenesisArgs) -> Result<(), CliErr
         mesh: store.genesis().value().id().to_string(),
         name: args.name.to_string(),
         node: identity.public().to_string(),
+        founders,
         capability_root: identity.capability_root().public().to_string(),
         data_dir: data_dir.clone(),
     };
     context.output.show(&founded, |founded| {
+        let others = match founded.founders {
+            1 => String::new(),
+            more => format!(
+                "\n{more} founders hold a seat each; the others enter by `x0 join` with any invite."
+            ),
+        };
         format!(
-            "The mesh {} is founded: {}\nIts first member is this node, {}\n\
+            "The mesh {} is founded: {}\nIts first member is this node, {}{others}\n\
              Next: `x0 run` starts it, `x0 invite` (beside it) lets others in.",
             founded.name, founded.mesh, founded.node,
         )
