@@ -76,6 +76,8 @@ pub struct CommitteeView {
     pub mesh_time_ms: u64,
     /// The height being decided now, if any.
     pub deciding: Option<u64>,
+    /// For how long it has been.
+    pub deciding_for_ms: Option<u64>,
 }
 
 impl CommitteeView {
@@ -87,7 +89,8 @@ impl CommitteeView {
             linked: status.linked,
             height: status.height,
             mesh_time_ms: status.time.0,
-            deciding: status.under_way.map(|(height, _)| height),
+            deciding: status.deciding.map(|(height, _)| height),
+            deciding_for_ms: status.deciding.map(|(_, time)| time.0),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The first page: how the node and its mesh are, what protects them now, what just happened.
 
 use maud::{Markup, html};
-use x0_protocol::core::{
-    command::{CommitteeStatus, PolicyView, Status},
-    limits::SEATS_MIN,
+use x0_protocol::{
+    core::command::{CommitteeStatus, PolicyView, Status},
+    spine::committee::Seats,
 };
 
 use super::{
@@ -119,9 +119,9 @@ fn protection(t: Texts, status: &Status) -> Markup {
         t.say("protection-recheck"),
         t.say("protection-log"),
     ];
-    let committee = match usize::try_from(seats) {
-        Ok(seats) if seats >= SEATS_MIN => t.say("protection-no-certificates"),
-        Ok(_) | Err(_) => t.say("protection-no-committee"),
+    let committee = match usize::try_from(seats).is_ok_and(Seats::can_be) {
+        true => t.say("protection-no-certificates"),
+        false => t.say("protection-no-committee"),
     };
     let missing = [committee, t.say("protection-own-clock")];
     html! {

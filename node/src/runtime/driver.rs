@@ -617,16 +617,12 @@ impl Driver {
                 return None;
             }
         };
-        let mut left = PAGE_BYTES_MAX;
-        let mut page = Vec::new();
-        for bytes in found.into_iter().flatten().take(PAGE_RECORDS_MAX) {
-            let Some(rest) = left.checked_sub(bytes.len()) else {
-                break;
-            };
-            left = rest;
-            page.extend(decode_record(&bytes));
-        }
-        Some(page)
+        let found = found.into_iter().flatten().take(PAGE_RECORDS_MAX);
+        Some(
+            fitting(found)
+                .flat_map(|bytes| decode_record(&bytes))
+                .collect(),
+        )
     }
 
     /// Reads blocks of the committee log for one message, as many as fit.
@@ -638,16 +634,11 @@ impl Driver {
                 return None;
             }
         };
-        let mut left = PAGE_BYTES_MAX;
-        let mut page = Vec::new();
-        for bytes in found {
-            let Some(rest) = left.checked_sub(bytes.len()) else {
-                break;
-            };
-            left = rest;
-            page.extend(Decided::decode(&bytes));
-        }
-        Some(page)
+        Some(
+            fitting(found)
+                .flat_map(|bytes| Decided::decode(&bytes))
+                .collect(),
+        )
     }
 
     fn tell(&self, event: Event) {
@@ -680,6 +671,15 @@ impl Driver {
         };
         self.events.send(Arc::new(timed)).ok();
     }
+}
+
+/// Returns the first of the encodings, as many as fit one message.
+fn fitting(found: impl IntoIterator<Item = Vec<u8>>) -> impl Iterator<Item = Vec<u8>> {
+    let mut left = PAGE_BYTES_MAX;
+    found.into_iter().map_while(move |bytes| {
+        left = left.checked_sub(bytes.len())?;
+        Some(bytes)
+    })
 }
 
 async fn sleep_until(at: Option<tokio::time::Instant>) {

@@ -203,8 +203,8 @@ pub struct CommitteeStatus {
     pub height: u64,
     /// Mesh time as of it.
     pub time: Wall,
-    /// Height and round under way, if any.
-    pub under_way: Option<(u64, u32)>,
+    /// The height under way and for how long it has been, if there is one.
+    pub deciding: Option<(u64, Millis)>,
 }
 
 /// An open link.

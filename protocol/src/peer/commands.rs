@@ -35,7 +35,7 @@ impl Peer {
         out: &mut Outbox,
     ) {
         let answer = match command {
-            Command::Status => Ok(Reply::Status(Box::new(self.status()))),
+            Command::Status => Ok(Reply::Status(Box::new(self.status(now)))),
             Command::Links => Ok(Reply::Links(self.link_views())),
             Command::Members => Ok(Reply::Members(self.directory.members().cloned().collect())),
             Command::Capabilities => {
@@ -245,7 +245,7 @@ impl Peer {
         Ok(Targets::Nodes(nodes))
     }
 
-    fn status(&self) -> Status {
+    fn status(&self, now: Now) -> Status {
         let genesis = self.directory.genesis();
         let seats = u32::try_from(genesis.seats.len()).unwrap_or(u32::MAX);
         Status {
@@ -263,7 +263,7 @@ impl Peer {
             audit_size: self.audit.head().0,
             token_reach: self.directory.token_reach(),
             seats: (seats, self.directory.removal_quorum()),
-            committee: self.committee_status(),
+            committee: self.committee_status(now),
             member: self.directory.is_active(&self.config.key),
             last_repair: self.healing.last_repair(),
         }

@@ -168,7 +168,7 @@ impl Peer {
         self.do_seat_work(todo, out);
     }
 
-    pub(super) fn committee_status(&self) -> Option<CommitteeStatus> {
+    pub(super) fn committee_status(&self, now: Now) -> Option<CommitteeStatus> {
         let log = self.committee.as_ref()?;
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let keys = log.seats().keys().iter();
@@ -179,7 +179,9 @@ impl Peer {
             linked: count(linked.count()),
             height: tip.height,
             time: tip.time,
-            under_way: log.under_way(),
+            deciding: log
+                .under_way()
+                .map(|(height, began)| (height, now.mono.since(began))),
         })
     }
 

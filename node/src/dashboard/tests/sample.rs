@@ -161,7 +161,7 @@ pub(super) fn full(members: u16) -> Data {
             linked: 3,
             height: 812,
             time: Wall(1_767_225_600_000),
-            under_way: None,
+            deciding: None,
         }),
         last_repair: Some(Millis(1_260)),
         ..data.status

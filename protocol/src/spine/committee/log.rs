@@ -1,6 +1,9 @@
 //! The committee log as one seat keeps it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use x0_crypto::{ContentId, PublicKey};
@@ -138,6 +141,7 @@ pub struct CommitteeLog {
 /// Work on the height after the tip.
 struct Work {
     height: u64,
+    began: Mono,
     engine: Engine,
     clocks: BTreeMap<PublicKey, ClockReading>,
     build: Option<u32>,
@@ -151,7 +155,7 @@ struct Work {
     said: BTreeMap<Slot, SeatMessage>,
     own_clock: Option<SeatMessage>,
     /// Blocks proposed, at most two for each round: a second is proof enough of a lie.
-    proposed: BTreeMap<(u32, ContentId), PublicKey>,
+    proposed: BTreeMap<u32, BTreeSet<ContentId>>,
 }
 
 /// A place in which a seat says one thing only.
@@ -223,10 +227,10 @@ impl CommitteeLog {
         &self.seats
     }
 
-    /// Returns the height and round under way, if any.
-    pub fn under_way(&self) -> Option<(u64, u32)> {
+    /// Returns the height under way, and since when, if there is one.
+    pub fn under_way(&self) -> Option<(u64, Mono)> {
         let work = self.work.as_ref()?;
-        Some((work.height, work.engine.round().unwrap_or_default()))
+        Some((work.height, work.began))
     }
 
     /// Returns when [`CommitteeLog::on_time`] has something to do.
@@ -265,7 +269,8 @@ impl CommitteeLog {
             // A seat that is behind learns so by it, and asks; the signature is checked first.
             return Weighed::Wanted;
         }
-        let round = self.under_way().map_or(0, |(_, round)| round);
+        let round = self.work.as_ref().and_then(|work| work.engine.round());
+        let round = round.unwrap_or_default();
         let is_near = |asked: u32| asked <= round.saturating_add(SEAT_ROUNDS_AHEAD_MAX);
         let good = match message {
             SeatMessage::Clock { reading, .. } => self
@@ -645,6 +650,7 @@ impl Work {
     fn new(height: u64, seats: &Seats, own: PublicKey, now: Mono) -> Self {
         Self {
             height,
+            began: now,
             engine: Engine::new(height, seats, own),
             clocks: BTreeMap::new(),
             build: None,
@@ -693,22 +699,15 @@ impl Work {
     }
 
     fn lacks(&self, proposal: &Proposal) -> bool {
-        let of_round = self
-            .proposed
-            .range((proposal.round, MIN_ID)..)
-            .take_while(|((round, _), _)| *round == proposal.round);
-        let known: Vec<_> = of_round.map(|((_, id), _)| *id).collect();
-        known.len() < 2 && !known.contains(&proposal.block.id())
+        let known = self.proposed.get(&proposal.round);
+        known.is_none_or(|known| known.len() < 2 && !known.contains(&proposal.block.id()))
     }
 
     fn note(&mut self, proposal: &Proposal) {
-        let key = (proposal.round, proposal.block.id());
-        self.proposed.insert(key, proposal.seat);
+        let known = self.proposed.entry(proposal.round).or_default();
+        known.insert(proposal.block.id());
     }
 }
-
-/// Sorts before every other id.
-const MIN_ID: ContentId = ContentId::from_digest([0; 32]);
 
 fn patience(timer: Timer) -> Millis {
     let first = match timer.what {

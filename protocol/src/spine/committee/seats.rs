@@ -13,9 +13,12 @@ impl Seats {
     pub fn new(mut keys: Vec<PublicKey>) -> Option<Self> {
         keys.sort_unstable();
         keys.dedup();
-        (SEATS_MIN..=SEATS_MAX)
-            .contains(&keys.len())
-            .then_some(Self(keys))
+        Self::can_be(keys.len()).then_some(Self(keys))
+    }
+
+    /// Tells whether so many seats make a committee.
+    pub fn can_be(count: usize) -> bool {
+        (SEATS_MIN..=SEATS_MAX).contains(&count)
     }
 
     /// Returns the keys, in order.

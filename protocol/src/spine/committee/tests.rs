@@ -387,12 +387,7 @@ impl Net {
             return;
         }
         let keys = self.seats.iter().map(|seat| seat.identity.public());
-        let seats = if self.seats.len() < 4 {
-            // While the net is being built, all are added before any starts.
-            return;
-        } else {
-            Seats::new(keys.collect()).unwrap()
-        };
+        let seats = Seats::new(keys.collect()).unwrap();
         let seat = &self.seats[at];
         let (log, todo) = CommitteeLog::new(
             self.mesh,
