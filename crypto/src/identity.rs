@@ -4,7 +4,7 @@
 //! identifier in tables, logs, addresses and records.
 //!
 //! From the one seed several independent secrets are derived with HKDF-SHA256 under their own labels (root of
-//! capabilities, membership secret). They are separate keys: bytes signed for a Biscuit can never be taken for a
+//! capabilities, membership secret, what is dealt in key ceremonies). They are separate keys: bytes signed for a Biscuit can never be taken for a
 //! signed record. The transport uses the identity key itself, because its peer id must be the same.
 //!
 //! Secrets are wiped from memory when dropped and have no `Debug`.
@@ -33,6 +33,7 @@ const SHORT_CHARS: usize = 6;
 /// HKDF labels; each derived secret has its own.
 const CAPABILITY_ROOT_LABEL: &[u8] = b"x0/capability-root/1";
 const MEMBERSHIP_LABEL: &[u8] = b"x0/membership/1";
+const DEALER_LABEL: &[u8] = b"x0/committee/dealer/1";
 
 /// Names a node or an agent by its Ed25519 public key.
 ///
@@ -103,6 +104,16 @@ impl Identity {
         self.seed()
     }
 
+    /// Returns the scalar of the key, which X25519 uses as well (RFC 7748, RFC 8032).
+    pub(crate) fn scalar(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_scalar_bytes())
+    }
+
+    /// Derives the seed of everything this node deals in a key ceremony.
+    pub(crate) fn dealer_seed(&self) -> Zeroizing<[u8; 32]> {
+        self.derive(DEALER_LABEL)
+    }
+
     pub(crate) fn seed(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.0.to_bytes())
     }
@@ -143,6 +154,12 @@ impl PublicKey {
     /// Returns the 32 bytes of the key.
     pub const fn bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// Returns the same point on the curve of X25519 (RFC 7748, 4.1).
+    pub(crate) fn montgomery(&self) -> Option<[u8; 32]> {
+        let key = VerifyingKey::from_bytes(&self.0).ok()?;
+        Some(key.to_montgomery().to_bytes())
     }
 
     /// Returns the last six characters of the peer id, for tables and logs.

@@ -6,6 +6,7 @@
 //! - [`capability`]: Biscuit tokens that say what an agent may do, narrowed offline, checked by Datalog.
 //! - [`committee`]: keys that the seats of a committee hold together: how they make, use and hand them over.
 //! - [`seal`] and [`open`]: bytes locked with a passphrase.
+//! - [`seal_for`] and [`Identity::open_sealed`]: bytes that one node alone can open.
 //! - [`MembershipCommitment`]: what a member publishes so that it can later prove membership without its name.
 //!
 //! Verification is pure: it reads no clock and no randomness, so every node answers alike. Only making new
@@ -25,6 +26,7 @@ mod identity_file;
 mod membership;
 mod poseidon;
 mod sealed;
+mod sealed_for;
 mod signature;
 
 pub use content_id::{ContentId, ParseContentIdError};
@@ -32,6 +34,7 @@ pub use identity::{Identity, InvalidPublicKey, PublicKey};
 pub use identity_file::IdentityFileError;
 pub use membership::MembershipCommitment;
 pub use sealed::{OpenError, SealError, open, seal};
+pub use sealed_for::{NotForThisKey, SEALED_FOR_OVERHEAD, seal_for};
 pub use signature::{
     BadSignature, BadSignatures, Namespace, Signature, Signed, verify, verify_batch,
 };

@@ -36,6 +36,8 @@ pub enum Namespace {
     Seat,
     /// What a seat says while a committee makes a key.
     KeyCeremony,
+    /// What somebody says about an act: asks for it, agrees, co-signs or refuses.
+    Act,
 }
 
 /// Holds an Ed25519 signature; says nothing about its validity.
@@ -144,6 +146,7 @@ impl Namespace {
             Self::LogHead => "x0/log-head/1",
             Self::Seat => "x0/seat/1",
             Self::KeyCeremony => "x0/key-ceremony/1",
+            Self::Act => "x0/act/1",
         }
     }
 
@@ -167,6 +170,7 @@ impl fmt::Display for Namespace {
             Self::LogHead => "log head",
             Self::Seat => "seat's statement",
             Self::KeyCeremony => "key ceremony message",
+            Self::Act => "word about an act",
         })
     }
 }

@@ -236,6 +236,14 @@ impl World {
                     let message = draft.sign(&GENESIS.value().id(), &OWN);
                     self.queue.push_back(Input::SeatSigned { id, message });
                 }
+                Effect::Secret { id, task } => {
+                    let done = task.run(&OWN, &mut self.keyring);
+                    self.queue.push_back(Input::SecretDone { id, done });
+                }
+                Effect::SignWord { id, act, word } => {
+                    let said = Said::sign(&GENESIS.value().id(), act, word, &OWN);
+                    self.queue.push_back(Input::WordSigned { id, said });
+                }
                 Effect::Persist { id, .. } => self.queue.push_back(Input::Persisted { id }),
                 Effect::Execute { id, .. } => {
                     self.queue.push_back(Input::Executed { id, result: Ok(()) });

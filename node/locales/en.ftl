@@ -111,6 +111,10 @@ event-fork = Two different records at place { $n } of the chain, both signed by
 event-split-view = Audit log contradicts its earlier head:
 event-healed = Lost link replaced in { $span } by
 event-decided = The committee decided block { $height }
+event-keys-made = The committee made its keys, epoch { $epoch }
+event-share-lost = This seat has no share of the committee's key:
+event-proposed = An act of this node:
+event-cosign-asked = Asks this node to co-sign:
 event-ready = { $n ->
     [0] Ready to write
     [one] Ready to write; { $n } peer vouched for the head of the chain

@@ -208,6 +208,10 @@ impl Metrics {
             | Event::ForkFound { .. }
             | Event::SplitView { .. }
             | Event::Decided { .. }
+            | Event::KeysMade { .. }
+            | Event::ShareLost { .. }
+            | Event::Proposed { .. }
+            | Event::CosignAsked { .. }
             | Event::Ready { .. } => return,
         };
         self.add(counter, 1);

@@ -141,6 +141,11 @@ impl Ceremony {
         })
     }
 
+    /// Returns the ceremony's name: a hash of everything that describes it.
+    pub const fn id(&self) -> ContentId {
+        ContentId::from_digest(self.digest)
+    }
+
     /// Returns the mesh whose committee it is.
     pub const fn mesh(&self) -> ContentId {
         self.plan.mesh

@@ -24,6 +24,7 @@ mod messages;
 mod player;
 mod seal_to;
 mod seat_key;
+mod secrets;
 mod share;
 mod signature;
 mod wire;
@@ -44,6 +45,10 @@ pub use messages::{
 pub use player::{DealingError, FinishError, Player, PlayerError};
 pub use seal_to::{
     LABEL_BYTES_MAX, OpenWithError, SEALED_PLAINTEXT_BYTES_MAX, SealToError, SealedToLabel,
+};
+pub use secrets::{
+    AccountError, AcknowledgeError, KeepError, Keyring, SEALED_SHARE_BYTES, SealedDealing,
+    SealedDealings, ShareError, account, acknowledge, deal, own_share,
 };
 pub use share::{KEY_SHARE_BYTES, KeyShare};
 pub use signature::{PartialSignature, THRESHOLD_SIGNATURE_BYTES, ThresholdSignature};
@@ -97,7 +102,7 @@ impl Purpose {
     }
 
     /// Returns the number that stands for this purpose in encodings.
-    const fn number(self) -> u8 {
+    pub const fn number(self) -> u8 {
         match self {
             Self::Certificate => 0,
             Self::Beacon => 1,
@@ -105,7 +110,8 @@ impl Purpose {
         }
     }
 
-    fn from_number(number: u8) -> Option<Self> {
+    /// Returns the purpose that a number stands for in encodings.
+    pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|purpose| purpose.number() == number)

@@ -5,6 +5,7 @@
 mod ceremonies;
 mod decoding;
 mod keys;
+mod secrets;
 
 use std::collections::BTreeMap;
 

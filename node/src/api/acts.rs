@@ -22,12 +22,11 @@ use super::{
     error::{ApiError, ErrorBody},
     expect_reply,
     extract::{Body, Found, Queried},
-    recorded,
-    view::{ActView, DoneView, RecordedView},
+    view::{ActView, DoneView, ProposedView},
 };
 
 /// How long an act may wait for execution unless told otherwise.
-const LIFE_SECS: u64 = 120;
+const LIFE_SECS: u64 = 600;
 /// Longest wait of one call.
 const WAIT_MS_MAX: u64 = 30_000;
 
@@ -133,7 +132,7 @@ pub struct ProposeBody {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub root: Option<RootKey>,
-    /// How long the act may wait for execution: 1 to 600 seconds, 120 unless told.
+    /// How long the act may wait for execution: 1 to 600 seconds, 600 unless told.
     #[serde(default)]
     pub life_secs: Option<u64>,
 }
@@ -141,13 +140,13 @@ pub struct ProposeBody {
 /// Asks other nodes for a change.
 #[utoipa::path(
     post, path = "/v1/acts", tag = "acts", request_body = ProposeBody,
-    responses((status = 200, body = RecordedView), (status = 403, body = ErrorBody)),
+    responses((status = 200, body = ProposedView), (status = 403, body = ErrorBody)),
     security(("api_token" = ["act"]))
 )]
 async fn propose(
     State(api): State<Arc<ApiState>>,
     Body(body): Body<ProposeBody>,
-) -> Result<Json<RecordedView>, ApiError> {
+) -> Result<Json<ProposedView>, ApiError> {
     let root = match body.root {
         Some(root) => root,
         None => *api.verify(body.token.clone(), None).await?.root(),
@@ -159,7 +158,17 @@ async fn propose(
         root,
         life: Millis::from_secs(body.life_secs.unwrap_or(LIFE_SECS)),
     };
-    recorded(api.node.command(command).await?)
+    let reply = api.node.command(command).await?;
+    if let Reply::Proposed(act) = &reply {
+        return Ok(Json(ProposedView {
+            id: None,
+            proposal: Some(act.to_string()),
+        }));
+    }
+    expect_reply!(reply, Reply::Recorded(id) => Json(ProposedView {
+        id: Some(id.to_string()),
+        proposal: None,
+    }))
 }
 
 /// A change of this node alone.
@@ -288,6 +297,10 @@ fn is_about(event: &Event, id: &ContentId) -> bool {
         | Event::SplitView { .. }
         | Event::Healed { .. }
         | Event::Decided { .. }
+        | Event::KeysMade { .. }
+        | Event::ShareLost { .. }
+        | Event::Proposed { .. }
+        | Event::CosignAsked { .. }
         | Event::Ready { .. } => false,
     }
 }

@@ -182,6 +182,16 @@ fn table(error: &CommandError) -> (StatusCode, &'static str, &'static str) {
             "out_of_range",
             "give a value within the range the message names",
         ),
+        CommandError::NothingToCosign(_) => (
+            StatusCode::NOT_FOUND,
+            "nothing_to_cosign",
+            "list what waits for this node with `x0 act cosign`",
+        ),
+        CommandError::TooManyProposals(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too_many_proposals",
+            "wait until some have ended: `x0 act proposals` lists them",
+        ),
         CommandError::NotASeat(_) => (
             StatusCode::FORBIDDEN,
             "not_a_seat",
@@ -217,6 +227,15 @@ fn act_mend(refusal: &ActRefusal) -> &'static str {
         ActRefusal::MassAction { .. } => {
             "name fewer targets; `x0 status` says how many a token alone may reach"
         }
+        ActRefusal::NoKeys => {
+            "wait until the seats are linked and have made their keys; `x0 status` tells how far they are"
+        }
+        ActRefusal::BadWarrants(_) => "propose the act again with `x0 act propose`",
+        ActRefusal::TicketExpired => "propose the act again: a ticket holds for 10 minutes",
+        ActRefusal::TooFewAgree { .. } | ActRefusal::TooFewCosigned { .. } => {
+            "propose the act again, or name fewer targets; `x0 act proposals` tells who has not signed"
+        }
+        ActRefusal::NeedsVote { .. } => "name at most 100 nodes",
         ActRefusal::Expired => "propose the act again with a life of at most 10 minutes",
         ActRefusal::StaleVersion { .. } => {
             "propose the act again: it starts from the version in force now"

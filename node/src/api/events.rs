@@ -154,6 +154,30 @@ fn describe(event: &Event) -> Described<'_> {
             None,
             format!("the committee decided block {height} of its log"),
         ),
+        Event::KeysMade { epoch, revealed } => (
+            "keys_made",
+            None,
+            None,
+            match revealed {
+                0 => format!("the committee made its keys, epoch {epoch}"),
+                some => format!(
+                    "the committee made its keys, epoch {epoch}; the shares of {some} seats are known to all"
+                ),
+            },
+        ),
+        Event::ShareLost { epoch, why } => (
+            "share_lost",
+            None,
+            None,
+            format!("this seat has no share of the committee's key of epoch {epoch}: {why}"),
+        ),
+        Event::Proposed { act, stage, .. } => ("proposed", None, Some(act), stage.clone()),
+        Event::CosignAsked { act, agent, change } => (
+            "cosign_asked",
+            Some(agent),
+            Some(act),
+            format!("asks this node to co-sign: {change}"),
+        ),
         Event::Ready { witnesses } => (
             "ready",
             None,

@@ -13,6 +13,7 @@ pub mod audit;
 pub mod auth;
 pub mod capabilities;
 pub mod capability_view;
+pub mod consents;
 pub mod control;
 pub mod error;
 pub mod events;
@@ -200,6 +201,7 @@ fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(node::routes())
         .merge(capabilities::read_routes())
         .merge(acts::read_routes())
+        .merge(consents::read_routes())
         .merge(audit::routes())
         .merge(events::routes())
         .merge(control::read_routes())
@@ -209,6 +211,7 @@ fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::new()
         .merge(capabilities::act_routes())
         .merge(acts::act_routes())
+        .merge(consents::act_routes())
 }
 
 fn admin_routes() -> OpenApiRouter<Arc<ApiState>> {

@@ -10,12 +10,12 @@ use utoipa::ToSchema;
 use x0_crypto::{PublicKey, capability::RootKey};
 use x0_net::PeerSnapshot;
 use x0_protocol::{
-    core::command::{self, CommitteeStatus, Status},
+    core::command::{self, CommitteeStatus, Status, TrustStatus},
     spine::{
         audit::What,
         directory::{Member, Standing},
     },
-    wire::{Outcome, Policy, Targets},
+    wire::{Outcome, Parameters, Policy, Targets},
 };
 
 use crate::runtime::NetworkView as Network;
@@ -57,6 +57,8 @@ pub struct StatusView {
     pub uptime_secs: u64,
     /// How the committee log stands, if this node holds a seat.
     pub committee: Option<CommitteeView>,
+    /// What this node knows of the committee, seat or not.
+    pub trust: TrustView,
     /// What protects the mesh now, in plain words.
     pub protection: Vec<ProtectionView>,
 }
@@ -78,6 +80,38 @@ pub struct CommitteeView {
     pub deciding: Option<u64>,
     /// For how long it has been.
     pub deciding_for_ms: Option<u64>,
+    /// The committee's keys of which this seat holds its share, of three; none while they are being made.
+    pub shares: Option<u32>,
+}
+
+/// What a node knows of the committee.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TrustView {
+    /// Whether the mesh has seats enough for a committee.
+    pub has_committee: bool,
+    /// The epoch of the committee's keys, once they are made and known here.
+    pub epoch: Option<u64>,
+    /// The last certified height known here.
+    pub height: Option<u64>,
+    /// Members that count in shares and draws, as of it.
+    pub electorate: Option<u32>,
+    /// Mesh time, once it is certified, milliseconds since the Unix epoch.
+    pub mesh_time_ms: Option<u64>,
+    /// Acts that wait for a person of this node to co-sign them.
+    pub cosign_waiting: u32,
+}
+
+impl TrustView {
+    fn new(status: &TrustStatus) -> Self {
+        Self {
+            has_committee: status.has_committee,
+            epoch: status.epoch,
+            height: status.checkpoint.map(|(height, _)| height),
+            electorate: status.checkpoint.map(|(_, members)| members),
+            mesh_time_ms: status.time.map(|time| time.0),
+            cosign_waiting: status.cosign_waiting,
+        }
+    }
 }
 
 impl CommitteeView {
@@ -91,6 +125,7 @@ impl CommitteeView {
             mesh_time_ms: status.time.0,
             deciding: status.deciding.map(|(height, _)| height),
             deciding_for_ms: status.deciding.map(|(_, time)| time.0),
+            shares: status.shares,
         }
     }
 }
@@ -127,6 +162,7 @@ impl StatusView {
             last_repair_ms: status.last_repair.map(|took| took.0),
             uptime_secs,
             committee: status.committee.as_ref().map(CommitteeView::new),
+            trust: TrustView::new(&status.trust),
             protection: protection(status),
         }
     }
@@ -145,26 +181,39 @@ fn protection(status: &Status) -> Vec<ProtectionView> {
         more => format!("{more} nodes"),
     };
     let (seats, quorum) = status.seats;
-    let mut lines = vec![
-        line(
-            "a change of this node alone",
-            "this node decides, by a token of its own root; nobody overrides it".to_owned(),
-            false,
-        ),
-        line(
-            &format!("an act on up to {} of {members}", nodes(reach)),
-            "needs the agent's token; every target checks it again by itself".to_owned(),
-            false,
-        ),
-    ];
-    if members > reach {
-        lines.push(line(
-            &format!("an act on more than {}", nodes(reach)),
-            "refused by every node: it needs co-signers and a committee, and there is none yet"
-                .to_owned(),
+    let mut lines = vec![line(
+        "a change of this node alone",
+        "this node decides, by a token of its own root; nobody overrides it".to_owned(),
+        false,
+    )];
+    lines.extend(match (status.trust.has_committee, status.trust.epoch) {
+        (false, _) => beyond_without_committee(reach, members),
+        (true, None) => vec![line(
+            "any act on others",
+            "refused by every node until the committee has made its keys".to_owned(),
             true,
-        ));
-    }
+        )],
+        (true, Some(_)) => vec![
+            line(
+                &format!("an act on up to {} of {members}", nodes(reach)),
+                "needs the agent's token, a ticket of the committee, and the word of up to 3 targets; all acts of \
+                 24 hours under its root, and of the same change, count as one"
+                    .to_owned(),
+                false,
+            ),
+            line(
+                &format!("an act that reaches more than {}", nodes(reach)),
+                "needs besides 3 co-signers drawn by the committee's beacon, 7 if it reaches over half the mesh"
+                    .to_owned(),
+                false,
+            ),
+            line(
+                "an act on more than 100 nodes",
+                "refused by every node: it needs a vote, which this version does not hold".to_owned(),
+                true,
+            ),
+        ],
+    });
     lines.push(line(
         "the removal of a member",
         format!("needs the word of {quorum} of {seats} seats"),
@@ -175,6 +224,14 @@ fn protection(status: &Status) -> Vec<ProtectionView> {
         "shows, once linked peers have seen its head; it is not prevented".to_owned(),
         false,
     ));
+    if status.trust.member_age != Parameters::default().member_age {
+        let seconds = status.trust.member_age.0 / 1_000;
+        lines.push(line(
+            "TEST MESH",
+            format!("members count after {seconds} seconds: whoever invites many is drawn soon"),
+            false,
+        ));
+    }
     if status.time_scale != 1 {
         lines.push(line(
             "TEST MESH",
@@ -184,6 +241,30 @@ fn protection(status: &Status) -> Vec<ProtectionView> {
             ),
             false,
         ));
+    }
+    lines
+}
+
+/// What protects a mesh that is too small for a committee.
+fn beyond_without_committee(reach: u32, members: u32) -> Vec<ProtectionView> {
+    let reached = if reach == 1 {
+        "1 node".to_owned()
+    } else {
+        format!("{reach} nodes")
+    };
+    let mut lines = vec![ProtectionView {
+        what: format!("an act on up to {reached} of {members}"),
+        rule: "needs the agent's token; every target checks it again by itself. Nothing adds up many small acts"
+            .to_owned(),
+        refused: false,
+    }];
+    if members > reach {
+        lines.push(ProtectionView {
+            what: format!("an act on more than {reached}"),
+            rule: "refused by every node: it needs a committee, and a mesh founded by fewer than 4 has none"
+                .to_owned(),
+            refused: true,
+        });
     }
     lines
 }
@@ -365,6 +446,15 @@ impl PolicyView {
             unit: unit.to_owned(),
         })
     }
+}
+
+/// What became of a proposal at first: the act's record, or its digest while it is on its way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProposedView {
+    /// The act's record; in a mesh without a committee it is written at once.
+    pub id: Option<String>,
+    /// The act's digest; in a mesh with a committee it must first be admitted, agreed to and co-signed.
+    pub proposal: Option<String>,
 }
 
 /// An act known here.

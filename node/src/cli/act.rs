@@ -7,12 +7,13 @@ use x0_protocol::wire::Region;
 use super::{
     Context,
     args::{Assignment, Span, Text},
+    cosign::{self, CosignArgs},
     error::CliError,
     output::{Facts, Table, date},
 };
 use crate::api::{
     acts::{AimBody, ChangeBody, LocalBody, ProposeBody},
-    view::{ActView, DoneView, OutcomeView, PolicyView, RecordedView, TargetsView},
+    view::{ActView, DoneView, OutcomeView, PolicyView, ProposedView, TargetsView},
 };
 
 /// How long one call of the API waits for news of an act, ms.
@@ -31,6 +32,10 @@ pub(super) enum ActCommand {
         #[arg(long, value_name = "SPAN")]
         wait: Option<Span>,
     },
+    Cosign(CosignArgs),
+    /// List own acts on their way: what they still need
+    #[command(after_help = "Example:\n  x0 act proposals")]
+    Proposals,
     /// List the acts known here, newest first
     #[command(after_help = "Example:\n  x0 act list")]
     List,
@@ -68,9 +73,12 @@ pub(super) struct ProposeArgs {
     /// The root that granted the token; without it the node tries those it knows
     #[arg(long)]
     root: Option<RootKey>,
-    /// How long it may wait for execution, up to 10m [default: 2m]
+    /// How long it may take from now to its execution, up to 10m [default: 10m]
     #[arg(long, value_name = "SPAN")]
     life: Option<Span>,
+    /// Do not wait for the words it needs
+    #[arg(long)]
+    no_wait: bool,
 }
 
 /// Change this node alone
@@ -101,6 +109,8 @@ pub(super) async fn answer(context: &Context, command: ActCommand) -> Result<(),
         ActCommand::Propose(args) => propose(context, args).await,
         ActCommand::Local(args) => local(context, args).await,
         ActCommand::Show { id, wait } => show(context, id, wait).await,
+        ActCommand::Cosign(args) => cosign::cosign(context, args).await,
+        ActCommand::Proposals => cosign::proposals(context).await,
         ActCommand::List => list(context).await,
         ActCommand::Policies => policies(context).await,
     }
@@ -126,13 +136,27 @@ async fn propose(context: &Context, args: ProposeArgs) -> Result<(), CliError> {
         root: args.root,
         life_secs: args.life.map(|life| life.secs),
     };
-    let proposed: RecordedView = context.client()?.post("/v1/acts", &body).await?;
+    let mut proposed: ProposedView = context.client()?.post("/v1/acts", &body).await?;
     let output = context.output;
-    output.note(&format!(
-        "Proposed. What becomes of it: x0 act show {} --wait 30s",
-        proposed.id
-    ));
-    output.show(&proposed, |proposed| proposed.id.clone())
+    if let Some(act) = &proposed.proposal {
+        output.note(&format!(
+            "The act is {act}. Ctrl-C leaves it on its way: x0 act proposals"
+        ));
+        if args.no_wait {
+            return output.show(&proposed, |proposed| {
+                proposed.proposal.clone().unwrap_or_default()
+            });
+        }
+        proposed.id = cosign::follow(context, act).await?.record;
+    }
+    if let Some(id) = &proposed.id {
+        output.note(&format!(
+            "Sent. What becomes of it: x0 act show {id} --wait 30s"
+        ));
+    }
+    output.show(&proposed, |proposed| {
+        proposed.id.clone().unwrap_or_default()
+    })
 }
 
 async fn local(context: &Context, args: LocalArgs) -> Result<(), CliError> {

@@ -204,6 +204,7 @@ impl Daemon {
             data_dir: config.data_dir.clone(),
             network,
             fresh,
+            cosign: config.acts.cosign,
         };
         let node = runtime::start(settings, identity, store, metrics)?;
         let (give, orders) = mpsc::channel(ORDERS_WAITING);

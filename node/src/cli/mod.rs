@@ -13,6 +13,7 @@ mod args;
 mod audit;
 mod capability;
 pub mod client;
+mod cosign;
 mod daemon;
 pub mod error;
 mod identity;

@@ -17,7 +17,7 @@ use std::{
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 use x0_crypto::{Identity, PublicKey};
-use x0_protocol::{Command, Reply};
+use x0_protocol::{Command, Reply, anti_meave::CosignPolicy};
 
 use super::{Context, client::Client, error::CliError, passphrase};
 use crate::{
@@ -140,6 +140,7 @@ async fn hand_over(
         data_dir: place.clone(),
         network,
         fresh: true,
+        cosign: CosignPolicy::Ask,
     };
     let node = runtime::start(settings, new, store, metrics)?;
     let handed = leave_behind(&node, client, old, &place, &note).await;

@@ -13,11 +13,12 @@ use clap::Args;
 use serde::Serialize;
 use x0_crypto::{PublicKey, capability::ShareBp};
 use x0_protocol::{
+    Millis,
     core::time::TimeScale,
     wire::{MeshName, Parameters, Region},
 };
 
-use super::{Context, error::CliError, passphrase};
+use super::{Context, args::Span, error::CliError, passphrase};
 use crate::{
     config, identity,
     metrics::Metrics,
@@ -66,6 +67,9 @@ pub(super) struct GenesisArgs {
     /// Make a TEST mesh in which so many seconds pass in one: trust nothing it decides
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     test_time_scale: Option<u32>,
+    /// Make a TEST mesh in which members count in draws and shares after so long, not 30 days
+    #[arg(long, value_name = "SPAN")]
+    test_member_age: Option<Span>,
     /// Seal a new identity with a passphrase
     #[arg(long)]
     passphrase: bool,
@@ -140,6 +144,9 @@ pub(super) fn genesis(context: &Context, args: GenesisArgs) -> Result<(), CliErr
         regions,
         mass_action_share: args.mass_action_share.unwrap_or(usual.mass_action_share),
         mass_action_floor: args.mass_action_floor.unwrap_or(usual.mass_action_floor),
+        member_age: args
+            .test_member_age
+            .map_or(usual.member_age, |age| Millis::from_secs(age.secs)),
     };
     make(data_dir, args.passphrase)?;
     let config = context.config()?;

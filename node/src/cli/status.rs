@@ -77,6 +77,19 @@ pub(super) fn text(status: &StatusView) -> String {
     if let Some(committee) = &status.committee {
         facts.add("committee", committee_line(committee));
     }
+    if status.trust.has_committee {
+        facts.add("committee's keys", keys_line(status));
+    }
+    if let Some(time) = status.trust.mesh_time_ms {
+        facts.add("mesh time", date(time));
+    }
+    if status.trust.cosign_waiting > 0 {
+        let waiting = status.trust.cosign_waiting;
+        facts.add(
+            "to co-sign",
+            format!("{waiting} acts wait for you: x0 act cosign"),
+        );
+    }
     facts.add("root", &status.capability_root);
     let mut protection = Table::new(["protection in force", ""]);
     for line in &status.protection {
@@ -99,6 +112,23 @@ fn committee_line(committee: &CommitteeView) -> String {
         ""
     };
     format!("block {height}; {linked} of {seats} seats linked, {quorum} decide{stands}")
+}
+
+fn keys_line(status: &StatusView) -> String {
+    let own = match status.committee.as_ref().map(|own| own.shares) {
+        Some(Some(3)) => "; this seat holds its shares",
+        Some(Some(_)) => "; this seat does not hold all its shares",
+        Some(None) | None => "",
+    };
+    match (status.trust.epoch, status.trust.electorate) {
+        (None, _) => {
+            "not made yet: acts on others are refused until the seats have made them".to_owned()
+        }
+        (Some(epoch), None) => format!("epoch {epoch}{own}"),
+        (Some(epoch), Some(electorate)) => {
+            format!("epoch {epoch}; {electorate} members count{own}")
+        }
+    }
 }
 
 /// Lists links or members.

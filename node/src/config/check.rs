@@ -8,9 +8,11 @@ use std::{
 
 use tracing_subscriber::EnvFilter;
 use x0_net::Multiaddr;
+use x0_protocol::anti_meave::CosignPolicy;
 
 use super::{
-    Api, Config, Fault, Key, Log, LogFormat, Network, RawConfig, Source, Sources, Store, Telemetry,
+    Acts, Api, Config, Fault, Key, Log, LogFormat, Network, RawConfig, Source, Sources, Store,
+    Telemetry,
     fault::UNITS,
     raw::{Given, shown},
 };
@@ -42,6 +44,7 @@ pub(super) fn check(raw: RawConfig, sources: Sources, faults: &mut Vec<Fault>) -
     let rate_per_second = check.number(Key::ApiRatePerSecond);
     let body_bytes_max = check.number(Key::ApiBodyBytesMax);
     let max_bytes = check.number(Key::StoreMaxBytes);
+    let cosign = check.value(Key::ActsCosign, cosign);
     let format = check.value(Key::LogFormat, format);
     let filter = check.value(Key::LogFilter, filter);
     let otlp_endpoint = check.value(Key::TelemetryOtlpEndpoint, endpoint);
@@ -65,6 +68,7 @@ pub(super) fn check(raw: RawConfig, sources: Sources, faults: &mut Vec<Fault>) -
         store: Store {
             max_bytes: max_bytes?,
         },
+        acts: Acts { cosign: cosign? },
         log: Log {
             format: format?,
             filter: filter?,
@@ -245,6 +249,15 @@ fn format(text: &str) -> Result<LogFormat, String> {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
         _ => Err("there is no such format".to_owned()),
+    }
+}
+
+fn cosign(text: &str) -> Result<CosignPolicy, String> {
+    match text {
+        "ask" => Ok(CosignPolicy::Ask),
+        "approve" => Ok(CosignPolicy::Approve),
+        "refuse" => Ok(CosignPolicy::Refuse),
+        _ => Err("there is no such answer".to_owned()),
     }
 }
 

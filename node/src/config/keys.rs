@@ -29,6 +29,8 @@ pub enum Key {
     ApiBodyBytesMax,
     /// `store.max_bytes`
     StoreMaxBytes,
+    /// `acts.cosign`
+    ActsCosign,
     /// `log.format`
     LogFormat,
     /// `log.filter`
@@ -65,7 +67,7 @@ pub(super) struct Row {
 
 impl Key {
     /// Every key, in the order of the file.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NetworkListen,
         Self::NetworkExternal,
         Self::NetworkBootstrap,
@@ -77,6 +79,7 @@ impl Key {
         Self::ApiRatePerSecond,
         Self::ApiBodyBytesMax,
         Self::StoreMaxBytes,
+        Self::ActsCosign,
         Self::LogFormat,
         Self::LogFilter,
         Self::TelemetryOtlpEndpoint,
@@ -202,6 +205,14 @@ impl Key {
                 meaning: "Most space the store takes on disk; an eighth of it is kept for this node's own records.",
                 allowed: Range::Bytes(crate::store::MAX_BYTES_MIN, 16 << 40),
                 live: true,
+            },
+            Self::ActsCosign => Row {
+                name: "acts.cosign",
+                shape: Shape::Text,
+                default: "ask",
+                meaning: "What the node does when the committee's beacon draws it to co-sign an act: ask a person, or decide alone.",
+                allowed: Range::Words("ask, approve or refuse"),
+                live: false,
             },
             Self::LogFormat => Row {
                 name: "log.format",

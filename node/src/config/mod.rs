@@ -24,6 +24,7 @@ use std::{
 };
 
 use x0_net::Multiaddr;
+use x0_protocol::anti_meave::CosignPolicy;
 
 pub use fault::{ConfigError, Fault};
 pub use keys::Key;
@@ -44,6 +45,8 @@ pub struct Config {
     pub api: Api,
     /// What the node may keep.
     pub store: Store,
+    /// What the node does about acts of others.
+    pub acts: Acts,
     /// What the node tells about its work.
     pub log: Log,
     /// What the node sends to a collector of traces.
@@ -87,6 +90,13 @@ pub struct Api {
 pub struct Store {
     /// The most space the store may take on disk, in bytes.
     pub max_bytes: u64,
+}
+
+/// What the node does about acts of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acts {
+    /// What it does when it is drawn to co-sign.
+    pub cosign: CosignPolicy,
 }
 
 /// What the node tells about its work.
@@ -173,6 +183,7 @@ impl Config {
             | Key::NetworkConnectionsMax
             | Key::ApiUnixSocket
             | Key::ApiHttp
+            | Key::ActsCosign
             | Key::LogFormat
             | Key::TelemetryOtlpEndpoint => return,
         }

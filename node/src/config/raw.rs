@@ -252,7 +252,7 @@ impl RawConfig {
 }
 
 /// The sections of the file.
-pub(super) const SECTIONS: [&str; 5] = ["network", "api", "store", "log", "telemetry"];
+pub(super) const SECTIONS: [&str; 6] = ["network", "api", "store", "acts", "log", "telemetry"];
 
 /// Takes a value of the file apart if it has the shape of its key.
 fn texts(shape: Shape, value: &DeValue<'_>) -> Option<Vec<String>> {

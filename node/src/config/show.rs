@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use x0_protocol::anti_meave::CosignPolicy;
+
 use super::{Config, FILE, Key, LogFormat, Source, fault::Size, keys::Shape, raw::SECTIONS};
 
 /// One key as it is in force.
@@ -70,6 +72,11 @@ impl Config {
             Key::ApiRatePerSecond => self.api.rate_per_second.to_string(),
             Key::ApiBodyBytesMax => size(self.api.body_bytes_max as u64),
             Key::StoreMaxBytes => size(self.store.max_bytes),
+            Key::ActsCosign => quoted(&match self.acts.cosign {
+                CosignPolicy::Ask => "ask",
+                CosignPolicy::Approve => "approve",
+                CosignPolicy::Refuse => "refuse",
+            }),
             Key::LogFormat => quoted(&match self.log.format {
                 LogFormat::Text => "text",
                 LogFormat::Json => "json",

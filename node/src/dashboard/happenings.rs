@@ -112,6 +112,17 @@ pub(super) fn event(t: Texts, event: &Event) -> Line {
             let words = t.with("event-decided", [("height", height.into())]);
             Line::new(Plain, words)
         }
+        Event::KeysMade { epoch, .. } => {
+            Line::new(Good, t.with("event-keys-made", [("epoch", epoch.into())]))
+        }
+        Event::ShareLost { why, .. } => line(Bad, "event-share-lost").quote(why),
+        Event::Proposed { act, stage, .. } => line(Plain, "event-proposed")
+            .record(Some(*act))
+            .quote(stage),
+        Event::CosignAsked { act, agent, change } => line(Plain, "event-cosign-asked")
+            .who(agent)
+            .record(Some(*act))
+            .quote(change),
         Event::Ready { witnesses } => Line::new(Good, t.count("event-ready", *witnesses)),
     }
 }

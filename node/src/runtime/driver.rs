@@ -7,13 +7,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use futures::{StreamExt, future::Future, stream::FuturesUnordered};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tracing::{debug, error, info, trace, warn};
-use x0_crypto::{ContentId, Identity, PublicKey};
+use x0_crypto::{ContentId, Identity, PublicKey, committee::Keyring};
 use x0_net::{
     Discovery, InboundRequest, MessageRef, Multiaddr, NetEvent, NetEvents, NetHandle, PeerKey,
     Protocol,
@@ -24,9 +24,11 @@ use x0_protocol::{
     core::{
         limits::{PAGE_BLOCKS_MAX, PAGE_BYTES_MAX, PAGE_RECORDS_MAX},
         reject::RejectReason,
+        secret::SecretDone,
     },
     wire::{
-        Change, Decided, LogHead, Record, Refused, Request, Response, Unverified, decode_record,
+        Change, Decided, LogHead, Record, Refused, Request, Response, Said, Unverified,
+        decode_record,
     },
 };
 
@@ -61,6 +63,7 @@ pub(super) enum Asked {
 /// Local work that ended.
 enum Finished {
     Checked(JobId, Verdict),
+    Secret(JobId, SecretDone),
     Persisted(JobId, Result<(), StoreError>),
 }
 
@@ -72,10 +75,16 @@ struct WaitingRequest {
     bytes: Vec<u8>,
 }
 
+/// What only this node may know. Work with it that takes more than a moment is done beside the loop.
+pub(super) struct Secrets {
+    pub(super) identity: Arc<Identity>,
+    pub(super) keyring: Arc<Mutex<Keyring>>,
+}
+
 /// Everything the loop owns.
 pub(super) struct Driver {
     peer: Peer,
-    identity: Identity,
+    secrets: Secrets,
     net: NetHandle,
     controls: Controls,
     store: Arc<dyn Store>,
@@ -101,7 +110,7 @@ impl Driver {
     )]
     pub(super) fn new(
         peer: Peer,
-        identity: Identity,
+        secrets: Secrets,
         net: NetHandle,
         store: Arc<dyn Store>,
         metrics: Metrics,
@@ -111,7 +120,7 @@ impl Driver {
     ) -> Self {
         Self {
             peer,
-            identity,
+            secrets,
             controls: Controls::start(net.clone()),
             net,
             store,
@@ -216,6 +225,7 @@ impl Driver {
     fn on_finished(&mut self, finished: Finished) -> Vec<Input> {
         match finished {
             Finished::Checked(id, verdict) => vec![Input::Checked { id, verdict }],
+            Finished::Secret(id, done) => vec![Input::SecretDone { id, done }],
             Finished::Persisted(id, Ok(())) => vec![Input::Persisted { id }],
             Finished::Persisted(_, Err(cause)) => {
                 self.failed.get_or_insert(cause);
@@ -491,7 +501,7 @@ impl Driver {
             }
             Effect::Sign { id, draft } => Some(Input::Signed {
                 id,
-                result: draft.sign(&self.identity),
+                result: draft.sign(&self.secrets.identity),
             }),
             Effect::SignHead {
                 id,
@@ -499,13 +509,33 @@ impl Driver {
                 root,
                 time,
             } => {
-                let head = LogHead::sign(&self.identity, size, root, time);
+                let head = LogHead::sign(&self.secrets.identity, size, root, time);
                 Some(Input::HeadSigned { id, head })
             }
             Effect::SignSeat { id, draft } => {
                 let mesh = self.peer.directory().mesh();
-                let message = draft.sign(&mesh, &self.identity);
+                let message = draft.sign(&mesh, &self.secrets.identity);
                 Some(Input::SeatSigned { id, message })
+            }
+            Effect::Secret { id, task } => {
+                let identity = self.secrets.identity.clone();
+                let keyring = self.secrets.keyring.clone();
+                let run = tokio::task::spawn_blocking(move || {
+                    let mut keyring = keyring.lock().unwrap_or_else(PoisonError::into_inner);
+                    task.run(&identity, &mut keyring)
+                });
+                self.work.push(Box::pin(async move {
+                    match run.await {
+                        Ok(done) => Finished::Secret(id, done),
+                        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+                    }
+                }));
+                None
+            }
+            Effect::SignWord { id, act, word } => {
+                let mesh = self.peer.directory().mesh();
+                let said = Said::sign(&mesh, act, word, &self.secrets.identity);
+                Some(Input::WordSigned { id, said })
             }
             Effect::Persist { id, writes } => {
                 let written = self.store.submit(writes);
@@ -646,6 +676,15 @@ impl Driver {
             Event::Rejected { from, why } => warn!(%from, why, "rejected"),
             Event::ForkFound { author, seq } => warn!(%author, seq, "fork found"),
             Event::SplitView { author } => warn!(%author, "an audit log was rewritten"),
+            Event::ShareLost { epoch, why } => {
+                warn!(epoch, why, "this seat has no share of the committee's key");
+            }
+            Event::KeysMade { epoch, revealed } => {
+                info!(epoch, revealed, "the committee has made its keys");
+            }
+            Event::CosignAsked { act, agent, change } => {
+                info!(%act, %agent, change, "drawn to co-sign: `x0 act cosign` shows it");
+            }
             Event::Refused { act, why } => {
                 info!(act = act.map(|act| act.to_string()), why, "refused");
             }
@@ -662,6 +701,7 @@ impl Driver {
             | Event::CaughtUp { .. }
             | Event::Healed { .. }
             | Event::Decided { .. }
+            | Event::Proposed { .. }
             | Event::Ready { .. } => debug!(?event, "event"),
         }
         self.metrics.count(&event);

@@ -310,7 +310,11 @@ impl Knocking {
             | Response::Consistency(_)
             | Response::Noted
             | Response::Height(_)
-            | Response::Blocks(_) => {
+            | Response::Blocks(_)
+            | Response::Acknowledged(_)
+            | Response::Signed(_)
+            | Response::Admitted(_)
+            | Response::Consent(_) => {
                 self.shut(
                     peer,
                     "it gave an answer that does not fit".to_owned(),

@@ -14,25 +14,28 @@ pub mod join;
 
 use std::{
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use tokio::sync::{broadcast, mpsc, oneshot};
+use tracing::warn;
 use x0_crypto::{
     ContentId, Identity, PublicKey,
     capability::{CapabilityError, CapabilityRoot, Caveat, Grant, RootKey, Scope, Token},
+    committee::Keyring,
 };
 use x0_net::{Multiaddr, NetConfig, NetError, NetHandle, NetMetrics, PeerKey, PeerSnapshot};
 use x0_protocol::{
     Command, CommandError, Event, Mono, Now, Outbox, Peer, PeerConfig, Reply, Wall,
+    anti_meave::CosignPolicy,
     core::limits::{MESSAGE_BYTES_MAX, RECORD_BYTES_MAX},
     wire::{Change, Topic},
 };
 
 use self::{
     address_file::AddressFile,
-    driver::{Asked, Driver},
+    driver::{Asked, Driver, Secrets},
 };
 use crate::{
     metrics::{Counter, Gauge, Metrics},
@@ -69,6 +72,8 @@ pub struct NodeSettings {
     pub network: NetworkSettings,
     /// Whether the own chain is new, so that nobody can know more of it.
     pub fresh: bool,
+    /// What the node does when it is drawn to co-sign.
+    pub cosign: CosignPolicy,
 }
 
 /// An event and when it happened.
@@ -277,8 +282,15 @@ pub fn start(
     let clock = Clock::start();
     let genesis = store.genesis().clone();
     let store: Arc<dyn Store> = Arc::new(store);
-    let stored = store.load()?;
+    let mut stored = store.load()?;
     let mesh = genesis.value().id();
+    let mut keyring = Keyring::default();
+    for (purpose, epoch, sealed) in store.key_shares()? {
+        match keyring.open(&mesh, purpose, epoch, &sealed, &identity) {
+            Ok(()) => stored.work.shares.push((purpose, epoch)),
+            Err(cause) => warn!(%purpose, epoch, %cause, "a share of the committee's key is lost"),
+        }
+    }
     let root_secret = identity.capability_root();
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)?;
@@ -291,6 +303,7 @@ pub fn start(
         healing: Some(healing_capability(&identity).map_err(StartError::Healing)?),
         seed,
         fresh: settings.fresh,
+        cosign: settings.cosign,
     };
     let (net, net_events) = x0_net::spawn(net_config(&identity, &mesh, &settings.network)?)?;
     let (events, _) = broadcast::channel(EVENTS_KEPT);
@@ -308,7 +321,11 @@ pub fn start(
     };
     let mut out = Outbox::new();
     let peer = Peer::new(config, stored, clock.now(), &mut out);
-    let driver = Driver::new(peer, identity, net, store, metrics, events, clock, settings);
+    let secrets = Secrets {
+        identity: Arc::new(identity),
+        keyring: Arc::new(Mutex::new(keyring)),
+    };
+    let driver = Driver::new(peer, secrets, net, store, metrics, events, clock, settings);
     tokio::spawn(driver.run(out, net_events, commands));
     Ok(handle)
 }

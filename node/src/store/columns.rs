@@ -10,14 +10,20 @@
 //! | `roots` | root key, 32 bytes | empty |
 //! | `journal` | place, 4 bytes big-endian | a line of the seat's journal, DAG-CBOR |
 //! | `blocks` | height, 8 bytes big-endian | the block with its commit, DAG-CBOR |
+//! | `keys` | `d`, ceremony, dealer (32 bytes each) | what this seat was dealt, sealed, DAG-CBOR |
+//! | | `s`, purpose (1 byte), epoch (8 bytes big-endian) | the seat's share of a key, sealed |
 //! | `meta` | `schema`, `genesis`, `owner` | number (4 bytes big-endian), record, public key |
-//! | | `tip` | what the committee log ends with, DAG-CBOR |
+//! | | `tip`, `state` | what the committee log ends with, and what followed from it at some height, DAG-CBOR |
 
 use std::path::Path;
 
 use rocksdb::{ColumnFamily, DB, WriteBatch};
 use serde::{Serialize, de::DeserializeOwned};
-use x0_crypto::{ContentId, PublicKey, capability::RootKey};
+use x0_crypto::{
+    ContentId, PublicKey,
+    capability::RootKey,
+    committee::{Purpose, SealedDealing},
+};
 use x0_protocol::{
     Write,
     core::limits::BLOCKS_KEPT_MAX,
@@ -25,7 +31,7 @@ use x0_protocol::{
         audit::Entry,
         committee::{JournalLine, Tip},
     },
-    wire::{LogHead, PolicyName, Record, Verified},
+    wire::{Decided, LogHead, PolicyName, Record, Verified},
 };
 
 use super::StoreError;
@@ -41,6 +47,7 @@ pub(super) enum Column {
     Roots,
     Journal,
     Blocks,
+    Keys,
     Meta,
 }
 
@@ -48,9 +55,14 @@ pub(super) const SCHEMA_KEY: &[u8] = b"schema";
 pub(super) const GENESIS_KEY: &[u8] = b"genesis";
 pub(super) const OWNER_KEY: &[u8] = b"owner";
 pub(super) const TIP_KEY: &[u8] = b"tip";
+pub(super) const STATE_KEY: &[u8] = b"state";
+
+/// First byte of the keys of dealings, and of shares.
+const DEALING: u8 = b'd';
+const SHARE: u8 = b's';
 
 impl Column {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Records,
         Self::Executed,
         Self::Policies,
@@ -59,6 +71,7 @@ impl Column {
         Self::Roots,
         Self::Journal,
         Self::Blocks,
+        Self::Keys,
         Self::Meta,
     ];
 
@@ -72,6 +85,7 @@ impl Column {
             Self::Roots => "roots",
             Self::Journal => "journal",
             Self::Blocks => "blocks",
+            Self::Keys => "keys",
             Self::Meta => "meta",
         }
     }
@@ -122,19 +136,42 @@ pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), 
                 );
             }
         }
-        Write::Block { decided, tip } => {
+        Write::Block {
+            decided,
+            tip,
+            snapshot,
+        } => {
             let blocks = Column::Blocks.of(db)?;
             batch.put_cf(blocks, tip.height.to_be_bytes(), decided.encode());
             if let Some(old) = tip.height.checked_sub(BLOCKS_KEPT_MAX) {
                 batch.delete_cf(blocks, old.to_be_bytes());
             }
             batch.put_cf(Column::Meta.of(db)?, TIP_KEY, encoded(db, tip)?);
+            if let Some(state) = snapshot {
+                batch.put_cf(Column::Meta.of(db)?, STATE_KEY, state);
+            }
             // The end is not part of the range: five bytes lie behind every place.
             batch.delete_range_cf(
                 Column::Journal.of(db)?,
                 [0; 4].as_slice(),
                 [u8::MAX; 5].as_slice(),
             );
+        }
+        Write::Dealing {
+            ceremony,
+            dealer,
+            dealing,
+        } => {
+            let key = [&[DEALING], &ceremony.digest()[..], &dealer.bytes()[..]].concat();
+            batch.put_cf(Column::Keys.of(db)?, key, encoded(db, dealing)?);
+        }
+        Write::KeyShare {
+            purpose,
+            epoch,
+            sealed,
+        } => {
+            let key = [&[SHARE, purpose.number()], &epoch.to_be_bytes()[..]].concat();
+            batch.put_cf(Column::Keys.of(db)?, key, sealed);
         }
         Write::Witnessed(head) => {
             let bytes = encoded(db, head)?;
@@ -154,6 +191,12 @@ pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), 
 
 fn encoded<T: Serialize>(db: &DB, value: &T) -> Result<Vec<u8>, StoreError> {
     serde_ipld_dagcbor::to_vec(value).map_err(|error| StoreError::damaged(db.path(), error))
+}
+
+/// A row of the column of keys.
+pub(super) enum KeyRow {
+    Dealing(ContentId, PublicKey, SealedDealing),
+    Share(Purpose, u64, Vec<u8>),
 }
 
 /// Reads rows back; errors name the row.
@@ -220,6 +263,30 @@ impl Rows<'_> {
 
     pub(super) fn tip(&self, value: &[u8]) -> Result<Tip, StoreError> {
         self.decode(format_args!("the tip of the committee log"), value)
+    }
+
+    pub(super) fn block(&self, value: &[u8]) -> Result<Decided, StoreError> {
+        self.decode(format_args!("a block of the committee log"), value)
+    }
+
+    pub(super) fn key_row(&self, key: &[u8], value: &[u8]) -> Result<KeyRow, StoreError> {
+        match key {
+            [DEALING, place @ ..] => {
+                let Some((ceremony, dealer)) = place.split_first_chunk::<32>() else {
+                    return Err(self.damaged("a dealing stands under a key that is cut short"));
+                };
+                let dealing = self.decode(format_args!("a dealing"), value)?;
+                let ceremony = ContentId::from_digest(*ceremony);
+                Ok(KeyRow::Dealing(ceremony, self.owner(dealer)?, dealing))
+            }
+            [SHARE, purpose, epoch @ ..] => {
+                let purpose = Purpose::from_number(*purpose)
+                    .ok_or_else(|| self.damaged("a key share has an unknown purpose"))?;
+                let epoch = u64::from_be_bytes(self.array("epoch of a key share", epoch)?);
+                Ok(KeyRow::Share(purpose, epoch, value.to_vec()))
+            }
+            _ => Err(self.damaged("a row of the column `keys` has an unknown key")),
+        }
     }
 
     pub(super) fn root(&self, key: &[u8]) -> Result<RootKey, StoreError> {

@@ -29,7 +29,7 @@ use std::{
 };
 
 use tokio::sync::oneshot;
-use x0_crypto::ContentId;
+use x0_crypto::{ContentId, committee::Purpose};
 use x0_protocol::{Stored, Write, spine::audit::Entry};
 
 pub use error::StoreError;
@@ -59,6 +59,14 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError::Damaged`] names the row that cannot be read.
     fn load(&self) -> Result<Stored, StoreError>;
+
+    /// Reads this seat's shares of the committee's keys as they are kept, sealed: purpose, epoch, share.
+    ///
+    /// They are not in what [`Store::load`] returns: whoever holds the identity opens them first.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] names the row that cannot be read.
+    fn key_shares(&self) -> Result<Vec<(Purpose, u64, Vec<u8>)>, StoreError>;
 
     /// Reads the encoding of one record.
     ///

@@ -9,17 +9,20 @@ use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType,
     DEFAULT_COLUMN_FAMILY_NAME, Direction, IteratorMode, LogLevel, Options, WriteBatch,
 };
-use x0_crypto::{ContentId, PublicKey};
+use x0_crypto::{ContentId, PublicKey, committee::Purpose};
 use x0_protocol::{
     Stored, Write,
     core::limits::WITNESSED_MAX,
-    spine::{audit::Entry, committee::StoredLog},
+    spine::{
+        audit::Entry,
+        committee::{State, StoredLog, StoredWork},
+    },
     wire::{Record, Verified},
 };
 
 use super::{
     Receipt, Store, StoreError, Writer,
-    columns::{self, Column, GENESIS_KEY, OWNER_KEY, Rows, TIP_KEY},
+    columns::{self, Column, GENESIS_KEY, KeyRow, OWNER_KEY, Rows, STATE_KEY, TIP_KEY},
     lock::Lock,
     place,
     schema::{self, SCHEMA},
@@ -208,13 +211,30 @@ impl RocksStore {
         let rows = self.rows();
         let tip = self.db.get_cf(Column::Meta.of(&self.db)?, TIP_KEY);
         let tip = tip.map_err(|error| self.rocks(&error))?;
+        let tip = tip.map(|bytes| rows.tip(&bytes)).transpose()?;
+        let state = self.db.get_cf(Column::Meta.of(&self.db)?, STATE_KEY);
+        let snapshot = state.map_err(|error| self.rocks(&error))?;
+        let known = snapshot.as_deref().and_then(State::decode);
+        let first = known.map_or(1, |state| state.height() + 1);
+        let blocks = self.blocks(first, usize::MAX)?;
         let mut place = 0..;
         Ok(StoredLog {
-            tip: tip.map(|bytes| rows.tip(&bytes)).transpose()?,
+            tip,
+            snapshot,
+            blocks: blocks
+                .iter()
+                .map(|bytes| rows.block(bytes))
+                .collect::<Result<_, _>>()?,
             journal: self.each(Column::Journal, |key, value| {
                 rows.line(place.next().unwrap_or(u32::MAX), key, value)
             })?,
         })
+    }
+
+    /// Reads what the seat was dealt, and its shares as they are kept.
+    fn key_rows(&self) -> Result<Vec<KeyRow>, StoreError> {
+        let rows = self.rows();
+        self.each(Column::Keys, |key, value| rows.key_row(key, value))
     }
 
     fn rows(&self) -> Rows<'_> {
@@ -276,7 +296,28 @@ impl Store for RocksStore {
             witnessed,
             roots: self.each(Column::Roots, |key, _| rows.root(key))?,
             committee: self.committee()?,
+            work: StoredWork {
+                dealings: self
+                    .key_rows()?
+                    .into_iter()
+                    .filter_map(|row| match row {
+                        KeyRow::Dealing(ceremony, dealer, dealing) => {
+                            Some((ceremony, dealer, dealing))
+                        }
+                        KeyRow::Share(..) => None,
+                    })
+                    .collect(),
+                shares: Vec::new(),
+            },
         })
+    }
+
+    fn key_shares(&self) -> Result<Vec<(Purpose, u64, Vec<u8>)>, StoreError> {
+        let shares = self.key_rows()?.into_iter().filter_map(|row| match row {
+            KeyRow::Share(purpose, epoch, sealed) => Some((purpose, epoch, sealed)),
+            KeyRow::Dealing(..) => None,
+        });
+        Ok(shares.collect())
     }
 
     fn record(&self, id: &ContentId) -> Result<Option<Vec<u8>>, StoreError> {

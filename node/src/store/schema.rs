@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The layout this program writes.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// One step from a layout to the next.
 struct Migration {
@@ -33,6 +33,10 @@ const MIGRATIONS: [Migration; SCHEMA as usize] = [
     Migration {
         what: "adds the columns of the committee log",
         run: |db| add(db, &[Column::Journal, Column::Blocks]),
+    },
+    Migration {
+        what: "adds the column of the committee's keys",
+        run: |db| add(db, &[Column::Keys]),
     },
 ];
 

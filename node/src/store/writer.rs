@@ -267,6 +267,8 @@ fn record_bytes(write: &Write) -> usize {
         | Write::Witnessed(_)
         | Write::Journal { .. }
         | Write::Block { .. }
+        | Write::Dealing { .. }
+        | Write::KeyShare { .. }
         | Write::AcceptRoot { .. } => 0,
     }
 }

@@ -174,6 +174,8 @@ impl Pair {
                 }
                 // The two hold no seats.
                 Effect::SignSeat { .. }
+                | Effect::Secret { .. }
+                | Effect::SignWord { .. }
                 | Effect::RespondBlocks { .. }
                 | Effect::Publish { .. }
                 | Effect::Report { .. }
@@ -239,6 +241,7 @@ impl Node {
             healing: None,
             seed: [number; 32],
             fresh: true,
+            cosign: x0_protocol::anti_meave::CosignPolicy::Ask,
         };
         let stored = Stored {
             records: records.to_vec(),
@@ -271,6 +274,8 @@ impl Node {
                 | Write::Witnessed(_)
                 | Write::Journal { .. }
                 | Write::Block { .. }
+                | Write::Dealing { .. }
+                | Write::KeyShare { .. }
                 | Write::AcceptRoot { .. } => {}
             }
         }

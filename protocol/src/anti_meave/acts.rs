@@ -14,20 +14,17 @@ use x0_crypto::{
     capability::{Capability, Refusal, RootKey, Scope, Use},
 };
 
-use super::{Approved, Capabilities, Policies};
+use super::{Approved, Capabilities, Policies, warrants::Proven};
 use crate::{
     core::{
         command::ActView,
         limits::{ACT_LIFE_MAX, ACTS_TRACKED_MAX},
         reject::ActRefusal,
-        time::Now,
+        time::{Now, Wall},
     },
-    spine::directory::Directory,
+    spine::{committee::scope_of, directory::Directory},
     wire::{Act, Body, Change, Outcome, Policy, Record, Targets, Verified},
 };
-
-/// Most nodes a regional act may touch.
-const REGIONAL_NODES_MAX: u32 = 100;
 
 /// What a node knows when it judges an act.
 #[derive(Clone, Copy)]
@@ -44,6 +41,8 @@ pub struct Bench<'a> {
     pub policies: &'a Policies,
     /// When.
     pub now: Now,
+    /// Mesh time, as far as this node knows it.
+    pub time: Wall,
 }
 
 impl Bench<'_> {
@@ -64,7 +63,7 @@ pub fn judge(
     bench: Bench<'_>,
     agent: PublicKey,
     act: &Act,
-    written: crate::core::time::Wall,
+    written: Wall,
     capability: &Capability,
 ) -> Result<Use, ActRefusal> {
     let now = bench.now.mesh_time().instant();
@@ -86,11 +85,7 @@ pub fn judge(
     let usage = Use {
         agent,
         action: act.change.action(),
-        scope: if nodes <= REGIONAL_NODES_MAX {
-            Scope::Regional
-        } else {
-            Scope::Network
-        },
+        scope: scope_of(nodes),
         nodes,
         mesh_size: members,
         time: now.as_secs(),
@@ -98,7 +93,11 @@ pub fn judge(
         vote: None,
         multi_sig: None,
     };
-    check_change(bench, &act.change)?;
+    if bench.directory.is_target(&act.targets, &bench.own) {
+        check_change(bench, &act.change)?;
+    } else {
+        check_meaning(bench, &act.change)?;
+    }
     Ok(usage)
 }
 
@@ -168,6 +167,18 @@ fn check_change(bench: Bench<'_>, change: &Change) -> Result<(), ActRefusal> {
     }
 }
 
+/// Checks at a node that is no target that a change means something at all, whatever version it starts from.
+fn check_meaning(bench: Bench<'_>, change: &Change) -> Result<(), ActRefusal> {
+    match change {
+        Change::SetPolicy { policy, value, .. } => {
+            let known: Result<Policy, _> = policy.as_str().parse();
+            let present = known.map_or(0, |known| bench.policies.version(known));
+            bench.policies.check(policy, *value, present).map(|_| ())
+        }
+        Change::Link { .. } | Change::Unlink { .. } => check_change(bench, change),
+    }
+}
+
 /// A change whose token is being asked; turns into an approval only by the token's yes.
 #[derive(Clone, Debug)]
 pub struct Pending {
@@ -180,22 +191,45 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Approves the change if the token allowed it and it is no mass action.
+    /// Approves the change if the token allowed it, and what else admits an act to this mesh is there.
     ///
     /// # Errors
     ///
-    /// Returns the refusal of the token, or the reach of a token alone.
+    /// Returns the refusal of the token, or what is missing beyond it.
     pub fn approve(
         self,
-        directory: &Directory,
+        bench: Bench<'_>,
+        admittance: &Admittance,
         answer: Result<(), Refusal>,
     ) -> Result<Approved<Change>, ActRefusal> {
         answer.map_err(ActRefusal::Token)?;
-        if self.usage.scope != Scope::Local {
-            check_reach(directory, &self.usage)?;
+        match admittance {
+            Admittance::Own => {}
+            Admittance::TokenAlone => check_reach(bench.directory, &self.usage)?,
+            Admittance::Warrants { proven, act, agent } => {
+                proven.suffices(bench.directory, act, agent, bench.time)?;
+            }
         }
         Ok(Approved(self.change))
     }
+}
+
+/// By what an act is admitted beyond its token.
+#[derive(Clone, Debug)]
+pub enum Admittance {
+    /// By nothing: it changes the own node only.
+    Own,
+    /// By nothing, in a mesh without a committee; it may reach as far as a token may.
+    TokenAlone,
+    /// By the warrants it carries.
+    Warrants {
+        /// The warrants, whose signatures hold.
+        proven: Box<Proven>,
+        /// The act.
+        act: Box<Act>,
+        /// The agent.
+        agent: PublicKey,
+    },
 }
 
 /// What became of one act.

@@ -6,16 +6,23 @@
 //! starts from, its life. The same rule runs at the proposer, so that an honest one learns the refusal
 //! before anything is sent.
 //!
-//! What a token alone can never allow is a mass action: more than 10 % of the mesh. Those need drawn
-//! co-signers and a committee's ticket, which this version has no way to verify; it refuses them all.
+//! In a mesh with a committee every act on others needs more than a token ([`warrants`]): the committee's ticket, by
+//! which many small acts are counted as one, the agreement of targets, and beyond 10 % of the mesh co-signers that a
+//! beacon draws. Own acts collect these on their way ([`proposals`]); what a node is asked to agree to or to co-sign
+//! is kept in [`consents`]. A mesh too small for a committee goes by tokens alone, and no act reaches beyond 10 %.
 
 pub mod acts;
 mod capabilities;
+pub mod consents;
 mod policies;
+pub mod proposals;
+pub mod warrants;
 
-pub use acts::{Acts, Pending};
+pub use acts::{Acts, Admittance, Pending};
 pub use capabilities::Capabilities;
+pub use consents::{Consents, CosignPolicy};
 pub use policies::Policies;
+pub use proposals::Proposals;
 
 /// Something that passed every check of this node and may be carried out on it.
 ///

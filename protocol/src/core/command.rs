@@ -15,6 +15,7 @@ use super::{
     time::{Millis, Mono, Wall},
 };
 use crate::{
+    anti_meave::{consents::ConsentView, proposals::ProposalView},
     spine::{audit::tree::Hash, directory::Member},
     wire::{Change, Outcome, PolicyName, Reason, Region, Rules, Targets},
 };
@@ -80,6 +81,17 @@ pub enum Command {
     },
     /// Lists the acts known here, newest first.
     Acts,
+    /// Lists own acts on their way.
+    Proposals,
+    /// Lists what this node was asked to agree to or to co-sign.
+    Consents,
+    /// Co-signs an act that this node was drawn for, or refuses it.
+    Cosign {
+        /// The act, by its digest.
+        act: ContentId,
+        /// Whether it is signed; else it is refused, which ends it.
+        approve: bool,
+    },
     /// Shows the policies in force here.
     Policies,
     /// Leaves the mesh.
@@ -106,6 +118,8 @@ impl Command {
             | Self::Members
             | Self::Capabilities
             | Self::Acts
+            | Self::Proposals
+            | Self::Consents
             | Self::Policies
             | Self::AuditHeads
             | Self::CatchUp => true,
@@ -114,6 +128,7 @@ impl Command {
             | Self::Revoke { .. }
             | Self::AcceptRoot { .. }
             | Self::Propose { .. }
+            | Self::Cosign { .. }
             | Self::Local { .. }
             | Self::Leave
             | Self::Remove { .. } => false,
@@ -145,6 +160,12 @@ pub enum Reply {
     Capabilities(Vec<CapabilityView>),
     /// To [`Command::Acts`].
     Acts(Vec<ActView>),
+    /// To [`Command::Propose`] in a mesh with a committee: the act, by its digest, is on its way.
+    Proposed(ContentId),
+    /// To [`Command::Proposals`].
+    Proposals(Vec<ProposalView>),
+    /// To [`Command::Consents`].
+    Consents(Vec<ConsentView>),
     /// To [`Command::Policies`].
     Policies(Vec<PolicyView>),
     /// To [`Command::AuditHeads`].
@@ -186,10 +207,29 @@ pub struct Status {
     pub seats: (u32, u32),
     /// The committee log, at a node that keeps it.
     pub committee: Option<CommitteeStatus>,
+    /// What this node knows of the committee, whether it has a seat or not.
+    pub trust: TrustStatus,
     /// Whether this node is still an active member.
     pub member: bool,
     /// Time of the last repair by the self-healing loop, if there was one.
     pub last_repair: Option<Millis>,
+}
+
+/// What a node knows of the committee.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustStatus {
+    /// Whether the mesh has seats enough for a committee.
+    pub has_committee: bool,
+    /// How long a member must have been one to be drawn and to count; anything but 30 days marks a test mesh.
+    pub member_age: Millis,
+    /// The epoch of the committee's keys, once they are made and known here.
+    pub epoch: Option<u64>,
+    /// The last height certified that is known here, and how many members count as of it.
+    pub checkpoint: Option<(u64, u32)>,
+    /// Mesh time, once it is certified.
+    pub time: Option<Wall>,
+    /// Acts that wait for a person of this node to co-sign them.
+    pub cosign_waiting: u32,
 }
 
 /// How the committee log stands, as a seat keeps it.
@@ -205,6 +245,8 @@ pub struct CommitteeStatus {
     pub time: Wall,
     /// The height under way and for how long it has been, if there is one.
     pub deciding: Option<(u64, Millis)>,
+    /// Keys of the present epoch of which this seat holds its share, of three; none while they are being made.
+    pub shares: Option<u32>,
 }
 
 /// An open link.
@@ -302,6 +344,12 @@ pub enum CommandError {
     /// A value is out of range.
     #[error("{0}")]
     OutOfRange(String),
+    /// Nobody asks this node for a co-signature of such an act.
+    #[error("this node is not asked to co-sign {0}: `x0 act cosign` lists what waits")]
+    NothingToCosign(ContentId),
+    /// Too many own acts are on their way.
+    #[error("{0} own acts are on their way: wait until some have ended")]
+    TooManyProposals(usize),
     /// Only a seat may say this.
     #[error("only a seat of the genesis may state a removal; the seats are {0}")]
     NotASeat(String),

@@ -5,13 +5,17 @@
 
 use std::sync::Arc;
 
-use x0_crypto::{ContentId, PublicKey};
+use x0_crypto::{
+    ContentId, PublicKey,
+    committee::{Purpose, SealedDealing},
+};
 
 use super::{
     command::{CommandError, Reply},
     event::Event,
     ids::{CommandId, JobId, MessageId, RequestId, RequestToken},
     job::Job,
+    secret::SecretTask,
     time::{Mono, Wall},
 };
 use crate::{
@@ -22,7 +26,7 @@ use crate::{
     },
     wire::{
         Change, Decided, Draft, LogHead, PolicyName, Record, Request, Response, SeatDraft, Topic,
-        Verified,
+        Verified, Word,
     },
 };
 
@@ -115,6 +119,22 @@ pub enum Effect {
         /// What to sign.
         draft: Box<SeatDraft>,
     },
+    /// Does something with the node's secrets.
+    Secret {
+        /// To be returned with what comes of it.
+        id: JobId,
+        /// What to do.
+        task: Box<SecretTask>,
+    },
+    /// Signs a word about an act.
+    SignWord {
+        /// To be returned with the word.
+        id: JobId,
+        /// The act, by its digest.
+        act: ContentId,
+        /// The word.
+        word: Word,
+    },
     /// Writes to the store, all or nothing, and confirms when it is safe on disk.
     Persist {
         /// To be returned with the confirmation.
@@ -195,6 +215,26 @@ pub enum Write {
         decided: Arc<Decided>,
         /// What the log ends with now.
         tip: Tip,
+        /// What follows from the log as of this block, now and then; takes the place of the last one.
+        snapshot: Option<Vec<u8>>,
+    },
+    /// What this node's seat was dealt in a key ceremony, sealed for it.
+    Dealing {
+        /// The ceremony.
+        ceremony: ContentId,
+        /// Who dealt.
+        dealer: PublicKey,
+        /// What was dealt.
+        dealing: Box<SealedDealing>,
+    },
+    /// This seat's share of a key, sealed for it.
+    KeyShare {
+        /// What the key is for.
+        purpose: Purpose,
+        /// The epoch of the key.
+        epoch: u64,
+        /// The share.
+        sealed: Vec<u8>,
     },
     /// Whether this node shows and uses a delegation root of its own choice.
     AcceptRoot {
@@ -260,6 +300,8 @@ pub enum Why {
     CatchUp,
     /// The self-healing loop looks at its links again.
     Healing,
-    /// The committee log goes on.
+    /// The committee log goes on, or the work of this node's seat.
     Committee,
+    /// An own act waits for its ticket or for others' words.
+    Proposal,
 }

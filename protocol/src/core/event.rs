@@ -108,6 +108,38 @@ pub enum Event {
         /// Mesh time as of it.
         time: Wall,
     },
+    /// The committee has made its keys.
+    KeysMade {
+        /// Their epoch.
+        epoch: u64,
+        /// How many seats' shares are known to everybody, as they did not answer in time.
+        revealed: u32,
+    },
+    /// This node's seat has no share of a key.
+    ShareLost {
+        /// The epoch of the key.
+        epoch: u64,
+        /// Why.
+        why: String,
+    },
+    /// An own act has come further, or has ended.
+    Proposed {
+        /// The act, by its digest.
+        act: ContentId,
+        /// How far it is, in words.
+        stage: String,
+        /// Its record, once it is written.
+        record: Option<ContentId>,
+    },
+    /// This node was drawn to co-sign, and a person is to decide.
+    CosignAsked {
+        /// The act, by its digest.
+        act: ContentId,
+        /// The agent.
+        agent: PublicKey,
+        /// What would change, in words.
+        change: String,
+    },
     /// Authoring is open: the own chain's head is known.
     Ready {
         /// How many peers vouched for the head.

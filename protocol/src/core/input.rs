@@ -7,8 +7,9 @@ use super::{
     ids::{CommandId, JobId, MessageId, RequestId, RequestToken},
     job::Verdict,
     reject::RejectReason,
+    secret::SecretDone,
 };
-use crate::wire::{LogHead, Record, Request, Response, SeatMessage, Unverified, Verified};
+use crate::wire::{LogHead, Record, Request, Response, Said, SeatMessage, Unverified, Verified};
 
 /// Something that happened, handed to [`crate::Peer::handle`].
 #[derive(Clone, Debug)]
@@ -91,6 +92,20 @@ pub enum Input {
         id: JobId,
         /// The statement, from [`crate::wire::SeatDraft::sign`].
         message: Verified<SeatMessage>,
+    },
+    /// What came of something done with the node's secrets.
+    SecretDone {
+        /// The job.
+        id: JobId,
+        /// From [`super::secret::SecretTask::run`].
+        done: SecretDone,
+    },
+    /// A word about an act is signed.
+    WordSigned {
+        /// The job.
+        id: JobId,
+        /// The word, from [`Said::sign`].
+        said: Said,
     },
     /// Everything in a persist effect is on disk.
     Persisted {

@@ -8,10 +8,15 @@ use std::sync::Arc;
 use x0_crypto::{
     ContentId,
     capability::{Capability, CapabilityError, Refusal, RootKey, Token, Use},
+    committee::{CombineError, GroupKey, PartialSignature, Seat, ThresholdSignature},
 };
 
 use super::reject::RejectReason;
-use crate::wire::{Decided, LogHead, Record, SeatMessage, Unverified, Verified};
+use crate::{
+    anti_meave::warrants::{Proven, Question as WarrantsQuestion},
+    spine::committee::Question as CertificateQuestion,
+    wire::{Admission, Decided, Entry, LogHead, Record, SeatMessage, Unverified, Verified},
+};
 
 /// A check to be run outside the peer's own turn.
 #[derive(Clone, Debug)]
@@ -29,6 +34,33 @@ pub enum Job {
     },
     /// Checks every signature in blocks of the committee log.
     Blocks(Vec<Unverified<Decided>>),
+    /// Checks the signatures of those who are not seats in something offered to the committee.
+    Entry {
+        /// The mesh it belongs to.
+        mesh: ContentId,
+        /// The entry.
+        entry: Box<Unverified<Entry>>,
+    },
+    /// Combines parts into the committee's signature, and checks it.
+    Combine {
+        /// The committee's key.
+        group: Box<GroupKey>,
+        /// What is signed.
+        message: Vec<u8>,
+        /// The parts.
+        parts: Vec<(Seat, PartialSignature)>,
+    },
+    /// Checks a certificate of the committee.
+    Certificate(Box<CertificateQuestion>),
+    /// Checks the warrants of an act.
+    Warrants(Box<WarrantsQuestion>),
+    /// Checks an act that somebody asks a word about, and its warrants.
+    Consent {
+        /// The act.
+        admission: Box<Unverified<Admission>>,
+        /// Its warrants.
+        warrants: Box<WarrantsQuestion>,
+    },
     /// Verifies a token the local user hands in.
     Token {
         /// The token.
@@ -55,6 +87,11 @@ pub(crate) enum Finding {
     Head(Result<LogHead, RejectReason>),
     Seat(Box<Result<Verified<SeatMessage>, RejectReason>>),
     Blocks(Vec<Result<Verified<Decided>, RejectReason>>),
+    Entry(Box<Result<Verified<Entry>, RejectReason>>),
+    Combined(Result<ThresholdSignature, CombineError>),
+    Certificate(bool),
+    Warrants(Box<Result<Proven, String>>),
+    Consent(Box<Result<(Verified<Admission>, Proven), String>>),
     Token(Result<Arc<Capability>, CapabilityError>),
     Authorize(Result<(), Refusal>),
 }
@@ -75,11 +112,40 @@ impl Job {
                     .map(Unverified::<Decided>::verify)
                     .collect(),
             ),
+            Self::Entry { mesh, entry } => Finding::Entry(Box::new(entry.verify(&mesh))),
+            Self::Combine {
+                group,
+                message,
+                parts,
+            } => Finding::Combined(group.combine(&message, &parts)),
+            Self::Certificate(question) => Finding::Certificate(question.holds()),
+            Self::Warrants(question) => Finding::Warrants(Box::new(question.check())),
+            Self::Consent {
+                admission,
+                warrants,
+            } => Finding::Consent(Box::new(check_consent(*admission, &warrants))),
             Self::Token { token, root } => Finding::Token(token.verify(&root).map(Arc::new)),
             Self::Authorize { capability, usage } => {
                 Finding::Authorize(capability.authorize(&usage))
             }
         })
+    }
+
+    /// Names a question about the mesh that many peers ask alike, so that a driver of many may answer it once.
+    pub fn name(&self) -> Option<ContentId> {
+        match self {
+            Self::Certificate(question) => Some(question.name()),
+            Self::Warrants(question) => Some(question.name()),
+            Self::Records(_)
+            | Self::Head(_)
+            | Self::Seat { .. }
+            | Self::Blocks(_)
+            | Self::Entry { .. }
+            | Self::Combine { .. }
+            | Self::Consent { .. }
+            | Self::Token { .. }
+            | Self::Authorize { .. } => None,
+        }
     }
 
     /// Joins the verdicts of single-record jobs into the verdict of one job over all of them.
@@ -93,10 +159,24 @@ impl Job {
                 Finding::Head(_)
                 | Finding::Seat(_)
                 | Finding::Blocks(_)
+                | Finding::Entry(_)
+                | Finding::Combined(_)
+                | Finding::Certificate(_)
+                | Finding::Warrants(_)
+                | Finding::Consent(_)
                 | Finding::Token(_)
                 | Finding::Authorize(_) => {}
             }
         }
         Verdict(Finding::Records(all))
     }
+}
+
+fn check_consent(
+    admission: Unverified<Admission>,
+    warrants: &WarrantsQuestion,
+) -> Result<(Verified<Admission>, Proven), String> {
+    let proven = warrants.check()?;
+    let verified = admission.verify(&warrants.mesh);
+    Ok((verified.map_err(|reason| reason.to_string())?, proven))
 }

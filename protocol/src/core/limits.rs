@@ -111,3 +111,30 @@ pub const DEALER_LOG_BYTES_MAX: usize = 16 * 1024;
 
 /// Most entries in a block.
 pub const BLOCK_ENTRIES_MAX: usize = 256;
+
+/// Most changes of the list of members in one entry of a block: about 150 bytes each.
+pub const MEMBER_CHANGES_MAX: usize = 256;
+
+/// Longest warrant of an act, bytes: a draw that looked at [`DRAW_TRIES_MAX`] places in a mesh of a million.
+pub const WARRANT_BYTES_MAX: usize = 64 * 1024;
+
+/// Most places that are looked at in one draw; then nobody more is found, and another round must draw.
+pub const DRAW_TRIES_MAX: usize = 64;
+
+/// Most parts of signatures, signatures or warrants in one message.
+pub const PARTS_MAX: usize = 64;
+
+/// Things the seats have signed together that a seat keeps to hand on.
+pub const SIGNED_KEPT_MAX: usize = 1_024;
+
+/// Acts whose admission or refusal a seat remembers.
+pub const ADMISSIONS_KEPT_MAX: usize = 1_024;
+
+/// Most bytes of the entries in a block: leaves room for readings of clocks and framing.
+pub const BLOCK_ENTRIES_BYTES_MAX: usize = BLOCK_BYTES_MAX - 32 * 1024;
+
+/// Most requests to agree or co-sign that a node keeps.
+pub const CONSENTS_MAX: usize = 256;
+
+/// Most own acts on their way at a time.
+pub const PROPOSALS_KEPT_MAX: usize = 64;

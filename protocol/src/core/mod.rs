@@ -10,4 +10,5 @@ pub mod job;
 pub mod limits;
 pub mod reject;
 pub mod rng;
+pub mod secret;
 pub mod time;

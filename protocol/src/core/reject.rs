@@ -92,6 +92,48 @@ pub enum ActRefusal {
         /// Nodes an act may touch with a token alone.
         allowed: u32,
     },
+    /// The committee has made no keys yet, or they are not known here.
+    #[error(
+        "the committee's keys are not known here yet, so no ticket can be checked: its seats make them once they are \
+         linked; `x0 status` tells how far they are"
+    )]
+    NoKeys,
+    /// The ticket, draw or a signature does not hold.
+    #[error("the act is not admitted: {0}")]
+    BadWarrants(String),
+    /// The ticket's time is over.
+    #[error("the act's ticket has expired: propose it again")]
+    TicketExpired,
+    /// Too few targets agree.
+    #[error("{agreed} of {needed} targets agree")]
+    TooFewAgree {
+        /// How many do.
+        agreed: u32,
+        /// How many must.
+        needed: u32,
+    },
+    /// Too few drawn co-signers have signed.
+    #[error(
+        "{signed} of {needed} drawn co-signers have signed; it reaches {reach} of {members} members"
+    )]
+    TooFewCosigned {
+        /// How many have.
+        signed: u32,
+        /// How many must.
+        needed: u32,
+        /// Nodes that the act counts as.
+        reach: u32,
+        /// Members that count.
+        members: u32,
+    },
+    /// A network act needs a vote.
+    #[error(
+        "the act touches {nodes} nodes: beyond 100 an act needs a vote, and this version holds none yet"
+    )]
+    NeedsVote {
+        /// How many it touches.
+        nodes: u32,
+    },
     /// The act expired before it arrived, or lives longer than an act may.
     #[error("the act's life is over or longer than allowed")]
     Expired,

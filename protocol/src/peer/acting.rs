@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use x0_crypto::capability::{Capability, Refusal};
+use x0_crypto::capability::{Capability, Refusal, Use};
 
 use super::{AfterPersist, Asked, Peer, Purpose, Waiting, commands::Proposal, refuse};
 use crate::{
     anti_meave::{
-        Approved, Pending,
+        Admittance, Approved, Pending,
         acts::{judge, judge_local},
+        warrants::{Proven, Question},
     },
     core::{
         command::{CommandError, Reply},
@@ -23,7 +24,7 @@ use crate::{
         time::Now,
     },
     spine::audit::What,
-    wire::{Body, Change, Outcome, Policy, PolicyName, Record, Request, Verified},
+    wire::{Body, Change, Outcome, Policy, PolicyName, Record, Request, Verified, Warrants},
 };
 
 /// Most targets that tell the proposer their outcome when there is no link to it.
@@ -54,14 +55,75 @@ impl Peer {
         } else {
             judge(self.bench(now), agent, act, written, &capability)
         };
-        match judged {
-            Ok(usage) => {
-                let pending = Pending {
-                    change: act.change.clone(),
-                    capability,
-                    usage,
-                };
-                self.authorize(pending, Purpose::Act(record), out);
+        let pending = judged.map(|usage| Pending {
+            change: act.change.clone(),
+            capability,
+            usage,
+        });
+        match (pending, self.has_committee()) {
+            (Ok(pending), false) => {
+                self.authorize(pending, Admittance::TokenAlone, Purpose::Act(record), out);
+            }
+            (Ok(_), true) => self.check_warrants(now, record, out),
+            (Err(refusal), _) => self.on_refused(now, &refusal, Purpose::Act(record), None, out),
+        }
+    }
+
+    /// Has the warrants of an act checked, which a mesh with a committee asks for.
+    fn check_warrants(&mut self, now: Now, record: Verified<Record>, out: &mut Outbox) {
+        let Body::Act(act) = record.value().body() else {
+            return;
+        };
+        let agent = record.value().author();
+        let warrants = Warrants::of(act).unwrap_or_default();
+        let Some(keys) = self.trust.keys().copied() else {
+            return self.on_refused(now, &ActRefusal::NoKeys, Purpose::Act(record), None, out);
+        };
+        let question = Question {
+            mesh: self.directory.mesh(),
+            act: act.digest(&agent),
+            agent,
+            warrants,
+            keys,
+        };
+        let id = self.job(Waiting::Warrants(record));
+        let job = Job::Warrants(Box::new(question));
+        out.push(Effect::Check { id, job });
+    }
+
+    pub(super) fn on_warrants_checked(
+        &mut self,
+        now: Now,
+        record: Verified<Record>,
+        checked: Result<Proven, String>,
+        out: &mut Outbox,
+    ) {
+        let (Body::Act(act), Some(capability)) = (record.value().body(), record.capability())
+        else {
+            return;
+        };
+        let (agent, written) = (record.value().author(), record.value().header().time);
+        let pending = checked.map_err(ActRefusal::BadWarrants).and_then(|proven| {
+            let signed = proven.suffices(&self.directory, act, &agent, self.mesh_time(now))?;
+            let usage = judge(self.bench(now), agent, act, written, capability)?;
+            let pending = Pending {
+                change: act.change.clone(),
+                capability: capability.clone(),
+                usage: Use {
+                    peer_signatures: signed,
+                    ..usage
+                },
+            };
+            let admittance = Admittance::Warrants {
+                proven: Box::new(proven),
+                act: Box::new(act.clone()),
+                agent,
+            };
+            Ok((pending, admittance))
+        });
+        match pending {
+            Ok((pending, admittance)) => {
+                self.authorize(pending, admittance, Purpose::Act(record), out);
             }
             Err(refusal) => self.on_refused(now, &refusal, Purpose::Act(record), None, out),
         }
@@ -106,6 +168,7 @@ impl Peer {
                     capability,
                     usage,
                 },
+                Admittance::Own,
                 purpose,
                 out,
             ),
@@ -123,24 +186,41 @@ impl Peer {
         let command = proposal.command;
         let agent = self.config.key;
         match judge(self.bench(now), agent, &proposal.act, now.wall, &capability) {
-            Ok(usage) => {
+            Ok(mut usage) => {
                 let change = proposal.act.change.clone();
                 self.proposals.insert(command, proposal.act);
+                // What an act needs beyond its token is collected after this, and counted by its targets.
+                let admittance = if self.has_committee() {
+                    usage.peer_signatures = u8::MAX;
+                    Admittance::Own
+                } else {
+                    Admittance::TokenAlone
+                };
                 let pending = Pending {
                     change,
                     capability,
                     usage,
                 };
-                self.authorize(pending, Purpose::Propose { command }, out);
+                self.authorize(pending, admittance, Purpose::Propose { command }, out);
             }
             Err(refusal) => refuse(command, CommandError::Act(refusal), out),
         }
     }
 
-    fn authorize(&mut self, pending: Pending, purpose: Purpose, out: &mut Outbox) {
+    pub(super) fn authorize(
+        &mut self,
+        pending: Pending,
+        admittance: Admittance,
+        purpose: Purpose,
+        out: &mut Outbox,
+    ) {
         let capability = pending.capability.clone();
         let usage = pending.usage.clone();
-        let id = self.job(Waiting::Authorize { pending, purpose });
+        let id = self.job(Waiting::Authorize {
+            pending,
+            admittance,
+            purpose,
+        });
         out.push(Effect::Check {
             id,
             job: Job::Authorize { capability, usage },
@@ -151,17 +231,24 @@ impl Peer {
         &mut self,
         now: Now,
         pending: Pending,
-        answer: Result<(), Refusal>,
+        (admittance, answer): (Admittance, Result<(), Refusal>),
         purpose: Purpose,
         out: &mut Outbox,
     ) {
         let change = pending.change.clone();
-        match (pending.approve(&self.directory, answer), purpose) {
+        let approved = pending.approve(self.bench(now), &admittance, answer);
+        match (approved, purpose) {
             (Ok(_), Purpose::Propose { command }) => {
-                if let Some(act) = self.proposals.remove(&command) {
+                let Some(act) = self.proposals.remove(&command) else {
+                    return;
+                };
+                if self.has_committee() {
+                    self.begin_proposal(command, act, out);
+                } else {
                     self.write(now, Body::Act(act), Some(command), out);
                 }
             }
+            (Ok(_), Purpose::Consent { act, cosign }) => self.on_consent_allowed(act, cosign, out),
             (Ok(approved), purpose) => self.carry_out(now, approved, purpose, out),
             (Err(refusal), purpose) => {
                 self.on_refused(now, &refusal, purpose, Some(&change), out);
@@ -208,7 +295,7 @@ impl Peer {
                     },
                 ));
             }
-            Purpose::Propose { .. } => {}
+            Purpose::Propose { .. } | Purpose::Consent { .. } => {}
         }
         if let Some((policy, version, value)) = policy_step(change.value()) {
             if let Ok(known) = policy.as_str().parse() {
@@ -260,7 +347,7 @@ impl Peer {
         }
         let act = match &purpose {
             Purpose::Act(record) => Some(record.value().id()),
-            Purpose::Local { .. } | Purpose::Propose { .. } => None,
+            Purpose::Local { .. } | Purpose::Propose { .. } | Purpose::Consent { .. } => None,
         };
         match &result {
             Ok(()) => out.push(Effect::Notify(Event::Executed { act, change: words })),
@@ -283,7 +370,9 @@ impl Peer {
                 let reply = result.map(|()| Reply::Done).map_err(CommandError::Failed);
                 out.push(Effect::Reply { id, reply });
             }
-            Purpose::Local { command: None, .. } | Purpose::Propose { .. } => {}
+            Purpose::Local { command: None, .. }
+            | Purpose::Propose { .. }
+            | Purpose::Consent { .. } => {}
         }
     }
 
@@ -340,6 +429,9 @@ impl Peer {
                 self.proposals.remove(&command);
                 refuse(command, CommandError::Act(refusal.clone()), out);
             }
+            Purpose::Consent { act, cosign } => {
+                self.refuse_consent(&act, cosign, refusal.to_string());
+            }
         }
     }
 
@@ -371,7 +463,7 @@ fn policy_step(change: &Change) -> Option<(PolicyName, u64, u64)> {
     }
 }
 
-fn shorten(why: &str) -> String {
+pub(super) fn shorten(why: &str) -> String {
     let end = why.floor_char_boundary(REASON_BYTES_MAX);
     why[..end].to_owned()
 }

@@ -45,6 +45,9 @@ impl Peer {
                 ))
             }
             Command::Acts => Ok(Reply::Acts(self.acts.view(&self.policies))),
+            Command::Proposals => Ok(Reply::Proposals(self.own_acts.view(&self.directory))),
+            Command::Consents => Ok(Reply::Consents(self.consent_views())),
+            Command::Cosign { act, approve } => return self.cosign(id, act, approve, out),
             Command::Policies => Ok(Reply::Policies(self.policies.view())),
             Command::AuditHeads => Ok(Reply::AuditHeads(self.audit_heads())),
             Command::CatchUp => {
@@ -264,6 +267,7 @@ impl Peer {
             token_reach: self.directory.token_reach(),
             seats: (seats, self.directory.removal_quorum()),
             committee: self.committee_status(now),
+            trust: self.trust_status(now),
             member: self.directory.is_active(&self.config.key),
             last_repair: self.healing.last_repair(),
         }

@@ -16,10 +16,10 @@ use crate::{
         reject::RejectReason,
         time::Now,
     },
-    spine::{audit::What, delivery::Placed, directory},
+    spine::{audit::What, committee::Seats, delivery::Placed, directory},
     wire::{
-        Body, Kind, Merge, Record, Refused, Response, Topic, Unverified, Verified, VersionRange,
-        Welcome,
+        Body, Certificate, KeysNamed, Kind, Merge, Record, Refused, Response, Statement, Topic,
+        Unverified, Verified, VersionRange, Welcome,
     },
 };
 
@@ -76,6 +76,8 @@ fn acts_in(writes: &[Write]) -> Vec<Verified<Record>> {
         | Write::Witnessed(_)
         | Write::Journal { .. }
         | Write::Block { .. }
+        | Write::Dealing { .. }
+        | Write::KeyShare { .. }
         | Write::AcceptRoot { .. } => None,
     });
     acts.filter(|record| matches!(record.value().body(), Body::Act(_)))
@@ -214,6 +216,8 @@ impl Peer {
             | Write::Witnessed(_)
             | Write::Journal { .. }
             | Write::Block { .. }
+            | Write::Dealing { .. }
+            | Write::KeyShare { .. }
             | Write::AcceptRoot { .. } => None,
         });
         records.collect()
@@ -319,6 +323,8 @@ impl Peer {
             | Body::Capability(_)
             | Body::Revocation(_)
             | Body::Act(_)
+            | Body::Keys(_)
+            | Body::Checkpoint(_)
             | Body::Unknown(..) => {}
         }
         let member = self
@@ -332,7 +338,52 @@ impl Peer {
         if let Body::Capability(_) = value.body() {
             self.capabilities.learn(record);
         }
+        if let Body::Keys(named) = value.body() {
+            self.name_keys(named)?;
+        }
+        if let Body::Checkpoint(certificate) = value.body() {
+            self.check_certificate(certificate, out)?;
+        }
         Ok(())
+    }
+
+    /// Takes the committee's keys from the block that names them.
+    fn name_keys(&mut self, named: &KeysNamed) -> Result<(), RejectReason> {
+        let seats = Seats::new(self.directory.genesis().seats.clone());
+        let mesh = self.directory.mesh();
+        let is_named = seats.is_some_and(|seats| self.trust.name_keys(&mesh, &seats, named));
+        is_named.then_some(()).ok_or(RejectReason::NotEntitled(
+            "a quorum of the genesis' seats names the committee's keys",
+        ))
+    }
+
+    /// Has a certificate checked; it counts from then on. One whose key is not known yet waits for it.
+    fn check_certificate(
+        &mut self,
+        certificate: &Certificate,
+        out: &mut Outbox,
+    ) -> Result<(), RejectReason> {
+        let mesh = self.directory.mesh();
+        let Some(question) = self.trust.question(&mesh, certificate) else {
+            let known = self.trust.keys().map(|keys| keys.epoch);
+            return match known {
+                Some(epoch) if certificate.epoch < epoch => Ok(()),
+                Some(_) | None => Err(RejectReason::Missing(mesh)),
+            };
+        };
+        let id = self.job(Waiting::Certificate(Box::new(*certificate)));
+        let job = Job::Certificate(Box::new(question));
+        out.push(Effect::Check { id, job });
+        Ok(())
+    }
+
+    /// Takes up the newest of the checkpoints read back at a start, if its certificate holds.
+    pub(super) fn recall_checkpoint(&mut self, now: Now, newest: Option<Certificate>) {
+        let Some(certificate) = newest else { return };
+        let question = self.trust.question(&self.directory.mesh(), &certificate);
+        if question.is_some_and(|question| question.holds()) {
+            self.trust.take(&certificate.statement, now.mono);
+        }
     }
 
     fn on_directory_change(&mut self, now: Now, change: directory::Change, out: &mut Outbox) {
@@ -343,6 +394,9 @@ impl Peer {
             directory::Change::Replaced { joined, gone } => (Some(joined), Some(gone)),
         };
         let own = self.config.key;
+        for member in joined.into_iter().chain(gone) {
+            self.see_member(now, member);
+        }
         if let Some(member) = joined {
             out.push(Effect::Notify(Event::Joined { member }));
             if member != own {
@@ -462,7 +516,20 @@ impl Peer {
         if self.index.contains(&record.value().id()) {
             return true;
         }
-        let taken = self.take_effect(Now::default(), record, silent).is_ok();
+        let taken = match record.value().body() {
+            Body::Checkpoint(_) => true,
+            Body::Genesis(_)
+            | Body::Invite(_)
+            | Body::Join(_)
+            | Body::Leave(_)
+            | Body::Removal(_)
+            | Body::Merge(_)
+            | Body::Capability(_)
+            | Body::Revocation(_)
+            | Body::Act(_)
+            | Body::Keys(_)
+            | Body::Unknown(..) => self.take_effect(Now::default(), record, silent).is_ok(),
+        };
         if taken {
             self.index.insert(record.value());
             match record.value().body() {
@@ -478,10 +545,37 @@ impl Peer {
                 | Body::Removal(_)
                 | Body::Capability(_)
                 | Body::Revocation(_)
+                | Body::Keys(_)
+                | Body::Checkpoint(_)
                 | Body::Unknown(..) => {}
             }
         }
         silent.drain();
         taken
     }
+}
+
+/// Finds the newest checkpoint among records.
+pub(super) fn newest_checkpoint(records: &[Verified<Record>]) -> Option<Certificate> {
+    let certificates = records
+        .iter()
+        .filter_map(|record| match record.value().body() {
+            Body::Checkpoint(certificate) => match certificate.statement {
+                Statement::Checkpoint(checkpoint) => Some((checkpoint.height, **certificate)),
+                Statement::Ticket(_) => None,
+            },
+            Body::Genesis(_)
+            | Body::Invite(_)
+            | Body::Join(_)
+            | Body::Leave(_)
+            | Body::Removal(_)
+            | Body::Merge(_)
+            | Body::Capability(_)
+            | Body::Revocation(_)
+            | Body::Act(_)
+            | Body::Keys(_)
+            | Body::Unknown(..) => None,
+        });
+    let newest = certificates.max_by_key(|(height, _)| *height);
+    newest.map(|(_, certificate)| certificate)
 }

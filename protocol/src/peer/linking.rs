@@ -178,12 +178,29 @@ impl Peer {
                 self.on_height_told(now, to, height, out);
             }
             (Asked::Blocks, Some(Response::Blocks(blocks))) => self.check_blocks(blocks, out),
+            (Asked::Dealing { ceremony, to }, Some(Response::Acknowledged(ack))) => {
+                self.on_acknowledged(now, &ceremony, to, *ack, out);
+            }
+            (Asked::Parts, Some(Response::Signed(signatures))) => {
+                self.on_signatures_told(now, &signatures, out);
+            }
+            (Asked::Admit { act, to }, Some(Response::Admitted(answer))) => {
+                self.on_admitted(act, to, answer, out);
+            }
+            (Asked::Consent { act, to, cosign }, Some(Response::Consent(answer))) => {
+                self.on_consented(now, (act, to, cosign), answer, out);
+            }
             (
                 Asked::Head { .. }
                 | Asked::Consistency(_)
                 | Asked::Outcome
                 | Asked::Seat { .. }
-                | Asked::Blocks,
+                | Asked::Blocks
+                | Asked::Dealing { .. }
+                | Asked::Parts
+                | Asked::Told
+                | Asked::Admit { .. }
+                | Asked::Consent { .. },
                 _,
             ) => {}
         }

@@ -2,8 +2,8 @@
 //!
 //! The parts never call each other. What comes in is decided in the file named for it: `ingest`
 //! (records), `linking` (links, greetings, catch-up), `requests` (what other peers ask), `acting`
-//! (acts, local changes, healing), `writing` (records of our own), `seat` (the committee log), `commands` (the
-//! local user).
+//! (acts, local changes, healing), `proposing` (own acts on their way), `consenting` (others' acts that want a word
+//! of this node), `writing` (records of our own), `seat` (the committee), `commands` (the local user).
 //! This file holds the state, the way in and the timers.
 //!
 //! A peer is in one of two conditions. Until it is *ready* it does not write records, because it may
@@ -12,8 +12,10 @@
 
 mod acting;
 mod commands;
+mod consenting;
 mod ingest;
 mod linking;
+mod proposing;
 mod requests;
 mod seat;
 mod writing;
@@ -28,9 +30,16 @@ use x0_crypto::{
     capability::{Capability, RootKey},
 };
 
-use self::{ingest::Origin, writing::Wanted};
+use self::{
+    ingest::{Origin, newest_checkpoint},
+    seat::Seat,
+    writing::Wanted,
+};
 use crate::{
-    anti_meave::{Acts, Approved, Capabilities, Pending, Policies, acts::Bench},
+    anti_meave::{
+        Acts, Admittance, Approved, Capabilities, Consents, CosignPolicy, Pending, Policies,
+        Proposals, acts::Bench,
+    },
     core::{
         command::CommandError,
         effect::{Deadline, Effect, Outbox, Why, Write},
@@ -45,13 +54,16 @@ use crate::{
     },
     spine::{
         audit::{AuditLog, Entry, What},
-        committee::{CommitteeLog, StoredLog, Tip},
+        committee::{SecretFor, StoredLog, StoredWork, Tip, Trust},
         delivery::{CatchUp, Index, Orphans, Sessions},
         directory::{Directory, SharedOverlays},
         healing::Healing,
         links::Links,
     },
-    wire::{Act, Body, Change, LogHead, Outcome, PolicyName, Record, SeatDraft, Verified},
+    wire::{
+        Act, Body, Certificate, Change, Draw, LogHead, Outcome, PolicyName, Record, SeatDraft,
+        Verified,
+    },
 };
 
 /// What a peer is given at its start and never changes.
@@ -74,6 +86,8 @@ pub struct PeerConfig {
     pub seed: [u8; 32],
     /// Whether the chain is new, so that no other peer can know a later head of it.
     pub fresh: bool,
+    /// What the node does when it is drawn to co-sign.
+    pub cosign: CosignPolicy,
 }
 
 /// What a peer left in its store, read back at a start.
@@ -93,6 +107,8 @@ pub struct Stored {
     pub roots: Vec<RootKey>,
     /// The committee log, if this node has a seat.
     pub committee: StoredLog,
+    /// What the seat has kept of its work.
+    pub work: StoredWork,
 }
 
 /// What of its configuration a peer needs for good.
@@ -101,6 +117,7 @@ struct Settled {
     root: RootKey,
     genesis: Verified<Record>,
     healing: Option<Arc<Capability>>,
+    cosign: CosignPolicy,
 }
 
 /// A participant of a mesh: everything it knows and does.
@@ -128,8 +145,11 @@ pub struct Peer {
     proposals: InFlight<CommandId, Act>,
     own_join: Option<Verified<Record>>,
     introducers: Vec<PublicKey>,
+    trust: Trust,
+    own_acts: Proposals,
+    consents: Consents,
     /// Only a peer with a seat keeps the committee log.
-    committee: Option<Box<CommitteeLog>>,
+    committee: Option<Box<Seat>>,
 }
 
 /// How far the peer knows its own chain.
@@ -147,16 +167,41 @@ struct Chain {
 enum Waiting {
     Records(Origin),
     Head,
-    LocalToken { change: Change, command: CommandId },
+    LocalToken {
+        change: Change,
+        command: CommandId,
+    },
     ProposalToken(Box<commands::Proposal>),
-    Authorize { pending: Pending, purpose: Purpose },
+    Authorize {
+        pending: Pending,
+        admittance: Admittance,
+        purpose: Purpose,
+    },
     Sign(Option<CommandId>),
     SignHead,
     Seat,
     SignSeat,
     Blocks,
+    Offered,
+    Combine(ContentId),
+    Secret(Box<SecretFor>),
+    Certificate(Box<Certificate>),
+    Warrants(Verified<Record>),
+    Admitted {
+        act: ContentId,
+        ticket: Box<Certificate>,
+        draw: Option<Box<Draw>>,
+    },
+    Consent {
+        act: ContentId,
+        cosign: bool,
+    },
+    SignWord(WordFor),
     Persist(AfterPersist),
-    Execute { words: String, purpose: Purpose },
+    Execute {
+        words: String,
+        purpose: Purpose,
+    },
 }
 
 /// What an authorization or execution is for.
@@ -170,6 +215,17 @@ enum Purpose {
     Propose {
         command: CommandId,
     },
+    Consent {
+        act: ContentId,
+        cosign: bool,
+    },
+}
+
+/// What a word about an act is signed for.
+enum WordFor {
+    Ask { command: CommandId, act: Box<Act> },
+    Pass,
+    Consent { cosign: bool },
 }
 
 /// What waits for a write to be safe.
@@ -190,16 +246,39 @@ enum AfterPersist {
 
 /// What a request to another peer was for.
 enum Asked {
-    Hello { to: PublicKey, with_join: bool },
+    Hello {
+        to: PublicKey,
+        with_join: bool,
+    },
     Reconcile,
     Fetch,
     Push,
     HeadOf,
-    Head { to: PublicKey, size: u64 },
+    Head {
+        to: PublicKey,
+        size: u64,
+    },
     Consistency(LogHead),
     Outcome,
-    Seat { to: PublicKey },
+    Seat {
+        to: PublicKey,
+    },
     Blocks,
+    Dealing {
+        ceremony: ContentId,
+        to: PublicKey,
+    },
+    Parts,
+    Told,
+    Admit {
+        act: ContentId,
+        to: PublicKey,
+    },
+    Consent {
+        act: ContentId,
+        to: PublicKey,
+        cosign: bool,
+    },
 }
 
 impl Peer {
@@ -218,6 +297,7 @@ impl Peer {
             healing,
             seed,
             fresh,
+            cosign,
         } = config;
         let record = founding.value();
         let Body::Genesis(genesis) = record.body() else {
@@ -260,17 +340,23 @@ impl Peer {
             proposals: InFlight::default(),
             own_join: None,
             introducers,
+            trust: Trust::default(),
+            own_acts: Proposals::default(),
+            consents: Consents::default(),
             committee: None,
             config: Settled {
                 key,
                 root,
                 genesis: founding,
                 healing,
+                cosign,
             },
         };
+        let newest = newest_checkpoint(&stored.records);
         peer.recall(stored.records, stored.policies, stored.roots, &stored.audit);
+        peer.recall_checkpoint(now, newest);
         peer.start(now, fresh, is_certified, out);
-        peer.take_seat(now, stored.committee, out);
+        peer.take_seat(now, (stored.committee, stored.work), out);
         peer
     }
 
@@ -308,6 +394,8 @@ impl Peer {
             Input::Signed { id, result } => self.on_signed(now, id, result, out),
             Input::HeadSigned { id, head } => self.on_head_signed(id, &head, out),
             Input::SeatSigned { id, message } => self.on_seat_signed(now, id, message, out),
+            Input::SecretDone { id, done } => self.on_secret_done(now, id, done, out),
+            Input::WordSigned { id, said } => self.on_word_signed(now, id, said, out),
             Input::Persisted { id } => self.on_persisted(now, id, out),
             Input::Executed { id, result } => self.on_executed(now, id, result, out),
             Input::Wake => {}
@@ -324,7 +412,11 @@ impl Peer {
             due(self.audit.tell_at(), Why::HeadGossip),
             due(self.catch_up_at, Why::CatchUp),
             due(self.healing.look_at(), Why::Healing),
-            due(self.committee.as_ref().map(|log| log.due()), Why::Committee),
+            due(
+                self.committee.as_ref().map(|seat| seat.due()),
+                Why::Committee,
+            ),
+            due(self.own_acts.due(), Why::Proposal),
         ]
         .into_iter()
         .flatten()
@@ -386,6 +478,7 @@ impl Peer {
         self.heal(now, out);
         self.run_catch_up(now, out);
         self.run_committee(now, out);
+        self.run_proposals(now, out);
     }
 
     fn start(&mut self, now: Now, fresh: bool, is_certified: bool, out: &mut Outbox) {
@@ -425,6 +518,7 @@ impl Peer {
             capabilities: &self.capabilities,
             policies: &self.policies,
             now,
+            time: self.mesh_time(now),
         }
     }
 
@@ -478,8 +572,32 @@ impl Peer {
                     );
                 }
             },
-            (Waiting::Authorize { pending, purpose }, Finding::Authorize(answer)) => {
-                self.on_authorized(now, pending, answer, purpose, out);
+            (
+                Waiting::Authorize {
+                    pending,
+                    admittance,
+                    purpose,
+                },
+                Finding::Authorize(answer),
+            ) => self.on_authorized(now, pending, (admittance, answer), purpose, out),
+            (Waiting::Offered, Finding::Entry(entry)) => self.on_entry_checked(now, *entry, out),
+            (Waiting::Combine(subject), Finding::Combined(result)) => {
+                self.on_combined(now, subject, result, out);
+            }
+            (Waiting::Certificate(certificate), Finding::Certificate(holds)) => {
+                if holds {
+                    self.trust.take(&certificate.statement, now.mono);
+                }
+            }
+            (Waiting::Warrants(record), Finding::Warrants(checked)) => {
+                self.on_warrants_checked(now, record, *checked, out);
+            }
+            (Waiting::Admitted { act, ticket, draw }, Finding::Warrants(checked)) => {
+                let draw = draw.map(|draw| *draw);
+                self.on_admitted_checked(now, act, (*ticket, draw), *checked, out);
+            }
+            (Waiting::Consent { act, cosign }, Finding::Consent(checked)) => {
+                self.on_consent_checked(now, (act, cosign), *checked, out);
             }
             (_, _) => debug_assert!(false, "a driver answers a job with its own verdict"),
         }

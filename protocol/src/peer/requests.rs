@@ -87,6 +87,15 @@ impl Peer {
             }
             Request::Seat(message) => self.on_seat_message(from, token, message, out),
             Request::Blocks { from: height } => self.on_blocks_asked(from, token, height, out),
+            Request::Dealing { ceremony, dealing } => {
+                self.on_dealing(now, from, token, (ceremony, *dealing), out);
+            }
+            Request::Parts(parts) => self.on_parts(now, from, token, &parts, out),
+            Request::Offer(entry) => self.on_offered(from, token, entry, out),
+            Request::Admit(admission) => self.on_admit(from, token, *admission, out),
+            Request::Consent(consent) => {
+                self.on_consent_asked(now, from, token, *consent, out);
+            }
         }
     }
 

@@ -1,42 +1,190 @@
-//! The seat of this node: what the committee log is told, and what it wants done.
+//! The seat of this node: what the committee log and the seat's work are told, and what they want done.
 
-use x0_crypto::PublicKey;
+use std::collections::{BTreeMap, BTreeSet};
+
+use x0_crypto::{
+    ContentId, PublicKey,
+    committee::{Ack, CombineError, Purpose, SealedDealing, SignedLog, ThresholdSignature},
+};
 
 use super::{AfterPersist, Asked, Peer, Waiting, requests::respond};
 use crate::{
     core::{
-        command::CommitteeStatus,
+        command::{CommitteeStatus, TrustStatus},
         effect::{Effect, Outbox, Write},
         event::Event,
         ids::{JobId, RequestToken},
         job::Job,
         reject::RejectReason,
-        time::{Now, Wall},
+        secret::SecretDone,
+        time::{Millis, Mono, Now, Wall},
     },
-    spine::committee::{CommitteeLog, Seats, StoredLog, Todo, Weighed},
-    wire::{Decided, Refused, Request, Response, SeatDraft, SeatMessage, Unverified, Verified},
+    spine::committee::{
+        CommitteeLog, Decision, Duty, Seats, State, StoredLog, StoredWork, Taken, Todo, Trust,
+        Weighed, Work,
+    },
+    wire::{
+        Admission, Admitted, Body, Certificate, Decided, Entry, KeysNamed, MemberFacts, Refused,
+        Request, Response, SeatDraft, SeatMessage, SignaturePart, Statement, Subject, Unverified,
+        Verified,
+    },
 };
+
+/// Time after which the next seat in turn makes a certificate known, if the one before has not.
+const TURN: Millis = Millis::from_secs(3);
+
+/// What a node with a seat keeps.
+pub(super) struct Seat {
+    pub(super) log: CommitteeLog,
+    work: Work,
+    /// What is to be made known to the mesh, and when, if nobody has done so until then.
+    unpublished: Vec<(Mono, News)>,
+    told_epoch: u64,
+}
+
+/// Something to be made known to the mesh.
+enum News {
+    Keys(Box<KeysNamed>),
+    Checkpoint {
+        height: u64,
+        certificate: Box<Certificate>,
+    },
+}
+
+impl News {
+    fn is_known(&self, trust: &Trust) -> bool {
+        match self {
+            Self::Keys(named) => {
+                let epoch = named.keys().map(|keys| keys.epoch);
+                trust.keys().map(|keys| keys.epoch) >= epoch
+            }
+            Self::Checkpoint { height, .. } => trust
+                .checkpoint()
+                .is_some_and(|known| known.height >= *height),
+        }
+    }
+
+    fn into_body(self) -> Body {
+        match self {
+            Self::Keys(named) => Body::Keys(named),
+            Self::Checkpoint { certificate, .. } => Body::Checkpoint(certificate),
+        }
+    }
+}
+
+impl Seat {
+    /// Tells what became of an act; `None` if it was never asked for, or its ticket has lapsed.
+    pub(super) fn admitted(&mut self, mesh: &ContentId, act: &ContentId) -> Option<Admitted> {
+        let standing = self.log.state().standing(act)?;
+        let ticket = match standing.decision {
+            Decision::Refused { why } => {
+                let why = super::acting::shorten(&why);
+                return Some(Admitted::Refused { why });
+            }
+            Decision::Admitted(ticket) if ticket.expires <= self.log.tip().time => return None,
+            Decision::Admitted(ticket) => ticket,
+        };
+        let epoch = self.log.state().keys()?.epoch;
+        let statement = Statement::Ticket(ticket);
+        let subject = Subject::Statement(statement).id(mesh, epoch);
+        let Some(signature) = self.work.signature(&subject) else {
+            return Some(Admitted::Pending);
+        };
+        let draw = if standing.cosigners == 0 {
+            None
+        } else {
+            let round = self.work.round(ticket.round + 1);
+            round.and_then(|signature| self.log.state_mut().draw(act, signature))
+        };
+        Some(Admitted::Ticket {
+            ticket: Box::new(Certificate {
+                epoch,
+                statement,
+                signature,
+            }),
+            draw: draw.map(Box::new),
+        })
+    }
+
+    /// Returns when something is due.
+    pub(super) fn due(&self) -> Mono {
+        let published = self.unpublished.iter().map(|(at, _)| *at);
+        let due = published.chain(self.work.due());
+        due.fold(self.log.due(), Mono::min)
+    }
+}
 
 impl Peer {
     /// Takes up the committee log, if the genesis gives this node a seat of a committee.
-    pub(super) fn take_seat(&mut self, now: Now, stored: StoredLog, out: &mut Outbox) {
-        let Some(seats) = Seats::new(self.directory.genesis().seats.clone()) else {
+    pub(super) fn take_seat(
+        &mut self,
+        now: Now,
+        stored: (StoredLog, StoredWork),
+        out: &mut Outbox,
+    ) {
+        let genesis = self.directory.genesis();
+        let Some(seats) = Seats::new(genesis.seats.clone()) else {
             return;
         };
-        if !seats.contains(&self.config.key) {
+        let own = self.config.key;
+        if !seats.contains(&own) {
             return;
         }
-        let (log, todo) = CommitteeLog::new(
-            self.directory.mesh(),
-            seats,
-            self.config.key,
-            self.founded(),
-            stored,
-            now.mono,
-            self.clock(now),
-        );
-        self.committee = Some(Box::new(log));
-        self.do_seat_work(todo, out);
+        let (mesh, founded) = (self.directory.mesh(), self.founded());
+        let members = self.first_members();
+        let first = State::new(mesh, &seats, &genesis.parameters, founded, members);
+        let (log, work) = stored;
+        let clock = self.clock(now);
+        let (log, todo) =
+            CommitteeLog::new(mesh, (seats, own), founded, first, log, now.mono, clock);
+        let told_epoch = log.state().keys().map_or(0, |keys| keys.epoch);
+        self.committee = Some(Box::new(Seat {
+            log,
+            work: Work::new(own, work),
+            unpublished: Vec::new(),
+            told_epoch,
+        }));
+        self.see_all_members(now);
+        self.do_seat_work(now, todo, out);
+    }
+
+    /// Returns the members at the log's beginning: those of the certified state this node was given, else founders.
+    fn first_members(&self) -> BTreeMap<PublicKey, MemberFacts> {
+        let members = self.directory.first_members();
+        members
+            .filter_map(|member| Some((member.key, self.facts_of(&member.key)?)))
+            .collect()
+    }
+
+    fn facts_of(&self, key: &PublicKey) -> Option<MemberFacts> {
+        let member = self
+            .directory
+            .member(key)
+            .filter(|member| member.is_active())?;
+        Some(MemberFacts {
+            since: member.since,
+            subtree: self.directory.subtree_of(key),
+            region: member.region.clone(),
+            founder: member.invited_by.is_none(),
+        })
+    }
+
+    /// Tells the log what this node knows of all members.
+    fn see_all_members(&mut self, now: Now) {
+        let Some(seat) = &self.committee else { return };
+        let known = self.directory.members().map(|member| member.key);
+        let keys: BTreeSet<_> = known.chain(seat.log.state().members().copied()).collect();
+        for key in keys {
+            self.see_member(now, key);
+        }
+    }
+
+    /// Tells the log what this node knows of a member now.
+    pub(super) fn see_member(&mut self, now: Now, key: PublicKey) {
+        let facts = self.committee.as_ref().and_then(|_| self.facts_of(&key));
+        if let Some(seat) = &mut self.committee {
+            seat.log.see(key, facts, now.mono);
+        }
     }
 
     pub(super) fn on_seat_message(
@@ -46,11 +194,7 @@ impl Peer {
         message: Box<Unverified<SeatMessage>>,
         out: &mut Outbox,
     ) {
-        let Some(log) = self
-            .committee
-            .as_ref()
-            .filter(|log| log.seats().contains(&from))
-        else {
+        let Some(log) = self.log_for(&from) else {
             return respond(token, Response::Refused(Refused::NoAnswer), out);
         };
         let height = log.tip().height;
@@ -78,8 +222,7 @@ impl Peer {
         height: u64,
         out: &mut Outbox,
     ) {
-        let log = self.committee.as_ref();
-        if log.is_none_or(|log| !log.seats().contains(&from)) {
+        if self.log_for(&from).is_none() {
             return respond(token, Response::Refused(Refused::NoAnswer), out);
         }
         out.push(Effect::RespondBlocks {
@@ -95,11 +238,11 @@ impl Peer {
         out: &mut Outbox,
     ) {
         let clock = self.clock(now);
-        let (Some(log), Ok(message)) = (&mut self.committee, message) else {
+        let (Some(seat), Ok(message)) = (&mut self.committee, message) else {
             return;
         };
-        let todo = log.heard(message, now.mono, clock);
-        self.do_seat_work(todo, out);
+        let todo = seat.log.heard(message, now.mono, clock);
+        self.do_seat_work(now, todo, out);
     }
 
     pub(super) fn check_blocks(&mut self, blocks: Vec<Unverified<Decided>>, out: &mut Outbox) {
@@ -117,11 +260,11 @@ impl Peer {
         out: &mut Outbox,
     ) {
         for decided in blocks.into_iter().map_while(Result::ok) {
-            let Some(log) = &mut self.committee else {
+            let Some(seat) = &mut self.committee else {
                 return;
             };
-            let todo = log.caught_up(&decided, now.mono);
-            self.do_seat_work(todo, out);
+            let todo = seat.log.caught_up(&decided, now.mono);
+            self.do_seat_work(now, todo, out);
         }
     }
 
@@ -132,11 +275,11 @@ impl Peer {
         height: u64,
         out: &mut Outbox,
     ) {
-        let Some(log) = &mut self.committee else {
+        let Some(own) = &mut self.committee else {
             return;
         };
-        let todo = log.is_told(seat, height, now.mono);
-        self.do_seat_work(todo, out);
+        let todo = own.log.is_told(seat, height, now.mono);
+        self.do_seat_work(now, todo, out);
     }
 
     pub(super) fn sign_seat(&mut self, draft: Box<SeatDraft>, out: &mut Outbox) {
@@ -151,25 +294,253 @@ impl Peer {
         message: Verified<SeatMessage>,
         out: &mut Outbox,
     ) {
-        let (Some(Waiting::SignSeat), Some(log)) = (self.waiting.remove(&id), &mut self.committee)
+        let (Some(Waiting::SignSeat), Some(seat)) = (self.waiting.remove(&id), &mut self.committee)
         else {
             return;
         };
-        let todo = log.signed(message, now.mono);
-        self.do_seat_work(todo, out);
+        let todo = seat.log.signed(message, now.mono);
+        self.do_seat_work(now, todo, out);
     }
 
     pub(super) fn run_committee(&mut self, now: Now, out: &mut Outbox) {
         let clock = self.clock(now);
-        let Some(log) = self.committee.as_mut().filter(|log| log.due() <= now.mono) else {
+        let Some(seat) = self
+            .committee
+            .as_mut()
+            .filter(|seat| seat.due() <= now.mono)
+        else {
             return;
         };
-        let todo = log.on_time(now.mono, clock);
-        self.do_seat_work(todo, out);
+        let todo = seat.log.on_time(now.mono, clock);
+        self.do_seat_work(now, todo, out);
+        self.publish_certified(now, out);
+    }
+
+    fn log_for(&self, from: &PublicKey) -> Option<&CommitteeLog> {
+        let seat = self.committee.as_ref()?;
+        seat.log.seats().contains(from).then_some(&seat.log)
+    }
+
+    pub(super) fn on_dealing(
+        &mut self,
+        now: Now,
+        from: PublicKey,
+        token: RequestToken,
+        (ceremony, dealing): (ContentId, SealedDealing),
+        out: &mut Outbox,
+    ) {
+        let Some(Seat { log, work, .. }) = self.committee.as_deref_mut() else {
+            return respond(token, Response::Refused(Refused::NoAnswer), out);
+        };
+        match work.dealt(log.state(), from, ceremony, dealing, Some(token)) {
+            Taken::Later(duty) => self.do_duties(now, vec![*duty], out),
+            Taken::NotNow => respond(token, Response::Refused(Refused::NoAnswer), out),
+            Taken::Faulty => respond(token, Response::Refused(Refused::Malformed), out),
+        }
+    }
+
+    pub(super) fn on_parts(
+        &mut self,
+        now: Now,
+        from: PublicKey,
+        token: RequestToken,
+        parts: &[SignaturePart],
+        out: &mut Outbox,
+    ) {
+        let Some(Seat { log, work, .. }) = self.committee.as_deref_mut() else {
+            return respond(token, Response::Refused(Refused::NoAnswer), out);
+        };
+        let (known, duties) = work.hear(log.state(), &from, parts);
+        respond(token, Response::Signed(known), out);
+        self.do_duties(now, duties, out);
+    }
+
+    pub(super) fn on_acknowledged(
+        &mut self,
+        now: Now,
+        ceremony: &ContentId,
+        from: PublicKey,
+        ack: Ack,
+        out: &mut Outbox,
+    ) {
+        if let Some(seat) = &mut self.committee {
+            seat.work.acked(ceremony, from, ack, now.mono);
+            self.go_on(now, out);
+        }
+    }
+
+    pub(super) fn on_signatures_told(
+        &mut self,
+        now: Now,
+        signatures: &[(ContentId, ThresholdSignature)],
+        out: &mut Outbox,
+    ) {
+        let mesh = self.directory.mesh();
+        if let Some(Seat { log, work, .. }) = self.committee.as_deref_mut() {
+            let duties = work.told(&mesh, log.state(), signatures);
+            self.do_duties(now, duties, out);
+        }
+    }
+
+    /// Takes something offered to be decided, once its signatures are checked.
+    pub(super) fn on_offered(
+        &mut self,
+        from: PublicKey,
+        token: RequestToken,
+        entry: Box<Unverified<Entry>>,
+        out: &mut Outbox,
+    ) {
+        // A dealer speaks for itself; what a proposer must see to, nobody offers.
+        let may_offer = match entry.peek() {
+            Entry::Dealt { log, .. } => SignedLog::dealer_in(log) == Some(from),
+            Entry::Admission(_) | Entry::Said { .. } => true,
+            Entry::Keys(_) | Entry::Members(_) | Entry::Checkpoint => false,
+        };
+        let seat = self.committee.as_ref().filter(|_| may_offer);
+        let is_wanted = seat.is_some_and(|seat| seat.log.state().admits(entry.peek()));
+        if is_wanted {
+            let mesh = self.directory.mesh();
+            let id = self.job(Waiting::Offered);
+            out.push(Effect::Check {
+                id,
+                job: Job::Entry { mesh, entry },
+            });
+        }
+        respond(token, Response::Noted, out);
+    }
+
+    /// Answers who asks for admission; what is new is checked and then put before the committee.
+    pub(super) fn on_admit(
+        &mut self,
+        from: PublicKey,
+        token: RequestToken,
+        admission: Unverified<Admission>,
+        out: &mut Outbox,
+    ) {
+        let mesh = self.directory.mesh();
+        let asked = admission.peek().asked;
+        let Some(seat) = &mut self.committee else {
+            return respond(token, Response::Refused(Refused::NoAnswer), out);
+        };
+        if asked.by != from {
+            return respond(token, Response::Refused(Refused::Malformed), out);
+        }
+        let answer = seat.admitted(&mesh, &asked.act);
+        if answer.is_none() {
+            let entry = Entry::Admission(Box::new(admission.peek().clone()));
+            if seat.log.state().admits(&entry) {
+                let entry = Box::new(entry.to_unverified());
+                let id = self.job(Waiting::Offered);
+                out.push(Effect::Check {
+                    id,
+                    job: Job::Entry { mesh, entry },
+                });
+            }
+        }
+        let answer = answer.unwrap_or(Admitted::Pending);
+        respond(token, Response::Admitted(answer), out);
+    }
+
+    pub(super) fn on_entry_checked(
+        &mut self,
+        now: Now,
+        entry: Result<Verified<Entry>, RejectReason>,
+        out: &mut Outbox,
+    ) {
+        let (Some(seat), Ok(entry)) = (&mut self.committee, entry) else {
+            return;
+        };
+        let entry = entry.value().clone();
+        let is_new = seat.log.submit(entry.clone(), now.mono);
+        // An act is admitted as soon as any seat proposes it; others hear of the rest from who offers it.
+        if is_new && matches!(entry, Entry::Admission(_)) {
+            self.send_entry(entry, out);
+        }
+    }
+
+    /// Hands something to be decided to the other seats.
+    pub(super) fn send_entry(&mut self, entry: Entry, out: &mut Outbox) {
+        for to in self.linked_seats() {
+            let entry = Box::new(Unverified::from_wire(entry.clone()));
+            self.ask(to, Request::Offer(entry), Asked::Told, out);
+        }
+    }
+
+    pub(super) fn on_secret_done(
+        &mut self,
+        now: Now,
+        id: JobId,
+        done: SecretDone,
+        out: &mut Outbox,
+    ) {
+        let Some(Waiting::Secret(what)) = self.waiting.remove(&id) else {
+            return;
+        };
+        if let Some(seat) = &mut self.committee {
+            let duties = seat.work.done(*what, done, now.mono);
+            self.do_duties(now, duties, out);
+        }
+    }
+
+    pub(super) fn on_combined(
+        &mut self,
+        now: Now,
+        subject: ContentId,
+        result: Result<ThresholdSignature, CombineError>,
+        out: &mut Outbox,
+    ) {
+        if let Some(seat) = &mut self.committee {
+            let duties = seat.work.combined(subject, result);
+            self.do_duties(now, duties, out);
+        }
+    }
+
+    /// Sets when this seat makes a certificate known, if none of those whose turn comes before has.
+    fn plan_to_publish(&mut self, now: Now, certificate: Certificate) {
+        let Statement::Checkpoint(checkpoint) = certificate.statement else {
+            return;
+        };
+        let height = checkpoint.height;
+        let certificate = Box::new(certificate);
+        self.plan(
+            now,
+            height,
+            News::Checkpoint {
+                height,
+                certificate,
+            },
+        );
+    }
+
+    fn plan(&mut self, now: Now, height: u64, news: News) {
+        let own = self.config.key;
+        let Some(seat) = &mut self.committee else {
+            return;
+        };
+        let mut before = 0;
+        while seat.log.seats().proposer(height, before) != &own {
+            before += 1;
+        }
+        let at = now.mono + Millis(TURN.0.saturating_mul(before.into()));
+        seat.unpublished.push((at, news));
+    }
+
+    fn publish_certified(&mut self, now: Now, out: &mut Outbox) {
+        let Some(seat) = &mut self.committee else {
+            return;
+        };
+        let trust = &self.trust;
+        seat.unpublished.retain(|(_, news)| !news.is_known(trust));
+        let due = seat.unpublished.extract_if(.., |(at, _)| *at <= now.mono);
+        let due: Vec<_> = due.map(|(_, news)| news.into_body()).collect();
+        for body in due {
+            self.write(now, body, None, out);
+        }
     }
 
     pub(super) fn committee_status(&self, now: Now) -> Option<CommitteeStatus> {
-        let log = self.committee.as_ref()?;
+        let seat = self.committee.as_ref()?;
+        let log = &seat.log;
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let keys = log.seats().keys().iter();
         let linked = keys.filter(|seat| **seat == self.config.key || self.links.is_greeted(seat));
@@ -182,10 +553,172 @@ impl Peer {
             deciding: log
                 .under_way()
                 .map(|(height, began)| (height, now.mono.since(began))),
+            shares: log.state().keys().map(|keys| {
+                let held = Purpose::ALL.into_iter();
+                count(
+                    held.filter(|purpose| seat.work.holds(*purpose, keys.epoch))
+                        .count(),
+                )
+            }),
         })
     }
 
-    fn do_seat_work(&mut self, todo: Vec<Todo>, out: &mut Outbox) {
+    pub(super) fn trust_status(&self, now: Now) -> TrustStatus {
+        let checkpoint = self.trust.checkpoint();
+        TrustStatus {
+            has_committee: self.has_committee(),
+            member_age: self.directory.genesis().parameters.member_age,
+            epoch: self.trust.keys().map(|keys| keys.epoch),
+            checkpoint: checkpoint.map(|at| (at.height, at.electorate.count)),
+            time: self.trust.time(now.mono, self.time_scale()),
+            cosign_waiting: self.consents.waiting(),
+        }
+    }
+
+    /// Tells whether the mesh has seats enough for a committee, so that acts need its tickets.
+    pub(super) fn has_committee(&self) -> bool {
+        Seats::can_be(self.directory.genesis().seats.len())
+    }
+
+    /// Returns mesh time as certified and gone on since; this node's own clock as long as nothing is certified.
+    pub(super) fn mesh_time(&self, now: Now) -> Wall {
+        let certified = self.trust.time(now.mono, self.time_scale());
+        certified.unwrap_or_else(|| self.clock(now))
+    }
+
+    pub(super) fn time_scale(&self) -> u64 {
+        u64::from(self.directory.genesis().parameters.time_scale.0)
+    }
+
+    fn linked_seats(&self) -> Vec<PublicKey> {
+        let Some(seat) = &self.committee else {
+            return Vec::new();
+        };
+        let own = self.config.key;
+        let seats = seat.log.seats().keys().iter().copied();
+        let seats = seats.filter(|seat| *seat != own && self.links.is_greeted(seat));
+        seats.collect()
+    }
+
+    /// Goes on with what the log leaves to the seat.
+    fn go_on(&mut self, now: Now, out: &mut Outbox) {
+        let mesh = self.directory.mesh();
+        let links = &self.links;
+        let Some(seat) = self.committee.as_deref_mut() else {
+            return;
+        };
+        let is_linked = |key: &PublicKey| links.is_greeted(key);
+        let duties = seat
+            .work
+            .on_time(&mesh, seat.log.state(), is_linked, now.mono);
+        let made = seat
+            .log
+            .state()
+            .keys()
+            .filter(|keys| keys.epoch > seat.told_epoch);
+        if let Some(keys) = made {
+            seat.told_epoch = keys.epoch;
+            let revealed = keys.group(Purpose::Certificate).revealed().len();
+            out.push(Effect::Notify(Event::KeysMade {
+                epoch: keys.epoch,
+                revealed: u32::try_from(revealed).unwrap_or(u32::MAX),
+            }));
+        }
+        let named = seat.log.take_named();
+        self.do_duties(now, duties, out);
+        if let Some(decided) = named {
+            let height = decided.block.height;
+            let decided = Decided::clone(&decided);
+            self.plan(now, height, News::Keys(Box::new(KeysNamed { decided })));
+        }
+        self.publish_certified(now, out);
+    }
+
+    fn do_duties(&mut self, now: Now, duties: Vec<Duty>, out: &mut Outbox) {
+        for duty in duties {
+            match duty {
+                Duty::Secret { task, what } => {
+                    let id = self.job(Waiting::Secret(Box::new(what)));
+                    let task = Box::new(task);
+                    out.push(Effect::Secret { id, task });
+                }
+                Duty::Deal {
+                    to,
+                    ceremony,
+                    dealing,
+                } => {
+                    let request = Request::Dealing { ceremony, dealing };
+                    self.ask(to, request, Asked::Dealing { ceremony, to }, out);
+                }
+                Duty::Offer(entry) => {
+                    if let Some(seat) = &mut self.committee {
+                        seat.log.submit(entry.clone(), now.mono);
+                    }
+                    self.send_entry(entry, out);
+                }
+                Duty::Parts(parts) => {
+                    for to in self.linked_seats() {
+                        self.ask(to, Request::Parts(parts.clone()), Asked::Parts, out);
+                    }
+                }
+                Duty::KeepDealing { dealing, answer } => {
+                    let answer = answer.map(|(token, ack)| Effect::Respond {
+                        token,
+                        response: Response::Acknowledged(ack),
+                    });
+                    match dealing {
+                        Some((ceremony, dealer, dealing)) => {
+                            let write = Write::Dealing {
+                                ceremony,
+                                dealer,
+                                dealing,
+                            };
+                            let then = AfterPersist::Effects(answer.into_iter().collect());
+                            self.persist(vec![write], then, out);
+                        }
+                        None => out.extend(answer),
+                    }
+                }
+                Duty::KeepShare {
+                    purpose,
+                    epoch,
+                    sealed,
+                } => {
+                    let write = Write::KeyShare {
+                        purpose,
+                        epoch,
+                        sealed,
+                    };
+                    self.persist(vec![write], AfterPersist::Nothing, out);
+                }
+                Duty::LostShare { epoch, why, .. } => {
+                    out.push(Effect::Notify(Event::ShareLost { epoch, why }));
+                }
+                Duty::Combine {
+                    subject,
+                    group,
+                    what,
+                    epoch,
+                    parts,
+                } => {
+                    let message = what.message(&self.directory.mesh(), epoch);
+                    let id = self.job(Waiting::Combine(subject));
+                    let job = Job::Combine {
+                        group,
+                        message,
+                        parts,
+                    };
+                    out.push(Effect::Check { id, job });
+                }
+                Duty::Certified(certificate) => self.plan_to_publish(now, certificate),
+                Duty::Refuse(token) => {
+                    respond(token, Response::Refused(Refused::Malformed), out);
+                }
+            }
+        }
+    }
+
+    fn do_seat_work(&mut self, now: Now, todo: Vec<Todo>, out: &mut Outbox) {
         for each in todo {
             match each {
                 Todo::Sign(draft) => self.sign_seat(Box::new(draft), out),
@@ -199,24 +732,35 @@ impl Peer {
                 Todo::Ask { seat, from } => {
                     self.ask(seat, Request::Blocks { from }, Asked::Blocks, out);
                 }
-                Todo::Store { decided, tip } => {
+                Todo::Store {
+                    decided,
+                    tip,
+                    snapshot,
+                } => {
                     // A block that only dates the mesh is no news.
                     let after = match decided.block.entries.is_empty() {
                         true => AfterPersist::Nothing,
                         false => AfterPersist::Decided(tip),
                     };
-                    self.persist(vec![Write::Block { decided, tip }], after, out);
+                    let write = Write::Block {
+                        decided,
+                        tip,
+                        snapshot,
+                    };
+                    self.persist(vec![write], after, out);
                 }
             }
         }
+        self.go_on(now, out);
     }
 
     /// Sends to every linked seat. The reading of the clock, with which a height begins, goes to the others as
     /// well, so that the driver looks for a way to them.
     fn send_to_seats(&mut self, message: &SeatMessage, out: &mut Outbox) {
-        let Some(log) = &self.committee else {
+        let Some(seat) = &self.committee else {
             return;
         };
+        let log = &seat.log;
         let is_clock = matches!(message, SeatMessage::Clock { .. });
         let own = self.config.key;
         let seats = log.seats().keys().iter().copied();

@@ -108,7 +108,8 @@ impl Peer {
                 .map_err(CommandError::Record);
             out.push(Effect::Reply { id: command, reply });
         }
-        if let Body::Act(_) = record.value().body() {
+        if let Body::Act(act) = record.value().body() {
+            self.on_act_written(act, id, out);
             self.acts.track(record.clone());
             self.consider(now, record, out);
         }

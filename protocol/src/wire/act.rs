@@ -7,13 +7,14 @@ use core::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use x0_crypto::{
-    PublicKey,
+    ContentId, PublicKey,
     capability::{Action, RootKey, Token},
 };
 
 use super::{
     DecodeError, Region,
     body::{PolicyName, ordered},
+    codec::encode,
 };
 use crate::core::{
     limits::{ACT_TARGETS_MAX, ACT_WARRANTS_MAX, LINKS_MAX},
@@ -209,13 +210,13 @@ pub enum Targets {
     All,
 }
 
-/// A proof beyond the token: a ticket, a co-signature, a vote certificate, a person's signature.
+/// A proof beyond the token.
 ///
-/// The numbers are reserved; this version can verify none of these and counts all as absent.
+/// [`super::Warrants`] reads those that this version understands; all others count as absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Warrant {
-    /// 1 ticket, 2 co-signature, 3 vote certificate, 4 signature of a person.
+    /// 1 ticket, 2 word of a target or co-signer, 3 vote certificate, 4 signature of a person, 5 draw.
     pub kind: u16,
     /// The proof as the later version encodes it.
     #[serde(with = "serde_bytes")]
@@ -223,6 +224,21 @@ pub struct Warrant {
 }
 
 impl Act {
+    /// Returns the name under which the act is spoken of while its warrants are collected, which it leaves out.
+    pub fn digest(&self, agent: &PublicKey) -> ContentId {
+        let Self {
+            change,
+            targets,
+            root,
+            token,
+            expires,
+            warrants: _,
+        } = self;
+        ContentId::of(&encode(&(
+            "act", agent, change, targets, root, token, expires,
+        )))
+    }
+
     pub(super) fn check(&self) -> Result<(), DecodeError> {
         match &self.targets {
             Targets::Nodes(nodes) => ordered("act", "targets", nodes, 1, ACT_TARGETS_MAX)?,
@@ -232,7 +248,7 @@ impl Act {
             let why = format!("has more than {ACT_WARRANTS_MAX} entries");
             return Err(DecodeError::bounds("act", "warrants", why));
         }
-        Ok(())
+        super::Warrants::of(self).map(|_| ())
     }
 }
 

@@ -11,7 +11,7 @@ use x0_crypto::{
 };
 
 use super::{
-    Act, DecodeError, Rules,
+    Act, Certificate, DecodeError, KeysNamed, Rules, Statement,
     codec::{decode, encode},
 };
 use crate::core::{
@@ -19,10 +19,13 @@ use crate::core::{
         FOUNDERS_MAX, MERGE_HEADS_MAX, REASON_BYTES_MAX, RECORD_BYTES_MAX, REGIONS_MAX,
         REVOCATIONS_MAX,
     },
-    time::{TimeScale, Wall},
+    time::{Millis, TimeScale, Wall},
 };
 
 const TEN_PERCENT: ShareBp = ShareBp::from_percent(10);
+
+/// Age from which a member counts, unless the genesis of a test mesh says otherwise.
+const MEMBER_AGE: Millis = Millis::from_mins(60 * 24 * 30);
 
 /// The number of a record kind on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -48,6 +51,10 @@ impl Kind {
     pub const REVOCATION: Self = Self(0x0201);
     /// [`Act`].
     pub const ACT: Self = Self(0x0300);
+    /// [`KeysNamed`].
+    pub const KEYS: Self = Self(0x0400);
+    /// [`Certificate`] over a [`super::Checkpoint`].
+    pub const CHECKPOINT: Self = Self(0x0401);
 }
 
 /// What a record says.
@@ -71,6 +78,10 @@ pub enum Body {
     Revocation(Revocation),
     /// A change asked of nodes.
     Act(Act),
+    /// The committee's keys.
+    Keys(Box<KeysNamed>),
+    /// Where the committee log stands.
+    Checkpoint(Box<Certificate>),
     /// A kind this build does not know: stored and relayed, never acted upon.
     Unknown(Kind, Box<[u8]>),
 }
@@ -119,6 +130,9 @@ pub struct Parameters {
     pub mass_action_share: ShareBp,
     /// Nodes an act may always touch without being a mass action; matters in small meshes only.
     pub mass_action_floor: u32,
+    /// How long a member must have been one to be drawn and to count in shares; founders always do.
+    #[serde(default = "thirty_days", skip_serializing_if = "is_thirty_days")]
+    pub member_age: Millis,
 }
 
 impl Default for Parameters {
@@ -129,8 +143,21 @@ impl Default for Parameters {
             regions: Vec::new(),
             mass_action_share: TEN_PERCENT,
             mass_action_floor: 1,
+            member_age: MEMBER_AGE,
         }
     }
+}
+
+const fn thirty_days() -> Millis {
+    MEMBER_AGE
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_thirty_days(age: &Millis) -> bool {
+    *age == MEMBER_AGE
 }
 
 /// An open door for one newcomer, held by whoever knows the one-time secret.
@@ -310,6 +337,8 @@ impl Body {
             Self::Capability(_) => Kind::CAPABILITY,
             Self::Revocation(_) => Kind::REVOCATION,
             Self::Act(_) => Kind::ACT,
+            Self::Keys(_) => Kind::KEYS,
+            Self::Checkpoint(_) => Kind::CHECKPOINT,
             Self::Unknown(kind, _) => *kind,
         }
     }
@@ -325,6 +354,8 @@ impl Body {
             Self::Capability(body) => encode(body),
             Self::Revocation(body) => encode(body),
             Self::Act(body) => encode(body),
+            Self::Keys(body) => encode(body),
+            Self::Checkpoint(body) => encode(body),
             Self::Unknown(_, bytes) => bytes.to_vec(),
         }
     }
@@ -356,6 +387,21 @@ impl Body {
                 let act: Act = decode("act", bytes, max)?;
                 act.check()?;
                 Ok(Self::Act(act))
+            }
+            Kind::KEYS => {
+                let keys: Box<KeysNamed> = decode("named keys", bytes, max)?;
+                keys.check()?;
+                Ok(Self::Keys(keys))
+            }
+            Kind::CHECKPOINT => {
+                let certificate: Box<Certificate> = decode("checkpoint", bytes, max)?;
+                match certificate.statement {
+                    Statement::Checkpoint(_) => Ok(Self::Checkpoint(certificate)),
+                    Statement::Ticket(_) => {
+                        let why = "is not one about the log";
+                        Err(DecodeError::bounds("checkpoint", "statement", why))
+                    }
+                }
             }
             Kind(_) => Ok(Self::Unknown(kind, bytes.into())),
         }
@@ -418,6 +464,13 @@ impl Genesis {
                 "genesis",
                 "mass_action_share",
                 "is at most 10 %",
+            ));
+        }
+        if self.parameters.member_age > MEMBER_AGE {
+            return Err(DecodeError::bounds(
+                "genesis",
+                "member_age",
+                "is at most 30 days",
             ));
         }
         if !(1..=3).contains(&self.parameters.mass_action_floor) {

@@ -5,16 +5,21 @@
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-use x0_crypto::{ContentId, Identity, Namespace, PublicKey, Signature, verify};
+use x0_crypto::{
+    ContentId, Identity, Namespace, PublicKey, Signature,
+    committee::{Ack, PartialSignature, SealedDealing, ThresholdSignature},
+    verify,
+};
 
 use super::{
-    Decided, DecodeError, Kind, Record, SeatMessage, Topic, Unverified, VersionRange,
+    Admission, Admitted, Consented, Decided, DecodeError, Entry, Kind, Record, SeatMessage, Topic,
+    Unverified, VersionRange, Warrant, Warrants,
     codec::{decode, encode},
     decode_record,
 };
 use crate::{
     core::{
-        limits::{MESSAGE_BYTES_MAX, PAGE_BLOCKS_MAX, PAGE_RECORDS_MAX},
+        limits::{MESSAGE_BYTES_MAX, PAGE_BLOCKS_MAX, PAGE_RECORDS_MAX, PARTS_MAX},
         reject::RejectReason,
         time::Wall,
     },
@@ -74,6 +79,42 @@ pub enum Request {
         /// The first height wanted.
         from: u64,
     },
+    /// Between seats: what the asker deals to the asked in a key ceremony.
+    Dealing {
+        /// The ceremony.
+        ceremony: ContentId,
+        /// What is dealt.
+        dealing: Box<SealedDealing>,
+    },
+    /// Between seats: the asker's parts of signatures that the seats make together.
+    Parts(Vec<SignaturePart>),
+    /// To a seat: something to be decided.
+    Offer(Box<Unverified<Entry>>),
+    /// To a seat: an act to be admitted. Consented again until the answer is final.
+    Admit(Box<Unverified<Admission>>),
+    /// To a target or a drawn co-signer of an admitted act: its word. Consented again until the answer is final.
+    Consent(Box<Consent>),
+}
+
+/// An agent's request for a target's or co-signer's word about its act.
+#[derive(Clone, Debug)]
+pub struct Consent {
+    /// The act.
+    pub admission: Unverified<Admission>,
+    /// The ticket; for a co-signer the draw as well.
+    pub warrants: Warrants,
+    /// Whether a co-signature is wanted; else the agreement of a target.
+    pub cosign: bool,
+}
+
+/// A part of a signature, as seats send it to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignaturePart {
+    /// What is signed, by its name.
+    pub subject: ContentId,
+    /// The part.
+    pub part: PartialSignature,
 }
 
 /// The answer to a [`Request`].
@@ -95,6 +136,14 @@ pub enum Response {
     Height(u64),
     /// To [`Request::Blocks`]: those at hand, in order, at most a page.
     Blocks(Vec<Unverified<Decided>>),
+    /// To [`Request::Dealing`]: it is kept, and fits.
+    Acknowledged(Box<Ack>),
+    /// To [`Request::Parts`]: what the asked seat has the whole signature of.
+    Signed(Vec<(ContentId, ThresholdSignature)>),
+    /// To [`Request::Admit`].
+    Admitted(Admitted),
+    /// To [`Request::Consent`].
+    Consent(Consented),
 }
 
 /// A part of the records; each is reconciled on its own, the directory first.
@@ -112,7 +161,7 @@ impl Part {
     pub fn of(kind: Kind) -> Self {
         match Topic::of(kind) {
             Topic::Directory => Self::Directory,
-            Topic::Capabilities | Topic::Acts | Topic::Other => Self::Rest,
+            Topic::Capabilities | Topic::Acts | Topic::Certificates | Topic::Other => Self::Rest,
         }
     }
 }
@@ -263,6 +312,18 @@ enum RequestWire {
     Blocks {
         from: u64,
     },
+    Dealing {
+        ceremony: ContentId,
+        dealing: Box<SealedDealing>,
+    },
+    Parts(Vec<SignaturePart>),
+    Offer(Box<Entry>),
+    Admit(Box<Admission>),
+    Consent {
+        admission: Box<Admission>,
+        warrants: Vec<Warrant>,
+        cosign: bool,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -279,6 +340,10 @@ enum ResponseWire {
     Noted,
     Height(u64),
     Blocks(Vec<Decided>),
+    Acknowledged(Box<Ack>),
+    Signed(Vec<(ContentId, ThresholdSignature)>),
+    Admitted(Admitted),
+    Consent(Consented),
 }
 
 fn pack(records: &[Unverified<Record>]) -> Vec<ByteBuf> {
@@ -297,6 +362,18 @@ fn unpack(records: Vec<ByteBuf>) -> Result<Vec<Unverified<Record>>, DecodeError>
         return Err(DecodeError::bounds("message", "records", why));
     }
     records.iter().map(|bytes| decode_record(bytes)).collect()
+}
+
+/// Bounds a list that seats or agents send.
+fn few<T>(items: Vec<T>, field: &'static str) -> Result<Vec<T>, DecodeError> {
+    if items.len() > PARTS_MAX {
+        let why = format!(
+            "has {} entries, at most {PARTS_MAX} are allowed",
+            items.len()
+        );
+        return Err(DecodeError::bounds("message", field, why));
+    }
+    Ok(items)
 }
 
 fn key32(what: &'static str, bytes: &[u8]) -> Result<[u8; 32], DecodeError> {
@@ -353,6 +430,18 @@ impl Request {
             },
             Self::Seat(message) => RequestWire::Seat(Box::new(message.peek().clone())),
             Self::Blocks { from } => RequestWire::Blocks { from: *from },
+            Self::Dealing { ceremony, dealing } => RequestWire::Dealing {
+                ceremony: *ceremony,
+                dealing: dealing.clone(),
+            },
+            Self::Parts(parts) => RequestWire::Parts(parts.clone()),
+            Self::Offer(entry) => RequestWire::Offer(Box::new(entry.peek().clone())),
+            Self::Admit(admission) => RequestWire::Admit(Box::new(admission.peek().clone())),
+            Self::Consent(consent) => RequestWire::Consent {
+                admission: Box::new(consent.admission.peek().clone()),
+                warrants: consent.warrants.to_wire(),
+                cosign: consent.cosign,
+            },
         })
     }
 
@@ -412,6 +501,37 @@ impl Request {
                 Self::Seat(Box::new(Unverified::from_wire(*message)))
             }
             RequestWire::Blocks { from } => Self::Blocks { from },
+            RequestWire::Dealing { ceremony, dealing } => {
+                if !dealing.is_well_formed() {
+                    return Err(DecodeError::bounds(
+                        "dealing",
+                        "sealed",
+                        "has one length only",
+                    ));
+                }
+                Self::Dealing { ceremony, dealing }
+            }
+            RequestWire::Parts(parts) => Self::Parts(few(parts, "parts")?),
+            RequestWire::Offer(entry) => {
+                entry.check()?;
+                Self::Offer(Box::new(Unverified::from_wire(*entry)))
+            }
+            RequestWire::Admit(admission) => {
+                admission.check()?;
+                Self::Admit(Box::new(Unverified::from_wire(*admission)))
+            }
+            RequestWire::Consent {
+                admission,
+                warrants,
+                cosign,
+            } => {
+                admission.check()?;
+                Self::Consent(Box::new(Consent {
+                    admission: Unverified::from_wire(*admission),
+                    warrants: Warrants::read(&few(warrants, "warrants")?)?,
+                    cosign,
+                }))
+            }
         })
     }
 }
@@ -436,6 +556,10 @@ impl Response {
             Self::Blocks(blocks) => {
                 ResponseWire::Blocks(blocks.iter().map(|block| block.peek().clone()).collect())
             }
+            Self::Acknowledged(ack) => ResponseWire::Acknowledged(ack.clone()),
+            Self::Signed(signed) => ResponseWire::Signed(signed.clone()),
+            Self::Admitted(admitted) => ResponseWire::Admitted(admitted.clone()),
+            Self::Consent(asked) => ResponseWire::Consent(asked.clone()),
         })
     }
 
@@ -466,6 +590,16 @@ impl Response {
                 }
                 blocks.iter().try_for_each(Decided::check)?;
                 Self::Blocks(blocks.into_iter().map(Unverified::from_wire).collect())
+            }
+            ResponseWire::Acknowledged(ack) => Self::Acknowledged(ack),
+            ResponseWire::Signed(signed) => Self::Signed(few(signed, "signed")?),
+            ResponseWire::Admitted(admitted) => {
+                admitted.check()?;
+                Self::Admitted(admitted)
+            }
+            ResponseWire::Consent(asked) => {
+                asked.check()?;
+                Self::Consent(asked)
             }
         })
     }

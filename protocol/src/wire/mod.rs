@@ -6,7 +6,9 @@
 //! [`Body::Unknown`]: they are stored and relayed, never acted upon.
 
 mod act;
+mod admission;
 mod body;
+mod certificate;
 mod codec;
 mod message;
 mod record;
@@ -15,17 +17,31 @@ mod topic;
 mod version;
 
 pub use act::{Act, Change, Policy, Targets, Warrant};
+pub use admission::{Admission, Admitted, Consented, Draw, Elector, Placed, Said, Warrants, Word};
 pub use body::{
     Body, CapabilityGrant, Founder, Genesis, Invite, Join, Kind, Leave, Merge, MeshName,
     Parameters, PolicyName, Reason, Region, Removal, Revocation,
 };
+pub use certificate::{
+    Certificate, Checkpoint, CommitteeKeys, Electorate, KeysNamed, Statement, Subject, Ticket,
+};
 pub use codec::DecodeError;
-pub use message::{Hello, LogHead, Outcome, Part, Refused, Request, Response, Welcome};
+pub use message::{
+    Consent, Hello, LogHead, Outcome, Part, Refused, Request, Response, SignaturePart, Welcome,
+};
 pub use record::{Draft, Header, Place, Record, Unverified, Verified, decode_record};
 pub use seat::{
-    Block, ClockReading, Decided, Entry, Phase, Proposal, Quorum, SeatDraft, SeatMessage, SeatVote,
+    Block, ClockReading, Decided, Entry, MemberChange, MemberFacts, Phase, Proposal, Quorum,
+    SeatDraft, SeatMessage, SeatVote,
 };
 pub use topic::Topic;
 pub use version::{Rules, VersionRange, WIRE_VERSION};
 
 pub(crate) use codec::encode as encode_entry;
+
+/// Reads what this node has written itself; `None` if it is damaged.
+pub(crate) fn decode_own<T: serde::Serialize + serde::de::DeserializeOwned>(
+    bytes: &[u8],
+) -> Option<T> {
+    codec::decode("own state", bytes, usize::MAX).ok()
+}

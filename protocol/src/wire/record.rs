@@ -241,6 +241,14 @@ impl<T> Verified<T> {
         }
     }
 
+    /// Attests a value whose every signature was found good, with the token it carries.
+    pub(super) fn attest_with(value: T, capability: Capability) -> Self {
+        Self {
+            value,
+            capability: Some(Arc::new(capability)),
+        }
+    }
+
     /// Returns the checked value.
     pub const fn value(&self) -> &T {
         &self.value
@@ -328,8 +336,13 @@ impl Verified<Record> {
             | Body::Removal(_)
             | Body::Revocation(_)
             | Body::Merge(_)
+            | Body::Keys(_)
+            | Body::Checkpoint(_)
             | Body::Unknown(..) => None,
         };
+        if let Body::Keys(named) = record.body() {
+            named.decided.to_unverified().verify()?;
+        }
         let capability = match token {
             Some((token, root)) => {
                 let capability = token.verify(root).map_err(RejectReason::BadToken)?;

@@ -4,17 +4,21 @@
 //! Every statement names its seat and is signed by it, together with the mesh it belongs to, under one namespace
 //! and a tag of its own: a vote of one mesh, height or round can never pass for another.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use x0_crypto::{ContentId, Identity, Namespace, PublicKey, Signature, Signed, verify_batch};
 
 use super::{
-    DecodeError, Unverified, Verified,
+    Admission, CommitteeKeys, DecodeError, Draw, Region, Said, Unverified, Verified,
     body::ordered,
     codec::{decode, encode},
 };
 use crate::core::{
-    limits::{BLOCK_BYTES_MAX, BLOCK_ENTRIES_MAX, DEALER_LOG_BYTES_MAX, SEATS_MAX},
+    limits::{
+        BLOCK_BYTES_MAX, BLOCK_ENTRIES_MAX, DEALER_LOG_BYTES_MAX, MEMBER_CHANGES_MAX, SEATS_MAX,
+    },
     reject::RejectReason,
     time::Wall,
 };
@@ -47,8 +51,8 @@ pub struct ClockReading {
     pub signature: Signature,
 }
 
-/// One thing the committee decides.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// One thing the committee decides. Entries are in order of their names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum Entry {
     /// A seat has dealt its part of a key, and others have acknowledged it.
@@ -58,6 +62,45 @@ pub enum Entry {
         /// The dealer's signed log.
         log: ByteBuf,
     },
+    /// The keys that came of a ceremony. Stands alone in its block, so that the block can be shown to everybody.
+    Keys(Box<CommitteeKeys>),
+    /// Who became a member or ceased to be one.
+    Members(Vec<MemberChange>),
+    /// The log is to be certified up to here.
+    Checkpoint,
+    /// An agent asks for an act.
+    Admission(Box<Admission>),
+    /// Somebody's word about an admitted act: the agent passes over a silent co-signer, or a co-signer refuses.
+    Said {
+        /// The word.
+        said: Said,
+        /// The draw by which a co-signer has one.
+        draw: Option<Box<Draw>>,
+    },
+}
+
+/// A change of the list of members.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberChange {
+    /// Whose.
+    pub key: PublicKey,
+    /// What is known of the member; none if it is one no more.
+    pub facts: Option<MemberFacts>,
+}
+
+/// What the committee knows of a member.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberFacts {
+    /// Since when.
+    pub since: Wall,
+    /// Who is at the head of the first-level invite subtree that it stands in.
+    pub subtree: PublicKey,
+    /// Region it picked, if any.
+    pub region: Option<Region>,
+    /// Whether it is a founder, who counts from the first day.
+    pub founder: bool,
 }
 
 /// The two votes of a round.
@@ -227,13 +270,25 @@ impl Block {
     }
 }
 
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.id().cmp(&other.id())
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl Entry {
     /// Returns the entry's name: the hash of its encoding.
     pub fn id(&self) -> ContentId {
         ContentId::of(&encode(self))
     }
 
-    fn check(&self) -> Result<(), DecodeError> {
+    pub(super) fn check(&self) -> Result<(), DecodeError> {
         match self {
             Self::Dealt { log, .. } if log.len() > DEALER_LOG_BYTES_MAX => {
                 Err(DecodeError::TooLong {
@@ -242,8 +297,41 @@ impl Entry {
                     max: DEALER_LOG_BYTES_MAX,
                 })
             }
-            Self::Dealt { .. } => Ok(()),
+            Self::Members(changes) => {
+                let keys: Vec<_> = changes.iter().map(|change| change.key).collect();
+                ordered("entry", "members", &keys, 1, MEMBER_CHANGES_MAX)
+            }
+            Self::Admission(admission) => admission.check(),
+            Self::Said { draw, .. } => draw.as_ref().map_or(Ok(()), |draw| draw.check()),
+            Self::Dealt { .. } | Self::Keys(_) | Self::Checkpoint => Ok(()),
         }
+    }
+
+    /// Checks the signatures of those who are not seats.
+    fn verify(&self, mesh: &ContentId) -> Result<(), RejectReason> {
+        match self {
+            Self::Admission(admission) => admission.to_unverified().verify(mesh).map(|_| ()),
+            Self::Said { said, .. } => said.verify(mesh),
+            Self::Dealt { .. } | Self::Keys(_) | Self::Members(_) | Self::Checkpoint => Ok(()),
+        }
+    }
+
+    /// Returns the entry as another peer would have to take it: unverified.
+    pub fn to_unverified(&self) -> Unverified<Self> {
+        Unverified::from_wire(self.clone())
+    }
+}
+
+impl Unverified<Entry> {
+    /// Checks the signatures of those who are not seats; whether the entry may be decided is the log's business.
+    ///
+    /// # Errors
+    ///
+    /// Returns why it must be rejected.
+    pub fn verify(self, mesh: &ContentId) -> Result<Verified<Entry>, RejectReason> {
+        let entry = self.into_inner();
+        entry.verify(mesh)?;
+        Ok(Verified::attest(entry))
     }
 }
 
@@ -380,10 +468,14 @@ impl Unverified<SeatMessage> {
     ///
     /// # Errors
     ///
-    /// Returns [`RejectReason::BadSignature`].
+    /// Returns why it must be rejected: a signature or the token of an act does not hold.
     pub fn verify(self, mesh: &ContentId) -> Result<Verified<SeatMessage>, RejectReason> {
         let message = self.into_inner();
         verify_all(&message.signed(mesh))?;
+        if let SeatMessage::Proposal(proposal) = &message {
+            let entries = &proposal.block.entries;
+            entries.iter().try_for_each(|entry| entry.verify(mesh))?;
+        }
         Ok(Verified::attest(message))
     }
 }

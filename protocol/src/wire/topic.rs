@@ -11,13 +11,21 @@ pub enum Topic {
     Capabilities,
     /// Acts on other nodes.
     Acts,
+    /// What the committee certifies.
+    Certificates,
     /// Records of a kind this version does not know.
     Other,
 }
 
 impl Topic {
     /// Every topic a peer subscribes to.
-    pub const ALL: [Self; 4] = [Self::Directory, Self::Capabilities, Self::Acts, Self::Other];
+    pub const ALL: [Self; 5] = [
+        Self::Directory,
+        Self::Capabilities,
+        Self::Acts,
+        Self::Certificates,
+        Self::Other,
+    ];
 
     /// Returns the name used on the wire.
     pub const fn name(self) -> &'static str {
@@ -25,6 +33,7 @@ impl Topic {
             Self::Directory => "directory",
             Self::Capabilities => "capabilities",
             Self::Acts => "acts",
+            Self::Certificates => "certificates",
             Self::Other => "other",
         }
     }
@@ -40,6 +49,7 @@ impl Topic {
             | Kind::MERGE => Self::Directory,
             Kind::CAPABILITY | Kind::REVOCATION => Self::Capabilities,
             Kind::ACT => Self::Acts,
+            Kind::KEYS | Kind::CHECKPOINT => Self::Certificates,
             Kind(_) => Self::Other,
         }
     }

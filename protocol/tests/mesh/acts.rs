@@ -34,7 +34,7 @@ fn acts(world: &mut World, at: usize) -> Vec<ActView> {
 
 #[test]
 fn an_act_within_its_token_is_executed_at_its_target_and_nowhere_else() {
-    let mut world = World::founded(8);
+    let mut world = World::without_committee(8);
     let command = propose(&world, 2, Aim::Count(1), &[Caveat::AffectsNodesLe(1)]);
 
     let act = world.recorded(2, command);
@@ -54,7 +54,7 @@ fn an_act_within_its_token_is_executed_at_its_target_and_nowhere_else() {
 
 #[test]
 fn an_act_wider_than_its_token_is_refused_at_the_proposer_with_the_reason() {
-    let mut world = World::founded(8);
+    let mut world = World::without_committee(8);
     let command = propose(&world, 2, Aim::Count(4), &[Caveat::AffectsNodesLe(1)]);
 
     let refused = world.command(2, command).unwrap_err();
@@ -68,7 +68,7 @@ fn an_act_wider_than_its_token_is_refused_at_the_proposer_with_the_reason() {
 
 #[test]
 fn a_mass_action_is_refused_whatever_the_token_says() {
-    let mut world = World::founded(8);
+    let mut world = World::without_committee(8);
     let command = propose(&world, 2, Aim::At(Targets::All), &[]);
 
     let refused = world.command(2, command).unwrap_err();
@@ -83,7 +83,7 @@ fn a_mass_action_is_refused_whatever_the_token_says() {
 
 #[test]
 fn an_act_sent_past_the_proposers_checks_is_refused_at_every_target() {
-    let mut world = World::founded(8);
+    let mut world = World::without_committee(8);
     let rogue = identity(3);
     let mut nodes: Vec<_> = (4..8).map(|at| world.key(at)).collect();
     nodes.sort_unstable();
@@ -117,7 +117,7 @@ fn an_act_sent_past_the_proposers_checks_is_refused_at_every_target() {
 
 #[test]
 fn a_root_that_the_target_does_not_accept_moves_nothing() {
-    let mut world = World::founded(8);
+    let mut world = World::without_committee(8);
     let command = Command::Propose {
         change: set_links(5),
         targets: Aim::Count(1),
@@ -136,7 +136,7 @@ fn a_root_that_the_target_does_not_accept_moves_nothing() {
 
 #[test]
 fn a_revoked_token_is_refused_everywhere_once_the_revocation_is_known() {
-    let mut world = World::founded(8);
+    let mut world = World::without_committee(8);
     let root = identity(1);
     let granted = token(&root, world.key(2), &[]);
     let capability = granted.verify(&root.capability_root().public()).unwrap();
@@ -163,7 +163,7 @@ fn a_revoked_token_is_refused_everywhere_once_the_revocation_is_known() {
 
 #[test]
 fn a_share_of_the_mesh_is_computed_by_the_verifier() {
-    let mut world = World::founded(12);
+    let mut world = World::without_committee(12);
     let one_percent = [Caveat::AffectsNetworkPctLe(ShareBp::from_percent(1))];
     let command = propose(&world, 2, Aim::Count(1), &one_percent);
 
@@ -177,7 +177,7 @@ fn a_share_of_the_mesh_is_computed_by_the_verifier() {
 
 #[test]
 fn an_act_is_executed_once_even_when_it_comes_again_after_a_crash() {
-    let mut world = World::founded(4);
+    let mut world = World::without_committee(4);
     let command = propose(&world, 2, Aim::At(Targets::Nodes(vec![world.key(3)])), &[]);
     let act = world.recorded(2, command);
     let record = world.nodes[3].disk.records[&act].clone();
@@ -199,7 +199,7 @@ fn an_act_is_executed_once_even_when_it_comes_again_after_a_crash() {
 
 #[test]
 fn links_are_a_nodes_own_affair() {
-    let mut world = World::founded(4);
+    let mut world = World::without_committee(4);
     let root = identity(1);
     let change = x0_protocol::wire::Change::Unlink { peer: world.key(0) };
     let grant = x0_crypto::capability::Grant {

@@ -19,7 +19,7 @@ fn revoke(world: &mut World, at: usize, n: u8) {
 
 #[test]
 fn two_halves_that_were_apart_know_the_same_after_healing() {
-    let mut world = World::founded(6);
+    let mut world = World::without_committee(6);
     world.partition(3);
     for n in 0..20 {
         revoke(&mut world, usize::from(n % 6), n);

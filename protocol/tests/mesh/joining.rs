@@ -6,7 +6,7 @@ use super::world::{World, identity};
 
 #[test]
 fn a_newcomer_is_a_member_everywhere_and_knows_everything() {
-    let mut world = World::founded(4);
+    let mut world = World::without_committee(4);
 
     let at = world.join(1, 40);
     world.pass(Millis::from_secs(3));

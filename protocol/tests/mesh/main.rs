@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod acts;
+mod admission;
 mod chain;
 mod committee;
 mod convergence;

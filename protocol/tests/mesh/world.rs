@@ -8,15 +8,16 @@ use std::{
 use x0_crypto::{
     ContentId, Identity, Namespace, PublicKey,
     capability::{Caveat, Grant, Scope, Token},
+    committee::{Keyring, Purpose},
 };
 use x0_protocol::{
     Command, CommandError, CommandId, Effect, Event, Input, MessageId, MessageVerdict, Millis,
     Mono, Now, Outbox, Peer, PeerConfig, Reply, RequestId, RequestToken, Stored, Wall, Write,
+    anti_meave::CosignPolicy,
     core::command::Status,
-    spine::committee::StoredLog,
     wire::{
         Body, Change, Decided, Draft, Founder, Genesis, Hello, Join, LogHead, Parameters, Record,
-        Request, Response, Verified, VersionRange,
+        Request, Response, Said, Verified, VersionRange,
     },
 };
 use zeroize::Zeroizing;
@@ -28,6 +29,7 @@ pub(crate) struct Disk {
     pub(crate) records: BTreeMap<ContentId, Verified<Record>>,
     pub(crate) rest: Stored,
     pub(crate) blocks: Vec<Arc<Decided>>,
+    shares: Vec<(Purpose, u64, Vec<u8>)>,
 }
 
 impl Disk {
@@ -62,13 +64,27 @@ impl Disk {
                     assert_eq!(first as usize, journal.len(), "the journal has no gaps");
                     journal.extend(lines);
                 }
-                Write::Block { decided, tip } => {
-                    self.rest.committee = StoredLog {
-                        tip: Some(tip),
-                        journal: Vec::new(),
-                    };
+                Write::Block {
+                    decided,
+                    tip,
+                    snapshot,
+                } => {
+                    self.rest.committee.keep(&decided, tip, snapshot);
                     self.blocks.push(decided);
                 }
+                Write::Dealing {
+                    ceremony,
+                    dealer,
+                    dealing,
+                } => {
+                    let dealings = &mut self.rest.work.dealings;
+                    dealings.push((ceremony, dealer, *dealing));
+                }
+                Write::KeyShare {
+                    purpose,
+                    epoch,
+                    sealed,
+                } => self.shares.push((purpose, epoch, sealed)),
                 Write::AcceptRoot {
                     root,
                     accepted: true,
@@ -84,6 +100,19 @@ impl Disk {
             ..self.rest.clone()
         }
     }
+
+    /// Opens the shares that were kept, onto a new keyring.
+    fn open_shares(&self, mesh: &ContentId, identity: &Identity) -> (Keyring, Vec<(Purpose, u64)>) {
+        let mut keyring = Keyring::default();
+        for (purpose, epoch, sealed) in &self.shares {
+            keyring
+                .open(mesh, *purpose, *epoch, sealed, identity)
+                .unwrap();
+        }
+        let held = self.shares.iter();
+        let held = held.map(|(purpose, epoch, _)| (*purpose, *epoch)).collect();
+        (keyring, held)
+    }
 }
 
 pub(crate) struct Node {
@@ -91,6 +120,8 @@ pub(crate) struct Node {
     pub(crate) peer: Option<Peer>,
     pub(crate) disk: Disk,
     pub(crate) events: Vec<Event>,
+    pub(crate) cosign: CosignPolicy,
+    keyring: Keyring,
     replies: BTreeMap<CommandId, Result<Reply, CommandError>>,
 }
 
@@ -122,7 +153,11 @@ pub(crate) fn founder(identity: &Identity) -> Founder {
     }
 }
 
-pub(crate) fn genesis(founders: &[&Identity], roots: &[&Identity]) -> Verified<Record> {
+pub(crate) fn genesis(
+    founders: &[&Identity],
+    roots: &[&Identity],
+    seats: usize,
+) -> Verified<Record> {
     let mut all: Vec<_> = founders.iter().map(|identity| founder(identity)).collect();
     all.sort_by_key(|founder| founder.key);
     let mut roots: Vec<_> = roots
@@ -132,7 +167,7 @@ pub(crate) fn genesis(founders: &[&Identity], roots: &[&Identity]) -> Verified<R
     roots.sort_unstable();
     let body = Body::Genesis(Genesis {
         name: "test".parse().unwrap(),
-        seats: all.iter().map(|founder| founder.key).collect(),
+        seats: all.iter().take(seats).map(|founder| founder.key).collect(),
         founders: all,
         roots,
         parameters: Parameters::default(),
@@ -165,9 +200,19 @@ pub(crate) fn set_links(value: u64) -> Change {
 impl World {
     /// Founds a mesh of `count` founders, fully linked.
     pub(crate) fn founded(count: u8) -> Self {
-        let mut world = Self::unlinked(count);
-        for a in 0..usize::from(count) {
-            for b in a + 1..usize::from(count) {
+        Self::unlinked(count).linked_all()
+    }
+
+    /// Founds a mesh of so few seats that it has no committee: its acts go by tokens alone.
+    pub(crate) fn without_committee(count: u8) -> Self {
+        Self::seated(count, 3).linked_all()
+    }
+
+    fn linked_all(self) -> Self {
+        let mut world = self;
+        let count = world.nodes.len();
+        for a in 0..count {
+            for b in a + 1..count {
                 world.link(a, b);
             }
         }
@@ -183,9 +228,13 @@ impl World {
     }
 
     pub(crate) fn unlinked(count: u8) -> Self {
+        Self::seated(count, usize::from(count))
+    }
+
+    fn seated(count: u8, seats: usize) -> Self {
         let identities: Vec<_> = (1..=count).map(identity).collect();
         let founders: Vec<_> = identities.iter().collect();
-        let genesis = genesis(&founders, &founders[..1]);
+        let genesis = genesis(&founders, &founders[..1], seats);
         let mut world = Self {
             nodes: Vec::new(),
             genesis,
@@ -214,6 +263,8 @@ impl World {
             peer: None,
             disk,
             events: Vec::new(),
+            cosign: CosignPolicy::Approve,
+            keyring: Keyring::default(),
             replies: BTreeMap::new(),
         });
         self.boot(at, fresh);
@@ -246,9 +297,13 @@ impl World {
             healing: Some(healing.into()),
             seed: [at as u8; 32],
             fresh,
+            cosign: node.cosign,
         };
         let mut out = Outbox::new();
-        node.peer = Some(Peer::new(config, node.disk.stored(), self.now, &mut out));
+        let mut stored = node.disk.stored();
+        let mesh = self.genesis.value().id();
+        (node.keyring, stored.work.shares) = node.disk.open_shares(&mesh, &node.identity);
+        node.peer = Some(Peer::new(config, stored, self.now, &mut out));
         self.perform(at, &mut out);
     }
 
@@ -529,6 +584,16 @@ impl World {
                 let message = draft.sign(&self.genesis.value().id(), &self.nodes[at].identity);
                 self.queue
                     .push_back((at, Input::SeatSigned { id, message }));
+            }
+            Effect::Secret { id, task } => {
+                let node = &mut self.nodes[at];
+                let done = task.run(&node.identity, &mut node.keyring);
+                self.queue.push_back((at, Input::SecretDone { id, done }));
+            }
+            Effect::SignWord { id, act, word } => {
+                let mesh = self.genesis.value().id();
+                let said = Said::sign(&mesh, act, word, &self.nodes[at].identity);
+                self.queue.push_back((at, Input::WordSigned { id, said }));
             }
             Effect::Persist { id, writes } => {
                 self.nodes[at].disk.write(writes);

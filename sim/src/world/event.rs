@@ -7,7 +7,7 @@
 use x0_protocol::{
     Command, CommandId, Input, JobId, RequestId, RequestToken,
     core::effect::Write,
-    wire::{Request, Response},
+    wire::{Admitted, Consented, Request, Response},
 };
 
 use crate::{queue::Timed, time::Time};
@@ -175,6 +175,18 @@ fn request_fingerprint(request: &Request) -> u64 {
             9 ^ fold(message.seat().bytes()) ^ message.height() << 8
         }
         Request::Blocks { from } => 10 ^ from << 8,
+        Request::Dealing { ceremony, dealing } => {
+            19 ^ fold(ceremony.digest()) ^ fold(&dealing.sealed)
+        }
+        Request::Parts(parts) => parts
+            .iter()
+            .fold(20, |sum, part| sum ^ fold(part.subject.digest())),
+        Request::Offer(entry) => 21 ^ fold(entry.peek().id().digest()),
+        Request::Admit(admission) => 22 ^ fold(admission.peek().asked.act.digest()),
+        Request::Consent(consent) => {
+            let act = consent.admission.peek().asked.act;
+            23 ^ fold(act.digest()) ^ u64::from(consent.cosign) << 8
+        }
     }
 }
 
@@ -192,6 +204,18 @@ fn response_fingerprint(response: &Response) -> u64 {
         Response::Blocks(blocks) => blocks.iter().fold(18, |sum, decided| {
             sum ^ fold(decided.peek().block.id().digest())
         }),
+        Response::Acknowledged(ack) => 24 ^ fold(&ack.to_bytes()),
+        Response::Signed(signed) => signed
+            .iter()
+            .fold(25, |sum, (subject, _)| sum ^ fold(subject.digest())),
+        Response::Admitted(Admitted::Pending) => 26,
+        Response::Admitted(Admitted::Refused { why }) => 27 ^ fold(why.as_bytes()),
+        Response::Admitted(Admitted::Ticket { ticket, draw }) => {
+            28 ^ fold(&ticket.signature.to_bytes()) ^ u64::from(draw.is_some()) << 8
+        }
+        Response::Consent(Consented::Pending) => 29,
+        Response::Consent(Consented::Said(said)) => 30 ^ fold(said.act.digest()),
+        Response::Consent(Consented::Refused { why }) => 31 ^ fold(why.as_bytes()),
     }
 }
 

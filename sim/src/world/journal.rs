@@ -28,6 +28,8 @@ pub(super) struct Journal {
     reached: Vec<u32>,
     /// Answers to commands.
     pub(super) replies: Vec<(u32, CommandId, Result<Option<ContentId>, String>)>,
+    /// Acts that were admitted and written: their records, by digest.
+    pub(super) written: BTreeMap<ContentId, ContentId>,
     /// Acts executed: by whom.
     pub(super) executed: Vec<(ContentId, u32)>,
     /// Acts refused: by whom, and why.
@@ -62,7 +64,7 @@ impl Journal {
     /// Notes the answer to a command.
     pub(super) fn reply(&mut self, node: u32, id: CommandId, reply: Result<Reply, CommandError>) {
         let answer = match reply {
-            Ok(Reply::Recorded(record)) => Ok(Some(record)),
+            Ok(Reply::Recorded(record) | Reply::Proposed(record)) => Ok(Some(record)),
             Ok(
                 Reply::Status(_)
                 | Reply::Links(_)
@@ -70,6 +72,8 @@ impl Journal {
                 | Reply::Capabilities(_)
                 | Reply::Acts(_)
                 | Reply::Policies(_)
+                | Reply::Proposals(_)
+                | Reply::Consents(_)
                 | Reply::AuditHeads(_)
                 | Reply::Done,
             ) => Ok(None),
@@ -89,6 +93,13 @@ impl Journal {
             Told::Rejected { why, .. } | Told::TurnedAway { why, .. } => {
                 *self.rejected.entry(why).or_default() += 1;
             }
+            Told::Proposed {
+                act,
+                record: Some(record),
+                ..
+            } => {
+                self.written.insert(act, record);
+            }
             Told::CaughtUp { .. } => self.caught_up += 1,
             Told::ForkFound { .. } => self.forks += 1,
             Told::SplitView { .. } => self.split_views.push(node),
@@ -102,6 +113,10 @@ impl Journal {
             | Told::Outcome { .. }
             | Told::Healed { .. }
             | Told::Decided { .. }
+            | Told::KeysMade { .. }
+            | Told::ShareLost { .. }
+            | Told::Proposed { record: None, .. }
+            | Told::CosignAsked { .. }
             | Told::Ready { .. } => {}
         }
     }

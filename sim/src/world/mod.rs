@@ -544,12 +544,20 @@ impl World {
         Digest::join(self.shards.iter().map(|shard| &shard.digest))
     }
 
-    /// Returns the answers to commands so far: node, command, answer.
+    /// Returns the answers to commands so far: node, command, answer. An act that was admitted since stands there
+    /// by its record.
     pub(crate) fn replies(&self) -> Vec<(u32, CommandId, Result<Option<ContentId>, String>)> {
-        let mut replies: Vec<_> = self
-            .shards
-            .iter()
-            .flat_map(|shard| shard.journal.replies.iter().cloned())
+        let journals = || self.shards.iter().map(|shard| &shard.journal);
+        let record_of = |act: ContentId| {
+            let record = journals().find_map(|journal| journal.written.get(&act));
+            record.copied().unwrap_or(act)
+        };
+        let replies = journals().flat_map(|journal| journal.replies.iter());
+        let mut replies: Vec<_> = replies
+            .map(|(node, id, answer)| {
+                let answer = answer.clone().map(|record| record.map(record_of));
+                (*node, *id, answer)
+            })
             .collect();
         replies.sort_unstable_by_key(|(_, id, _)| *id);
         replies

@@ -6,17 +6,21 @@
 //! and carries out effects, as the driver of a real node does.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     mem,
 };
 
-use x0_crypto::{ContentId, PublicKey};
+use x0_crypto::{
+    ContentId, PublicKey,
+    committee::{Keyring, Purpose as KeyPurpose},
+};
 use x0_protocol::{
     Effect, Event as Told, Input, JobId, MessageId, Millis, Mono, Now, Outbox, Peer, PeerConfig,
     RequestId, RequestToken,
+    anti_meave::CosignPolicy,
     core::effect::{MessageVerdict, Write},
     peer::Stored,
-    wire::{Change, LogHead, Record, Request, Response, Unverified, Verified},
+    wire::{Change, LogHead, Record, Request, Response, Said, Unverified, Verified},
 };
 
 use super::{
@@ -68,6 +72,8 @@ pub(super) struct Shard {
     pub(super) seen: Seen,
     parcels: Parcels,
     verdicts: Verdicts,
+    /// What seats of the committee hold of its keys.
+    keyrings: BTreeMap<u32, Keyring>,
     /// Every record that a node of this shard stores.
     library: HashMap<[u8; 32], Unverified<Record>, ByDigest>,
     pub(super) outgoing: Vec<Mail>,
@@ -97,6 +103,7 @@ impl Shard {
             seen: Seen::new(nodes),
             parcels: Parcels::default(),
             verdicts: Verdicts::default(),
+            keyrings: BTreeMap::new(),
             library: HashMap::default(),
             outgoing: Vec::new(),
             published: Vec::new(),
@@ -487,6 +494,21 @@ impl Shard {
                 self.inputs.push_back(Input::SeatSigned { id, message });
                 19
             }
+            Effect::Secret { id, task } => {
+                turn.now = self.nodes[turn.local].work(turn.now, cost::of_secret(&task));
+                let identity = shared.keys.identity(turn.id);
+                let keyring = self.keyrings.entry(turn.id).or_default();
+                let done = task.run(&identity, keyring);
+                self.inputs.push_back(Input::SecretDone { id, done });
+                20
+            }
+            Effect::SignWord { id, act, word } => {
+                turn.now = self.nodes[turn.local].work(turn.now, cost::SIGN);
+                let mesh = shared.mesh.genesis.value().id();
+                let said = Said::sign(&mesh, act, word, &shared.keys.identity(turn.id));
+                self.inputs.push_back(Input::WordSigned { id, said });
+                21
+            }
             Effect::Persist { id, writes } => {
                 self.persist(shared, turn, id, writes);
                 10
@@ -826,11 +848,12 @@ impl Shard {
     /// Starts a node's peer from what its store holds.
     pub(super) fn start(&mut self, shared: &Shared, node: u32, now: Time, is_new: bool) {
         let local = self.local(node);
-        let stored = if is_new {
+        let mut stored = if is_new {
             Stored::default()
         } else {
             self.nodes[local].store.read()
         };
+        stored.work.shares = self.open_shares(shared, node, local);
         let config = PeerConfig {
             key: shared.keys.key(node),
             root: shared.keys.root(node),
@@ -840,6 +863,7 @@ impl Shard {
             healing: None,
             seed: shared.seed.bytes(Purpose::PeerSeed, node),
             fresh: is_new,
+            cosign: CosignPolicy::Approve,
         };
         let mut outbox = mem::take(&mut self.outbox);
         let peer = Peer::new(config, stored, clock(now), &mut outbox);
@@ -856,6 +880,26 @@ impl Shard {
         }
         self.outbox = outbox;
         self.schedule_wake(local, node, now);
+    }
+
+    /// Opens the shares of the committee's keys that a node has kept.
+    fn open_shares(&mut self, shared: &Shared, node: u32, local: usize) -> Vec<(KeyPurpose, u64)> {
+        self.keyrings.remove(&node);
+        let shares = self.nodes[local].store.shares();
+        if shares.is_empty() {
+            return Vec::new();
+        }
+        let (mesh, identity) = (shared.mesh.genesis.value().id(), shared.keys.identity(node));
+        let mut keyring = Keyring::default();
+        let opened = shares.iter().filter_map(|(purpose, epoch, sealed)| {
+            keyring
+                .open(&mesh, *purpose, *epoch, sealed, &identity)
+                .ok()?;
+            Some((*purpose, *epoch))
+        });
+        let opened = opened.collect();
+        self.keyrings.insert(node, keyring);
+        opened
     }
 
     /// Takes a node's power away and returns the links it had and the life they belonged to.

@@ -8,7 +8,11 @@ use std::{
     sync::Arc,
 };
 
-use x0_crypto::{ContentId, PublicKey, capability::RootKey};
+use x0_crypto::{
+    ContentId, PublicKey,
+    capability::RootKey,
+    committee::{Purpose, SealedDealing},
+};
 use x0_protocol::{
     core::{effect::Write, limits::PAGE_BLOCKS_MAX},
     peer::Stored,
@@ -33,6 +37,8 @@ struct Rest {
     roots: BTreeSet<RootKey>,
     committee: StoredLog,
     blocks: Vec<Arc<Decided>>,
+    dealings: Vec<(ContentId, PublicKey, SealedDealing)>,
+    shares: Vec<(Purpose, u64, Vec<u8>)>,
 }
 
 /// An audit entry written at a place that was not the end of the log.
@@ -76,14 +82,28 @@ impl Store {
                     self.rest().witnessed.insert(head.author, head);
                 }
                 Write::Journal { lines, .. } => self.rest().committee.journal.extend(lines),
-                Write::Block { decided, tip } => {
+                Write::Block {
+                    decided,
+                    tip,
+                    snapshot,
+                } => {
                     let rest = self.rest();
-                    rest.committee = StoredLog {
-                        tip: Some(tip),
-                        journal: Vec::new(),
-                    };
+                    rest.committee.keep(&decided, tip, snapshot);
                     rest.blocks.push(decided);
                 }
+                Write::Dealing {
+                    ceremony,
+                    dealer,
+                    dealing,
+                } => {
+                    let dealing = (ceremony, dealer, *dealing);
+                    self.rest().dealings.push(dealing);
+                }
+                Write::KeyShare {
+                    purpose,
+                    epoch,
+                    sealed,
+                } => self.rest().shares.push((purpose, epoch, sealed)),
                 Write::AcceptRoot {
                     root,
                     accepted: true,
@@ -118,8 +138,14 @@ impl Store {
             stored.witnessed = rest.witnessed.values().cloned().collect();
             stored.roots = rest.roots.iter().copied().collect();
             stored.committee = rest.committee.clone();
+            stored.work.dealings = rest.dealings.clone();
         }
         stored
+    }
+
+    /// Returns the shares of the committee's keys, sealed.
+    pub(super) fn shares(&self) -> &[(Purpose, u64, Vec<u8>)] {
+        self.rest.as_ref().map_or(&[], |rest| &rest.shares)
     }
 
     /// Returns the durable records, in the order in which they were written.

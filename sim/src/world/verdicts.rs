@@ -19,6 +19,7 @@ use super::keys::ByDigest;
 #[derive(Default)]
 pub(super) struct Verdicts {
     known: HashMap<[u8; 32], (Signature, Verdict), ByDigest>,
+    answered: HashMap<[u8; 32], Verdict, ByDigest>,
 }
 
 impl Verdicts {
@@ -29,12 +30,24 @@ impl Verdicts {
                 let parts = records.into_iter().map(|record| self.of_record(record));
                 Job::verdict_of_records(parts.collect())
             }
+            job @ (Job::Certificate(_) | Job::Warrants(_)) => self.of_question(job),
             Job::Head(_)
             | Job::Seat { .. }
             | Job::Blocks(_)
+            | Job::Entry { .. }
+            | Job::Combine { .. }
+            | Job::Consent { .. }
             | Job::Token { .. }
             | Job::Authorize { .. } => job.run(),
         }
+    }
+
+    fn of_question(&mut self, job: Job) -> Verdict {
+        let Some(name) = job.name() else {
+            return job.run();
+        };
+        let verdict = self.answered.entry(*name.digest());
+        verdict.or_insert_with(|| job.run()).clone()
     }
 
     fn of_record(&mut self, record: Unverified<Record>) -> Verdict {

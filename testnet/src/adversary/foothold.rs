@@ -275,7 +275,12 @@ impl Foothold {
             | Request::HeadOf
             | Request::Consistency { .. }
             | Request::Seat(_)
-            | Request::Blocks { .. } => None,
+            | Request::Blocks { .. }
+            | Request::Dealing { .. }
+            | Request::Parts(_)
+            | Request::Offer(_)
+            | Request::Admit(_)
+            | Request::Consent(_) => None,
         }
     }
 }

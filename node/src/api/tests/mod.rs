@@ -143,6 +143,7 @@ fn start_node(dir: &Path) -> runtime::NodeHandle {
             ..NetworkSettings::default()
         },
         fresh: true,
+        cosign: x0_protocol::anti_meave::CosignPolicy::Ask,
     };
     runtime::start(settings, identity, store, metrics).unwrap()
 }

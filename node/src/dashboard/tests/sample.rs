@@ -12,6 +12,7 @@ use x0_protocol::{
     Command, Event, Millis, Mono, Now, Reply, Wall,
     core::command::{
         ActView, AuditHeads, CapabilityView, CommitteeStatus, LinkView, PolicyView, Status,
+        TrustStatus,
     },
     spine::{
         audit::{
@@ -71,6 +72,8 @@ impl Source for Sample {
             Command::Acts => Ok(Reply::Acts(data.acts)),
             Command::Capabilities => Ok(Reply::Capabilities(data.capabilities)),
             Command::Policies => Ok(Reply::Policies(data.policies)),
+            Command::Proposals => Ok(Reply::Proposals(Vec::new())),
+            Command::Consents => Ok(Reply::Consents(Vec::new())),
             Command::AuditHeads => Ok(Reply::AuditHeads(data.heads)),
             change @ (Command::Invite { .. }
             | Command::PublishCapability { .. }
@@ -78,6 +81,7 @@ impl Source for Sample {
             | Command::AcceptRoot { .. }
             | Command::Propose { .. }
             | Command::Local { .. }
+            | Command::Cosign { .. }
             | Command::Leave
             | Command::Remove { .. }
             | Command::CatchUp) => panic!("the dashboard asks for a change: {change:?}"),
@@ -120,6 +124,14 @@ pub(super) fn empty() -> Data {
             token_reach: 1,
             seats: (1, 1),
             committee: None,
+            trust: TrustStatus {
+                has_committee: false,
+                member_age: Millis::from_mins(60 * 24 * 30),
+                epoch: None,
+                checkpoint: None,
+                time: None,
+                cosign_waiting: 0,
+            },
             member: true,
             last_repair: None,
         },
@@ -162,7 +174,16 @@ pub(super) fn full(members: u16) -> Data {
             height: 812,
             time: Wall(1_767_225_600_000),
             deciding: None,
+            shares: Some(3),
         }),
+        trust: TrustStatus {
+            has_committee: true,
+            epoch: Some(1),
+            checkpoint: Some((811, 40)),
+            time: Some(Wall(1_767_225_600_000)),
+            cosign_waiting: 1,
+            ..data.status.trust
+        },
         last_repair: Some(Millis(1_260)),
         ..data.status
     };

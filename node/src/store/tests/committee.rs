@@ -103,5 +103,6 @@ fn block(height: u64) -> Write {
             },
         }),
         tip: tip(height),
+        snapshot: None,
     }
 }

@@ -133,7 +133,11 @@ fn a_directory_of_something_else_is_damage() {
 #[test]
 fn a_store_from_before_the_committee_log_is_migrated_and_can_keep_it() {
     let home = Home::new();
-    let record = make_store(&home, &[Column::Journal, Column::Blocks], Some(1));
+    let record = make_store(
+        &home,
+        &[Column::Journal, Column::Blocks, Column::Keys],
+        Some(1),
+    );
 
     let store = home.open().unwrap();
 
@@ -147,7 +151,7 @@ fn a_store_from_before_the_committee_log_is_migrated_and_can_keep_it() {
 
 /// Makes a store as pre-release versions did: no column `roots`, no number.
 fn make_layout_0(home: &Home) -> Verified<Record> {
-    let later = [Column::Roots, Column::Journal, Column::Blocks];
+    let later = [Column::Roots, Column::Journal, Column::Blocks, Column::Keys];
     make_store(home, &later, None)
 }
 

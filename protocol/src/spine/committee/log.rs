@@ -11,14 +11,19 @@ use x0_crypto::{ContentId, PublicKey};
 use super::{
     engine::{Awaited, Engine, Step, Timer},
     seats::Seats,
+    state::State,
 };
 use crate::{
     core::{
-        limits::{BLOCK_ENTRIES_MAX, SEAT_EARLY_MAX, SEAT_POOL_MAX, SEAT_ROUNDS_AHEAD_MAX},
+        limits::{
+            BLOCK_ENTRIES_BYTES_MAX, BLOCK_ENTRIES_MAX, MEMBER_CHANGES_MAX, SEAT_EARLY_MAX,
+            SEAT_POOL_MAX, SEAT_ROUNDS_AHEAD_MAX,
+        },
         time::{Millis, Mono, Wall},
     },
     wire::{
-        Block, ClockReading, Decided, Entry, Phase, Proposal, SeatDraft, SeatMessage, Verified,
+        Block, ClockReading, Decided, Entry, MemberChange, MemberFacts, Phase, Proposal, SeatDraft,
+        SeatMessage, Verified, encode_entry,
     },
 };
 
@@ -38,6 +43,13 @@ pub(crate) const HEARTBEAT: Millis = Millis::from_secs(10);
 const HEIGHT_GAP: Millis = Millis(100);
 /// Time before a seat that is behind asks again.
 const ASK_AGAIN: Millis = Millis(1_000);
+
+/// Time between two heights while a ceremony waits for its end, which mesh time decides.
+const PRESSING_BEAT: Millis = Millis(500);
+/// Time that news of a member gets to reach the other seats before they are asked to agree on it.
+const MEMBER_SETTLES: Millis = Millis(3_000);
+/// Heights between two copies of the state in the store: a restart applies that many blocks at most.
+const SNAPSHOT_EVERY: u64 = 256;
 
 /// The last block decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,8 +87,26 @@ pub enum JournalLine {
 pub struct StoredLog {
     /// The last block decided; none before the first.
     pub tip: Option<Tip>,
+    /// The newest copy of the state, if there is one.
+    pub snapshot: Option<Vec<u8>>,
+    /// The blocks after it, in order.
+    pub blocks: Vec<Decided>,
     /// The journal of the height under way, in order.
     pub journal: Vec<JournalLine>,
+}
+
+impl StoredLog {
+    /// Takes in a block as a store does that holds it in memory: the journal of its height is over.
+    pub fn keep(&mut self, decided: &Decided, tip: Tip, snapshot: Option<Vec<u8>>) {
+        self.tip = Some(tip);
+        self.journal.clear();
+        if snapshot.is_some() {
+            self.snapshot = snapshot;
+            self.blocks.clear();
+        } else {
+            self.blocks.push(decided.clone());
+        }
+    }
 }
 
 /// What a seat is to do.
@@ -110,6 +140,8 @@ pub enum Todo {
         decided: Arc<Decided>,
         /// The tip from now on.
         tip: Tip,
+        /// A copy of the state as of it, now and then.
+        snapshot: Option<Vec<u8>>,
     },
 }
 
@@ -136,6 +168,11 @@ pub struct CommitteeLog {
     early: Vec<Verified<SeatMessage>>,
     pool: BTreeMap<ContentId, Entry>,
     asked: Option<Mono>,
+    state: State,
+    /// What this seat knows of members otherwise than the log does, and since when.
+    news: BTreeMap<PublicKey, (Option<MemberFacts>, Mono)>,
+    /// The block that names the keys, until the mesh knows them.
+    named: Option<Arc<Decided>>,
 }
 
 /// Work on the height after the tip.
@@ -182,12 +219,13 @@ impl Slot {
 }
 
 impl CommitteeLog {
-    /// Takes up the log where the store left it; `founded` is the time of the genesis.
+    /// Takes up the log where the store left it; `founded` is the time of the genesis, and `first` the state before
+    /// the first block.
     pub fn new(
         mesh: ContentId,
-        seats: Seats,
-        own: PublicKey,
+        (seats, own): (Seats, PublicKey),
         founded: Wall,
+        first: State,
         stored: StoredLog,
         now: Mono,
         clock: Wall,
@@ -197,6 +235,20 @@ impl CommitteeLog {
             block: mesh,
             time: founded,
         });
+        let kept = stored.snapshot.as_deref().and_then(State::decode);
+        let mut state = kept.unwrap_or(first);
+        let mut named = None;
+        let mut time = state.time();
+        for decided in stored.blocks {
+            let block = &decided.block;
+            if block.height == state.height() + 1 {
+                time = block.median().max(time + Millis(1));
+                state.apply(block, time);
+                if names_keys(block) {
+                    named = Some(Arc::new(decided));
+                }
+            }
+        }
         let mut log = Self {
             mesh,
             seats,
@@ -208,6 +260,9 @@ impl CommitteeLog {
             early: Vec::new(),
             pool: BTreeMap::new(),
             asked: None,
+            state,
+            news: BTreeMap::new(),
+            named,
         };
         let todo = if stored.journal.is_empty() {
             Vec::new()
@@ -220,6 +275,21 @@ impl CommitteeLog {
     /// Returns the last block decided.
     pub const fn tip(&self) -> Tip {
         self.tip
+    }
+
+    /// Returns what follows from the log.
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Returns what follows from the log, to draw by it.
+    pub const fn state_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+
+    /// Takes out the block that names the keys, to make it known; once.
+    pub const fn take_named(&mut self) -> Option<Arc<Decided>> {
+        self.named.take()
     }
 
     /// Returns the seats.
@@ -246,14 +316,29 @@ impl CommitteeLog {
 
     /// Offers something to be decided; it waits until a block holds it.
     ///
-    /// A full pool refuses: who offered it offers it again.
+    /// What waits already or has its effect is refused, and so is everything while the pool is full: who offered it
+    /// offers it again.
     pub fn submit(&mut self, entry: Entry, now: Mono) -> bool {
-        if self.pool.len() >= SEAT_POOL_MAX {
+        if self.pool.len() >= SEAT_POOL_MAX || !self.state.admits(&entry) {
             return false;
         }
-        self.pool.insert(entry.id(), entry);
-        self.begin_at = self.begin_at.min(now);
+        if self.pool.insert(entry.id(), entry).is_some() {
+            return false;
+        }
+        self.begin_at = self.begin_at.min(now.max(self.not_before));
         true
+    }
+
+    /// Takes note of what this seat knows of a member; once it has settled, the seats agree on it.
+    pub fn see(&mut self, key: PublicKey, facts: Option<MemberFacts>, now: Mono) {
+        if self.state.member(&key) == facts.as_ref() {
+            self.news.remove(&key);
+            return;
+        }
+        if self.news.get(&key).is_none_or(|(known, _)| *known != facts) {
+            self.news.insert(key, (facts, now));
+            self.begin_at = self.begin_at.min(now + MEMBER_SETTLES);
+        }
     }
 
     /// Weighs a message by what costs nothing to look at.
@@ -576,13 +661,12 @@ impl CommitteeLog {
         else {
             return Vec::new();
         };
-        let entries = self.pool.values().take(BLOCK_ENTRIES_MAX).cloned();
         let block = Block {
             mesh: self.mesh,
             height: work.height,
             previous: self.tip.block,
             clocks: work.clocks.values().cloned().collect(),
-            entries: entries.collect(),
+            entries: entries(&self.state, &self.news, &self.pool, now),
         };
         work.unsaved.push(JournalLine::Built {
             round,
@@ -601,6 +685,24 @@ impl CommitteeLog {
                 .seats
                 .is_quorum(block.clocks.iter().map(|clock| &clock.seat))
             && block.entries.is_sorted_by(|a, b| a.id() < b.id())
+            && (block.entries.len() == 1 || !names_keys(block))
+            && block.entries.iter().all(|entry| self.admits(entry))
+    }
+
+    /// Tells whether an entry may stand in the next block, and says of members what this seat knows as well.
+    fn admits(&self, entry: &Entry) -> bool {
+        let is_known = match entry {
+            Entry::Members(changes) => changes.iter().all(|change| {
+                let own = self.news.get(&change.key);
+                own.is_some_and(|(facts, _)| *facts == change.facts)
+            }),
+            Entry::Dealt { .. }
+            | Entry::Keys(_)
+            | Entry::Checkpoint
+            | Entry::Admission(_)
+            | Entry::Said { .. } => true,
+        };
+        is_known && self.state.admits(entry)
     }
 
     fn decide(&mut self, decided: Arc<Decided>, now: Mono) -> Vec<Todo> {
@@ -610,9 +712,21 @@ impl CommitteeLog {
             block: block.id(),
             time: block.median().max(self.tip.time + Millis(1)),
         };
+        self.state.apply(block, self.tip.time);
+        if names_keys(block) {
+            self.named = Some(decided.clone());
+        }
         for entry in &block.entries {
             self.pool.remove(&entry.id());
         }
+        let state = &self.state;
+        self.pool.retain(|_, entry| state.admits(entry));
+        self.news
+            .retain(|key, (facts, _)| state.member(key) != facts.as_ref());
+        let snapshot = self.tip.height.is_multiple_of(SNAPSHOT_EVERY).then(|| {
+            self.state.forget();
+            self.state.encode()
+        });
         self.work = None;
         self.not_before = now + HEIGHT_GAP;
         let next = self.tip.height + 1;
@@ -623,9 +737,22 @@ impl CommitteeLog {
                 .early
                 .iter()
                 .any(|message| message.value().height() == next);
-        self.begin_at = now + if is_awaited { HEIGHT_GAP } else { HEARTBEAT };
+        let is_awaited = is_awaited || self.state.due().is_some();
+        self.begin_at = if is_awaited {
+            now + HEIGHT_GAP
+        } else if self.state.is_pressing() {
+            now + PRESSING_BEAT
+        } else {
+            let settled = self.news.values().map(|(_, since)| *since + MEMBER_SETTLES);
+            let settled = settled.min().unwrap_or(now + HEARTBEAT);
+            settled.max(now + HEIGHT_GAP).min(now + HEARTBEAT)
+        };
         let tip = self.tip;
-        vec![Todo::Store { decided, tip }]
+        vec![Todo::Store {
+            decided,
+            tip,
+            snapshot,
+        }]
     }
 
     fn ask(&mut self, seat: PublicKey, now: Mono) -> Vec<Todo> {
@@ -707,6 +834,47 @@ impl Work {
         let known = self.proposed.entry(proposal.round).or_default();
         known.insert(proposal.block.id());
     }
+}
+
+/// Chooses what the next block holds: keys to be named alone, else what is due and what was offered, as much as fits.
+fn entries(
+    state: &State,
+    news: &BTreeMap<PublicKey, (Option<MemberFacts>, Mono)>,
+    pool: &BTreeMap<ContentId, Entry>,
+    now: Mono,
+) -> Vec<Entry> {
+    let due = state.due();
+    if let Some(keys @ Entry::Keys(_)) = due {
+        return vec![keys];
+    }
+    let settled = news.iter();
+    let settled = settled.filter(|(_, (_, since))| *since + MEMBER_SETTLES <= now);
+    let changes: Vec<_> = settled
+        .map(|(key, (facts, _))| MemberChange {
+            key: *key,
+            facts: facts.clone(),
+        })
+        .take(MEMBER_CHANGES_MAX)
+        .collect();
+    let members = (!changes.is_empty()).then_some(Entry::Members(changes));
+    let mut bytes = 0;
+    let mut entries: Vec<_> = due
+        .into_iter()
+        .chain(members)
+        .chain(pool.values().cloned())
+        .take(BLOCK_ENTRIES_MAX)
+        .take_while(|entry| {
+            bytes += encode_entry(entry).len();
+            bytes <= BLOCK_ENTRIES_BYTES_MAX
+        })
+        .collect();
+    entries.sort_by_key(Entry::id);
+    entries
+}
+
+fn names_keys(block: &Block) -> bool {
+    let mut entries = block.entries.iter();
+    entries.any(|entry| matches!(entry, Entry::Keys(_)))
 }
 
 fn patience(timer: Timer) -> Millis {

@@ -4,6 +4,9 @@
 //!   seats make no committee.
 //! - [`CommitteeLog`]: the log as one seat keeps it. At each height the seats first read their clocks, then one
 //!   proposes a block and all vote on it, in rounds, until a quorum has precommitted (Tendermint, `engine`).
+//! - [`State`]: what follows from the log: keys, members, admitted acts, rounds of the beacon.
+//! - [`Work`]: what a seat does beside it: makes keys with the others, and signs with them what the log says.
+//! - [`Trust`]: what every node knows of the committee, seat or not.
 //!
 //! A height begins when there is something to decide, and at a slow heartbeat, for every block also dates the
 //! mesh: its time is the median of a quorum of clocks, and never runs back.
@@ -18,12 +21,27 @@
 //!
 //! This module sends, signs and stores nothing: it returns what is [`Todo`].
 
+mod admissions;
 mod engine;
 mod log;
+mod making;
+mod members;
 mod seats;
+mod state;
+mod trust;
+mod work;
 
 #[cfg(test)]
 mod tests;
 
+pub use admissions::Decision;
+pub(crate) use admissions::{PASSES_MAX, may_pass, scope_of};
 pub use log::{CommitteeLog, JournalLine, StoredLog, Tip, Todo, Weighed};
+pub use making::Keys;
+pub use members::Roll;
+pub(crate) use members::leaf;
 pub use seats::Seats;
+pub use state::{Standing, State, cosigners};
+pub use trust::{Question, Trust};
+pub(crate) use work::Taken;
+pub use work::{Duty, SecretFor, StoredWork, Work};

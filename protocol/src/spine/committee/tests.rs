@@ -10,13 +10,15 @@ use std::{
 use x0_crypto::{ContentId, Identity, PublicKey};
 use zeroize::Zeroizing;
 
-use super::{CommitteeLog, Seats, StoredLog, Todo, Weighed, log::HEARTBEAT};
+use super::{CommitteeLog, Seats, State, StoredLog, Todo, Weighed, log::HEARTBEAT};
 use crate::{
     core::{
         rng::Rng,
         time::{Millis, Mono, Wall},
     },
-    wire::{Block, Decided, Entry, Phase, SeatDraft, SeatMessage, Unverified, Verified},
+    wire::{
+        Block, Decided, Entry, Parameters, Phase, SeatDraft, SeatMessage, Unverified, Verified,
+    },
 };
 
 const FOUNDED: Wall = Wall(1_700_000_000_000);
@@ -26,7 +28,7 @@ const DISK_DELAY: Millis = Millis(4);
 #[test]
 fn seats_agree_on_what_is_submitted() {
     let mut net = Net::new(4, 1);
-    let entry = entry(1);
+    let entry = net.entry(1);
     net.submit(0, entry.clone());
 
     net.run(Millis::from_secs(2));
@@ -56,7 +58,7 @@ fn a_lying_third_cannot_move_mesh_time_out_of_what_honest_clocks_show() {
     net.seats[1].clock_error = 365 * 24 * 3_600_000;
     net.seats[4].clock_error = -365 * 24 * 3_600_000;
     for at in [0, 2, 3] {
-        net.submit(at, entry(u8::try_from(at).unwrap()));
+        net.submit(at, net.entry(u8::try_from(at).unwrap()));
         net.run(Millis::from_secs(3));
     }
 
@@ -73,7 +75,7 @@ fn loss_and_delay_hold_nothing_up_for_ever() {
     net.loss_percent = 25;
     net.delay_max = 400;
     for n in 0..10 {
-        net.submit(usize::from(n) % 4, entry(n));
+        net.submit(usize::from(n) % 4, net.entry(n));
         net.run(Millis::from_secs(4));
     }
     net.loss_percent = 0;
@@ -88,15 +90,15 @@ fn a_third_may_be_away_and_one_more_stops_the_log_until_it_is_back() {
     let mut net = Net::new(7, 5);
     net.crash(0);
     net.crash(1);
-    net.submit(2, entry(1));
+    net.submit(2, net.entry(1));
     net.run(Millis::from_secs(30));
     let before = net.tip(2);
-    assert_eq!(net.entries(2), vec![entry(1)]);
+    assert_eq!(net.entries(2), vec![net.entry(1)]);
 
     net.crash(3);
-    net.submit(2, entry(2));
+    net.submit(2, net.entry(2));
     net.run(Millis::from_secs(120));
-    assert_eq!(net.entries(2), vec![entry(1)], "no quorum, no block");
+    assert_eq!(net.entries(2), vec![net.entry(1)], "no quorum, no block");
     assert!(net.tip(2) <= before + 1);
 
     net.restart(3);
@@ -113,7 +115,7 @@ fn a_seat_that_was_away_catches_up() {
     let mut net = Net::new(4, 6);
     net.crash(3);
     for n in 0..30 {
-        net.submit(0, entry(n));
+        net.submit(0, net.entry(n));
         net.run(Millis::from_secs(3));
     }
     assert_eq!(net.tip(3), 0);
@@ -130,7 +132,7 @@ fn after_a_crash_at_any_step_a_seat_says_the_same_again_or_nothing() {
     // Seat 1 proposes at one of four heights; first its steps are counted, then it crashes after each of them.
     let decide_four = |net: &mut Net| {
         for n in 0..4 {
-            net.submit(0, entry(n));
+            net.submit(0, net.entry(n));
             net.run(Millis::from_secs(2));
         }
     };
@@ -146,7 +148,7 @@ fn after_a_crash_at_any_step_a_seat_says_the_same_again_or_nothing() {
         decide_four(&mut net);
         assert!(net.seats[1].log.is_none(), "there was no step {step}");
         net.restart(1);
-        net.submit(2, entry(9));
+        net.submit(2, net.entry(9));
         net.run(Millis::from_secs(40));
         // `Net::say` has checked every statement against all before it.
         net.same_everywhere();
@@ -160,13 +162,16 @@ fn a_seat_that_proposes_and_votes_two_ways_splits_nobody() {
         let mut net = Net::new(4, 100 + seed);
         net.liar = Some(1);
         for n in 0..6 {
-            net.submit(0, entry(n));
+            net.submit(0, net.entry(n));
             net.run(Millis::from_secs(8));
         }
         net.run(Millis::from_secs(60));
         net.agree();
         let entries = net.entries(0);
-        assert!((0..6).all(|n| entries.contains(&entry(n))), "seed {seed}");
+        assert!(
+            (0..6).all(|n| entries.contains(&net.entry(n))),
+            "seed {seed}"
+        );
     }
 }
 
@@ -185,7 +190,7 @@ fn whatever_fails_no_two_seats_decide_differently_and_all_go_on_once_it_is_mende
                 2 => net.cut.clear(),
                 _ => {}
             }
-            net.submit(0, entry(n));
+            net.submit(0, net.entry(n));
             let pause = 500 + net.rng.below(6_000);
             net.run(Millis(pause));
             let down: Vec<_> = (0..count)
@@ -203,17 +208,17 @@ fn whatever_fails_no_two_seats_decide_differently_and_all_go_on_once_it_is_mende
         for at in 0..net.seats.len() {
             net.restart(at);
         }
-        net.submit(1, entry(200));
+        net.submit(1, net.entry(200));
         net.run(Millis::from_secs(120));
         net.same_everywhere();
-        assert!(net.entries(0).contains(&entry(200)), "seed {seed}");
+        assert!(net.entries(0).contains(&net.entry(200)), "seed {seed}");
     }
 }
 
 #[test]
 fn what_no_honest_seat_sends_is_not_even_checked() {
     let mut net = Net::new(4, 8);
-    net.submit(0, entry(1));
+    net.submit(0, net.entry(1));
     net.run(Millis::from_secs(2));
     let log = net.seats[0].log.as_ref().unwrap();
     let height = log.tip().height + 1;
@@ -259,13 +264,6 @@ fn what_no_honest_seat_sends_is_not_even_checked() {
         polka: None,
     };
     assert_eq!(log.weigh(&by(&usurper.identity, draft)), Weighed::Faulty);
-}
-
-fn entry(n: u8) -> Entry {
-    Entry::Dealt {
-        ceremony: ContentId::of(&[n]),
-        log: vec![n; 8].into(),
-    }
 }
 
 fn identity(seed: u8) -> Identity {
@@ -348,6 +346,27 @@ impl Net {
         net
     }
 
+    /// Returns the state before the first block, as every seat starts from it.
+    fn first(&self) -> (Seats, State) {
+        let keys = self.seats.iter().map(|seat| seat.identity.public());
+        let seats = Seats::new(keys.collect()).unwrap();
+        let parameters = Parameters::default();
+        let state = State::new(self.mesh, &seats, &parameters, FOUNDED, BTreeMap::new());
+        (seats, state)
+    }
+
+    /// Makes something that may be decided and has no effect: a dealer's log that does not hold.
+    fn entry(&self, n: u8) -> Entry {
+        let (seats, state) = self.first();
+        let ceremony = state.ceremonies().next().unwrap().id();
+        let dealer = seats.keys()[0];
+        let log = [dealer.bytes().as_slice(), &[n]].concat();
+        Entry::Dealt {
+            ceremony,
+            log: log.into(),
+        }
+    }
+
     fn draw(&mut self, below: usize) -> usize {
         let below = u64::try_from(below).unwrap();
         usize::try_from(self.rng.below(below)).unwrap()
@@ -386,14 +405,13 @@ impl Net {
         if self.seats[at].log.is_some() {
             return;
         }
-        let keys = self.seats.iter().map(|seat| seat.identity.public());
-        let seats = Seats::new(keys.collect()).unwrap();
+        let (seats, first) = self.first();
         let seat = &self.seats[at];
         let (log, todo) = CommitteeLog::new(
             self.mesh,
-            seats,
-            seat.identity.public(),
+            (seats, seat.identity.public()),
             FOUNDED,
+            first,
             seat.disk.clone(),
             self.now,
             self.clock(at),
@@ -508,11 +526,12 @@ impl Net {
                     self.perform(at, vec![Todo::Sign(then)]);
                 }
             }
-            Todo::Store { decided, tip } => {
-                seat.disk = StoredLog {
-                    tip: Some(tip),
-                    journal: Vec::new(),
-                };
+            Todo::Store {
+                decided,
+                tip,
+                snapshot,
+            } => {
+                seat.disk.keep(&decided, tip, snapshot);
                 assert_eq!(tip.height, seat.blocks.len() as u64 + 1);
                 seat.blocks.push(decided.block.clone());
                 seat.decided.push(decided);
@@ -605,7 +624,7 @@ impl Net {
             },
             SeatMessage::Proposal(proposal) => {
                 let mut block = proposal.block.clone();
-                block.entries = vec![entry(250)];
+                block.entries = vec![self.entry(250)];
                 SeatDraft::Proposal {
                     round: proposal.round,
                     block: Box::new(block),

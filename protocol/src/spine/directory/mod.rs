@@ -178,6 +178,11 @@ impl Directory {
             .chain(self.overlay.members.values())
     }
 
+    /// Iterates over the members that this directory began with.
+    pub fn first_members(&self) -> impl Iterator<Item = &Member> {
+        self.base.members.iter()
+    }
+
     /// Draws an active member at random; `None` if a few tries hit nobody.
     pub fn draw(&self, rng: &mut Rng) -> Option<&Member> {
         const TRIES: u32 = 32;
@@ -206,6 +211,46 @@ impl Directory {
                 .member(key)
                 .is_some_and(|member| member.region.as_ref() == Some(region)),
             Targets::All => true,
+        }
+    }
+
+    /// Returns who is at the head of the first-level invite subtree that a member stands in: a founder, or whom a
+    /// founder invited. Members who invited each other in a circle stand in one subtree.
+    pub fn subtree_of(&self, key: &PublicKey) -> PublicKey {
+        let mut path = std::collections::BTreeSet::from([*key]);
+        let mut at = *key;
+        loop {
+            let Some(inviter) = self.member(&at).and_then(|member| member.invited_by) else {
+                return at;
+            };
+            let is_founder = self.member(&inviter).is_none_or(|m| m.invited_by.is_none());
+            if is_founder {
+                return at;
+            }
+            if !path.insert(inviter) {
+                return path.first().copied().unwrap_or(at);
+            }
+            at = inviter;
+        }
+    }
+
+    /// Iterates over the active members among an act's targets.
+    pub fn active_targets<'a>(
+        &'a self,
+        targets: &'a Targets,
+    ) -> Box<dyn Iterator<Item = &'a PublicKey> + 'a> {
+        match targets {
+            Targets::Nodes(nodes) => Box::new(nodes.iter().filter(|node| self.is_active(node))),
+            Targets::Region(region) => Box::new(
+                self.members()
+                    .filter(move |m| m.is_active() && m.region.as_ref() == Some(region))
+                    .map(|member| &member.key),
+            ),
+            Targets::All => Box::new(
+                self.members()
+                    .filter(|m| m.is_active())
+                    .map(|member| &member.key),
+            ),
         }
     }
 
@@ -269,6 +314,8 @@ impl Directory {
             | Body::Capability(_)
             | Body::Revocation(_)
             | Body::Act(_)
+            | Body::Keys(_)
+            | Body::Checkpoint(_)
             | Body::Unknown(..) => return Ok(Change::Nothing),
         };
         Arc::make_mut(&mut self.overlay).note_applied(&record.id());

@@ -1,0 +1,289 @@
+//! Own acts on their way through a committee's mesh, and acts that others want this node's word about.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use tokio::{sync::broadcast::error::RecvError, time::Instant};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use x0_crypto::ContentId;
+use x0_protocol::{
+    Command, Event, Reply,
+    anti_meave::{
+        consents::{self, Answer},
+        proposals::{self, Stage},
+    },
+    wire::Word,
+};
+
+use super::{
+    ApiState,
+    error::{ApiError, ErrorBody},
+    expect_reply,
+    extract::{Body, Found, Queried},
+    view::{DoneView, TargetsView},
+};
+
+/// Longest wait of one call.
+const WAIT_MS_MAX: u64 = 30_000;
+
+pub(super) fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
+    OpenApiRouter::new()
+        .routes(routes!(proposals))
+        .routes(routes!(proposal))
+        .routes(routes!(consents))
+}
+
+pub(super) fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
+    OpenApiRouter::new().routes(routes!(cosign))
+}
+
+/// An own act on its way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProposalView {
+    /// The act, by its digest.
+    pub act: String,
+    /// What it changes, in words.
+    pub change: String,
+    /// When it was asked for, by this node's clock.
+    pub since_ms: u64,
+    /// `asked`, `collecting`, `written` or `failed`.
+    pub stage: String,
+    /// How far it is, in words.
+    pub words: String,
+    /// The act's record, once it is written.
+    pub record: Option<String>,
+    /// Targets that agree, and how many must.
+    pub agreed: Option<(u32, u32)>,
+    /// Drawn co-signers who have signed, and how many must.
+    pub cosigned: Option<(u32, u32)>,
+    /// Who was drawn to co-sign.
+    pub drawn: Vec<String>,
+    /// Who has co-signed.
+    pub signed: Vec<String>,
+    /// Who refused, and why.
+    pub refused: Vec<RefusalView>,
+}
+
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RefusalView {
+    /// Who refused.
+    pub by: String,
+    /// Why.
+    pub why: String,
+}
+
+impl ProposalView {
+    fn new(own: &proposals::ProposalView) -> Self {
+        let (stage, record) = match &own.stage {
+            Stage::Asked => ("asked", None),
+            Stage::Collecting { .. } => ("collecting", None),
+            Stage::Written(record) => ("written", *record),
+            Stage::Failed(_) => ("failed", None),
+        };
+        let (agreed, cosigned) = match own.stage {
+            Stage::Collecting { agreed, cosigned } => (Some(agreed), Some(cosigned)),
+            Stage::Asked | Stage::Written(_) | Stage::Failed(_) => (None, None),
+        };
+        let signed = own.said.iter().filter(|(_, word)| *word == Word::Cosign);
+        Self {
+            act: own.act.to_string(),
+            change: own.change.clone(),
+            since_ms: own.since.0,
+            stage: stage.to_owned(),
+            words: own.stage.to_string(),
+            record: record.map(|record| record.to_string()),
+            agreed,
+            cosigned,
+            drawn: own.drawn.iter().map(ToString::to_string).collect(),
+            signed: signed.map(|(by, _)| by.to_string()).collect(),
+            refused: own
+                .refused
+                .iter()
+                .map(|(by, why)| RefusalView {
+                    by: by.to_string(),
+                    why: why.clone(),
+                })
+                .collect(),
+        }
+    }
+
+    /// Tells whether nothing more comes of it.
+    pub fn is_ended(&self) -> bool {
+        self.stage == "failed" || (self.stage == "written" && self.record.is_some())
+    }
+}
+
+/// An act that wants this node's word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConsentView {
+    /// The act, by its digest.
+    pub act: String,
+    /// The agent.
+    pub agent: String,
+    /// Whether it is to be co-signed by a person; else the node itself agrees as a target.
+    pub cosign: bool,
+    /// What would change, in words.
+    pub change: String,
+    /// What it would change here: the value in force and the value asked for.
+    pub difference: String,
+    /// Where.
+    pub targets: TargetsView,
+    /// Nodes that the act counts as: all that its root, or this change, reached lately.
+    pub reach: Option<u32>,
+    /// Members that count.
+    pub members: Option<u32>,
+    /// Mesh time at which its ticket lapses.
+    pub expires_ms: Option<u64>,
+    /// When it came, by this node's clock.
+    pub since_ms: u64,
+    /// `checking`, `waiting`, `signing`, `said` or `refused`.
+    pub answer: String,
+    /// Why it is refused, if it is.
+    pub why: Option<String>,
+}
+
+impl ConsentView {
+    fn new(asked: &consents::ConsentView) -> Self {
+        let (answer, why) = match &asked.answer {
+            Answer::Checking => ("checking", None),
+            Answer::Waiting => ("waiting", None),
+            Answer::Signing => ("signing", None),
+            Answer::Said(_) => ("said", None),
+            Answer::Refused(why) => ("refused", Some(why.clone())),
+        };
+        Self {
+            act: asked.act.to_string(),
+            agent: asked.agent.to_string(),
+            cosign: asked.cosign,
+            change: asked.change.clone(),
+            difference: asked.difference.clone(),
+            targets: TargetsView::from(&asked.targets),
+            reach: asked.ticket.map(|ticket| ticket.reach()),
+            members: asked.ticket.map(|ticket| ticket.electorate.count),
+            expires_ms: asked.ticket.map(|ticket| ticket.expires.0),
+            since_ms: asked.since.0,
+            answer: answer.to_owned(),
+            why,
+        }
+    }
+}
+
+/// Own acts on their way, newest first.
+#[utoipa::path(
+    get, path = "/v1/proposals", tag = "acts",
+    responses((status = 200, body = Vec<ProposalView>), (status = 503, body = ErrorBody)),
+    security(("api_token" = ["read"]))
+)]
+async fn proposals(State(api): State<Arc<ApiState>>) -> Result<Json<Vec<ProposalView>>, ApiError> {
+    Ok(Json(api.proposals().await?))
+}
+
+/// Whether to wait for news.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct WaitQuery {
+    /// Answer when it is no longer so far, in words.
+    known: Option<String>,
+    /// Wait at most so long, in milliseconds: up to 30000. Without it the answer comes at once.
+    wait_ms: Option<u64>,
+}
+
+/// One own act on its way; waits for news of it if asked to.
+#[utoipa::path(
+    get, path = "/v1/proposals/{act}", tag = "acts",
+    params(("act" = String, Path, description = "The act, by its digest."), WaitQuery),
+    responses((status = 200, body = ProposalView), (status = 404, body = ErrorBody)),
+    security(("api_token" = ["read"]))
+)]
+async fn proposal(
+    State(api): State<Arc<ApiState>>,
+    Found(act): Found<ContentId>,
+    Queried(query): Queried<WaitQuery>,
+) -> Result<Json<ProposalView>, ApiError> {
+    let wait = Duration::from_millis(query.wait_ms.unwrap_or(0).min(WAIT_MS_MAX));
+    let deadline = Instant::now() + wait;
+    let mut events = api.node.events();
+    let mut stop = api.stop.subscribe();
+    loop {
+        let found = api.proposals().await?;
+        let name = act.to_string();
+        let Some(own) = found.into_iter().find(|own| own.act == name) else {
+            return Err(ApiError::not_found(
+                format!("no own act {act} is on its way"),
+                "list them with `x0 act proposals`; a restart forgets those that were not written yet",
+            ));
+        };
+        let is_news = query.known.as_ref().is_none_or(|known| *known != own.words);
+        if own.is_ended() || is_news || Instant::now() >= deadline {
+            return Ok(Json(own));
+        }
+        let mut news = async || loop {
+            match events.recv().await {
+                Ok(event) if matches!(&event.event, Event::Proposed { act: of, .. } if *of == act) =>
+                {
+                    return;
+                }
+                Ok(_) => {}
+                Err(RecvError::Lagged(_) | RecvError::Closed) => return,
+            }
+        };
+        tokio::select! {
+            () = news() => {}
+            () = tokio::time::sleep_until(deadline) => {}
+            _ = stop.wait_for(|stop| *stop) => return Ok(Json(own)),
+        }
+    }
+}
+
+/// Acts that want this node's word, newest first.
+#[utoipa::path(
+    get, path = "/v1/consents", tag = "acts",
+    responses((status = 200, body = Vec<ConsentView>), (status = 503, body = ErrorBody)),
+    security(("api_token" = ["read"]))
+)]
+async fn consents(State(api): State<Arc<ApiState>>) -> Result<Json<Vec<ConsentView>>, ApiError> {
+    let reply = api.node.command(Command::Consents).await?;
+    let asked = expect_reply!(reply, Reply::Consents(asked) => asked)?;
+    Ok(Json(asked.iter().map(ConsentView::new).collect()))
+}
+
+/// A co-signer's decision.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CosignBody {
+    /// Whether the act is co-signed; else it is refused, which ends it for good.
+    pub approve: bool,
+}
+
+/// Co-signs an act that this node was drawn for, or refuses it.
+#[utoipa::path(
+    post, path = "/v1/consents/{act}", tag = "acts", request_body = CosignBody,
+    params(("act" = String, Path, description = "The act, by its digest.")),
+    responses((status = 200, body = DoneView), (status = 403, body = ErrorBody)),
+    security(("api_token" = ["act"]))
+)]
+async fn cosign(
+    State(api): State<Arc<ApiState>>,
+    Found(act): Found<ContentId>,
+    Body(body): Body<CosignBody>,
+) -> Result<Json<DoneView>, ApiError> {
+    let approve = body.approve;
+    let reply = api.node.command(Command::Cosign { act, approve }).await?;
+    let done = if approve {
+        format!("co-signed {act}")
+    } else {
+        format!("refused {act}: it is over")
+    };
+    expect_reply!(reply, Reply::Done => Json(DoneView { done }))
+}
+
+impl ApiState {
+    async fn proposals(&self) -> Result<Vec<ProposalView>, ApiError> {
+        let reply = self.node.command(Command::Proposals).await?;
+        let own = expect_reply!(reply, Reply::Proposals(own) => own)?;
+        Ok(own.iter().map(ProposalView::new).collect())
+    }
+}

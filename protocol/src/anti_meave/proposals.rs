@@ -1,0 +1,340 @@
+//! Own acts on their way into a mesh with a committee: from asking for a ticket to the last word collected.
+//!
+//! ```text
+//! asked -> ticket -> (draw) -> agreements and co-signatures -> the act is written, with all of it
+//! ```
+//!
+//! This module keeps what was collected and says what is still wanted of whom; asking is the peer's business.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use x0_crypto::{ContentId, PublicKey};
+
+use super::warrants::{Needed, Proven, needed};
+use crate::{
+    core::{
+        limits::PROPOSALS_KEPT_MAX,
+        time::{Mono, Wall},
+    },
+    spine::directory::Directory,
+    wire::{Admission, Certificate, Draw, Said, Warrants, Word},
+};
+
+/// An own act on its way.
+#[derive(Clone, Debug)]
+pub struct OwnProposal {
+    /// The act, asked for.
+    pub admission: Admission,
+    /// When it was asked for.
+    pub since: Wall,
+    /// How far it is.
+    pub stage: Stage,
+    /// When to ask next.
+    pub ask_at: Mono,
+    /// How often was asked; tells which seats are next.
+    pub round: u32,
+    ticket: Option<Certificate>,
+    draw: Option<Draw>,
+    proven: Option<Proven>,
+    said: Vec<Said>,
+    refused: BTreeMap<(PublicKey, bool), String>,
+    passing: u8,
+    doubts: BTreeSet<PublicKey>,
+}
+
+/// How far an own act is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The committee has not admitted it yet.
+    Asked,
+    /// Words are being collected.
+    Collecting {
+        /// Targets that agree, and how many must.
+        agreed: (u32, u32),
+        /// Drawn co-signers who signed, and how many must.
+        cosigned: (u32, u32),
+    },
+    /// It is written.
+    Written(Option<ContentId>),
+    /// It failed.
+    Failed(String),
+}
+
+/// What is wanted next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A ticket, or a newer one, or the draw.
+    Admission,
+    /// These words.
+    Words {
+        /// Targets to agree.
+        agree: Vec<PublicKey>,
+        /// Drawn members to co-sign.
+        cosign: Vec<PublicKey>,
+    },
+    /// Nothing: it may be written.
+    Write,
+}
+
+/// An own act as the user sees it.
+#[derive(Clone, Debug)]
+pub struct ProposalView {
+    /// The act, by its digest.
+    pub act: ContentId,
+    /// What it changes, in words.
+    pub change: String,
+    /// When it was asked for.
+    pub since: Wall,
+    /// How far it is.
+    pub stage: Stage,
+    /// Who was drawn to co-sign.
+    pub drawn: Vec<PublicKey>,
+    /// Who has said what.
+    pub said: Vec<(PublicKey, Word)>,
+    /// Who refused, and why.
+    pub refused: Vec<(PublicKey, String)>,
+}
+
+/// All own acts on their way, and the last that ended.
+#[derive(Debug, Default)]
+pub struct Proposals(BTreeMap<ContentId, OwnProposal>);
+
+impl OwnProposal {
+    /// Starts with nothing collected.
+    pub const fn new(admission: Admission, since: Wall, now: Mono) -> Self {
+        Self {
+            admission,
+            since,
+            stage: Stage::Asked,
+            ask_at: now,
+            round: 0,
+            ticket: None,
+            draw: None,
+            proven: None,
+            said: Vec::new(),
+            refused: BTreeMap::new(),
+            passing: 0,
+            doubts: BTreeSet::new(),
+        }
+    }
+
+    /// Tells whether it is still on its way.
+    pub const fn is_open(&self) -> bool {
+        match self.stage {
+            Stage::Asked | Stage::Collecting { .. } => true,
+            Stage::Written(_) | Stage::Failed(_) => false,
+        }
+    }
+
+    /// Tells whether an answer of a seat brings anything new.
+    pub fn lacks(&self, ticket: &Certificate, draw: Option<&Draw>) -> bool {
+        self.ticket
+            .is_none_or(|own| own.statement != ticket.statement)
+            || (self.draw.is_none() && draw.is_some())
+    }
+
+    /// Takes a ticket, and the draw, that were found good.
+    pub fn admit(&mut self, ticket: Certificate, draw: Option<Draw>, proven: Proven) {
+        self.ticket = Some(ticket);
+        self.draw = draw;
+        self.proven = Some(proven);
+    }
+
+    /// Takes a word whose signature was found good.
+    pub fn hear(&mut self, said: Said) {
+        if !self.said.contains(&said) {
+            self.said.push(said);
+        }
+    }
+
+    /// Takes note that somebody refuses. A co-signer's refusal ends the act.
+    pub fn refuse(&mut self, by: PublicKey, cosign: bool, why: String) {
+        if cosign {
+            self.stage = Stage::Failed(format!("the drawn co-signer {by} refused: {why}"));
+        }
+        self.refused.insert((by, cosign), why);
+    }
+
+    /// Returns what is wanted next.
+    pub fn next(&mut self, directory: &Directory) -> Next {
+        let (agent, act) = (self.admission.asked.by, &self.admission.act);
+        let Some(proven) = &self.proven else {
+            return Next::Admission;
+        };
+        let Needed {
+            agreements,
+            cosigners,
+        } = needed(directory, act, &agent, proven.ticket());
+        let drawn = proven.drawn(directory);
+        let by = |word| {
+            let said = self.said.iter().filter(move |said| said.word == word);
+            said.map(|said| said.by)
+        };
+        let signed: BTreeSet<_> = by(Word::Cosign).filter(|by| drawn.contains(by)).collect();
+        let mut subtrees: BTreeSet<_> = by(Word::Agree)
+            .map(|by| directory.subtree_of(&by))
+            .collect();
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        self.stage = Stage::Collecting {
+            agreed: (count(subtrees.len()).min(agreements), agreements),
+            cosigned: (count(signed.len()).min(cosigners), cosigners),
+        };
+        if cosigners > 0 && self.draw.is_none() {
+            return Next::Admission;
+        }
+        let cosign: Vec<_> = if count(signed.len()) >= cosigners {
+            Vec::new()
+        } else {
+            drawn
+                .iter()
+                .filter(|key| !signed.contains(key))
+                .copied()
+                .collect()
+        };
+        let mut agree = Vec::new();
+        for target in directory.active_targets(&act.targets) {
+            if count(subtrees.len()) >= agreements {
+                break;
+            }
+            let is_open = *target != agent && !self.refused.contains_key(&(*target, false));
+            if is_open && subtrees.insert(directory.subtree_of(target)) {
+                agree.push(*target);
+            }
+        }
+        if count(subtrees.len()) < agreements {
+            let why = self
+                .refused
+                .iter()
+                .map(|((by, _), why)| format!("{by}: {why}"));
+            let why: Vec<_> = why.take(3).collect();
+            self.stage = Stage::Failed(format!("too few targets agree ({})", why.join("; ")));
+        }
+        if agree.is_empty() && cosign.is_empty() {
+            return Next::Write;
+        }
+        Next::Words { agree, cosign }
+    }
+
+    /// Returns the number of the next pass, if a co-signer has been silent for so long that the next may stand in.
+    pub fn pass(&mut self, directory: &Directory, time: Wall, scale: u64) -> Option<Word> {
+        let Stage::Collecting {
+            cosigned: (have, need),
+            ..
+        } = self.stage
+        else {
+            return None;
+        };
+        let ticket = self.proven.as_ref()?.ticket();
+        let is_late = crate::spine::committee::may_pass(ticket, time, scale);
+        let has_next = self.proven.as_ref()?.can_pass(directory);
+        if have >= need || !is_late || !has_next || self.passing > ticket.passed {
+            return None;
+        }
+        self.passing = ticket.passed + 1;
+        Some(Word::Pass {
+            passed: self.passing,
+        })
+    }
+
+    /// Takes note that a seat says the act is refused; `true` once so many say so that they cannot all be hostile.
+    pub fn doubt(&mut self, seat: PublicKey, seats: usize) -> bool {
+        self.doubts.insert(seat);
+        self.doubts.len() > seats.saturating_sub(1) / 3
+    }
+
+    /// Returns the warrants collected so far.
+    pub fn warrants(&self) -> Warrants {
+        Warrants {
+            ticket: self.ticket,
+            draw: self.draw.clone(),
+            said: self.said.clone(),
+        }
+    }
+
+    fn view(&self, act: ContentId, directory: &Directory) -> ProposalView {
+        let drawn = self
+            .proven
+            .as_ref()
+            .map(|proven| proven.drawn(directory).to_vec());
+        ProposalView {
+            act,
+            change: self.admission.act.change.to_string(),
+            since: self.since,
+            stage: self.stage.clone(),
+            drawn: drawn.unwrap_or_default(),
+            said: self.said.iter().map(|said| (said.by, said.word)).collect(),
+            refused: self
+                .refused
+                .iter()
+                .map(|((by, _), why)| (*by, why.clone()))
+                .collect(),
+        }
+    }
+}
+
+impl Proposals {
+    /// Takes in an own act; the oldest that ended gives way when too many are kept.
+    pub fn open(&mut self, act: ContentId, proposal: OwnProposal) {
+        if self.0.len() >= PROPOSALS_KEPT_MAX {
+            let ended = self.0.iter().filter(|(_, proposal)| !proposal.is_open());
+            let oldest = ended.min_by_key(|(act, proposal)| (proposal.since, **act));
+            if let Some(oldest) = oldest.map(|(act, _)| *act) {
+                self.0.remove(&oldest);
+            }
+        }
+        self.0.insert(act, proposal);
+    }
+
+    /// Tells whether there is room for one more that is open.
+    pub fn has_room(&self) -> bool {
+        self.0
+            .values()
+            .filter(|proposal| proposal.is_open())
+            .count()
+            < PROPOSALS_KEPT_MAX
+    }
+
+    /// Finds an own act.
+    pub fn find(&mut self, act: &ContentId) -> Option<&mut OwnProposal> {
+        self.0.get_mut(act)
+    }
+
+    /// Returns when something is to be asked next.
+    pub fn due(&self) -> Option<Mono> {
+        let open = self.0.values().filter(|proposal| proposal.is_open());
+        open.map(|proposal| proposal.ask_at).min()
+    }
+
+    /// Returns the acts for which something is to be asked now.
+    pub fn take_due(&self, now: Mono) -> Vec<ContentId> {
+        let open = self.0.iter().filter(|(_, proposal)| proposal.is_open());
+        let due = open.filter(|(_, proposal)| proposal.ask_at <= now);
+        due.map(|(act, _)| *act).collect()
+    }
+
+    /// Lists the own acts.
+    pub fn view(&self, directory: &Directory) -> Vec<ProposalView> {
+        let mut views: Vec<_> = self
+            .0
+            .iter()
+            .map(|(act, proposal)| proposal.view(*act, directory))
+            .collect();
+        views.sort_by_key(|view| std::cmp::Reverse((view.since, view.act)));
+        views
+    }
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Asked => f.write_str("asked the committee for a ticket"),
+            Self::Collecting { agreed, cosigned } => write!(
+                f,
+                "admitted; {} of {} targets agree, {} of {} co-signers have signed",
+                agreed.0, agreed.1, cosigned.0, cosigned.1
+            ),
+            Self::Written(_) => f.write_str("complete and sent"),
+            Self::Failed(why) => write!(f, "failed: {why}"),
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! What stands for an act beyond its token: the committee's ticket, agreement of targets, drawn co-signers.
+//!
+//! Every target checks all of it itself. Signatures are checked by [`Question::check`], outside the peer's turn; what
+//! they must add up to is [`Proven::suffices`].
+
+use std::collections::BTreeSet;
+
+use x0_crypto::{
+    ContentId, PublicKey,
+    capability::Scope,
+    committee::{CommitteeKey, Purpose},
+};
+
+use crate::{
+    core::{reject::ActRefusal, time::Wall},
+    spine::{
+        beacon::{check_draw, drawable},
+        committee::{PASSES_MAX, cosigners, scope_of},
+        directory::Directory,
+    },
+    wire::{
+        Act, Certificate, CommitteeKeys, Said, Statement, Subject, Targets, Ticket, Warrants, Word,
+        encode_entry,
+    },
+};
+
+/// Targets that must agree to a regional act, if it has so many besides the agent.
+const AGREEMENTS: u32 = 3;
+
+/// An act's warrants, and what it takes to check them.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The mesh.
+    pub mesh: ContentId,
+    /// The act, by its digest.
+    pub act: ContentId,
+    /// The agent.
+    pub agent: PublicKey,
+    /// The warrants.
+    pub warrants: Warrants,
+    /// The committee's keys.
+    pub keys: CommitteeKeys,
+}
+
+/// Warrants whose every signature holds; only [`Question::check`] makes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proven {
+    ticket: Ticket,
+    drawn: Vec<PublicKey>,
+    said: Vec<Said>,
+}
+
+impl Question {
+    /// Names the question: the same question has the same answer everywhere.
+    pub fn name(&self) -> ContentId {
+        let Self {
+            mesh,
+            act,
+            agent,
+            warrants,
+            keys,
+        } = self;
+        ContentId::of(&encode_entry(&(mesh, act, agent, warrants.to_wire(), keys)))
+    }
+
+    /// Checks every signature and proof among the warrants, and that they are about this act and agent.
+    ///
+    /// # Errors
+    ///
+    /// Returns what does not hold, in words.
+    pub fn check(&self) -> Result<Proven, String> {
+        let Some(certificate) = &self.warrants.ticket else {
+            return Err("it carries no ticket of the committee".to_owned());
+        };
+        let ticket = self.check_ticket(certificate)?;
+        let drawn = match &self.warrants.draw {
+            None => Vec::new(),
+            Some(draw) => {
+                let round = Subject::Round(ticket.round + 1).message(&self.mesh, self.keys.epoch);
+                let key: &CommitteeKey = self.keys.key(Purpose::Beacon);
+                let value = key
+                    .beacon_value(&round, &draw.signature)
+                    .map_err(|_| "the committee did not sign the round of its draw".to_owned())?;
+                check_draw(draw, &ticket.electorate, &self.agent, &self.act, &value)
+                    .map_err(|bad| bad.to_string())?
+            }
+        };
+        for said in &self.warrants.said {
+            if said.act != self.act {
+                return Err(format!("{} speaks of another act", said.by));
+            }
+            said.verify(&self.mesh)
+                .map_err(|_| format!("the signature of {} does not hold", said.by))?;
+        }
+        Ok(Proven {
+            ticket,
+            drawn,
+            said: self.warrants.said.clone(),
+        })
+    }
+
+    fn check_ticket(&self, certificate: &Certificate) -> Result<Ticket, String> {
+        let Statement::Ticket(ticket) = certificate.statement else {
+            return Err("its ticket is another statement of the committee".to_owned());
+        };
+        if ticket.act != self.act || ticket.agent != self.agent {
+            return Err("its ticket is for another act or agent".to_owned());
+        }
+        let message =
+            Subject::Statement(certificate.statement).message(&self.mesh, certificate.epoch);
+        if certificate.epoch != self.keys.epoch {
+            return Err("its ticket is of another epoch of the committee".to_owned());
+        }
+        self.keys
+            .key(Purpose::Certificate)
+            .verify(Purpose::Certificate, &message, &certificate.signature)
+            .map_err(|_| "the committee did not sign its ticket".to_owned())?;
+        Ok(ticket)
+    }
+}
+
+/// How many words an act needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needed {
+    /// Of its targets.
+    pub agreements: u32,
+    /// Of drawn co-signers.
+    pub cosigners: u32,
+}
+
+impl Proven {
+    /// Returns the ticket.
+    pub const fn ticket(&self) -> &Ticket {
+        &self.ticket
+    }
+
+    /// Returns who may co-sign: as many as are needed, and those who stand in for silent ones.
+    pub fn drawn(&self, directory: &Directory) -> &[PublicKey] {
+        let needed = needed_cosigners(directory, &self.ticket);
+        let open = needed.saturating_add(u32::from(self.ticket.passed));
+        let open = usize::try_from(open).unwrap_or(usize::MAX);
+        &self.drawn[..open.min(self.drawn.len())]
+    }
+
+    /// Tells whether somebody in the draw could stand in for a silent co-signer.
+    pub fn can_pass(&self, directory: &Directory) -> bool {
+        self.ticket.passed < PASSES_MAX && self.drawn(directory).len() < self.drawn.len()
+    }
+
+    /// Tells whether the warrants suffice for the act, and returns how many peers have signed it.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is missing or no longer holds.
+    pub fn suffices(
+        &self,
+        directory: &Directory,
+        act: &Act,
+        agent: &PublicKey,
+        time: Wall,
+    ) -> Result<u8, ActRefusal> {
+        check_ticket(&self.ticket, directory, act, time)?;
+        let needed = needed(directory, act, agent, &self.ticket);
+        let drawn = self.drawn(directory);
+        let signed = self.by(Word::Cosign, |by| drawn.contains(by));
+        let is_other_target = |by: &PublicKey| {
+            by != agent && directory.is_target(&act.targets, by) && directory.is_active(by)
+        };
+        let agreed = self.by(Word::Agree, is_other_target);
+        let subtrees: BTreeSet<_> = agreed.iter().map(|by| directory.subtree_of(by)).collect();
+        let (signed_count, agreed_count) = (count(signed.len()), count(subtrees.len()));
+        if agreed_count < needed.agreements {
+            return Err(ActRefusal::TooFewAgree {
+                agreed: agreed_count,
+                needed: needed.agreements,
+            });
+        }
+        if signed_count < needed.cosigners {
+            return Err(ActRefusal::TooFewCosigned {
+                signed: signed_count,
+                needed: needed.cosigners,
+                reach: self.ticket.reach(),
+                members: self.ticket.electorate.count,
+            });
+        }
+        let all: BTreeSet<_> = signed.union(&agreed).collect();
+        Ok(u8::try_from(all.len()).unwrap_or(u8::MAX))
+    }
+
+    fn by(&self, word: Word, counts: impl Fn(&PublicKey) -> bool) -> BTreeSet<PublicKey> {
+        let said = self.said.iter().filter(|said| said.word == word);
+        said.map(|said| said.by).filter(|by| counts(by)).collect()
+    }
+}
+
+/// Checks that a ticket still holds and is for an act of this reach and root.
+///
+/// # Errors
+///
+/// Returns what does not.
+pub fn check_ticket(
+    ticket: &Ticket,
+    directory: &Directory,
+    act: &Act,
+    time: Wall,
+) -> Result<(), ActRefusal> {
+    if ticket.expires <= time {
+        return Err(ActRefusal::TicketExpired);
+    }
+    if ticket.root != act.root {
+        return Err(ActRefusal::BadWarrants(
+            "its ticket is for another root".to_owned(),
+        ));
+    }
+    // A node that has just joined may be unknown to one side: a tenth more is no other act.
+    let nodes = directory.blast_radius(&act.targets);
+    if nodes
+        > ticket
+            .nodes
+            .saturating_add(ticket.nodes / 10)
+            .saturating_add(1)
+    {
+        let why = format!(
+            "its ticket is for {} nodes, and it touches {nodes}",
+            ticket.nodes
+        );
+        return Err(ActRefusal::BadWarrants(why));
+    }
+    match scope_of(nodes) {
+        Scope::Local | Scope::Regional => Ok(()),
+        Scope::Network => Err(ActRefusal::NeedsVote { nodes }),
+    }
+}
+
+/// Returns how many words an act with this ticket needs.
+pub fn needed(directory: &Directory, act: &Act, agent: &PublicKey, ticket: &Ticket) -> Needed {
+    Needed {
+        agreements: needed_agreements(directory, &act.targets, agent),
+        cosigners: needed_cosigners(directory, ticket),
+    }
+}
+
+fn needed_cosigners(directory: &Directory, ticket: &Ticket) -> u32 {
+    let parameters = &directory.genesis().parameters;
+    let members = ticket.electorate.count;
+    let share = parameters.mass_action_share.nodes_of(members);
+    let allowed = share.max(parameters.mass_action_floor);
+    cosigners(
+        ticket.reach(),
+        members,
+        allowed,
+        drawable(&ticket.electorate),
+    )
+}
+
+/// Three targets from three invite subtrees, or as many as there are besides the agent.
+fn needed_agreements(directory: &Directory, targets: &Targets, agent: &PublicKey) -> u32 {
+    let mut subtrees = BTreeSet::new();
+    for target in directory.active_targets(targets) {
+        if target != agent {
+            subtrees.insert(directory.subtree_of(target));
+        }
+        if count(subtrees.len()) >= AGREEMENTS {
+            break;
+        }
+    }
+    count(subtrees.len())
+}
+
+fn count(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,314 @@
+//! Own acts on their way through a mesh with a committee: asks for the ticket, then for the words it needs.
+
+use x0_crypto::{ContentId, PublicKey};
+
+use super::{Asked, Peer, Waiting, WordFor, refuse};
+use crate::{
+    anti_meave::{
+        proposals::{Next, OwnProposal, Stage},
+        warrants::{Proven, Question},
+    },
+    core::{
+        command::{CommandError, Reply},
+        effect::{Effect, Outbox},
+        event::Event,
+        ids::CommandId,
+        job::Job,
+        limits::PROPOSALS_KEPT_MAX,
+        time::{Millis, Now},
+    },
+    wire::{
+        Act, Admission, Admitted, Body, Certificate, Consent, Consented, Draw, Entry, Request,
+        Said, Warrants, Word,
+    },
+};
+
+/// Time after which is asked again what is not answered for good.
+const ASK_AGAIN: Millis = Millis(1_000);
+
+impl Peer {
+    /// Sets an act on its way that its token allows: first the agent asks for it under its signature.
+    pub(super) fn begin_proposal(&mut self, command: CommandId, act: Act, out: &mut Outbox) {
+        if !self.own_acts.has_room() {
+            return refuse(
+                command,
+                CommandError::TooManyProposals(PROPOSALS_KEPT_MAX),
+                out,
+            );
+        }
+        let digest = act.digest(&self.config.key);
+        let act = Box::new(act);
+        self.sign_word(digest, Word::Ask, WordFor::Ask { command, act }, out);
+    }
+
+    pub(super) fn on_asked_signed(
+        &mut self,
+        now: Now,
+        command: CommandId,
+        act: Act,
+        asked: Said,
+        out: &mut Outbox,
+    ) {
+        let proposal = OwnProposal::new(Admission { act, asked }, now.wall, now.mono);
+        self.own_acts.open(asked.act, proposal);
+        let reply = Ok(Reply::Proposed(asked.act));
+        out.push(Effect::Reply { id: command, reply });
+    }
+
+    /// Goes on with own acts for which something is to be asked.
+    pub(super) fn run_proposals(&mut self, now: Now, out: &mut Outbox) {
+        for act in self.own_acts.take_due(now.mono) {
+            self.run_proposal(now, act, out);
+        }
+    }
+
+    fn run_proposal(&mut self, now: Now, act: ContentId, out: &mut Outbox) {
+        let (time, scale) = (self.mesh_time(now), self.time_scale());
+        let Some(proposal) = self.own_acts.find(&act) else {
+            return;
+        };
+        proposal.ask_at = now.mono + ASK_AGAIN;
+        proposal.round = proposal.round.wrapping_add(1);
+        let round = proposal.round;
+        let before = proposal.stage.clone();
+        if proposal.admission.act.expires <= now.wall {
+            proposal.stage = Stage::Failed(match before {
+                Stage::Asked => "the committee did not answer in time".to_owned(),
+                Stage::Collecting { agreed, cosigned } => format!(
+                    "its time is over: {} of {} targets agreed, {} of {} co-signers signed",
+                    agreed.0, agreed.1, cosigned.0, cosigned.1
+                ),
+                Stage::Written(_) | Stage::Failed(_) => return,
+            });
+            return self.tell_stage(act, out);
+        }
+        let next = proposal.next(&self.directory);
+        let pass = proposal.pass(&self.directory, time, scale);
+        let is_news = proposal.stage != before;
+        let is_open = proposal.is_open();
+        if is_news {
+            self.tell_stage(act, out);
+        }
+        if !is_open {
+            return;
+        }
+        if let Some(word) = pass {
+            self.sign_word(act, word, WordFor::Pass, out);
+        }
+        match next {
+            Next::Admission => self.ask_admission(now, act, round, out),
+            Next::Words { agree, cosign } => {
+                // A newer ticket, or a co-signer's refusal, is known to the seats first.
+                if !cosign.is_empty() {
+                    self.ask_admission(now, act, round, out);
+                }
+                for to in agree {
+                    self.ask_consent(now, act, to, false, out);
+                }
+                for to in cosign {
+                    self.ask_consent(now, act, to, true, out);
+                }
+            }
+            Next::Write => self.write_proposal(now, act, out),
+        }
+    }
+
+    fn ask_admission(&mut self, now: Now, act: ContentId, round: u32, out: &mut Outbox) {
+        let Some(proposal) = self.own_acts.find(&act) else {
+            return;
+        };
+        let admission = proposal.admission.clone();
+        if self.committee.is_some() {
+            let entry = Entry::Admission(Box::new(admission.clone()));
+            let answer = self.admission_answer(now, &act, entry, out);
+            self.on_admitted(act, self.config.key, answer, out);
+        }
+        for to in self.some_seats(round) {
+            let asked = Box::new(admission.to_unverified());
+            self.ask(to, Request::Admit(asked), Asked::Admit { act, to }, out);
+        }
+    }
+
+    fn ask_consent(
+        &mut self,
+        now: Now,
+        act: ContentId,
+        to: PublicKey,
+        cosign: bool,
+        out: &mut Outbox,
+    ) {
+        let Some(proposal) = self.own_acts.find(&act) else {
+            return;
+        };
+        let warrants = proposal.warrants();
+        let consent = Consent {
+            admission: proposal.admission.to_unverified(),
+            warrants: Warrants {
+                said: Vec::new(),
+                draw: warrants.draw.filter(|_| cosign),
+                ..warrants
+            },
+            cosign,
+        };
+        debug_assert!(to != self.config.key, "an agent asks others: {now:?}");
+        let asked = Asked::Consent { act, to, cosign };
+        self.ask(to, Request::Consent(Box::new(consent)), asked, out);
+    }
+
+    /// Takes a seat's answer.
+    pub(super) fn on_admitted(
+        &mut self,
+        act: ContentId,
+        seat: PublicKey,
+        answer: Admitted,
+        out: &mut Outbox,
+    ) {
+        let seats = &self.directory.genesis().seats;
+        let is_seat = seats.binary_search(&seat).is_ok();
+        let seats = seats.len();
+        let own = self.own_acts.find(&act);
+        let Some(proposal) = own.filter(|own| own.is_open() && is_seat) else {
+            return;
+        };
+        match answer {
+            Admitted::Pending => {}
+            Admitted::Refused { why } => {
+                if proposal.doubt(seat, seats) {
+                    proposal.stage = Stage::Failed(format!("not admitted: {why}"));
+                    self.tell_stage(act, out);
+                }
+            }
+            Admitted::Ticket { ticket, draw } => {
+                let draw = draw.map(|draw| *draw);
+                if !proposal.lacks(&ticket, draw.as_ref()) {
+                    return;
+                }
+                let Some(keys) = self.trust.keys() else {
+                    return;
+                };
+                let question = Question {
+                    mesh: self.directory.mesh(),
+                    act,
+                    agent: self.config.key,
+                    warrants: Warrants {
+                        ticket: Some(*ticket),
+                        draw: draw.clone(),
+                        said: Vec::new(),
+                    },
+                    keys: *keys,
+                };
+                let id = self.job(Waiting::Admitted {
+                    act,
+                    ticket,
+                    draw: draw.map(Box::new),
+                });
+                let job = Job::Warrants(Box::new(question));
+                out.push(Effect::Check { id, job });
+            }
+        }
+    }
+
+    pub(super) fn on_admitted_checked(
+        &mut self,
+        now: Now,
+        act: ContentId,
+        (ticket, draw): (Certificate, Option<Draw>),
+        checked: Result<Proven, String>,
+        out: &mut Outbox,
+    ) {
+        // A seat that hands out what does not hold is not believed; others are asked.
+        let Ok(proven) = checked else { return };
+        if let Some(proposal) = self.own_acts.find(&act) {
+            proposal.admit(ticket, draw, proven);
+            proposal.ask_at = now.mono;
+        }
+        self.run_proposals(now, out);
+    }
+
+    /// Takes the answer of a target or co-signer.
+    pub(super) fn on_consented(
+        &mut self,
+        now: Now,
+        (act, from, cosign): (ContentId, PublicKey, bool),
+        answer: Consented,
+        out: &mut Outbox,
+    ) {
+        let mesh = self.directory.mesh();
+        let Some(proposal) = self.own_acts.find(&act).filter(|own| own.is_open()) else {
+            return;
+        };
+        match answer {
+            Consented::Pending => return,
+            Consented::Said(said) => {
+                let wanted = if cosign { Word::Cosign } else { Word::Agree };
+                let is_it = said.by == from && said.act == act && said.word == wanted;
+                if !is_it || said.verify(&mesh).is_err() {
+                    return;
+                }
+                proposal.hear(said);
+            }
+            Consented::Refused { why } => {
+                proposal.refuse(from, cosign, why);
+                if !proposal.is_open() {
+                    return self.tell_stage(act, out);
+                }
+            }
+        }
+        proposal.ask_at = now.mono;
+        self.run_proposals(now, out);
+    }
+
+    fn write_proposal(&mut self, now: Now, act: ContentId, out: &mut Outbox) {
+        let Some(proposal) = self.own_acts.find(&act) else {
+            return;
+        };
+        proposal.stage = Stage::Written(None);
+        let body = Act {
+            warrants: proposal.warrants().to_wire(),
+            ..proposal.admission.act.clone()
+        };
+        self.write(now, Body::Act(body), None, out);
+    }
+
+    /// Links an own act's record to its way here.
+    pub(super) fn on_act_written(&mut self, act: &Act, record: ContentId, out: &mut Outbox) {
+        let digest = act.digest(&self.config.key);
+        if let Some(proposal) = self.own_acts.find(&digest) {
+            proposal.stage = Stage::Written(Some(record));
+            self.tell_stage(digest, out);
+        }
+    }
+
+    fn tell_stage(&mut self, act: ContentId, out: &mut Outbox) {
+        if let Some(proposal) = self.own_acts.find(&act) {
+            let record = match proposal.stage {
+                Stage::Written(record) => record,
+                Stage::Asked | Stage::Collecting { .. } | Stage::Failed(_) => None,
+            };
+            let stage = proposal.stage.to_string();
+            out.push(Effect::Notify(Event::Proposed { act, stage, record }));
+        }
+    }
+
+    /// Tells an agent what became of its act, as far as this seat knows; what is new is put before the committee.
+    pub(super) fn admission_answer(
+        &mut self,
+        now: Now,
+        act: &ContentId,
+        entry: Entry,
+        out: &mut Outbox,
+    ) -> Admitted {
+        let mesh = self.directory.mesh();
+        let Some(seat) = &mut self.committee else {
+            return Admitted::Pending;
+        };
+        let answer = seat.admitted(&mesh, act);
+        if answer.is_none() {
+            let is_new = seat.log.submit(entry.clone(), now.mono);
+            if is_new {
+                self.send_entry(entry, out);
+            }
+        }
+        answer.unwrap_or(Admitted::Pending)
+    }
+}

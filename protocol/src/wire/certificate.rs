@@ -1,0 +1,188 @@
+//! What the committee certifies: statements under a threshold signature, of one length whatever the number of
+//! seats, which any node checks with the 96 bytes of the committee's key.
+
+use serde::{Deserialize, Serialize};
+use x0_crypto::{
+    ContentId, PublicKey,
+    capability::RootKey,
+    committee::{CommitteeKey, Purpose, ThresholdSignature},
+};
+
+use super::{Decided, DecodeError, Entry, codec::encode};
+use crate::{core::time::Wall, spine::audit::tree::Hash};
+
+/// The public keys of the committee in one epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommitteeKeys {
+    /// Counts the ceremonies of the mesh, failed ones too.
+    pub epoch: u64,
+    /// Verifies certificates.
+    pub certificate: CommitteeKey,
+    /// Verifies the beacon.
+    pub beacon: CommitteeKey,
+    /// What is sealed to the committee is sealed to this.
+    pub decryption: CommitteeKey,
+}
+
+impl CommitteeKeys {
+    /// Returns the key for a purpose.
+    pub const fn key(&self, purpose: Purpose) -> &CommitteeKey {
+        match purpose {
+            Purpose::Certificate => &self.certificate,
+            Purpose::Beacon => &self.beacon,
+            Purpose::Decryption => &self.decryption,
+        }
+    }
+}
+
+/// The members who may be drawn and who count in shares, as of one height of the committee log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Electorate {
+    /// Root of the Merkle tree over them, in order of key.
+    pub root: Hash,
+    /// How many they are.
+    pub count: u32,
+    /// In how many first-level invite subtrees they stand.
+    pub subtrees: u32,
+}
+
+/// Where the committee log stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    /// The height.
+    pub height: u64,
+    /// The block.
+    pub block: ContentId,
+    /// Mesh time as of it.
+    pub time: Wall,
+    /// The highest round of the beacon that was asked for.
+    pub round: u64,
+    /// Active members, whether they count yet or not.
+    pub members: u32,
+    /// Those who count.
+    pub electorate: Electorate,
+}
+
+/// Admits one act: counted together with all that its root, and this change under any root, reached lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ticket {
+    /// The act, by its digest.
+    pub act: ContentId,
+    /// The agent.
+    pub agent: PublicKey,
+    /// The delegation root.
+    pub root: RootKey,
+    /// Nodes that the act touches.
+    pub nodes: u32,
+    /// Nodes that acts under this root touch within the window, this one included.
+    pub of_root: u32,
+    /// Nodes that this very change touches within the window, this act included.
+    pub of_change: u32,
+    /// Those who count, and over whom co-signers are drawn.
+    pub electorate: Electorate,
+    /// The height at which it was issued.
+    pub height: u64,
+    /// The highest round of the beacon asked for before it: co-signers are drawn by the next.
+    pub round: u64,
+    /// Mesh time of issue.
+    pub time: Wall,
+    /// Mesh time at which it lapses.
+    pub expires: Wall,
+    /// How many silent co-signers were passed over.
+    pub passed: u8,
+}
+
+impl Ticket {
+    /// Returns how many nodes the act counts as: the widest of the three counts.
+    pub fn reach(&self) -> u32 {
+        self.nodes.max(self.of_root).max(self.of_change)
+    }
+}
+
+/// What a threshold of seats signs together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum Statement {
+    /// Where the log stands.
+    Checkpoint(Checkpoint),
+    /// An act is admitted.
+    Ticket(Ticket),
+}
+
+/// A statement with the committee's signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// The epoch of the key.
+    pub epoch: u64,
+    /// What is certified.
+    pub statement: Statement,
+    /// The committee's signature.
+    pub signature: ThresholdSignature,
+}
+
+/// Anything that the seats sign in parts: a statement, or a round of the beacon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum Subject {
+    /// A statement, for a certificate.
+    Statement(Statement),
+    /// A round, for the beacon.
+    Round(u64),
+}
+
+impl Subject {
+    /// Returns which of the committee's keys signs it.
+    pub const fn purpose(&self) -> Purpose {
+        match self {
+            Self::Statement(_) => Purpose::Certificate,
+            Self::Round(_) => Purpose::Beacon,
+        }
+    }
+
+    /// Returns what is signed.
+    pub fn message(&self, mesh: &ContentId, epoch: u64) -> Vec<u8> {
+        match self {
+            Self::Statement(statement) => encode(&("statement", mesh, epoch, statement)),
+            Self::Round(round) => encode(&("round", mesh, epoch, round)),
+        }
+    }
+
+    /// Returns its name: the hash of what is signed.
+    pub fn id(&self, mesh: &ContentId, epoch: u64) -> ContentId {
+        ContentId::of(&self.message(mesh, epoch))
+    }
+}
+
+/// How the mesh learns the committee's first keys: the block that names them, with its commit.
+///
+/// The seats of the genesis sign the commit, so that whoever holds the genesis can check it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeysNamed {
+    /// The block, whose one entry names the keys.
+    pub decided: Decided,
+}
+
+impl KeysNamed {
+    /// Returns the keys that the block names.
+    pub fn keys(&self) -> Option<CommitteeKeys> {
+        match self.decided.block.entries.as_slice() {
+            [Entry::Keys(keys)] => Some(**keys),
+            _ => None,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), DecodeError> {
+        self.decided.check()?;
+        if self.keys().is_none() {
+            let why = "are not the one that names keys";
+            return Err(DecodeError::bounds("named keys", "entries", why));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,307 @@
+//! Acts in a mesh with a committee: keys that nobody deals, tickets, draws, co-signers, and what slips past none.
+
+use x0_crypto::{ContentId, capability::Caveat};
+use x0_protocol::{
+    Command, CommandError, Event, Millis, Reply,
+    anti_meave::{
+        CosignPolicy,
+        consents::{Answer, ConsentView},
+        proposals::{ProposalView, Stage},
+    },
+    core::command::{Aim, Status},
+    wire::{Act, Body, Draft, Targets},
+};
+
+use super::world::{World, identity, set_links, token};
+
+const LIFE: Millis = Millis::from_mins(10);
+
+fn status(world: &mut World, at: usize) -> Status {
+    match world.command(at, Command::Status) {
+        Ok(Reply::Status(status)) => *status,
+        other => panic!("no status: {other:?}"),
+    }
+}
+
+/// Founds a mesh and waits until its committee has keys and everybody knows them.
+fn with_keys(founders: u8) -> World {
+    let mut world = World::founded(founders);
+    world.pass(Millis::from_secs(20));
+    for at in 0..usize::from(founders) {
+        assert_eq!(status(&mut world, at).trust.epoch, Some(1), "node {at}");
+    }
+    world
+}
+
+fn propose(world: &mut World, by: usize, value: u64, targets: Aim) -> ContentId {
+    let root = identity(1);
+    let command = Command::Propose {
+        change: set_links(value),
+        targets,
+        token: token(&root, world.key(by), &[]),
+        root: root.capability_root().public(),
+        life: LIFE,
+    };
+    match world.command(by, command) {
+        Ok(Reply::Proposed(act)) => act,
+        other => panic!("not proposed: {other:?}"),
+    }
+}
+
+fn proposal(world: &mut World, at: usize, act: ContentId) -> ProposalView {
+    match world.command(at, Command::Proposals) {
+        Ok(Reply::Proposals(all)) => all.into_iter().find(|own| own.act == act).unwrap(),
+        other => panic!("no proposals: {other:?}"),
+    }
+}
+
+fn asked(world: &mut World, at: usize) -> Vec<ConsentView> {
+    match world.command(at, Command::Consents) {
+        Ok(Reply::Consents(asked)) => asked.into_iter().filter(|asked| asked.cosign).collect(),
+        other => panic!("no consents: {other:?}"),
+    }
+}
+
+/// Has the nodes wait for a person before they co-sign.
+fn ask_persons(world: &mut World) {
+    for at in 0..world.nodes.len() {
+        world.nodes[at].cosign = CosignPolicy::Ask;
+    }
+}
+
+fn changed(world: &mut World, value: u64) -> Vec<usize> {
+    let nodes = 0..world.nodes.len();
+    nodes
+        .filter(|at| world.links_target(*at) == value)
+        .collect()
+}
+
+#[test]
+fn the_seats_make_keys_together_and_every_member_learns_them() {
+    let mut world = World::founded(4);
+    let newcomer = world.join(0, 50);
+    world.pass(Millis::from_secs(20));
+
+    for seat in 0..4 {
+        let status = status(&mut world, seat);
+        assert_eq!(status.committee.unwrap().shares, Some(3), "seat {seat}");
+        assert_eq!(status.trust.epoch, Some(1), "seat {seat}");
+    }
+    let status = status(&mut world, newcomer);
+    assert_eq!(status.committee, None);
+    assert_eq!(status.trust.epoch, Some(1));
+    let (_, electorate) = status.trust.checkpoint.expect("a checkpoint is certified");
+    assert_eq!(electorate, 4, "a member of a minute does not count yet");
+    let (time, now) = (status.trust.time.unwrap(), world.now().wall);
+    assert!(
+        time.0.abs_diff(now.0) < 5_000,
+        "mesh time {time}, clock {now}"
+    );
+}
+
+#[test]
+fn a_seat_that_dies_at_any_moment_of_the_ceremony_does_not_stop_it() {
+    for after in [0, 150, 300, 500, 1_000, 1_500, 2_500, 4_000] {
+        let mut world = World::founded(4);
+        world.pass(Millis(after));
+        world.crash(2);
+        world.pass(Millis::from_secs(80));
+        for at in [0, 1, 3] {
+            let status = status(&mut world, at);
+            assert_eq!(
+                status.trust.epoch,
+                Some(1),
+                "seat {at}, death after {after} ms"
+            );
+            assert_eq!(status.committee.unwrap().shares, Some(3));
+        }
+
+        world.boot(2, false);
+        for at in [0, 1, 3] {
+            world.link(2, at);
+        }
+        world.settle();
+        world.pass(Millis::from_secs(30));
+        let status = status(&mut world, 2);
+        assert_eq!(status.trust.epoch, Some(1), "death after {after} ms");
+        assert_eq!(
+            status.committee.unwrap().shares,
+            Some(3),
+            "death after {after} ms"
+        );
+    }
+}
+
+#[test]
+fn a_small_act_needs_a_ticket_and_the_word_of_its_target() {
+    let mut world = with_keys(8);
+    let target = world.key(5);
+    let act = propose(&mut world, 2, 5, Aim::At(Targets::Nodes(vec![target])));
+    world.pass(Millis::from_secs(10));
+
+    let own = proposal(&mut world, 2, act);
+    assert!(
+        matches!(own.stage, Stage::Written(Some(_))),
+        "{:?}",
+        own.stage
+    );
+    assert!(own.drawn.is_empty());
+    assert_eq!(changed(&mut world, 5), [5]);
+}
+
+#[test]
+fn an_act_on_the_whole_mesh_runs_everywhere_once_all_drawn_have_signed() {
+    let mut world = with_keys(8);
+    let act = propose(&mut world, 2, 5, Aim::At(Targets::All));
+    world.pass(Millis::from_secs(15));
+
+    let own = proposal(&mut world, 2, act);
+    assert!(
+        matches!(own.stage, Stage::Written(Some(_))),
+        "{:?}",
+        own.stage
+    );
+    assert_eq!(own.drawn.len(), 7, "over half the mesh takes seven");
+    assert!(!own.drawn.contains(&world.key(2)), "the agent is not drawn");
+    assert_eq!(changed(&mut world, 5).len(), 8);
+}
+
+#[test]
+fn many_small_acts_of_one_root_count_as_one() {
+    let mut world = with_keys(12);
+    ask_persons(&mut world);
+    for at in 0..12 {
+        world.crash(at);
+        world.boot(at, false);
+    }
+    for a in 0..12 {
+        for b in a + 1..12 {
+            world.link(a, b);
+        }
+    }
+    world.settle();
+    world.pass(Millis::from_secs(15));
+    let one = |world: &World, at: usize| Aim::At(Targets::Nodes(vec![world.key(at)]));
+    let first = one(&world, 4);
+    let first = propose(&mut world, 2, 5, first);
+    world.pass(Millis::from_secs(5));
+    assert!(matches!(
+        proposal(&mut world, 2, first).stage,
+        Stage::Written(_)
+    ));
+
+    let second = one(&world, 6);
+    let second = propose(&mut world, 2, 6, second);
+    world.pass(Millis::from_secs(15));
+
+    let own = proposal(&mut world, 2, second);
+    let Stage::Collecting { cosigned, .. } = own.stage else {
+        panic!("the second slice needs co-signers: {:?}", own.stage);
+    };
+    assert_eq!(cosigned, (0, 3));
+    assert!(changed(&mut world, 6).is_empty());
+}
+
+#[test]
+fn one_refusal_ends_an_act_and_a_retry_has_to_wait() {
+    let mut world = with_keys(8);
+    for at in 0..8 {
+        world.nodes[at].cosign = CosignPolicy::Ask;
+        world.crash(at);
+        world.boot(at, false);
+    }
+    for a in 0..8 {
+        for b in a + 1..8 {
+            world.link(a, b);
+        }
+    }
+    world.settle();
+    world.pass(Millis::from_secs(15));
+    let act = propose(&mut world, 2, 5, Aim::At(Targets::All));
+    world.pass(Millis::from_secs(10));
+    let drawn = proposal(&mut world, 2, act).drawn;
+    let refuser = (0..8).find(|at| drawn.contains(&world.key(*at))).unwrap();
+    let waiting = asked(&mut world, refuser);
+    assert_eq!(waiting.len(), 1);
+    assert_eq!(waiting[0].answer, Answer::Waiting);
+    assert!(
+        waiting[0].difference.contains("8 -> 5 links"),
+        "{}",
+        waiting[0].difference
+    );
+
+    let refuse = Command::Cosign {
+        act,
+        approve: false,
+    };
+    world.command(refuser, refuse).unwrap();
+    world.pass(Millis::from_secs(10));
+
+    let own = proposal(&mut world, 2, act);
+    assert!(
+        matches!(&own.stage, Stage::Failed(why) if why.contains("refused")),
+        "{:?}",
+        own.stage
+    );
+    let again = propose(&mut world, 2, 5, Aim::At(Targets::All));
+    world.pass(Millis::from_secs(10));
+    let again = proposal(&mut world, 2, again);
+    assert!(
+        matches!(&again.stage, Stage::Failed(why) if why.contains("next draw is in")),
+        "{:?}",
+        again.stage
+    );
+    assert!(changed(&mut world, 5).is_empty());
+}
+
+#[test]
+fn an_act_sent_past_the_committee_moves_no_target() {
+    let mut world = with_keys(8);
+    let rogue = identity(3);
+    let body = Body::Act(Act {
+        change: set_links(5),
+        targets: Targets::Nodes(vec![world.key(5)]),
+        root: identity(1).capability_root().public(),
+        token: token(&identity(1), rogue.public(), &[Caveat::AffectsNodesLe(1)]),
+        expires: world.now().wall + LIFE,
+        warrants: Vec::new(),
+    });
+    let mesh = Some(world.genesis.value().id());
+    let draft = Draft::new(
+        mesh,
+        rogue.public(),
+        (0, None),
+        world.now().wall,
+        [7; 16],
+        body,
+    );
+    let act = draft.sign(&rogue).unwrap();
+
+    world.gossip(2, 5, &act);
+
+    let refused =
+        |event: &Event| matches!(event, Event::Refused { why, .. } if why.contains("no ticket"));
+    assert!(world.heard(5, refused), "{:?}", world.nodes[5].events);
+    assert!(changed(&mut world, 5).is_empty());
+}
+
+#[test]
+fn nothing_is_admitted_while_the_committee_has_no_quorum() {
+    let mut world = with_keys(4);
+    world.crash(0);
+    world.crash(1);
+    let target = world.key(3);
+    let act = propose(&mut world, 2, 5, Aim::At(Targets::Nodes(vec![target])));
+    world.pass(Millis::from_secs(60));
+
+    assert_eq!(proposal(&mut world, 2, act).stage, Stage::Asked);
+    assert_eq!(changed_of(&mut world, 3), 8);
+
+    let nothing = Command::Cosign { act, approve: true };
+    let refused = world.command(3, nothing).unwrap_err();
+    assert_eq!(refused, CommandError::NothingToCosign(act));
+}
+
+fn changed_of(world: &mut World, at: usize) -> u64 {
+    world.links_target(at)
+}
