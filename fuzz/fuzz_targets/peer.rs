@@ -9,14 +9,15 @@
 use std::{collections::VecDeque, sync::LazyLock};
 
 use libfuzzer_sys::fuzz_target;
-use x0_crypto::{ContentId, Identity};
+use x0_crypto::{ContentId, Identity, committee::Keyring};
 use x0_fuzz::{identity, kind_and_body};
 use x0_protocol::{
     Effect, Input, MessageId, Millis, Mono, Now, Outbox, Peer, PeerConfig, RequestId, RequestToken,
     Stored, Wall,
+    anti_meave::CosignPolicy,
     wire::{
         Block, Body, Draft, Founder, Genesis, Kind, LogHead, Parameters, Phase, Record, Request,
-        Response, SeatDraft, Unverified, Verified, decode_record,
+        Response, Said, SeatDraft, Unverified, Verified, decode_record,
     },
 };
 
@@ -46,6 +47,7 @@ fuzz_target!(|data: &[u8]| {
 
 struct World {
     peer: Peer,
+    keyring: Keyring,
     now: Now,
     queue: VecDeque<Input>,
     asked: VecDeque<RequestId>,
@@ -69,10 +71,12 @@ impl World {
             healing: None,
             seed: [0; 32],
             fresh: true,
+            cosign: CosignPolicy::Approve,
         };
         let peer = Peer::new(config, Stored::default(), now, &mut out);
         let mut world = Self {
             peer,
+            keyring: Keyring::default(),
             now,
             queue: VecDeque::new(),
             asked: VecDeque::new(),

@@ -496,6 +496,7 @@ mod tests {
             "node": "", "capability_root": "", "mesh": "", "name": "", "rules": 1, "time_scale": 1,
             "member": true, "ready": true, "members": members, "links": 1, "links_target": 8,
             "records": records, "orphans": 0, "audit_size": 0, "last_repair_ms": null, "uptime_secs": 0,
+            "trust": {"has_committee": false, "cosign_waiting": 0},
             "protection": []
         }))
         .unwrap()

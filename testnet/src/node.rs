@@ -249,6 +249,9 @@ impl Node {
         for word in others {
             arguments.extend(["--founder", word]);
         }
+        if !others.is_empty() {
+            arguments.extend(["--test-member-age", "1s"]);
+        }
         self.run_well(&arguments).await?;
         self.run(register).await
     }

@@ -158,6 +158,7 @@ mod tests {
             "node": "12D3KooWAAAABBBB", "capability_root": "", "mesh": "", "name": "", "rules": 1,
             "time_scale": 1, "member": true, "ready": true, "members": 2, "links": 1, "links_target": 8,
             "records": 9, "orphans": 0, "audit_size": 0, "last_repair_ms": null, "uptime_secs": 0,
+            "trust": {"has_committee": false, "cosign_waiting": 0},
             "protection": []
         }))
         .unwrap()

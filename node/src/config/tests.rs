@@ -314,6 +314,7 @@ fn every_key_that_claims_to_be_live_is_taken_over() {
          connections_max = 9\nbootstrap = [\"/ip4/1.2.3.4/tcp/1/p2p/{PEER}\"]\n\
          [api]\nunix_socket = \"y\"\nhttp = \"off\"\nrate_per_second = 9\nbody_bytes_max = 2048\n\
          [store]\nmax_bytes = \"1 GiB\"\n\
+         [acts]\ncosign = \"refuse\"\n\
          [log]\nformat = \"json\"\nfilter = \"off\"\n\
          [telemetry]\notlp_endpoint = \"http://127.0.0.1:1\"\n"
     ));

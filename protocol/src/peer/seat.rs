@@ -1,7 +1,5 @@
 //! The seat of this node: what the committee log and the seat's work are told, and what they want done.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use x0_crypto::{
     ContentId, PublicKey,
     committee::{Ack, CombineError, Purpose, SealedDealing, SignedLog, ThresholdSignature},
@@ -131,7 +129,7 @@ impl Peer {
             return;
         }
         let (mesh, founded) = (self.directory.mesh(), self.founded());
-        let members = self.first_members();
+        let members = self.directory.first_members().clone();
         let first = State::new(mesh, &seats, &genesis.parameters, founded, members);
         let (log, work) = stored;
         let clock = self.clock(now);
@@ -148,33 +146,23 @@ impl Peer {
         self.do_seat_work(now, todo, out);
     }
 
-    /// Returns the members at the log's beginning: those of the certified state this node was given, else founders.
-    fn first_members(&self) -> BTreeMap<PublicKey, MemberFacts> {
-        let members = self.directory.first_members();
-        members
-            .filter_map(|member| Some((member.key, self.facts_of(&member.key)?)))
-            .collect()
-    }
-
     fn facts_of(&self, key: &PublicKey) -> Option<MemberFacts> {
         let member = self
             .directory
             .member(key)
             .filter(|member| member.is_active())?;
-        Some(MemberFacts {
-            since: member.since,
-            subtree: self.directory.subtree_of(key),
-            region: member.region.clone(),
-            founder: member.invited_by.is_none(),
-        })
+        Some(member.facts(self.directory.subtree_of(key)))
     }
 
     /// Tells the log what this node knows of all members.
     fn see_all_members(&mut self, now: Now) {
         let Some(seat) = &self.committee else { return };
+        let state = seat.log.state();
+        let is_news = |key: &PublicKey| state.member(key) != self.facts_of(key).as_ref();
         let known = self.directory.members().map(|member| member.key);
-        let keys: BTreeSet<_> = known.chain(seat.log.state().members().copied()).collect();
-        for key in keys {
+        let gone = state.members().copied();
+        let news: Vec<_> = known.chain(gone).filter(is_news).collect();
+        for key in news {
             self.see_member(now, key);
         }
     }

@@ -28,6 +28,8 @@ pub(super) struct Journal {
     reached: Vec<u32>,
     /// Answers to commands.
     pub(super) replies: Vec<(u32, CommandId, Result<Option<ContentId>, String>)>,
+    /// Acts that were proposed, by the command.
+    pub(super) proposed: BTreeMap<CommandId, ContentId>,
     /// Acts that were admitted and written: their records, by digest.
     pub(super) written: BTreeMap<ContentId, ContentId>,
     /// Acts executed: by whom.
@@ -64,7 +66,11 @@ impl Journal {
     /// Notes the answer to a command.
     pub(super) fn reply(&mut self, node: u32, id: CommandId, reply: Result<Reply, CommandError>) {
         let answer = match reply {
-            Ok(Reply::Recorded(record) | Reply::Proposed(record)) => Ok(Some(record)),
+            Ok(Reply::Recorded(record)) => Ok(Some(record)),
+            Ok(Reply::Proposed(act)) => {
+                self.proposed.insert(id, act);
+                Ok(None)
+            }
             Ok(
                 Reply::Status(_)
                 | Reply::Links(_)

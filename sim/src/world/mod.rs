@@ -548,14 +548,16 @@ impl World {
     /// by its record.
     pub(crate) fn replies(&self) -> Vec<(u32, CommandId, Result<Option<ContentId>, String>)> {
         let journals = || self.shards.iter().map(|shard| &shard.journal);
-        let record_of = |act: ContentId| {
-            let record = journals().find_map(|journal| journal.written.get(&act));
-            record.copied().unwrap_or(act)
+        let written = |id: &CommandId| {
+            let act = journals().find_map(|journal| journal.proposed.get(id))?;
+            journals()
+                .find_map(|journal| journal.written.get(act))
+                .copied()
         };
         let replies = journals().flat_map(|journal| journal.replies.iter());
         let mut replies: Vec<_> = replies
             .map(|(node, id, answer)| {
-                let answer = answer.clone().map(|record| record.map(record_of));
+                let answer = answer.clone().map(|record| record.or_else(|| written(id)));
                 (*node, *id, answer)
             })
             .collect();

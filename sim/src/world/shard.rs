@@ -632,6 +632,11 @@ impl Shard {
         to: &PublicKey,
         request: Request,
     ) {
+        // A driver dials for what is asked of somebody it has no link to.
+        let peer = self.nodes[turn.local].peer.as_ref();
+        if peer.is_some_and(|peer| !peer.is_linked(to)) {
+            self.dial(shared, turn, to);
+        }
         let node = &mut self.nodes[turn.local];
         let (sequence, life) = (node.next_sequence(), node.life);
         let arrival = shared.keys.node(to).and_then(|to| {

@@ -8,6 +8,7 @@ pub mod committee;
 pub mod crash;
 pub mod dashboard;
 pub mod join;
+pub mod mass_action;
 pub mod partition;
 pub mod speed;
 
@@ -33,6 +34,8 @@ pub enum Journey {
     Partition,
     /// Four founders keep one log; one of them is killed, and then two.
     Committee,
+    /// An act on the whole mesh is co-signed by drawn members; one refuses another.
+    MassAction,
     /// The dashboard as people see it, in a real browser; no part of the tour.
     Dashboard,
     /// How fast records, repairs and catch-ups are, and what idling costs; no part of the tour.
@@ -48,6 +51,7 @@ impl Journey {
             Self::Crash => "crash",
             Self::Partition => "partition",
             Self::Committee => "committee",
+            Self::MassAction => "mass-action",
             Self::Dashboard => "dashboard",
             Self::Speed => "speed",
         }
@@ -65,6 +69,9 @@ impl Journey {
             Self::Crash => "what a node has acknowledged survives kill -9",
             Self::Partition => "a mesh that is cut in two goes on in both halves and heals",
             Self::Committee => "the seats keep one log, whatever happens to a third of them",
+            Self::MassAction => {
+                "nobody changes the whole mesh without people whom it could not choose"
+            }
             Self::Dashboard => {
                 "everybody can see what goes on, on a phone, by keyboard, without reloading"
             }
@@ -80,6 +87,7 @@ impl Journey {
             Self::Crash => (5, 3),
             Self::Partition => (6, 4),
             Self::Committee => (6, 4),
+            Self::MassAction => (16, 8),
             Self::Dashboard => (4, 2),
             Self::Speed => (30, 5),
         }
@@ -88,7 +96,7 @@ impl Journey {
     /// Returns how many nodes found its mesh and hold seats.
     const fn founders(self) -> usize {
         match self {
-            Self::Committee => 4,
+            Self::Committee | Self::MassAction => 4,
             Self::Join
             | Self::Capabilities
             | Self::Crash
@@ -110,6 +118,7 @@ impl Journey {
             Self::Crash => crash::tell(mesh, account).await,
             Self::Partition => partition::tell(mesh, account).await,
             Self::Committee => committee::tell(mesh, account).await,
+            Self::MassAction => mass_action::tell(mesh, account).await,
             Self::Dashboard => dashboard::tell(mesh, account).await,
             Self::Speed => speed::tell(mesh, account).await,
         }

@@ -28,7 +28,7 @@ fn a_newer_layout_is_refused_with_both_numbers() {
     assert_eq!(error, StoreError::NewerSchema { path, found, known });
     let text = error.to_string();
     assert!(
-        text.contains("layout 9") && text.contains("up to 2"),
+        text.contains("layout 10") && text.contains("up to 3"),
         "{text}"
     );
 }

@@ -22,10 +22,33 @@ const SUBTREE_SHARE: ShareBp = ShareBp::from_percent(10);
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Members {
-    all: BTreeMap<PublicKey, MemberFacts>,
+    #[serde(with = "shared")]
+    all: Arc<BTreeMap<PublicKey, MemberFacts>>,
     age: Millis,
     #[serde(skip)]
     roll: Option<(Wall, Arc<Roll>)>,
+}
+
+/// Serde for what many peers of one process may share.
+mod shared {
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use x0_crypto::PublicKey;
+
+    use crate::wire::MemberFacts;
+
+    type All = BTreeMap<PublicKey, MemberFacts>;
+
+    pub(super) fn serialize<S: Serializer>(all: &Arc<All>, to: S) -> Result<S::Ok, S::Error> {
+        let rows: Vec<_> = all.iter().collect();
+        rows.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<All>, D::Error> {
+        let rows = Vec::<(PublicKey, MemberFacts)>::deserialize(from)?;
+        Ok(Arc::new(rows.into_iter().collect()))
+    }
 }
 
 /// Those who count, in order of key, as the leaves of a Merkle tree.
@@ -37,7 +60,7 @@ pub struct Roll {
 }
 
 impl Members {
-    pub(super) fn new(all: BTreeMap<PublicKey, MemberFacts>, age: Millis) -> Self {
+    pub(super) fn new(all: Arc<BTreeMap<PublicKey, MemberFacts>>, age: Millis) -> Self {
         Self {
             all,
             age,
@@ -61,9 +84,10 @@ impl Members {
     }
 
     pub(super) fn apply(&mut self, change: &MemberChange) {
+        let all = Arc::make_mut(&mut self.all);
         match &change.facts {
-            Some(facts) => self.all.insert(change.key, facts.clone()),
-            None => self.all.remove(&change.key),
+            Some(facts) => all.insert(change.key, facts.clone()),
+            None => all.remove(&change.key),
         };
         self.roll = None;
     }
@@ -224,7 +248,7 @@ pub(crate) mod tests {
             own.sort_by_key(|(key, _)| *key);
             own.into_iter().collect()
         };
-        let mut members = Members::new(spread(all), Millis(50));
+        let mut members = Members::new(Arc::new(spread(all)), Millis(50));
         assert_eq!(members.roll(Wall(120)).electorate().count, 1);
         assert_eq!(members.roll(Wall(149)).electorate().count, 1);
         assert_eq!(members.roll(Wall(150)).electorate().count, 2);

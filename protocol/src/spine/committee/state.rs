@@ -80,7 +80,7 @@ impl State {
         seats: &Seats,
         parameters: &Parameters,
         founded: Wall,
-        members: BTreeMap<PublicKey, MemberFacts>,
+        members: Arc<BTreeMap<PublicKey, MemberFacts>>,
     ) -> Self {
         Self {
             mesh,

@@ -351,7 +351,7 @@ impl Net {
         let keys = self.seats.iter().map(|seat| seat.identity.public());
         let seats = Seats::new(keys.collect()).unwrap();
         let parameters = Parameters::default();
-        let state = State::new(self.mesh, &seats, &parameters, FOUNDED, BTreeMap::new());
+        let state = State::new(self.mesh, &seats, &parameters, FOUNDED, Arc::default());
         (seats, state)
     }
 

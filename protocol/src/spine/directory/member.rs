@@ -2,7 +2,10 @@
 
 use x0_crypto::{ContentId, MembershipCommitment, PublicKey, capability::RootKey};
 
-use crate::{core::time::Wall, wire::Region};
+use crate::{
+    core::time::Wall,
+    wire::{MemberFacts, Region},
+};
 
 /// One who is or was a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +34,16 @@ impl Member {
     /// Tells whether the member counts and may act.
     pub fn is_active(&self) -> bool {
         self.standing == Standing::Active
+    }
+
+    /// Returns what the committee counts of the member, who stands in this first-level invite subtree.
+    pub fn facts(&self, subtree: PublicKey) -> MemberFacts {
+        MemberFacts {
+            since: self.since,
+            subtree,
+            region: self.region.clone(),
+            founder: self.invited_by.is_none(),
+        }
     }
 }
 

@@ -13,7 +13,10 @@
 mod member;
 mod overlay;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 pub use member::{Member, Standing};
 use x0_crypto::{ContentId, PublicKey, capability::RootKey};
@@ -21,7 +24,7 @@ use x0_crypto::{ContentId, PublicKey, capability::RootKey};
 use self::overlay::{Door, Overlay};
 use crate::{
     core::{limits::INVITE_LIFE_MAX, reject::RejectReason, rng::Rng, time::Wall},
-    wire::{Body, Genesis, Invite, Join, Record, Region, Targets},
+    wire::{Body, Genesis, Invite, Join, MemberFacts, Record, Region, Targets},
 };
 
 /// Most bits of a key by which a base is cut into parts: a table of 4 MiB.
@@ -32,6 +35,8 @@ const PREFIX_BITS_MAX: u32 = 20;
 pub struct Base {
     members: Vec<Member>,
     active: u32,
+    /// The active ones as the committee counts them.
+    facts: Arc<BTreeMap<PublicKey, MemberFacts>>,
     /// Where the members begin whose key starts with certain bits: as keys are spread evenly, about one does.
     starts: Vec<u32>,
     prefix_bits: u32,
@@ -54,12 +59,24 @@ impl Base {
                 u32::try_from(members.partition_point(before)).unwrap_or(u32::MAX)
             })
             .collect();
-        Self {
+        let mut base = Self {
             active: u32::try_from(active).unwrap_or(u32::MAX),
             members,
+            facts: Arc::default(),
             starts,
             prefix_bits,
-        }
+        };
+        base.facts = Arc::new(base.first_facts());
+        base
+    }
+
+    fn first_facts(&self) -> BTreeMap<PublicKey, MemberFacts> {
+        let active = self.members.iter().filter(|member| member.is_active());
+        let facts = active.map(|member| {
+            let head = subtree(member.key, |key| self.find(key)?.invited_by);
+            (member.key, member.facts(head))
+        });
+        facts.collect()
     }
 
     fn find(&self, key: &PublicKey) -> Option<&Member> {
@@ -71,6 +88,22 @@ impl Base {
             .ok()?;
         members.get(place)
     }
+}
+
+/// Walks from a member to the head of its subtree; `inviter` says by whose invite somebody came, founders by none.
+fn subtree(key: PublicKey, inviter: impl Fn(&PublicKey) -> Option<PublicKey>) -> PublicKey {
+    let mut path = BTreeSet::from([key]);
+    let mut at = key;
+    while let Some(by) = inviter(&at) {
+        if inviter(&by).is_none() {
+            return at;
+        }
+        if !path.insert(by) {
+            return path.first().copied().unwrap_or(at);
+        }
+        at = by;
+    }
+    at
 }
 
 /// Returns the first bits of a key.
@@ -178,9 +211,9 @@ impl Directory {
             .chain(self.overlay.members.values())
     }
 
-    /// Iterates over the members that this directory began with.
-    pub fn first_members(&self) -> impl Iterator<Item = &Member> {
-        self.base.members.iter()
+    /// Returns the members that this directory began with, as the committee counts them.
+    pub fn first_members(&self) -> &Arc<BTreeMap<PublicKey, MemberFacts>> {
+        &self.base.facts
     }
 
     /// Draws an active member at random; `None` if a few tries hit nobody.
@@ -217,21 +250,7 @@ impl Directory {
     /// Returns who is at the head of the first-level invite subtree that a member stands in: a founder, or whom a
     /// founder invited. Members who invited each other in a circle stand in one subtree.
     pub fn subtree_of(&self, key: &PublicKey) -> PublicKey {
-        let mut path = std::collections::BTreeSet::from([*key]);
-        let mut at = *key;
-        loop {
-            let Some(inviter) = self.member(&at).and_then(|member| member.invited_by) else {
-                return at;
-            };
-            let is_founder = self.member(&inviter).is_none_or(|m| m.invited_by.is_none());
-            if is_founder {
-                return at;
-            }
-            if !path.insert(inviter) {
-                return path.first().copied().unwrap_or(at);
-            }
-            at = inviter;
-        }
+        subtree(*key, |key| self.member(key)?.invited_by)
     }
 
     /// Iterates over the active members among an act's targets.

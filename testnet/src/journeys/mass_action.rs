@@ -1,0 +1,234 @@
+//! An act on the whole mesh: drawn co-signers sign and it runs everywhere; one refuses and it is over.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use x0_crypto::capability::Token;
+use x0_node::api::{
+    acts::{AimBody, ChangeBody, ProposeBody},
+    consents::{ConsentView, CosignBody, ProposalView},
+    view::{DoneView, PolicyView, ProposedView, StatusView},
+};
+
+use crate::{
+    account::Account,
+    mesh::Mesh,
+    node::Node,
+    wait::{Look, until},
+};
+
+/// The policy the agent changes, which changes nothing else of a node's conduct.
+const POLICY: &str = "acts.shown";
+/// The action a token must grant for it.
+const ACTION: &str = "set.acts.shown";
+/// Longest wait for the committee's keys, and for members to count.
+const KEYS_PATIENCE: Duration = Duration::from_secs(120);
+/// Longest wait for a step of an act.
+const STEP_PATIENCE: Duration = Duration::from_secs(90);
+
+/// Tells the story.
+///
+/// # Errors
+///
+/// Returns what did not hold.
+pub async fn tell(mesh: &mut Mesh, account: &mut Account) -> Result<()> {
+    makes_keys(mesh, account).await?;
+    let agent = mesh.nodes().last().context("the mesh is empty")?;
+    signed_by_all(mesh, account, agent).await?;
+    refused_by_one(mesh, account, agent).await
+}
+
+async fn makes_keys(mesh: &Mesh, account: &mut Account) -> Result<()> {
+    account.step(
+        "the founders' seats make the committee's keys, and agree who the members are",
+        "no single node may hold a key that binds the mesh, and all must count the same members",
+    );
+    let members = u32::try_from(mesh.nodes().len())?;
+    until(
+        "every node to know keys and members",
+        KEYS_PATIENCE,
+        async || {
+            let mut seen = Vec::new();
+            for node in mesh.nodes() {
+                let StatusView { trust, .. } = node.status().await?;
+                seen.push((trust.epoch, trust.electorate));
+            }
+            let all = seen.iter().all(|known| *known == (Some(1), Some(members)));
+            Ok(match all {
+                true => Look::Holds(()),
+                false => Look::NotYet(format!("{seen:?}")),
+            })
+        },
+    )
+    .await?;
+    account.saw(format!(
+        "all {members} nodes know the keys, and that {members} members count"
+    ));
+    Ok(())
+}
+
+async fn signed_by_all(mesh: &Mesh, account: &mut Account, agent: &Node) -> Result<()> {
+    account.step(
+        format!("{} holds a token without a limit and asks to set {POLICY} = 901 on every node", agent.name()),
+        "a token is not enough for the whole mesh: people whom the agent could not choose must agree",
+    );
+    let token = grant(mesh.node(0)?, agent).await?;
+    let act = propose(agent, token, 901).await?;
+    let drawn = drawn(mesh, agent, &act).await?;
+    account.saw(format!(
+        "the beacon drew {} co-signers, none of them the agent",
+        drawn.len()
+    ));
+    for signer in &drawn {
+        let shown = asked(signer, &act).await?;
+        ensure!(
+            shown.difference.contains("-> 901"),
+            "the co-signer does not see what would change: {}",
+            shown.difference
+        );
+        answer(signer, &act, true).await?;
+    }
+    account.saw("each was shown what would change on its own node, and signed");
+    let own = ended(agent, &act).await?;
+    ensure!(
+        own.record.is_some(),
+        "the act was not written: {}",
+        own.words
+    );
+    everywhere(mesh, 901).await?;
+    account.saw(format!("executed on all {} nodes", mesh.nodes().len()));
+    Ok(())
+}
+
+async fn refused_by_one(mesh: &Mesh, account: &mut Account, agent: &Node) -> Result<()> {
+    account.step(
+        "under another root the agent asks for another value; one co-signer refuses",
+        "one refusal ends an act, and trying again must not bring other co-signers",
+    );
+    let token = grant(mesh.node(1)?, agent).await?;
+    let act = propose(agent, token.clone(), 902).await?;
+    let drawn = drawn(mesh, agent, &act).await?;
+    let refuser = drawn.first().context("nobody was drawn")?;
+    asked(refuser, &act).await?;
+    answer(refuser, &act, false).await?;
+    let own = ended(agent, &act).await?;
+    ensure!(
+        own.stage == "failed" && own.words.contains("refused"),
+        "{}",
+        own.words
+    );
+    account.saw(format!("the act is over: {}", own.words));
+
+    let again = propose(agent, token, 902).await?;
+    let own = ended(agent, &again).await?;
+    ensure!(
+        own.stage == "failed" && own.words.contains("next draw"),
+        "{}",
+        own.words
+    );
+    account.saw(format!("a second try gains nothing: {}", own.words));
+    everywhere(mesh, 901).await?;
+    account.saw("no node has changed");
+    Ok(())
+}
+
+async fn grant(root: &Node, agent: &Node) -> Result<Token> {
+    let granted = root.grant(Some(agent.key()?), ACTION, &[]).await?;
+    granted.token.parse().context("the node granted no token")
+}
+
+async fn propose(agent: &Node, token: Token, value: u64) -> Result<String> {
+    let body = ProposeBody {
+        change: ChangeBody::Set {
+            policy: POLICY.to_owned(),
+            value,
+        },
+        targets: AimBody::All,
+        token,
+        root: None,
+        life_secs: None,
+    };
+    let proposed: ProposedView = agent.post("/v1/acts", &body).await?;
+    proposed
+        .proposal
+        .context("the act was written without a ticket")
+}
+
+async fn proposal(agent: &Node, act: &str) -> Result<ProposalView> {
+    agent.get(&format!("/v1/proposals/{act}")).await
+}
+
+/// Waits until co-signers are drawn, and finds their nodes.
+async fn drawn<'a>(mesh: &'a Mesh, agent: &Node, act: &str) -> Result<Vec<&'a Node>> {
+    let keys = until("co-signers to be drawn", STEP_PATIENCE, async || {
+        let own = proposal(agent, act).await?;
+        if own.is_ended() {
+            bail!("the act ended too early: {}", own.words);
+        }
+        Ok(match own.drawn.is_empty() {
+            true => Look::NotYet(own.words),
+            false => Look::Holds(own.drawn),
+        })
+    })
+    .await?;
+    let mut nodes = Vec::new();
+    for node in mesh.nodes() {
+        if keys.contains(&node.key()?.to_string()) {
+            nodes.push(node);
+        }
+    }
+    ensure!(
+        nodes.len() == keys.len(),
+        "somebody was drawn who is no node"
+    );
+    Ok(nodes)
+}
+
+/// Waits until a node asks its person to co-sign.
+async fn asked(signer: &Node, act: &str) -> Result<ConsentView> {
+    until("the co-signer to be asked", STEP_PATIENCE, async || {
+        let asked: Vec<ConsentView> = signer.get("/v1/consents").await?;
+        let found = asked
+            .into_iter()
+            .find(|asked| asked.cosign && asked.act == act);
+        Ok(match found {
+            Some(asked) if asked.answer == "waiting" => Look::Holds(asked),
+            other => Look::NotYet(format!("{other:?}")),
+        })
+    })
+    .await
+}
+
+async fn answer(signer: &Node, act: &str, approve: bool) -> Result<()> {
+    let body = CosignBody { approve };
+    let _: DoneView = signer.post(&format!("/v1/consents/{act}"), &body).await?;
+    Ok(())
+}
+
+async fn ended(agent: &Node, act: &str) -> Result<ProposalView> {
+    until("the act to come to its end", STEP_PATIENCE, async || {
+        let own = proposal(agent, act).await?;
+        Ok(match own.is_ended() {
+            true => Look::Holds(own),
+            false => Look::NotYet(own.words),
+        })
+    })
+    .await
+}
+
+/// Waits until the policy has a value on every node.
+async fn everywhere(mesh: &Mesh, value: u64) -> Result<()> {
+    until("every node to have the value", STEP_PATIENCE, async || {
+        let mut seen = Vec::new();
+        for node in mesh.nodes() {
+            let policies: Vec<PolicyView> = node.get("/v1/policies").await?;
+            let found = policies.into_iter().find(|policy| policy.policy == POLICY);
+            seen.push(found.context("the node lacks the policy")?.value);
+        }
+        Ok(match seen.iter().all(|seen| *seen == value) {
+            true => Look::Holds(()),
+            false => Look::NotYet(format!("{seen:?}")),
+        })
+    })
+    .await
+}
