@@ -10,6 +10,7 @@
 //! co-signers and a committee's ticket, which this version has no way to verify; it refuses them all.
 
 pub mod acts;
+pub mod anomaly;
 mod capabilities;
 mod policies;
 

@@ -4,5 +4,6 @@ pub mod audit;
 pub mod committee;
 pub mod delivery;
 pub mod directory;
+pub mod halt;
 pub mod healing;
 pub mod links;
