@@ -176,3 +176,141 @@ fn change_of(act: &Act) -> Option<ChangeDigest> {
         Change::Link { .. } | Change::Unlink { .. } => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use x0_crypto::{
+        Identity,
+        capability::{Grant, Token},
+    };
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::{
+        core::time::Millis,
+        wire::{Draft, Founder, Genesis, Parameters},
+    };
+
+    const START: Wall = Wall(1_700_000_000_000);
+
+    #[test]
+    fn an_act_is_read_as_its_record_says_it() {
+        let targets = Targets::Nodes(ordered([identity(2).public(), identity(3).public()]));
+        let record = written(&identity(1), set(5), targets, &identity(1));
+
+        let seen = observed(&record).unwrap();
+
+        assert_eq!((seen.act, seen.time), (record.value().id(), START));
+        assert_eq!(
+            (seen.agent, seen.targets.count()),
+            (identity(1).public(), 2)
+        );
+        assert_eq!(seen.standing, Standing::Plain);
+        let everyone = written(&identity(1), set(5), Targets::All, &identity(1));
+        let everyone = observed(&everyone).unwrap();
+        assert_eq!(everyone.targets, Touched::All { nodes: 3 });
+        assert_eq!(everyone.change, seen.change);
+        let other = written(&identity(1), set(6), Targets::All, &identity(1));
+        assert_ne!(observed(&other).unwrap().change, seen.change);
+    }
+
+    #[test]
+    fn a_copied_token_bars_the_act_of_whoever_copied_it() {
+        let copied = written(&identity(2), set(5), Targets::All, &identity(1));
+        assert_eq!(observed(&copied).unwrap().standing, Standing::Barred);
+    }
+
+    #[test]
+    fn what_touches_its_author_only_is_not_looked_at() {
+        let own = Targets::Nodes(vec![identity(1).public()]);
+        assert_eq!(
+            observed(&written(&identity(1), set(5), own, &identity(1))),
+            None
+        );
+        let peer = identity(2).public();
+        let link = written(
+            &identity(1),
+            Change::Link { peer },
+            Targets::All,
+            &identity(1),
+        );
+        assert_eq!(observed(&link), None);
+    }
+
+    fn observed(record: &Verified<Record>) -> Option<Observed> {
+        Observed::of_record(record, &directory(), Standing::Plain, START)
+    }
+
+    fn set(value: u64) -> Change {
+        Change::SetPolicy {
+            policy: "links.target".parse().unwrap(),
+            value,
+            from_version: value,
+        }
+    }
+
+    /// An act by an author with a token that names a holder, under that holder's own root.
+    fn written(
+        author: &Identity,
+        change: Change,
+        targets: Targets,
+        holder: &Identity,
+    ) -> Verified<Record> {
+        let root = holder.capability_root();
+        let grant = Grant {
+            holder: holder.public(),
+            actions: [change.action()].into(),
+            caveats: Vec::new(),
+        };
+        let act = Act {
+            change,
+            targets,
+            root: root.public(),
+            token: Token::grant_seeded(&root, &grant, &[7; 32]).unwrap(),
+            expires: START + Millis::from_mins(5),
+            warrants: Vec::new(),
+        };
+        let mesh = Some(ContentId::of(b"mesh"));
+        Draft::new(
+            mesh,
+            author.public(),
+            (0, None),
+            START,
+            [1; 16],
+            Body::Act(act),
+        )
+        .sign(author)
+        .unwrap()
+    }
+
+    fn directory() -> Directory {
+        let mut founders: Vec<_> = (1..4).map(identity).collect();
+        founders.sort_by_key(Identity::public);
+        let genesis = Genesis {
+            name: "test".parse().unwrap(),
+            seats: vec![founders[0].public()],
+            roots: Vec::new(),
+            parameters: Parameters::default(),
+            founders: founders
+                .iter()
+                .map(|it| Founder {
+                    key: it.public(),
+                    root: it.capability_root().public(),
+                    commitment: it.membership_commitment(),
+                    region: None,
+                })
+                .collect(),
+        };
+        Directory::new(ContentId::of(b"mesh"), Arc::new(genesis), START)
+    }
+
+    fn ordered<const N: usize>(mut keys: [PublicKey; N]) -> Vec<PublicKey> {
+        keys.sort_unstable();
+        keys.to_vec()
+    }
+
+    fn identity(number: u8) -> Identity {
+        Identity::from_seed(Zeroizing::new([number; 32]))
+    }
+}

@@ -1,7 +1,7 @@
 //! Frozen roots: what one node does at once on critical evidence it has checked itself.
 //!
 //! A freeze binds this node only and ends by itself. The same evidence never freezes a root twice: a further freeze
-//! needs an act dated after the last one began.
+//! needs an act dated after the last one began, and after the acts that caused it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +29,8 @@ pub struct Freeze {
     pub began: Wall,
     /// When it ends.
     pub until: Wall,
+    /// Evidence whose last act is dated no later than this does not freeze the root again.
+    pub settled: Wall,
 }
 
 /// The freezes of one node, and those past whose evidence could still come again.
@@ -48,7 +50,7 @@ impl Freezes {
         }
         let root = heard.root();
         if let Some(known) = self.0.get(&root)
-            && heard.last_act() <= known.began
+            && heard.last_act() <= known.settled
         {
             return None;
         }
@@ -64,6 +66,7 @@ impl Freezes {
             tokens: heard.tokens().clone(),
             began: now,
             until: now + FREEZE,
+            settled: heard.last_act().max(now),
         };
         self.0.insert(root, freeze.clone());
         Some(freeze)
@@ -89,7 +92,7 @@ impl Freezes {
     /// Forgets what has ended and whose evidence is too old to come again.
     pub fn tick(&mut self, now: Wall) {
         self.0
-            .retain(|_, freeze| freeze.began + ALERT_LIFE + CLOCK_SKEW_MAX > now);
+            .retain(|_, freeze| freeze.settled + ALERT_LIFE + CLOCK_SKEW_MAX > now);
     }
 
     /// Returns when the next freeze ends.

@@ -132,9 +132,7 @@ impl Stop {
         by: Confirmation,
         now: Wall,
     ) -> Result<Vec<Turn>, StopError> {
-        let (mut turns, halt) = self.in_force(id, now)?;
-        turns.extend(halt.confirm(by));
-        Ok(turns)
+        Ok(self.in_force(id, now)?.confirm(by))
     }
 
     /// Renews a halt for another 72 hours by a vote that the caller has verified and that names it.
@@ -148,7 +146,7 @@ impl Stop {
         vote: ContentId,
         now: Wall,
     ) -> Result<Vec<Turn>, StopError> {
-        let (mut turns, halt) = self.in_force(id, now)?;
+        let halt = self.in_force(id, now)?;
         if halt.renewals.contains(&vote) {
             return Err(StopError::VoteUsed);
         }
@@ -156,7 +154,7 @@ impl Stop {
             return Err(StopError::RenewedTooOften);
         }
         halt.renewals.push(vote);
-        turns.extend(halt.confirm(Confirmation::Vote(vote)));
+        let mut turns = halt.confirm(Confirmation::Vote(vote));
         if let Stage::Confirmed { until, .. } = &mut halt.stage {
             *until = (now + HALT_LIFE).max(*until);
         }
@@ -176,13 +174,12 @@ impl Stop {
         pardon: Pardon,
         now: Wall,
     ) -> Result<Vec<Turn>, StopError> {
-        let (mut turns, halt) = self.in_force(id, now)?;
+        let halt = self.in_force(id, now)?;
         let how = End::Resumed { vote, pardon };
         halt.stage = Stage::Ended { at: now, how };
         let root = halt.root;
         self.cases.remove(&root);
-        turns.push(Turn::Ended(id, how));
-        Ok(turns)
+        Ok(vec![Turn::Ended(id, how)])
     }
 
     /// Lets pass what is over by now.
@@ -261,13 +258,14 @@ impl Stop {
         self.cases.get(root).map(|case| &case.said)
     }
 
-    fn in_force(&mut self, id: HaltId, now: Wall) -> Result<(Vec<Turn>, &mut Halt), StopError> {
-        let turns = self.tick(now);
+    /// Returns a halt in force; what has ended by itself is told by [`Stop::tick`].
+    fn in_force(&mut self, id: HaltId, now: Wall) -> Result<&mut Halt, StopError> {
         let halt = self.halts.get_mut(&id).ok_or(StopError::Unknown(id))?;
-        match halt.stage {
-            Stage::Unconfirmed | Stage::Confirmed { .. } => Ok((turns, halt)),
-            Stage::Ended { at, .. } => Err(StopError::Over { halt: id, at }),
+        if !halt.is_in_force(now) {
+            let at = halt.end();
+            return Err(StopError::Over { halt: id, at });
         }
+        Ok(halt)
     }
 
     /// Tells whether a vote has resumed after the evidence of an alert: it has been judged and counts no more.
