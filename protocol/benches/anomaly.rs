@@ -27,7 +27,16 @@ fn main() {
     divan::main();
 }
 
-#[divan::bench(args = [1_000, 10_000], sample_count = 20)]
+#[divan::bench]
+fn observe_among_1_000_agents(bencher: Bencher<'_, '_>) {
+    observe(bencher, 1_000);
+}
+
+#[divan::bench]
+fn observe_among_10_000_agents(bencher: Bencher<'_, '_>) {
+    observe(bencher, 10_000);
+}
+
 fn observe(bencher: Bencher<'_, '_>, agents: u64) {
     let keys: Vec<_> = (0..agents).map(key).collect();
     let mut detector = Detector::default();

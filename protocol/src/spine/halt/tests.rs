@@ -218,9 +218,12 @@ fn nodes_restart_one_after_the_other_within_five_minutes() {
         .unwrap();
     let now = START + FREEZE;
     let waits: BTreeSet<_> = (0..50)
-        .map(|node| match stop.standing(&key(node), &root(1), &[], now) {
-            Standing::Restarting { until } => until,
-            other => panic!("{other:?}"),
+        .map(|node| {
+            let standing = stop.standing(&key(node), &root(1), &[], now);
+            let Standing::Restarting { until } = standing else {
+                panic!("{standing:?}");
+            };
+            until
         })
         .collect();
     assert!(waits.len() > 45 && waits.iter().all(|until| *until < now + RESTART_SPREAD));
