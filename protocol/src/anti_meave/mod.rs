@@ -12,6 +12,7 @@
 //! is kept in [`consents`]. A mesh too small for a committee goes by tokens alone, and no act reaches beyond 10 %.
 
 pub mod acts;
+pub mod anomaly;
 mod capabilities;
 pub mod consents;
 mod policies;

@@ -138,3 +138,52 @@ pub const CONSENTS_MAX: usize = 256;
 
 /// Most own acts on their way at a time.
 pub const PROPOSALS_KEPT_MAX: usize = 64;
+
+/// Most act records one piece of evidence names: an agent that keeps below the burst alarm writes about 600 in the
+/// hour of the mass-change window, and so many ids fit a record several times over.
+pub const EVIDENCE_ACTS_MAX: usize = 1_024;
+
+/// Most agents whose rate of change is remembered, about 1 KiB each; the one silent for longest is forgotten and
+/// learned afresh.
+pub const AGENTS_TRACKED_MAX: usize = 10_000;
+
+/// Most acts of one agent kept for the burst and the learned rate; the oldest by date gives way.
+pub const RECENT_PER_AGENT_MAX: usize = 256;
+
+/// Most acts of all agents together kept for the burst and the learned rate; the agent silent for longest is
+/// forgotten first.
+pub const RECENT_ACTS_MAX: usize = 131_072;
+
+/// Most agents and roots whose reach is counted; the one that reaches the fewest nodes gives way.
+pub const SUBJECTS_TRACKED_MAX: usize = 20_000;
+
+/// Most target keys kept for counting reach, over all agents and roots; the one that reaches the fewest nodes gives
+/// way, so that the one nearest to an alarm stays.
+pub const REACH_KEYS_MAX: usize = 1_048_576;
+
+/// Most acts kept for finding identical changes; the first come is the first to go.
+pub const CHANGE_ACTS_MAX: usize = 4_096;
+
+/// Most acts one agent has among those kept for finding identical changes: no agent can push out the others alone.
+pub const CHANGE_ACTS_PER_AGENT_MAX: usize = 64;
+
+/// Most findings remembered as told; the oldest by date is forgotten and may be told twice.
+pub const FINDINGS_TOLD_MAX: usize = 4_096;
+
+/// Most roots frozen at a time on one node; the one that thaws first gives way.
+pub const ROOTS_FROZEN_MAX: usize = 1_024;
+
+/// Most tokens one freeze names beside its root.
+pub const FROZEN_TOKENS_MAX: usize = 64;
+
+/// Most roots with alerts that do not yet make a halt; the one first heard of gives way.
+pub const HALT_CASES_MAX: usize = 1_024;
+
+/// Most halts remembered, running and past; the one longest over is forgotten, and its root might cause another.
+pub const HALTS_MAX: usize = 4_096;
+
+/// Most witnesses drawn for an epoch.
+pub const WITNESSES_MAX: usize = 256;
+
+/// Most audit logs one evidence pack asks for: those of the authors first, then targets drawn by hash.
+pub const PACK_LOGS_MAX: usize = 256;

@@ -5,5 +5,6 @@ pub mod beacon;
 pub mod committee;
 pub mod delivery;
 pub mod directory;
+pub mod halt;
 pub mod healing;
 pub mod links;
