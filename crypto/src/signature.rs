@@ -36,6 +36,10 @@ pub enum Namespace {
     Seat,
     /// What a seat says while a committee makes a key.
     KeyCeremony,
+    /// A member's ballot, or whom it lets vote in its place.
+    Ballot,
+    /// A seat's word that it holds a ballot.
+    BallotReceipt,
 }
 
 /// Holds an Ed25519 signature; says nothing about its validity.
@@ -144,6 +148,8 @@ impl Namespace {
             Self::LogHead => "x0/log-head/1",
             Self::Seat => "x0/seat/1",
             Self::KeyCeremony => "x0/key-ceremony/1",
+            Self::Ballot => "x0/ballot/1",
+            Self::BallotReceipt => "x0/ballot-receipt/1",
         }
     }
 
@@ -167,6 +173,8 @@ impl fmt::Display for Namespace {
             Self::LogHead => "log head",
             Self::Seat => "seat's statement",
             Self::KeyCeremony => "key ceremony message",
+            Self::Ballot => "ballot",
+            Self::BallotReceipt => "receipt of a ballot",
         })
     }
 }

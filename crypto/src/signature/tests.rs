@@ -12,13 +12,15 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::Identity;
 
-const ALL: [Namespace; 6] = [
+const ALL: [Namespace; 8] = [
     Namespace::Record,
     Namespace::Invite,
     Namespace::Hello,
     Namespace::LogHead,
     Namespace::Seat,
     Namespace::KeyCeremony,
+    Namespace::Ballot,
+    Namespace::BallotReceipt,
 ];
 
 #[test]

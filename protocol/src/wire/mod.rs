@@ -6,6 +6,7 @@
 //! [`Body::Unknown`]: they are stored and relayed, never acted upon.
 
 mod act;
+mod ballot;
 mod body;
 mod codec;
 mod message;
@@ -15,6 +16,11 @@ mod topic;
 mod version;
 
 pub use act::{Act, Change, Policy, Targets, Warrant};
+pub(crate) use ballot::SignedPart;
+pub use ballot::{
+    Ballot, BallotList, Choice, Delegation, DelegationScope, Receipt, SealedChoice, Vote,
+    VoteStatement,
+};
 pub use body::{
     Body, CapabilityGrant, Founder, Genesis, Invite, Join, Kind, Leave, Merge, MeshName,
     Parameters, PolicyName, Reason, Region, Removal, Revocation,
@@ -28,4 +34,4 @@ pub use seat::{
 pub use topic::Topic;
 pub use version::{Rules, VersionRange, WIRE_VERSION};
 
-pub(crate) use codec::encode as encode_entry;
+pub(crate) use codec::{decode as decode_entry, encode as encode_entry};
