@@ -4,6 +4,8 @@
 //! and the order, and builds the tree. Their difference is what the tally itself costs.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+// The bench attribute keeps its arguments in a `LazyLock`.
+#![allow(clippy::disallowed_types)]
 
 use divan::{Bencher, counter::ItemsCount};
 use x0_crypto::{ContentId, Identity, PublicKey, Signed, verify_batch};

@@ -44,7 +44,7 @@ pub enum Choice {
 /// A choice that nobody can read before the close, sealed to a label that names proposal and voter.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct SealedChoice(SealedToLabel);
+pub struct SealedChoice(Box<SealedToLabel>);
 
 /// A choice as a ballot carries it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -260,12 +260,12 @@ impl SignedPart {
 
 impl SealedChoice {
     /// Takes bytes sealed to a label; whether they hold a choice shows when they are opened.
-    pub const fn new(sealed: SealedToLabel) -> Self {
-        Self(sealed)
+    pub fn new(sealed: SealedToLabel) -> Self {
+        Self(Box::new(sealed))
     }
 
     /// Returns what is sealed.
-    pub const fn sealed(&self) -> &SealedToLabel {
+    pub fn sealed(&self) -> &SealedToLabel {
         &self.0
     }
 }

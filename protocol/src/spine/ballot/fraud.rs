@@ -45,7 +45,7 @@ pub struct Receipted {
 #[serde(deny_unknown_fields)]
 pub struct Placed {
     /// The leaf.
-    pub leaf: Leaf,
+    pub leaf: Box<Leaf>,
     /// Its path.
     pub path: Path,
 }
@@ -273,7 +273,7 @@ impl Place {
         let (fits, leaf) = match self {
             Self::Present(placed) => {
                 placed.index(statement)?;
-                (placed.leaf.voter() == *voter, Some(&placed.leaf))
+                (placed.leaf.voter() == *voter, Some(&*placed.leaf))
             }
             Self::Empty => (statement.tally.node() == Node::empty(), None),
             Self::BeforeFirst(first) => {
@@ -371,7 +371,7 @@ impl Claim<'_> {
 
     fn placed(&self, index: usize) -> Option<Placed> {
         Some(Placed {
-            leaf: self.leaves.get(index)?.clone(),
+            leaf: Box::new(self.leaves.get(index)?.clone()),
             path: self.tree.path(index)?,
         })
     }

@@ -142,7 +142,7 @@ pub(super) fn fault_of(basis: &Basis<'_>, leaf: &Leaf) -> Option<LeafFault> {
             let choice = match (&ballot.vote, basis.terms.secrecy(), opening) {
                 (Vote::Open(choice), _, None) => Some(*choice),
                 (Vote::Sealed(_), Secrecy::Sealed { key }, Some(opening)) => {
-                    match sealed::open(&key, basis.mesh, ballot, opening) {
+                    match sealed::open(key, basis.mesh, ballot, opening) {
                         Ok(choice) => Some(choice),
                         Err(Unopened::NoChoice) => None,
                         Err(Unopened::WrongOpening | Unopened::NotSealed) => {

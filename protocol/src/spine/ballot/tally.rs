@@ -459,7 +459,10 @@ mod tests {
             Node::empty().hash.to_string(),
             "5139ef7981f0d42a6bead1d22de2f53d1ccd54897a9db37cc5907207e1077dd9"
         );
-        assert_eq!(tree.root().hash.to_string(), "PIN-THREE");
+        assert_eq!(
+            tree.root().hash.to_string(),
+            "adc185401bdae416122ee43e8dc7f6545abff81563d4d007860130d4753a74c3"
+        );
     }
 
     proptest! {

@@ -86,7 +86,7 @@ pub enum Finality {
 }
 
 /// Who can read ballots before the close.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum Secrecy {
     /// Everybody.
@@ -94,7 +94,7 @@ pub enum Secrecy {
     /// Nobody: choices are sealed until the committee opens them.
     Sealed {
         /// The committee's decryption key.
-        key: CommitteeKey,
+        key: Box<CommitteeKey>,
     },
 }
 
@@ -184,7 +184,7 @@ impl TermsDraft {
     }
 
     /// Returns the usual rules of an emergency vote: 2 h, more than half of the jury, in effect at once.
-    pub const fn emergency(jury: Electorate) -> Self {
+    pub fn emergency(jury: Electorate) -> Self {
         Self {
             kind: Kind::Emergency {
                 window: EMERGENCY_WINDOW,
@@ -257,8 +257,8 @@ impl Terms {
     }
 
     /// Returns who can read ballots before the close.
-    pub const fn secrecy(&self) -> Secrecy {
-        self.draft.secrecy
+    pub const fn secrecy(&self) -> &Secrecy {
+        &self.draft.secrecy
     }
 
     /// Tells whether a ballot with this number can count: without changes only the first.
@@ -271,7 +271,7 @@ impl Terms {
 
     /// Tells whether ballots of this vote are open or sealed as this one is.
     pub const fn takes_form(&self, vote: &Vote) -> bool {
-        match (self.draft.secrecy, vote) {
+        match (&self.draft.secrecy, vote) {
             (Secrecy::Open, Vote::Open(_)) | (Secrecy::Sealed { .. }, Vote::Sealed(_)) => true,
             (Secrecy::Open, Vote::Sealed(_)) | (Secrecy::Sealed { .. }, Vote::Open(_)) => false,
         }

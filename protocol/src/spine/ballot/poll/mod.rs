@@ -422,7 +422,7 @@ impl Poll {
     /// Looks whether the quorum was met late, and whether the outcome can no longer change.
     fn weigh(&mut self, now: Wall, taken: &mut Taken) {
         let can_close_early =
-            self.terms.finality() == Finality::FirstFinal && self.terms.secrecy() == Secrecy::Open;
+            self.terms.finality() == Finality::FirstFinal && *self.terms.secrecy() == Secrecy::Open;
         if self.quorum_met && !can_close_early {
             return;
         }
@@ -547,7 +547,7 @@ impl Poll {
         if self.opened.contains_key(&opening.voter) {
             return Err(Refused::Stale);
         }
-        let choice = match sealed::open(&key, &self.mesh, ballot, &opening.signature) {
+        let choice = match sealed::open(key, &self.mesh, ballot, &opening.signature) {
             Ok(choice) => Some(choice),
             Err(Unopened::NoChoice) => None,
             Err(Unopened::WrongOpening | Unopened::NotSealed) => {

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use x0_crypto::committee::{
-    Ceremony, CeremonyPlan, Dealer, GroupKey, KeyShare, Logs, Player, Purpose, ThresholdSignature,
+    Ceremony, CeremonyPlan, CommitteeKey, Dealer, GroupKey, KeyShare, Logs, Player, Purpose,
+    ThresholdSignature,
 };
 
 use super::*;
@@ -307,7 +308,9 @@ fn changeable_and_sealed_votes_run_to_the_end() {
 
     let committee = Committee::new();
     let key = committee.key();
-    let mut vote = Held::with(4, |draft| draft.secrecy = Secrecy::Sealed { key });
+    let mut vote = Held::with(4, |draft| {
+        draft.secrecy = Secrecy::Sealed { key: key.clone() }
+    });
     let all = vote.take(
         minute(1),
         (0..4).map(|voter| committee.ballot(voter, Choice::Yes)),
@@ -319,7 +322,9 @@ fn changeable_and_sealed_votes_run_to_the_end() {
 fn sealed_choices_count_once_the_committee_has_opened_them() {
     let committee = Committee::new();
     let key_ = committee.key();
-    let mut vote = Held::with(10, |draft| draft.secrecy = Secrecy::Sealed { key: key_ });
+    let mut vote = Held::with(10, |draft| {
+        draft.secrecy = Secrecy::Sealed { key: key_.clone() }
+    });
     vote.delegate(minute(0), 5, 0, Some(0));
     vote.delegate(minute(0), 6, 0, Some(2));
     let (yes, no) = (
@@ -364,7 +369,9 @@ fn sealed_choices_count_once_the_committee_has_opened_them() {
 fn a_sealed_vote_that_is_not_opened_is_void() {
     let committee = Committee::new();
     let key = committee.key();
-    let mut vote = Held::with(4, |draft| draft.secrecy = Secrecy::Sealed { key });
+    let mut vote = Held::with(4, |draft| {
+        draft.secrecy = Secrecy::Sealed { key: key.clone() }
+    });
     vote.take(minute(1), [committee.ballot(0, Choice::Yes)]);
     let close = vote.poll.close();
     vote.lists(close, (0..4).map(|number| list(number, &[])));
@@ -546,8 +553,8 @@ impl Committee {
         }
     }
 
-    fn key(&self) -> x0_crypto::committee::CommitteeKey {
-        self.group.public()
+    fn key(&self) -> Box<CommitteeKey> {
+        Box::new(self.group.public())
     }
 
     fn ballot(&self, voter: u16, choice: Choice) -> Verified<Ballot> {
