@@ -38,6 +38,11 @@ pub enum Namespace {
     KeyCeremony,
     /// What somebody says about an act: asks for it, agrees, co-signs or refuses.
     Act,
+
+    /// A member's ballot, or whom it lets vote in its place.
+    Ballot,
+    /// A seat's word that it holds a ballot.
+    BallotReceipt,
 }
 
 /// Holds an Ed25519 signature; says nothing about its validity.
@@ -147,6 +152,9 @@ impl Namespace {
             Self::Seat => "x0/seat/1",
             Self::KeyCeremony => "x0/key-ceremony/1",
             Self::Act => "x0/act/1",
+
+            Self::Ballot => "x0/ballot/1",
+            Self::BallotReceipt => "x0/ballot-receipt/1",
         }
     }
 
@@ -171,6 +179,9 @@ impl fmt::Display for Namespace {
             Self::Seat => "seat's statement",
             Self::KeyCeremony => "key ceremony message",
             Self::Act => "word about an act",
+
+            Self::Ballot => "ballot",
+            Self::BallotReceipt => "receipt of a ballot",
         })
     }
 }

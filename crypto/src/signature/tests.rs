@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::Identity;
 
-const ALL: [Namespace; 7] = [
+const ALL: [Namespace; 9] = [
     Namespace::Record,
     Namespace::Invite,
     Namespace::Hello,
@@ -20,6 +20,8 @@ const ALL: [Namespace; 7] = [
     Namespace::Seat,
     Namespace::KeyCeremony,
     Namespace::Act,
+    Namespace::Ballot,
+    Namespace::BallotReceipt,
 ];
 
 #[test]

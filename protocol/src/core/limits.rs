@@ -187,3 +187,76 @@ pub const WITNESSES_MAX: usize = 256;
 
 /// Most audit logs one evidence pack asks for: those of the authors first, then targets drawn by hash.
 pub const PACK_LOGS_MAX: usize = 256;
+
+/// Highest number of a ballot or delegation, counted from 0: bounds what one member can make the log carry.
+pub const VOTE_SEQ_MAX: u32 = 63;
+
+/// Largest sealed choice, bytes: what one byte comes to once sealed, and room for a later form.
+pub const SEALED_CHOICE_BYTES_MAX: usize = 256;
+
+/// Largest encoded ballot, delegation or receipt, bytes: a sealed choice, three ids and a signature.
+pub const BALLOT_BYTES_MAX: usize = 640;
+
+/// Most ballots that one part of a seat's list names: a part stays below 170 KiB.
+pub const LIST_IDS_MAX: usize = 4_096;
+
+/// Most parts of a seat's list: more than 8 million ballots, whoever they come from.
+pub const LIST_PARTS_MAX: u32 = 2_048;
+
+/// Largest encoded part of a list, bytes.
+pub const LIST_BYTES_MAX: usize = 192 * 1024;
+
+/// Window of an ordinary vote: long enough for every time zone and a weekend.
+pub const VOTE_WINDOW: Millis = Millis::from_mins(72 * 60);
+
+/// Shortest window of an ordinary vote: a day, so that every time zone is awake once.
+pub const VOTE_WINDOW_MIN: Millis = Millis::from_mins(24 * 60);
+
+/// Longest window of an ordinary vote: the electorate of its checkpoint is still the community.
+pub const VOTE_WINDOW_MAX: Millis = Millis::from_mins(30 * 24 * 60);
+
+/// Window of an emergency vote.
+pub const EMERGENCY_WINDOW: Millis = Millis::from_mins(120);
+
+/// Shortest window of an emergency vote: a juror on call is reached within it.
+pub const EMERGENCY_WINDOW_MIN: Millis = Millis::from_mins(30);
+
+/// Longest window of an emergency vote: what can wait longer is no emergency.
+pub const EMERGENCY_WINDOW_MAX: Millis = Millis::from_mins(24 * 60);
+
+/// Time in which the tally of an ordinary vote can be refuted before it takes effect.
+pub const CHALLENGE_TIME: Millis = Millis::from_mins(24 * 60);
+
+/// Longest challenge time; a decision must take effect at some time.
+pub const CHALLENGE_TIME_MAX: Millis = Millis::from_mins(14 * 24 * 60);
+
+/// Last part of a window in which a quorum first met moves the close, and by how much, at most; a third of the
+/// window where that is shorter.
+pub const LATE_QUORUM_MAX: Millis = Millis::from_mins(24 * 60);
+
+/// Time from the close in which seats commit their lists; it is over sooner once all have.
+pub const LISTING_TIME: Millis = Millis::from_mins(30);
+
+/// Time in which the committee signs what opens sealed ballots.
+pub const OPENING_TIME: Millis = Millis::from_mins(24 * 60);
+
+/// Time that a closed vote waits for lists or a certificate beyond its time before it is void.
+pub const VOTE_STALL_MAX: Millis = Millis::from_mins(7 * 24 * 60);
+
+/// Most steps from a leaf of a tally to its root: one for each level of the largest tree.
+pub const TALLY_PATH_MAX: usize = 64;
+
+/// Largest encoded proof that a tally is false, bytes: three leaves with their paths and a receipt of every seat.
+pub const FRAUD_BYTES_MAX: usize = 48 * 1024;
+
+/// Size of an emergency jury.
+pub const JURY_SIZE: u32 = 21;
+
+/// Largest emergency jury, drawn where the pool is small: twice the usual one and one, so that it stays odd.
+pub const JURY_SIZE_MAX: u32 = 2 * JURY_SIZE + 1;
+
+/// Smallest pool from which a jury of [`JURY_SIZE`] is drawn, in a mesh of any size.
+pub const JURY_POOL_MIN: u32 = 200;
+
+/// Smallest share of the members, in per cent, that is pool enough where [`JURY_POOL_MIN`] are not to be had.
+pub const JURY_POOL_PERCENT_MIN: u8 = 20;

@@ -1,6 +1,7 @@
 //! What all parts of x0 share: members, delivery, the audit log, the committee and its beacon, links and their healing.
 
 pub mod audit;
+pub mod ballot;
 pub mod beacon;
 pub mod committee;
 pub mod delivery;

@@ -7,6 +7,7 @@
 
 mod act;
 mod admission;
+mod ballot;
 mod body;
 mod certificate;
 mod codec;
@@ -18,6 +19,11 @@ mod version;
 
 pub use act::{Act, Change, Policy, Targets, Warrant};
 pub use admission::{Admission, Admitted, Consented, Draw, Elector, Placed, Said, Warrants, Word};
+pub(crate) use ballot::SignedPart;
+pub use ballot::{
+    Ballot, BallotList, Choice, Delegation, DelegationScope, Receipt, SealedChoice, Vote,
+    VoteStatement,
+};
 pub use body::{
     Body, CapabilityGrant, Founder, Genesis, Invite, Join, Kind, Leave, Merge, MeshName,
     Parameters, PolicyName, Reason, Region, Removal, Revocation,
@@ -37,7 +43,7 @@ pub use seat::{
 pub use topic::Topic;
 pub use version::{Rules, VersionRange, WIRE_VERSION};
 
-pub(crate) use codec::encode as encode_entry;
+pub(crate) use codec::{decode as decode_entry, encode as encode_entry};
 
 /// Reads what this node has written itself; `None` if it is damaged.
 pub(crate) fn decode_own<T: serde::Serialize + serde::de::DeserializeOwned>(

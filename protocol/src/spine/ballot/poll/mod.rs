@@ -1,0 +1,727 @@
+//! One vote, as every follower of the committee log keeps it.
+//!
+//! ```text
+//! Open -> Closing -> (Opening ->) Tallied -> Challenge -> Effective | Failed
+//!            \___________\___________\___________\______-> Void
+//! ```
+//!
+//! - *Open*: ballots committed by the log count. A quorum met late moves the close once; a result that can no
+//!   longer change closes the vote early, where first ballots are final and open.
+//! - *Closing*: each seat lists the ballots it holds and the log does not. A ballot counts that is on the list of
+//!   at least one seat and comes to the log now; nothing is counted before a quorum of seats has listed.
+//! - *Opening*: sealed votes only; the committee's signatures open the choices.
+//! - *Tallied*: the statement is there, its certificate is not. *Challenge*: [`super::fraud`] can void it.
+//!
+//! All windows go by mesh time. Inside a block the order of ballots does not matter.
+//!
+//! A voter who signs two different ballots with one number is void, and the two are kept. A ballot that stood at
+//! the close is not undone by what only appears in lists: nobody can void a vote after the fact. Early closing
+//! counts on ballots that stand: it reckons with whatever those may do who have none, not with voters who
+//! would still void themselves.
+//!
+//! Delegations are fixed for a delegate when its first ballot is committed. Where ballots can be changed, a
+//! member's own ballot always goes before its delegate's; where first ballots are final, the delegate's
+//! committed one does, and the member's own is kept in reserve should the delegate's turn out void.
+//!
+//! Not here: signatures on ballots and lists (they come in verified), certificates, what an outcome brings about.
+
+mod event;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use self::event::{Batch, Event, Opening, Phase, Refused, Taken, VoidReason};
+
+use x0_crypto::{ContentId, PublicKey, committee::ThresholdSignature};
+
+use super::{
+    delegation::Delegations,
+    fraud::{Fraud, NotFraud},
+    recount::Basis,
+    sealed::{self, Unopened},
+    tally::{Cast, Leaf, Sums, TallyBuilder, TallyStatement},
+    terms::{Finality, Outcome, Roll, Secrecy, Terms},
+};
+use crate::{
+    core::{
+        limits::{LISTING_TIME, OPENING_TIME, VOTE_STALL_MAX},
+        time::Wall,
+    },
+    spine::committee::Seats,
+    wire::{Ballot, BallotList, Choice, Delegation, Verified, Vote, VoteStatement},
+};
+
+/// Most ballots of one voter that are kept until the lists are complete: honest voters have one or two.
+const HELD_PER_VOTER_MAX: usize = 4;
+
+/// Most ballots on a seat's list for each member that may vote: two are enough to show a double ballot.
+const LISTED_PER_MEMBER_MAX: u64 = 2;
+
+/// One vote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Poll {
+    mesh: ContentId,
+    terms: Terms,
+    seats: Seats,
+    phase: Phase,
+    close: Wall,
+    quorum_met: bool,
+    voters: BTreeMap<PublicKey, Own>,
+    /// Delegations fixed by a delegate's ballot, by who delegated.
+    proxies: BTreeMap<PublicKey, Delegation>,
+    closing: Closing,
+    opened: BTreeMap<PublicKey, (ThresholdSignature, Option<Choice>)>,
+    late: BTreeSet<PublicKey>,
+    leaves: Vec<Leaf>,
+    statement: Option<TallyStatement>,
+}
+
+/// What a member has cast itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Own {
+    /// A ballot, and whether it only came while the vote closed.
+    Stands { ballot: Ballot, listed: bool },
+    /// Two that void each other, lower id first.
+    Double(Box<(Ballot, Ballot)>),
+}
+
+/// What comes while the vote closes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Closing {
+    lists: BTreeMap<PublicKey, Listing>,
+    listed: BTreeSet<ContentId>,
+    held: Vec<Held>,
+    held_of: BTreeMap<PublicKey, Vec<ContentId>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Listing {
+    parts: u32,
+    ballots: u64,
+    complete: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Held {
+    ballot: Ballot,
+    /// Whom it would speak for.
+    proxies: Vec<Delegation>,
+}
+
+/// Why a member stands in the tally, looked at in place.
+enum Standing<'a> {
+    Own(&'a Ballot),
+    Delegated(&'a Delegation),
+    Double(&'a Ballot, &'a Ballot),
+}
+
+impl Poll {
+    /// Opens a vote.
+    pub fn open(mesh: ContentId, terms: Terms, seats: Seats) -> Self {
+        Self {
+            mesh,
+            seats,
+            phase: Phase::Open,
+            close: terms.closes(),
+            quorum_met: false,
+            voters: BTreeMap::new(),
+            proxies: BTreeMap::new(),
+            closing: Closing::default(),
+            opened: BTreeMap::new(),
+            late: BTreeSet::new(),
+            leaves: Vec::new(),
+            statement: None,
+            terms,
+        }
+    }
+
+    /// Takes what a block brings, at the block's mesh time; `delegations` are those before this block.
+    pub fn take(
+        &mut self,
+        batch: Batch,
+        delegations: &Delegations,
+        roll: &dyn Roll,
+        now: Wall,
+    ) -> Taken {
+        let mut taken = Taken::default();
+        self.run(now, &mut taken);
+        let ballots = in_order(batch.ballots);
+        match self.phase {
+            Phase::Open => {
+                let changed = self.take_ballots(ballots, delegations, roll, now, &mut taken);
+                if changed {
+                    self.weigh(now, &mut taken);
+                }
+            }
+            Phase::Closing { .. } => {
+                for ballot in ballots.into_iter().rev() {
+                    let voter = ballot.voter;
+                    let held = self.hold(ballot, delegations, roll, now);
+                    taken.note(voter, held);
+                }
+            }
+            Phase::Opening { .. }
+            | Phase::Tallied { .. }
+            | Phase::Challenge { .. }
+            | Phase::Effective(_)
+            | Phase::Failed
+            | Phase::Void(_) => {
+                let late = self.not_now(now);
+                let refused = ballots.iter().map(|ballot| (ballot.voter, late));
+                taken.refused.extend(refused);
+            }
+        }
+        let mut lists = batch.lists;
+        lists.sort_by_key(|list| (list.value().seat, list.value().part));
+        for list in &lists {
+            let list = list.value();
+            let listed = self.take_list(list, now);
+            taken.note(list.seat, listed);
+        }
+        self.run(now, &mut taken);
+        for opening in batch.openings {
+            let opened = self.take_opening(&opening, now);
+            taken.note(opening.voter, opened);
+        }
+        self.run(now, &mut taken);
+        taken
+    }
+
+    /// Moves the vote on to this mesh time by one step; call again until there is none.
+    pub fn on_time(&mut self, now: Wall) -> Option<Event> {
+        match self.phase {
+            Phase::Open => (now >= self.close).then(|| self.shut(now, false)),
+            Phase::Closing { until } => {
+                let complete = self.closing.lists.values().filter(|list| list.complete);
+                let complete = complete.count();
+                if complete == self.seats.len() || (now >= until && complete >= self.seats.quorum())
+                {
+                    return Some(self.end_lists(now));
+                }
+                (now >= until + VOTE_STALL_MAX).then(|| self.void(VoidReason::NoLists))
+            }
+            Phase::Opening { until } => {
+                if self.to_open().next().is_none() {
+                    return Some(self.count(now));
+                }
+                (now >= until).then(|| self.void(VoidReason::NotOpened))
+            }
+            Phase::Tallied { until } => {
+                (now >= until).then(|| self.void(VoidReason::NoCertificate))
+            }
+            Phase::Challenge { until } => {
+                let outcome = self.statement.as_ref()?.outcome;
+                (now >= until).then(|| self.settle(outcome))
+            }
+            Phase::Effective(_) | Phase::Failed | Phase::Void(_) => None,
+        }
+    }
+
+    /// Returns the next mesh time at which the vote may move on by itself.
+    pub fn deadline(&self) -> Option<Wall> {
+        match self.phase {
+            Phase::Open => Some(self.close),
+            Phase::Closing { until }
+            | Phase::Opening { until }
+            | Phase::Tallied { until }
+            | Phase::Challenge { until } => Some(until),
+            Phase::Effective(_) | Phase::Failed | Phase::Void(_) => None,
+        }
+    }
+
+    /// Notes that the log holds a certificate over this vote's statement; the caller has verified it.
+    pub fn certified(&mut self, now: Wall) -> Option<Event> {
+        let Phase::Tallied { .. } = self.phase else {
+            return None;
+        };
+        let until = now + self.terms.challenge();
+        self.phase = Phase::Challenge { until };
+        Some(Event::Certified { until })
+    }
+
+    /// Voids the vote if the proof refutes its statement.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the proof proves nothing, or that the time for it is over.
+    pub fn refute(&mut self, fraud: &Fraud, roll: &dyn Roll) -> Result<Event, NotFraud> {
+        let (Phase::Tallied { .. } | Phase::Challenge { .. }, Some(statement)) =
+            (&self.phase, &self.statement)
+        else {
+            return Err(NotFraud::NotOpenToChallenge);
+        };
+        fraud.verify(&self.basis(roll), statement)?;
+        Ok(self.void(VoidReason::Refuted))
+    }
+
+    /// Returns what proofs about this vote are checked against.
+    pub const fn basis<'a>(&'a self, roll: &'a dyn Roll) -> Basis<'a> {
+        Basis {
+            mesh: &self.mesh,
+            terms: &self.terms,
+            seats: &self.seats,
+            roll,
+        }
+    }
+
+    /// Returns where the vote stands.
+    pub const fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// Returns when the vote closes or has closed.
+    pub const fn close(&self) -> Wall {
+        self.close
+    }
+
+    /// Returns the rules of the vote.
+    pub const fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// Returns the statement to certify, once the ballots are counted.
+    pub const fn statement(&self) -> Option<&TallyStatement> {
+        self.statement.as_ref()
+    }
+
+    /// Returns the counted ballots in order of voter: what is published for all to recount.
+    pub fn leaves(&self) -> &[Leaf] {
+        &self.leaves
+    }
+
+    /// Returns the pairs of ballots by which voters have made themselves void.
+    pub fn doubles(&self) -> impl Iterator<Item = (&Ballot, &Ballot)> {
+        self.voters.values().filter_map(|own| match own {
+            Own::Stands { .. } => None,
+            Own::Double(both) => Some((&both.0, &both.1)),
+        })
+    }
+
+    /// Returns the voters whose sealed ballots are to be opened.
+    pub fn to_open(&self) -> impl Iterator<Item = &PublicKey> {
+        let sealed = self.voters.iter().filter_map(|(voter, own)| match own {
+            Own::Stands { ballot, .. } => matches!(ballot.vote, Vote::Sealed(_)).then_some(voter),
+            Own::Double(_) => None,
+        });
+        sealed.filter(|voter| !self.opened.contains_key(voter))
+    }
+
+    /// Returns the voters whose sealed ballots were opened and hold no choice.
+    pub fn unopened(&self) -> impl Iterator<Item = &PublicKey> {
+        let opened = self.opened.iter();
+        opened.filter_map(|(voter, (_, choice))| choice.is_none().then_some(voter))
+    }
+
+    /// Returns the voters who have a ballot that came to the log after the close and that no seat had listed.
+    pub fn late(&self) -> impl Iterator<Item = &PublicKey> {
+        self.late.iter()
+    }
+
+    /// Returns the sums as they stand; sealed ballots that are not open yet are not in them.
+    pub fn sums(&self) -> Sums {
+        self.sums_with(|ballot| self.choice(ballot))
+    }
+
+    fn run(&mut self, now: Wall, taken: &mut Taken) {
+        while let Some(event) = self.on_time(now) {
+            taken.events.push(event);
+        }
+    }
+
+    /// Takes ballots while the vote is open; tells whether anything changed.
+    fn take_ballots(
+        &mut self,
+        ballots: Vec<Ballot>,
+        delegations: &Delegations,
+        roll: &dyn Roll,
+        now: Wall,
+        taken: &mut Taken,
+    ) -> bool {
+        let (mut changed, mut first) = (false, BTreeSet::new());
+        for ballot in ballots {
+            let voter = ballot.voter;
+            let is_new = !self.voters.contains_key(&voter);
+            let admitted = self
+                .check(&ballot, roll, now)
+                .and_then(|()| self.admit(ballot, false));
+            changed |= admitted.is_ok() || admitted == Err(Refused::Double);
+            if is_new && admitted.is_ok() {
+                first.insert(voter);
+            }
+            taken.note(voter, admitted);
+        }
+        for voter in first {
+            if self.is_represented(&voter, &counts_as_cast) {
+                taken.refused.push((voter, Refused::Represented));
+                continue;
+            }
+            let proxies = delegations.to(&voter, self.terms.proposal(), self.close);
+            let proxies = proxies.into_iter().cloned().collect();
+            self.fix(proxies, roll);
+        }
+        changed
+    }
+
+    fn check(&self, ballot: &Ballot, roll: &dyn Roll, now: Wall) -> Result<(), Refused> {
+        ballot.check().map_err(|_| Refused::Malformed)?;
+        if ballot.proposal != self.terms.proposal() {
+            return Err(Refused::OtherProposal);
+        }
+        if !roll.contains(&ballot.voter) {
+            return Err(Refused::NoVote);
+        }
+        if now < self.terms.opened() {
+            return Err(self.not_now(now));
+        }
+        if !self.terms.takes_form(&ballot.vote) {
+            return Err(Refused::OtherForm);
+        }
+        if !self.terms.takes_seq(ballot.seq) {
+            return Err(Refused::NotChangeable);
+        }
+        Ok(())
+    }
+
+    /// Lets a ballot stand in place of the voter's former one, or finds that it cannot.
+    fn admit(&mut self, ballot: Ballot, listed: bool) -> Result<(), Refused> {
+        let voter = ballot.voter;
+        match self.voters.get(&voter) {
+            Some(Own::Double(_)) => return Err(Refused::Double),
+            Some(Own::Stands {
+                ballot: stands,
+                listed: stands_listed,
+            }) => {
+                if stands.seq > ballot.seq || stands.id() == ballot.id() {
+                    return Err(Refused::Stale);
+                }
+                if stands.seq == ballot.seq {
+                    if *stands_listed == listed {
+                        let both = ordered(stands.clone(), ballot);
+                        self.voters.insert(voter, Own::Double(Box::new(both)));
+                    }
+                    return Err(Refused::Double);
+                }
+            }
+            None => {}
+        }
+        self.voters.insert(voter, Own::Stands { ballot, listed });
+        Ok(())
+    }
+
+    /// Fixes for whom a delegate speaks.
+    fn fix(&mut self, proxies: Vec<Delegation>, roll: &dyn Roll) {
+        for delegation in proxies {
+            let member = delegation.member;
+            let votes_itself =
+                self.terms.finality() == Finality::FirstFinal && self.voters.contains_key(&member);
+            if !votes_itself && roll.contains(&member) {
+                self.proxies.entry(member).or_insert(delegation);
+            }
+        }
+    }
+
+    /// Looks whether the quorum was met late, and whether the outcome can no longer change.
+    fn weigh(&mut self, now: Wall, taken: &mut Taken) {
+        let can_close_early =
+            self.terms.finality() == Finality::FirstFinal && *self.terms.secrecy() == Secrecy::Open;
+        if self.quorum_met && !can_close_early {
+            return;
+        }
+        let sums = self.sums_with(counts_as_cast);
+        if !self.quorum_met && self.terms.is_quorum(sums.cast()) {
+            self.quorum_met = true;
+            if self.terms.is_late_quorum(now) {
+                self.close = self.close + self.terms.late_quorum();
+                taken.events.push(Event::Extended { close: self.close });
+            }
+        }
+        let members = u64::from(self.terms.electorate().count);
+        let open = members.saturating_sub(sums.leaves);
+        if can_close_early && self.terms.settled(&sums, open).is_some() {
+            self.close = now;
+            let closed = self.shut(now, true);
+            taken.events.push(closed);
+        }
+    }
+
+    fn shut(&mut self, now: Wall, early: bool) -> Event {
+        let until = now + LISTING_TIME;
+        self.phase = Phase::Closing { until };
+        Event::Closed { early }
+    }
+
+    /// Keeps a ballot until it is known whether a seat lists it.
+    fn hold(
+        &mut self,
+        ballot: Ballot,
+        delegations: &Delegations,
+        roll: &dyn Roll,
+        now: Wall,
+    ) -> Result<(), Refused> {
+        self.check(&ballot, roll, now)?;
+        let (voter, id) = (ballot.voter, ballot.id());
+        let held_of = self.closing.held_of.entry(voter).or_default();
+        if held_of.contains(&id) {
+            return Err(Refused::Stale);
+        }
+        if held_of.len() >= HELD_PER_VOTER_MAX {
+            return Err(Refused::TooMany);
+        }
+        held_of.push(id);
+        let proxies = delegations.to(&voter, self.terms.proposal(), self.close);
+        let proxies = proxies
+            .into_iter()
+            .filter(|proxy| roll.contains(&proxy.member));
+        let proxies = proxies.cloned().collect();
+        self.closing.held.push(Held { ballot, proxies });
+        Ok(())
+    }
+
+    fn take_list(&mut self, list: &BallotList, now: Wall) -> Result<(), Refused> {
+        list.check().map_err(|_| Refused::Malformed)?;
+        if list.proposal != self.terms.proposal() {
+            return Err(Refused::OtherProposal);
+        }
+        if !self.seats.contains(&list.seat) {
+            return Err(Refused::NoVote);
+        }
+        let Phase::Closing { .. } = self.phase else {
+            return Err(self.not_now(now));
+        };
+        let members = u64::from(self.terms.electorate().count);
+        let listing = self.closing.lists.entry(list.seat).or_default();
+        if listing.complete || list.part != listing.parts {
+            return Err(Refused::OutOfOrder);
+        }
+        let ballots = u64::try_from(list.ballots.len()).unwrap_or(u64::MAX);
+        let ballots = listing.ballots.saturating_add(ballots);
+        if ballots > members.saturating_mul(LISTED_PER_MEMBER_MAX) {
+            return Err(Refused::TooMany);
+        }
+        *listing = Listing {
+            parts: list.part + 1,
+            ballots,
+            complete: list.last,
+        };
+        self.closing.listed.extend(&list.ballots);
+        Ok(())
+    }
+
+    /// Counts in what was listed and came.
+    fn end_lists(&mut self, now: Wall) -> Event {
+        let Closing { listed, held, .. } = core::mem::take(&mut self.closing);
+        let (mut held, late): (Vec<_>, Vec<_>) = held
+            .into_iter()
+            .partition(|held| listed.contains(&held.ballot.id()));
+        self.late = late.iter().map(|held| held.ballot.voter).collect();
+        // By voter and number for what stands; whom a delegate speaks for goes by when its ballot came.
+        let mut came: Vec<_> = held.iter().map(|held| held.proxies.clone()).collect();
+        let voters: Vec<_> = held.iter().map(|held| held.ballot.voter).collect();
+        let known: BTreeSet<_> = self.voters.keys().copied().collect();
+        held.sort_by_key(|held| (held.ballot.voter, held.ballot.seq));
+        for held in held {
+            // A ballot that is stale or makes a double is as good as not listed, or voids its voter.
+            let _admitted = self.admit(held.ballot, true);
+        }
+        for (voter, proxies) in voters.into_iter().zip(&mut came) {
+            let stands = matches!(self.voters.get(&voter), Some(Own::Stands { .. }));
+            if stands && !known.contains(&voter) && !self.is_represented(&voter, &counts_as_cast) {
+                self.fix(core::mem::take(proxies), &|_: &PublicKey| true);
+            }
+        }
+        if self.to_open().next().is_none() {
+            return self.count(now);
+        }
+        let until = now + OPENING_TIME;
+        self.phase = Phase::Opening { until };
+        Event::ToOpen(self.to_open().copied().collect())
+    }
+
+    fn take_opening(&mut self, opening: &Opening, now: Wall) -> Result<(), Refused> {
+        let (Phase::Opening { .. }, Secrecy::Sealed { key }) = (&self.phase, self.terms.secrecy())
+        else {
+            return Err(self.not_now(now));
+        };
+        let Some(Own::Stands { ballot, .. }) = self.voters.get(&opening.voter) else {
+            return Err(Refused::OpensNothing);
+        };
+        if self.opened.contains_key(&opening.voter) {
+            return Err(Refused::Stale);
+        }
+        let choice = match sealed::open(key, &self.mesh, ballot, &opening.signature) {
+            Ok(choice) => Some(choice),
+            Err(Unopened::NoChoice) => None,
+            Err(Unopened::WrongOpening | Unopened::NotSealed) => {
+                return Err(Refused::OpensNothing);
+            }
+        };
+        self.opened
+            .insert(opening.voter, (opening.signature, choice));
+        Ok(())
+    }
+
+    fn count(&mut self, now: Wall) -> Event {
+        let choice = |ballot: &Ballot| self.choice(ballot);
+        let leaves: Vec<_> = self
+            .standings(&choice)
+            .map(|(standing, counted)| Leaf {
+                cast: self.cast(&standing),
+                counted,
+            })
+            .collect();
+        let mut builder = TallyBuilder::default();
+        for leaf in &leaves {
+            // They come out of a map in order of voter.
+            let pushed = builder.push(leaf);
+            assert!(pushed.is_ok(), "each member stands in the tally once");
+        }
+        let tally = builder.finish(self.terms.proposal());
+        let statement = TallyStatement {
+            mesh: self.mesh,
+            electorate: self.terms.electorate(),
+            closed: self.close,
+            outcome: self.terms.outcome(&tally.sums),
+            tally,
+        };
+        self.leaves = leaves;
+        self.statement = Some(statement.clone());
+        let until = now + VOTE_STALL_MAX;
+        self.phase = Phase::Tallied { until };
+        Event::Tallied(Box::new(statement))
+    }
+
+    fn settle(&mut self, outcome: Outcome) -> Event {
+        let (phase, event) = match outcome {
+            Outcome::Passed | Outcome::Rejected => {
+                (Phase::Effective(outcome), Event::Effective(outcome))
+            }
+            Outcome::NoQuorum => (Phase::Failed, Event::Failed),
+        };
+        self.phase = phase;
+        event
+    }
+
+    fn void(&mut self, reason: VoidReason) -> Event {
+        self.phase = Phase::Void(reason);
+        Event::Voided(reason)
+    }
+
+    fn cast(&self, standing: &Standing<'_>) -> Cast {
+        match standing {
+            Standing::Own(ballot) => Cast::Own {
+                ballot: (*ballot).clone(),
+                opening: self.opened.get(&ballot.voter).map(|(opening, _)| *opening),
+            },
+            Standing::Delegated(delegation) => Cast::Delegated {
+                delegation: (*delegation).clone(),
+            },
+            Standing::Double(first, second) => Cast::Double {
+                first: (*first).clone(),
+                second: (*second).clone(),
+            },
+        }
+    }
+
+    /// Returns everybody who stands in the tally, in order, with what each counts as.
+    fn standings(
+        &self,
+        choice: &dyn Fn(&Ballot) -> Option<Choice>,
+    ) -> impl Iterator<Item = (Standing<'_>, Option<Choice>)> {
+        let members: BTreeSet<_> = self.voters.keys().chain(self.proxies.keys()).collect();
+        members.into_iter().filter_map(move |member| {
+            let delegated = self.delegated(member, choice);
+            match (self.voters.get(member), delegated) {
+                (Some(_), Some((delegation, counted)))
+                    if self.terms.finality() == Finality::FirstFinal =>
+                {
+                    Some((Standing::Delegated(delegation), Some(counted)))
+                }
+                (Some(Own::Stands { ballot, .. }), _) => {
+                    Some((Standing::Own(ballot), choice(ballot)))
+                }
+                (Some(Own::Double(both)), _) => Some((Standing::Double(&both.0, &both.1), None)),
+                (None, Some((delegation, counted))) => {
+                    Some((Standing::Delegated(delegation), Some(counted)))
+                }
+                (None, None) => None,
+            }
+        })
+    }
+
+    /// Returns what a member's delegate says in its place, if it has one whose ballot counts.
+    fn delegated(
+        &self,
+        member: &PublicKey,
+        choice: &dyn Fn(&Ballot) -> Option<Choice>,
+    ) -> Option<(&Delegation, Choice)> {
+        let delegation = self.proxies.get(member)?;
+        match self.voters.get(&delegation.delegate?)? {
+            Own::Stands { ballot, .. } => Some((delegation, choice(ballot)?)),
+            Own::Double(_) => None,
+        }
+    }
+
+    fn is_represented(
+        &self,
+        member: &PublicKey,
+        choice: &dyn Fn(&Ballot) -> Option<Choice>,
+    ) -> bool {
+        self.terms.finality() == Finality::FirstFinal && self.delegated(member, choice).is_some()
+    }
+
+    fn sums_with(&self, choice: impl Fn(&Ballot) -> Option<Choice>) -> Sums {
+        let mut sums = Sums::default();
+        for (_, counted) in self.standings(&choice) {
+            sums.leaves += 1;
+            match counted {
+                Some(Choice::Yes) => sums.yes += 1,
+                Some(Choice::No) => sums.no += 1,
+                Some(Choice::Abstain) => sums.abstain += 1,
+                None => {}
+            }
+        }
+        sums
+    }
+
+    fn choice(&self, ballot: &Ballot) -> Option<Choice> {
+        match &ballot.vote {
+            Vote::Open(choice) => Some(*choice),
+            Vote::Sealed(_) => self.opened.get(&ballot.voter)?.1,
+        }
+    }
+
+    const fn not_now(&self, now: Wall) -> Refused {
+        Refused::NotNow {
+            now,
+            close: self.close,
+        }
+    }
+}
+
+/// Counts a sealed ballot as an abstention: it takes part, and nobody knows how.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "stands where choices may be unknown"
+)]
+const fn counts_as_cast(ballot: &Ballot) -> Option<Choice> {
+    match ballot.vote {
+        Vote::Open(choice) => Some(choice),
+        Vote::Sealed(_) => Some(Choice::Abstain),
+    }
+}
+
+/// Puts a block's ballots in the one order in which they are taken, whatever order they stood in.
+fn in_order(ballots: Vec<Verified<Ballot>>) -> Vec<Ballot> {
+    let mut ballots: Vec<_> = ballots
+        .iter()
+        .map(|ballot| ballot.value().clone())
+        .collect();
+    ballots.sort_by_cached_key(|ballot| {
+        let signature = *ballot.signature.bytes();
+        (ballot.voter, ballot.seq, ballot.id(), signature)
+    });
+    ballots
+}
+
+fn ordered(a: Ballot, b: Ballot) -> (Ballot, Ballot) {
+    if a.id() < b.id() { (a, b) } else { (b, a) }
+}
