@@ -18,8 +18,8 @@ use crate::{
     },
     spine::{audit::What, committee::Seats, delivery::Placed, directory},
     wire::{
-        Body, Certificate, KeysNamed, Kind, Merge, Record, Refused, Response, Statement, Topic,
-        Unverified, Verified, VersionRange, Welcome,
+        Body, Certificate, KeysNamed, Kind, Merge, Record, Refused, Response, Topic, Unverified,
+        Verified, VersionRange, Welcome,
     },
 };
 
@@ -516,20 +516,9 @@ impl Peer {
         if self.index.contains(&record.value().id()) {
             return true;
         }
-        let taken = match record.value().body() {
-            Body::Checkpoint(_) => true,
-            Body::Genesis(_)
-            | Body::Invite(_)
-            | Body::Join(_)
-            | Body::Leave(_)
-            | Body::Removal(_)
-            | Body::Merge(_)
-            | Body::Capability(_)
-            | Body::Revocation(_)
-            | Body::Act(_)
-            | Body::Keys(_)
-            | Body::Unknown(..) => self.take_effect(Now::default(), record, silent).is_ok(),
-        };
+        // Of the checkpoints read back only the newest is checked, when all records are there.
+        let taken = record.value().body().checkpoint().is_some()
+            || self.take_effect(Now::default(), record, silent).is_ok();
         if taken {
             self.index.insert(record.value());
             match record.value().body() {
@@ -557,25 +546,10 @@ impl Peer {
 
 /// Finds the newest checkpoint among records.
 pub(super) fn newest_checkpoint(records: &[Verified<Record>]) -> Option<Certificate> {
-    let certificates = records
-        .iter()
-        .filter_map(|record| match record.value().body() {
-            Body::Checkpoint(certificate) => match certificate.statement {
-                Statement::Checkpoint(checkpoint) => Some((checkpoint.height, **certificate)),
-                Statement::Ticket(_) => None,
-            },
-            Body::Genesis(_)
-            | Body::Invite(_)
-            | Body::Join(_)
-            | Body::Leave(_)
-            | Body::Removal(_)
-            | Body::Merge(_)
-            | Body::Capability(_)
-            | Body::Revocation(_)
-            | Body::Act(_)
-            | Body::Keys(_)
-            | Body::Unknown(..) => None,
-        });
+    let certificates = records.iter().filter_map(|record| {
+        let (checkpoint, certificate) = record.value().body().checkpoint()?;
+        Some((checkpoint.height, *certificate))
+    });
     let newest = certificates.max_by_key(|(height, _)| *height);
     newest.map(|(_, certificate)| certificate)
 }

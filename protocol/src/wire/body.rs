@@ -11,7 +11,7 @@ use x0_crypto::{
 };
 
 use super::{
-    Act, Certificate, DecodeError, KeysNamed, Rules, Statement,
+    Act, Certificate, Checkpoint, DecodeError, KeysNamed, Rules, Statement,
     codec::{decode, encode},
 };
 use crate::core::{
@@ -340,6 +340,17 @@ impl Body {
             Self::Keys(_) => Kind::KEYS,
             Self::Checkpoint(_) => Kind::CHECKPOINT,
             Self::Unknown(kind, _) => *kind,
+        }
+    }
+
+    /// Returns the checkpoint and its certificate, if that is what the record says.
+    pub fn checkpoint(&self) -> Option<(&Checkpoint, &Certificate)> {
+        let Self::Checkpoint(certificate) = self else {
+            return None;
+        };
+        match &certificate.statement {
+            Statement::Checkpoint(checkpoint) => Some((checkpoint, certificate)),
+            Statement::Ticket(_) => None,
         }
     }
 
