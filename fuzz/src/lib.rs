@@ -5,7 +5,7 @@ use x0_protocol::wire::Kind;
 use zeroize::Zeroizing;
 
 /// Every kind of record this build knows, and one it does not.
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 12] = [
     Kind::GENESIS,
     Kind::INVITE,
     Kind::JOIN,
@@ -16,6 +16,8 @@ const KINDS: [Kind; 10] = [
     Kind::REVOCATION,
     Kind::ACT,
     Kind(0x7fff),
+    Kind::KEYS,
+    Kind::CHECKPOINT,
 ];
 
 /// Splits an input into the kind that its first byte picks, and the body.

@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod committee;
+
 use std::collections::BTreeMap;
 
 use serde_bytes::ByteBuf;
@@ -166,8 +168,8 @@ fn vote(phase: Phase, block: Option<ContentId>) -> SeatMessage {
     })
 }
 
-fn quorum(phase: Phase) -> Quorum {
-    let SeatMessage::Vote(vote) = vote(phase, Some(block().id())) else {
+fn quorum(phase: Phase, block: &Block) -> Quorum {
+    let SeatMessage::Vote(vote) = vote(phase, Some(block.id())) else {
         unreachable!("a vote was cast");
     };
     Quorum {
@@ -184,10 +186,10 @@ fn proposal(polka: Option<Quorum>) -> SeatMessage {
     })
 }
 
-fn decided() -> Decided {
+fn decided(block: Block) -> Decided {
     Decided {
-        block: block(),
-        commit: quorum(Phase::Precommit),
+        commit: quorum(Phase::Precommit, &block),
+        block,
     }
 }
 
@@ -405,7 +407,7 @@ fn requests() {
         ("proposal", said(proposal(None))),
         (
             "proposal again",
-            said(proposal(Some(quorum(Phase::Prevote)))),
+            said(proposal(Some(quorum(Phase::Prevote, &block())))),
         ),
         ("blocks", Request::Blocks { from: 7 }),
     ];
@@ -521,7 +523,10 @@ fn responses() {
         ("consistency", Response::Consistency(proof)),
         ("noted", Response::Noted),
         ("height", Response::Height(7)),
-        ("blocks", Response::Blocks(vec![decided().to_unverified()])),
+        (
+            "blocks",
+            Response::Blocks(vec![decided(block()).to_unverified()]),
+        ),
     ];
     samples.extend(names.into_iter().zip(refusals.map(Response::Refused)));
     let samples: Vec<_> = samples

@@ -1,0 +1,465 @@
+//! What the committee makes and what is said to and by it: keys, certificates, tickets, draws, words.
+
+use std::collections::BTreeMap;
+
+use serde_bytes::ByteBuf;
+use x0_crypto::{
+    PublicKey,
+    committee::{
+        Ack, Ceremony, CeremonyPlan, CommitteeKey, PartialSignature, Purpose, SealedDealing,
+        ThresholdSignature, acknowledge, deal,
+    },
+};
+use x0_protocol::{
+    Millis,
+    spine::audit::tree::{Hash, inclusion_proof},
+    wire::{
+        Act, Admission, Admitted, Block, Body, Certificate, Checkpoint, CommitteeKeys, Consent,
+        Consented, Draw, Elector, Electorate, Entry, KeysNamed, MemberChange, MemberFacts, Placed,
+        Request, Response, Said, SignaturePart, Statement, Subject, Targets, Ticket, Warrants,
+        Word, decode_record,
+    },
+};
+
+use super::{TIME, act, block, decided, hold, id, identity, key, record, root, set_policy};
+
+/// The generators of BLS12-381 in compressed form (draft-irtf-cfrg-pairing-friendly-curves, §4.2.1): points that
+/// decode, though no seat has signed anything by them.
+const G1: &str = "97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac58\
+                  6c55e83ff97a1aeffb3af00adb22c6bb";
+const G2: &str = "93e02b6052719f607dacd3a088274f65596bd0d09920b61ab5da61bbdc7f5049\
+                  334cf11213945d57e5ac7d055d042b7e024aa2b2f08f0a91260805272dc51051\
+                  c6e47ad4fa403b02b4510b647ae3d1770bac0326a805bbefd48056c8c121bdb8";
+
+fn point(hex: &str) -> Vec<u8> {
+    let digits = hex.as_bytes().chunks(2);
+    digits
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
+}
+
+fn whole() -> ThresholdSignature {
+    ThresholdSignature::from_bytes(&point(G1)).unwrap()
+}
+
+fn keys() -> CommitteeKeys {
+    let key = CommitteeKey::from_bytes(&point(G2)).unwrap();
+    CommitteeKeys {
+        epoch: 1,
+        certificate: key,
+        beacon: key,
+        decryption: key,
+    }
+}
+
+fn electorate() -> Electorate {
+    Electorate {
+        root: Hash([9; 32]),
+        count: 40,
+        subtrees: 12,
+    }
+}
+
+fn checkpoint() -> Statement {
+    Statement::Checkpoint(Checkpoint {
+        height: 7,
+        block: block().id(),
+        time: TIME,
+        round: 3,
+        members: 41,
+        electorate: electorate(),
+    })
+}
+
+fn plain_act() -> Act {
+    let Body::Act(act) = act(set_policy(), Targets::All) else {
+        unreachable!("an act was made");
+    };
+    act
+}
+
+fn admission() -> Admission {
+    let act = plain_act();
+    let agent = identity(2);
+    let digest = act.digest(&agent.public());
+    Admission {
+        asked: Said::sign(&id(b"mesh"), digest, Word::Ask, &agent),
+        act,
+    }
+}
+
+fn ticket() -> Statement {
+    Statement::Ticket(Ticket {
+        act: admission().asked.act,
+        agent: key(2),
+        root: root(),
+        nodes: 40,
+        of_root: 40,
+        of_change: 41,
+        electorate: electorate(),
+        height: 8,
+        round: 3,
+        time: TIME,
+        expires: TIME + Millis::from_mins(10),
+        passed: 1,
+    })
+}
+
+fn certificate(statement: Statement) -> Certificate {
+    Certificate {
+        epoch: 1,
+        statement,
+        signature: whole(),
+    }
+}
+
+fn said(word: Word) -> Said {
+    Said::sign(&id(b"mesh"), id(b"digest"), word, &identity(3))
+}
+
+fn placed(place: u32, seed: u8) -> Placed {
+    Placed {
+        place,
+        elector: Elector {
+            key: key(seed),
+            subtree: key(1),
+        },
+        proof: inclusion_proof(&[Hash([1; 32]), Hash([2; 32])], u64::from(place), 2).unwrap(),
+    }
+}
+
+fn drawn() -> Draw {
+    Draw {
+        signature: whole(),
+        agent: placed(0, 2),
+        looked_at: vec![placed(1, 3)],
+    }
+}
+
+fn warrants() -> Warrants {
+    Warrants {
+        ticket: Some(certificate(ticket())),
+        draw: Some(drawn()),
+        said: vec![said(Word::Agree), said(Word::Cosign)],
+    }
+}
+
+fn consent() -> Request {
+    Request::Consent(Box::new(Consent {
+        admission: admission().to_unverified(),
+        warrants: warrants(),
+        cosign: true,
+    }))
+}
+
+fn members() -> Entry {
+    let facts = MemberFacts {
+        since: TIME,
+        subtree: key(1),
+        region: Some("north".parse().unwrap()),
+        founder: false,
+    };
+    let mut changes = vec![
+        MemberChange {
+            key: key(2),
+            facts: Some(facts),
+        },
+        MemberChange {
+            key: key(3),
+            facts: None,
+        },
+    ];
+    changes.sort_unstable();
+    Entry::Members(changes)
+}
+
+fn ceremony() -> Ceremony {
+    let seats: Vec<PublicKey> = (1..=4).map(key).collect();
+    Ceremony::new(CeremonyPlan {
+        mesh: id(b"mesh"),
+        epoch: 1,
+        purpose: Purpose::Certificate,
+        dealers: seats.clone(),
+        players: seats,
+        previous: None,
+    })
+    .unwrap()
+}
+
+/// What seat 1 deals to seat 2, and how seat 2 acknowledges it: the same seeds give the same bytes.
+fn dealt() -> (SealedDealing, Ack) {
+    let dealings: BTreeMap<_, _> = deal(&ceremony(), &identity(1), None)
+        .unwrap()
+        .into_iter()
+        .collect();
+    let sealed = dealings[&key(2)].clone();
+    let ack = acknowledge(&ceremony(), &identity(2), &key(1), &sealed).unwrap();
+    (sealed, ack)
+}
+
+#[test]
+fn records_of_the_committee() {
+    let named = decided(Block {
+        entries: vec![Entry::Keys(Box::new(keys()))],
+        ..block()
+    });
+    let bodies = [
+        ("keys", Body::Keys(Box::new(KeysNamed { decided: named }))),
+        (
+            "checkpoint",
+            Body::Checkpoint(Box::new(certificate(checkpoint()))),
+        ),
+        (
+            "act with warrants",
+            Body::Act(Act {
+                warrants: warrants().to_wire(),
+                ..plain_act()
+            }),
+        ),
+    ];
+    let samples = bodies.map(|(name, body)| {
+        let record = record(2, body);
+        let bytes = record.value().bytes().to_vec();
+        assert_eq!(decode_record(&bytes).unwrap().peek().bytes(), bytes);
+        (name, bytes)
+    });
+    hold(
+        &samples,
+        &[
+            (
+                "keys",
+                "bafyreie2imv3xxjnlbfsdqy42n4nh67fvjoqgijvg7h427hv5b5sq73sea",
+            ),
+            (
+                "checkpoint",
+                "bafyreic72tjcrdtkre7vkxxqrotalueo4v3jqriignfo2osvbprbb6zcsa",
+            ),
+            (
+                "act with warrants",
+                "bafyreihbfed5zip4sxvc4dpqzj5achocpudc2746vp46egjvoehgja4doq",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn requests_to_seats_targets_and_cosigners() {
+    let (dealing, _) = dealt();
+    let offer = |entry: Entry| Request::Offer(Box::new(entry.to_unverified()));
+    let samples = [
+        (
+            "dealing",
+            Request::Dealing {
+                ceremony: ceremony().id(),
+                dealing: Box::new(dealing),
+            },
+        ),
+        (
+            "parts",
+            Request::Parts(vec![SignaturePart {
+                subject: Subject::Statement(checkpoint()).id(&id(b"mesh"), 1),
+                part: PartialSignature::from_bytes(&point(G1)).unwrap(),
+            }]),
+        ),
+        (
+            "offer of a dealer's log",
+            offer(Entry::Dealt {
+                ceremony: ceremony().id(),
+                log: ByteBuf::from([5; 9]),
+            }),
+        ),
+        ("offer of keys", offer(Entry::Keys(Box::new(keys())))),
+        ("offer of members", offer(members())),
+        ("offer of a checkpoint", offer(Entry::Checkpoint)),
+        (
+            "offer of an admission",
+            offer(Entry::Admission(Box::new(admission()))),
+        ),
+        (
+            "offer of a pass",
+            offer(Entry::Said {
+                said: said(Word::Pass { passed: 1 }),
+                draw: None,
+            }),
+        ),
+        (
+            "offer of a refusal",
+            offer(Entry::Said {
+                said: said(Word::Refuse),
+                draw: Some(Box::new(drawn())),
+            }),
+        ),
+        (
+            "admit",
+            Request::Admit(Box::new(admission().to_unverified())),
+        ),
+        ("consent", consent()),
+    ];
+    let samples = samples.map(|(name, request)| {
+        let bytes = request.encode();
+        assert_eq!(Request::decode(&bytes).unwrap().encode(), bytes);
+        (name, bytes)
+    });
+    hold(
+        &samples,
+        &[
+            (
+                "dealing",
+                "bafyreihkv5b6623ulrzxstelqsxrismxpl4wxwrpxnzvq7j6ydfhky4ewi",
+            ),
+            (
+                "parts",
+                "bafyreidb66snvijvomgg5depcc2anjd2o3vmav7ey7gpnsmjhx2ku6nofm",
+            ),
+            (
+                "offer of a dealer's log",
+                "bafyreihidq5u6z7membheqlz2v3zawiysrhahtrywuwnychf43uq7xn3pq",
+            ),
+            (
+                "offer of keys",
+                "bafyreifq57j2oaqp4gysngbgmydivx6wqu3ufyd675lbp5mwqqd7oa3hcu",
+            ),
+            (
+                "offer of members",
+                "bafyreibv63iigojz6aa73udvrxmphnpsbg5mulchwfayxdqg5og2hupibu",
+            ),
+            (
+                "offer of a checkpoint",
+                "bafyreidrdq2ti2ymqbm52lzavbeer3te4slnsutwjmlx56elcrxosvnb4e",
+            ),
+            (
+                "offer of an admission",
+                "bafyreidudtx3holdus6p6vpji7lf6i7rvc6qwgekarkwp6sxxfc3jloa6m",
+            ),
+            (
+                "offer of a pass",
+                "bafyreidhe3zxv4oyuw4rqowa7v6e5e5bny6ixnvpsqkerazibuvnrjihsi",
+            ),
+            (
+                "offer of a refusal",
+                "bafyreid6xyeyleuatm2b3b7lylvfjjxoiflnfnme7pnn6zdigszo3cg4wy",
+            ),
+            (
+                "admit",
+                "bafyreifpqaytzna2k62tzis2yledk5qnkkuq45jprtyqbh7ipddik627bu",
+            ),
+            (
+                "consent",
+                "bafyreihj24464ahbv4oltpc7acj4cvctlaubhn6ep6hgmlou2xmrz6ekwa",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn responses_of_seats_targets_and_cosigners() {
+    let (_, ack) = dealt();
+    let why = || "no".to_owned();
+    let samples = [
+        ("acknowledged", Response::Acknowledged(Box::new(ack))),
+        ("signed", Response::Signed(vec![(id(b"subject"), whole())])),
+        ("not yet admitted", Response::Admitted(Admitted::Pending)),
+        (
+            "not admitted",
+            Response::Admitted(Admitted::Refused { why: why() }),
+        ),
+        (
+            "ticket",
+            Response::Admitted(Admitted::Ticket {
+                ticket: Box::new(certificate(ticket())),
+                draw: None,
+            }),
+        ),
+        (
+            "ticket and draw",
+            Response::Admitted(Admitted::Ticket {
+                ticket: Box::new(certificate(ticket())),
+                draw: Some(Box::new(drawn())),
+            }),
+        ),
+        ("no word yet", Response::Consent(Consented::Pending)),
+        (
+            "word",
+            Response::Consent(Consented::Said(said(Word::Agree))),
+        ),
+        (
+            "no word",
+            Response::Consent(Consented::Refused { why: why() }),
+        ),
+    ];
+    let samples = samples.map(|(name, response)| {
+        let bytes = response.encode();
+        assert_eq!(Response::decode(&bytes).unwrap().encode(), bytes);
+        (name, bytes)
+    });
+    hold(
+        &samples,
+        &[
+            (
+                "acknowledged",
+                "bafyreiaw6qmsxicpqhf7ktd64pvtjgld3pq5dca35zb7nuwj4er4svwkam",
+            ),
+            (
+                "signed",
+                "bafyreigvtunfalykux5qqrxn2lhh742cqcdn62tlr6k4mvab74plyfxnmm",
+            ),
+            (
+                "not yet admitted",
+                "bafyreibq6dkfwxknteif4alts62z54qzxixq2hi7k5rshu4nhgxyeuvv3m",
+            ),
+            (
+                "not admitted",
+                "bafyreig2ogcccot6iqqexrecyog532fcn32xi5hn4xmrcumfllfe7o2mii",
+            ),
+            (
+                "ticket",
+                "bafyreicupokrq6j6ppvwcteeuycqx2eqtxpapwr7jugizyiln6ztn4v5fe",
+            ),
+            (
+                "ticket and draw",
+                "bafyreiayzgxpu36o6y2i7ljiwgr5kstraedwkgxcclkkho3jslgfpcxy4a",
+            ),
+            (
+                "no word yet",
+                "bafyreihcrshg5oecqmbb3rcqtet72jjikmlygydmsyijcqnjwg5u7uyyee",
+            ),
+            (
+                "word",
+                "bafyreibtjnkitxxcqwl7445k74oswjg45nqbsxtrwbrigwkjwewlgofoua",
+            ),
+            (
+                "no word",
+                "bafyreifznt3mhftmuyfihd3penk2rmf5d4w4io6wyyyp6ezox3yu7wzbzy",
+            ),
+        ],
+    );
+}
+
+/// What is signed does not travel, but its bytes are agreed.
+#[test]
+fn subjects() {
+    let mesh = id(b"mesh");
+    let message = |subject: Subject| subject.message(&mesh, 1);
+    let samples = [
+        ("checkpoint", message(Subject::Statement(checkpoint()))),
+        ("ticket", message(Subject::Statement(ticket()))),
+        ("round", message(Subject::Round(3))),
+    ];
+    hold(
+        &samples,
+        &[
+            (
+                "checkpoint",
+                "bafyreiavib7petbxs7kjvcr5a3lrbcai4oxcu5mfotadblk2ufb2qmemmy",
+            ),
+            (
+                "ticket",
+                "bafyreiewwnr4kyiyowcpwhek73a2osn7kw3x25znp2b6lrmx47tclgn2m4",
+            ),
+            (
+                "round",
+                "bafyreidvp7uf7m2247j7t25daavjwx3nburmskagvyxokbu24cwlzcnpqa",
+            ),
+        ],
+    );
+}
