@@ -1,10 +1,9 @@
 //! Acts: proposing, changing this node, and waiting for what became of them.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
-use tokio::{sync::broadcast::error::RecvError, time::Instant};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use x0_crypto::{
@@ -27,8 +26,6 @@ use super::{
 
 /// How long an act may wait for execution unless told otherwise.
 const LIFE_SECS: u64 = 600;
-/// Longest wait of one call.
-const WAIT_MS_MAX: u64 = 30_000;
 
 pub(super) fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::new()
@@ -257,27 +254,13 @@ async fn show(
     Found(id): Found<ContentId>,
     Queried(query): Queried<ShowQuery>,
 ) -> Result<Json<ActView>, ApiError> {
-    let wait = Duration::from_millis(query.wait_ms.unwrap_or(0).min(WAIT_MS_MAX));
-    let deadline = Instant::now() + wait;
+    let mut wait = api.wait(query.wait_ms);
     let known = query.known.unwrap_or(0);
-    let mut events = api.node.events();
-    let mut stop = api.stop.subscribe();
     loop {
         let act = api.act(&id).await?;
-        if act.is_settled() || act.outcomes() > known || Instant::now() >= deadline {
+        let is_news = act.outcomes() > known;
+        if act.is_settled() || is_news || !wait.news(|event| is_about(event, &id)).await {
             return Ok(Json(act));
-        }
-        let mut news = async || loop {
-            match events.recv().await {
-                Ok(event) if is_about(&event.event, &id) => return,
-                Ok(_) => {}
-                Err(RecvError::Lagged(_) | RecvError::Closed) => return,
-            }
-        };
-        tokio::select! {
-            () = news() => {}
-            () = tokio::time::sleep_until(deadline) => {}
-            _ = stop.wait_for(|stop| *stop) => return Ok(Json(act)),
         }
     }
 }

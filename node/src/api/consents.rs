@@ -1,10 +1,9 @@
 //! Own acts on their way through a committee's mesh, and acts that others want this node's word about.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
-use tokio::{sync::broadcast::error::RecvError, time::Instant};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use x0_crypto::ContentId;
@@ -24,9 +23,6 @@ use super::{
     extract::{Body, Found, Queried},
     view::{DoneView, TargetsView},
 };
-
-/// Longest wait of one call.
-const WAIT_MS_MAX: u64 = 30_000;
 
 pub(super) fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::new()
@@ -203,13 +199,10 @@ async fn proposal(
     Found(act): Found<ContentId>,
     Queried(query): Queried<WaitQuery>,
 ) -> Result<Json<ProposalView>, ApiError> {
-    let wait = Duration::from_millis(query.wait_ms.unwrap_or(0).min(WAIT_MS_MAX));
-    let deadline = Instant::now() + wait;
-    let mut events = api.node.events();
-    let mut stop = api.stop.subscribe();
+    let mut wait = api.wait(query.wait_ms);
+    let name = act.to_string();
     loop {
         let found = api.proposals().await?;
-        let name = act.to_string();
         let Some(own) = found.into_iter().find(|own| own.act == name) else {
             return Err(ApiError::not_found(
                 format!("no own act {act} is on its way"),
@@ -217,23 +210,10 @@ async fn proposal(
             ));
         };
         let is_news = query.known.as_ref().is_none_or(|known| *known != own.words);
-        if own.is_ended() || is_news || Instant::now() >= deadline {
+        let is_about =
+            |event: &Event| matches!(event, Event::Proposed { act: of, .. } if *of == act);
+        if own.is_ended() || is_news || !wait.news(is_about).await {
             return Ok(Json(own));
-        }
-        let mut news = async || loop {
-            match events.recv().await {
-                Ok(event) if matches!(&event.event, Event::Proposed { act: of, .. } if *of == act) =>
-                {
-                    return;
-                }
-                Ok(_) => {}
-                Err(RecvError::Lagged(_) | RecvError::Closed) => return,
-            }
-        };
-        tokio::select! {
-            () = news() => {}
-            () = tokio::time::sleep_until(deadline) => {}
-            _ = stop.wait_for(|stop| *stop) => return Ok(Json(own)),
         }
     }
 }

@@ -26,6 +26,7 @@ pub mod sessions;
 pub mod sockets;
 pub mod tokens;
 pub mod view;
+mod wait;
 
 #[cfg(test)]
 mod tests;

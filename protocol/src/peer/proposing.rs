@@ -304,10 +304,7 @@ impl Peer {
         };
         let answer = seat.admitted(&mesh, act);
         if answer.is_none() {
-            let is_new = seat.log.submit(entry.clone(), now.mono);
-            if is_new {
-                self.send_entry(entry, out);
-            }
+            self.put_before_committee(now, entry, out);
         }
         answer.unwrap_or(Admitted::Pending)
     }

@@ -435,10 +435,16 @@ impl Peer {
         entry: Result<Verified<Entry>, RejectReason>,
         out: &mut Outbox,
     ) {
-        let (Some(seat), Ok(entry)) = (&mut self.committee, entry) else {
+        if let Ok(entry) = entry {
+            self.put_before_committee(now, entry.value().clone(), out);
+        }
+    }
+
+    /// Puts an entry before the committee whose signatures are checked or this node's own.
+    pub(super) fn put_before_committee(&mut self, now: Now, entry: Entry, out: &mut Outbox) {
+        let Some(seat) = &mut self.committee else {
             return;
         };
-        let entry = entry.value().clone();
         let is_new = seat.log.submit(entry.clone(), now.mono);
         // An act is admitted as soon as any seat proposes it; others hear of the rest from who offers it.
         if is_new && matches!(entry, Entry::Admission(_)) {
