@@ -7,8 +7,8 @@
 import { tellTimes } from "./times.js";
 
 const EVENTS = [
-  "linked", "unlinked", "turned_away", "joined", "gone", "rejected", "recorded", "executed", "refused",
-  "outcome", "caught_up", "fork_found", "split_view", "healed", "decided", "ready", "lost", "message",
+  "linked", "unlinked", "turned_away", "joined", "gone", "rejected", "recorded", "proposed", "cosign_asked", "executed", "refused",
+  "outcome", "caught_up", "fork_found", "split_view", "healed", "decided", "keys_made", "share_lost", "ready", "lost", "message",
 ];
 // What changes without an event, such as a token that expires, is seen this late at most.
 const REFRESH_MS = 30_000;

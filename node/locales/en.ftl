@@ -205,6 +205,34 @@ outcome-executed = executed
 outcome-refused = refused
 outcome-silent = no answer
 
+## What waits for a person, and acts on their way
+
+notice-cosign = { $n ->
+    [one] One act waits for your word: this node was drawn to co-sign it.
+   *[other] { $n } acts wait for your word: this node was drawn to co-sign them.
+}
+cosign-title = { $n ->
+    [one] An act waits for your word
+   *[other] { $n } acts wait for your word
+}
+cosign-lead = The beacon drew this node, and nobody could choose it. The act happens only if all who were drawn sign.
+cosign-here = On this node
+cosign-reach = Counts as
+cosign-reach-of = { $n } of { $of } members, with all else that its root or change did in 24 hours
+cosign-until = To be signed by
+cosign-sign = Co-sign
+cosign-refuse = Refuse for good
+cosign-final = Either answer is final. A refusal ends the act.
+proposals-title = Acts of this node on their way
+proposal-asked = asked of the committee
+proposal-agreed = { $n } of { $of } targets agree
+proposal-cosigned = { $n } of { $of } co-signers have signed
+proposal-written = written
+proposal-failed = over
+cosigner-signed = signed
+cosigner-refused = refused
+cosigner-silent = no answer yet
+
 ## Capabilities
 
 capabilities-lead = A capability token says what an agent may do, and within what limits. Whoever holds one can narrow it for somebody else, but never widen it.

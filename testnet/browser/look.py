@@ -5,7 +5,9 @@ and dark, by keyboard, and with axe's rules of accessibility.
 
 LINK is a one-time link of `x0 dashboard`; PICTURES is a folder to leave screenshots in. Each thing seen is one
 line on the output. When it says `write`, whoever called it makes the node write a record and answers with a
-line of text that must then appear by itself. Whatever does not hold is told, and ends it with 1.
+line of text that must then appear by itself. When it says `ask`, whoever called it asks for an act that needs
+co-signers and answers with the LINK of a node that was drawn; `signed` says that it was co-signed there.
+Whatever does not hold is told, and ends it with 1.
 """
 
 import os
@@ -42,6 +44,7 @@ def main(link, pictures=None):
         context = browser.new_context(storage_state=state)
         faults += walk_by_keyboard(context.new_page(), link)
         faults += watch_it_live(context.new_page(), link)
+        faults += decide(browser)
         browser.close()
     for fault in faults:
         tell(f"FAULT {fault}")
@@ -150,6 +153,27 @@ def watch_it_live(page, link):
         return ["live: the page was loaded anew"]
     tell(f"a token for '{text}' granted now appears on the open page by itself")
     return []
+
+
+def decide(browser):
+    """An act waits on the dashboard of a node that was drawn; its person reads what would change, and co-signs."""
+    tell("ask")
+    link = sys.stdin.readline().strip()
+    page = browser.new_page()
+    page.goto(link)
+    page.goto(f"{origin(link)}/ui/acts")
+    card = page.locator("#consents article").first
+    card.wait_for(timeout=PATIENCE_MS)
+    found = Axe().run(page, options={"runOnly": AXE_TAGS}).response
+    faults = [f"the decision: axe: {each['id']}: {each['help']}" for each in found["violations"]]
+    shown = " ".join(card.locator("dd").first.inner_text().split())
+    tell(f"the drawn node's dashboard shows what would change there: {shown}")
+    card.get_by_role("button", name="Co-sign").click()
+    page.wait_for_url("**/ui/acts", timeout=PATIENCE_MS)
+    page.locator("#consents article").wait_for(state="detached", timeout=PATIENCE_MS)
+    tell("its person presses Co-sign, and nothing waits there any more")
+    tell("signed")
+    return faults
 
 
 def origin(link):

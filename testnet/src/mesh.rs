@@ -201,14 +201,12 @@ impl Mesh {
             }
         };
         let dir = self.home.path().join(&name);
-        let http = self.named == 1;
         let place = Place {
             name,
             dir,
             listen,
             external,
             half,
-            http,
         };
         Node::new(place, self.programs.clone())
     }

@@ -57,8 +57,6 @@ pub struct Place {
     pub external: String,
     /// The half it belongs to when the mesh is cut.
     pub half: Half,
-    /// Whether it serves the dashboard.
-    pub http: bool,
 }
 
 /// What a node says of itself once it is up.
@@ -221,7 +219,11 @@ impl Node {
     }
 
     /// Runs a command that ends by itself and must end well; returns what it said.
-    async fn run_well(&self, arguments: &[&str]) -> Result<String> {
+    ///
+    /// # Errors
+    ///
+    /// Returns what it said if it ended otherwise.
+    pub async fn run_well(&self, arguments: &[&str]) -> Result<String> {
         let ended = self.run_to_end(arguments).await?;
         if !ended.status.success() {
             bail!(
@@ -275,11 +277,6 @@ impl Node {
     }
 
     async fn start(&mut self, first: &[&str], register: &Register) -> Result<()> {
-        let http = if self.place.http {
-            "127.0.0.1:0"
-        } else {
-            "off"
-        };
         let mut command = self.command();
         command.arg("--json").args(first);
         command.args([
@@ -288,7 +285,7 @@ impl Node {
             "--external",
             &self.place.external,
         ]);
-        command.args(["--http", http, "--set", CALLS_PER_SECOND]);
+        command.args(["--http", "127.0.0.1:0", "--set", CALLS_PER_SECOND]);
         command.stdout(Stdio::piped()).stderr(self.log()?);
         let mut child = command
             .spawn()

@@ -6,7 +6,7 @@ use axum::{
     Json, Router,
     extract::{Path, Query, Request, State},
     http::{
-        StatusCode,
+        Method, StatusCode,
         header::{
             CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, SET_COOKIE,
         },
@@ -22,7 +22,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     ApiState, Order,
-    auth::{Caller, ENTER_PATH},
+    auth::{Caller, CallerName, ENTER_PATH},
     capability_view::now_secs,
     error::{ApiError, ErrorBody},
     extract::Body,
@@ -240,10 +240,15 @@ async fn enter(State(api): State<Arc<ApiState>>, Query(query): Query<EnterQuery>
     }
 }
 
-/// Lets through only callers who may see the dashboard; tells a person how to get in.
+/// Lets through only callers who may see the dashboard, and lets decide only a browser let in by the operator or a
+/// caller who may act; tells a person how to get in.
 pub(super) async fn require_dashboard(request: Request, next: Next) -> Response {
     let caller = request.extensions().get::<Caller>();
-    if caller.is_some_and(|caller| caller.may(Scope::Dashboard)) {
+    let may = |caller: &Caller| match *request.method() {
+        Method::GET | Method::HEAD => caller.may(Scope::Dashboard),
+        _ => matches!(caller.name, CallerName::Session(_)) || caller.may(Scope::Act),
+    };
+    if caller.is_some_and(may) {
         return next.run(request).await;
     }
     let words = "This browser has not been let in, or its session is over.";

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use x0_crypto::ContentId;
 use x0_protocol::{Command, Now, Reply, spine::audit::Entry};
 
 use super::ApiState;
@@ -15,6 +16,11 @@ impl Source for Pages {
     async fn ask(&self, question: Command) -> Result<Reply, String> {
         let answer = self.0.node.command(question).await;
         answer.map_err(|fault| fault.to_string())
+    }
+
+    async fn cosign(&self, act: ContentId, approve: bool) -> Result<(), String> {
+        let answer = self.0.node.command(Command::Cosign { act, approve }).await;
+        answer.map(|_| ()).map_err(|fault| fault.to_string())
     }
 
     async fn audit_entries(&self, from: u64, count_max: usize) -> Result<Vec<Entry>, String> {

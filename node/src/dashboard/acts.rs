@@ -12,7 +12,7 @@ use x0_protocol::{
 };
 
 use super::{
-    Source,
+    Source, consents,
     page::{Frame, Page},
     parts::{self, Sheet, Tone},
     read::{self, Trouble},
@@ -28,6 +28,8 @@ const TARGETS_SHOWN: usize = 100;
 pub(super) async fn content<S: Source>(frame: &Frame<'_, S>) -> Result<Markup, Trouble> {
     let (t, status) = (frame.t, &frame.status);
     let acts = read::acts(frame.source).await?;
+    let asked = read::consents(frame.source).await?;
+    let own = read::proposals(frame.source).await?;
     let sheet = Sheet::pick(frame.asked.sheet.as_deref(), acts.len(), ACTS_SHOWN);
     let reach = [
         ("n", status.token_reach.into()),
@@ -38,6 +40,8 @@ pub(super) async fn content<S: Source>(frame: &Frame<'_, S>) -> Result<Markup, T
             h1 { (t.say("page-acts")) }
             p.lead { (t.say("acts-lead")) " " (t.with("acts-reach", reach)) }
         }
+        div.stack #consents data-live { (consents::waiting(t, status, &asked)) }
+        div.stack #proposals data-live { (consents::on_their_way(t, &own)) }
         div.stack #acts data-live {
             @if acts.is_empty() {
                 section.card {
@@ -148,7 +152,8 @@ fn told(t: Texts, outcome: &Outcome) -> Markup {
     }
 }
 
-fn targets(t: Texts, targets: &Targets) -> String {
+/// Says in words where an act is to change something.
+pub(super) fn targets(t: Texts, targets: &Targets) -> String {
     match targets {
         Targets::Nodes(nodes) => t.count("targets-nodes", nodes.len()),
         Targets::Region(region) => t.with("targets-region", [("region", region.as_str().into())]),

@@ -81,7 +81,8 @@ pub(super) async fn guard(mut response: Response) -> Response {
     headers.extend([
         fixed(CONTENT_SECURITY_POLICY, POLICY),
         fixed(X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        fixed(REFERRER_POLICY, "no-referrer"),
+        // Under `no-referrer` a form names no origin, and what names none is taken for another site's.
+        fixed(REFERRER_POLICY, "same-origin"),
         fixed(
             HeaderName::from_static("cross-origin-opener-policy"),
             "same-origin",

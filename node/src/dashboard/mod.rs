@@ -5,8 +5,8 @@
 //! without scripts every page works and is refreshed by reloading it. Everything a page needs comes from the
 //! node itself: no request leaves for elsewhere, and the content security policy would refuse it.
 //!
-//! The dashboard only looks: it changes nothing on the node, and who may look is decided before a request
-//! gets here. Names and reasons come from other nodes; all text is escaped by the templates, and text of
+//! The dashboard looks, and takes one decision: whether this node co-signs an act that it was drawn for. Who may look
+//! and who may decide is decided before a request gets here. Names and reasons come from other nodes; all text is escaped by the templates, and text of
 //! others is isolated so that its writing direction cannot disguise what stands beside it.
 
 mod about;
@@ -14,6 +14,7 @@ mod acts;
 mod assets;
 mod audit;
 mod capabilities;
+mod consents;
 mod feed;
 mod happenings;
 mod layout;
@@ -28,7 +29,11 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use axum::{Router, middleware, routing::get};
+use axum::{
+    Router, middleware,
+    routing::{get, post},
+};
+use x0_crypto::ContentId;
 use x0_protocol::{Command, Now, Reply, spine::audit::Entry};
 
 pub use feed::{EVENTS_SHOWN, Feed, Happened};
@@ -40,6 +45,13 @@ pub const HOME: &str = "/ui";
 pub trait Source: Clone + Send + Sync + 'static {
     /// Asks the node something; only questions are asked, never changes.
     fn ask(&self, question: Command) -> impl Future<Output = Result<Reply, String>> + Send;
+
+    /// Co-signs an act that this node was drawn for, or refuses it, which ends it for good.
+    fn cosign(
+        &self,
+        act: ContentId,
+        approve: bool,
+    ) -> impl Future<Output = Result<(), String>> + Send;
 
     /// Reads entries of the node's audit log from an index on, in order.
     fn audit_entries(
@@ -61,6 +73,7 @@ pub fn router<S: Source>(source: S) -> Router {
         .route(HOME, get(page::home::<S>))
         .route("/ui/{page}", get(page::show::<S>))
         .route("/ui/fragment/{page}", get(page::fragment::<S>))
+        .route("/ui/cosign/{act}", post(consents::decide::<S>))
         .route("/ui/language/{code}", get(page::language))
         .route("/ui/assets/{name}", get(assets::serve))
         .layer(middleware::map_response(assets::guard))

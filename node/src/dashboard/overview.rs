@@ -67,6 +67,12 @@ fn notices(t: Texts, status: &Status) -> Markup {
                 }
             }
         }
+        @if status.trust.cosign_waiting > 0 {
+            p.notice.waiting {
+                (parts::sign(Tone::Waiting))
+                span { a href=(Page::Acts.path()) { (t.count("notice-cosign", status.trust.cosign_waiting)) } }
+            }
+        }
         @if status.time_scale != 1 {
             p.notice.waiting {
                 (parts::sign(Tone::Waiting))

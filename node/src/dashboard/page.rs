@@ -196,8 +196,7 @@ async fn whole<S: Source>(
     let frame = match frame(source, t, asked).await {
         Ok(frame) => frame,
         Err(trouble) => {
-            let page = bare(t, &t.say("trouble-title"), &sorry(t, &trouble));
-            return (StatusCode::SERVICE_UNAVAILABLE, page).into_response();
+            return failed(StatusCode::SERVICE_UNAVAILABLE, t, &trouble);
         }
     };
     match content(&frame, page).await {
@@ -333,6 +332,12 @@ fn sorry(t: Texts, trouble: &Trouble) -> Markup {
             p { (t.say("trouble-mend")) }
         }
     }
+}
+
+/// Tells that something asked for was not done.
+pub(super) fn failed(status: StatusCode, t: Texts, trouble: &Trouble) -> Response {
+    let page = bare(t, &t.say("trouble-title"), &sorry(t, trouble));
+    (status, page).into_response()
 }
 
 fn bare(t: Texts, title: &str, content: &Markup) -> Markup {

@@ -3,6 +3,7 @@
 use x0_crypto::PublicKey;
 use x0_protocol::{
     Command, Reply,
+    anti_meave::{consents::ConsentView, proposals::ProposalView},
     core::command::{ActView, AuditHeads, CapabilityView, LinkView, PolicyView, Status},
     spine::directory::Member,
 };
@@ -33,6 +34,8 @@ question!(links, Links, Vec<LinkView>);
 question!(members, Members, Vec<Member>);
 question!(capabilities, Capabilities, Vec<CapabilityView>);
 question!(acts, Acts, Vec<ActView>);
+question!(proposals, Proposals, Vec<ProposalView>);
+question!(consents, Consents, Vec<ConsentView>);
 question!(policies, Policies, Vec<PolicyView>);
 question!(audit_heads, AuditHeads, AuditHeads);
 

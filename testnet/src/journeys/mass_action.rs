@@ -38,7 +38,7 @@ pub async fn tell(mesh: &mut Mesh, account: &mut Account) -> Result<()> {
     refused_by_one(mesh, account, agent).await
 }
 
-async fn makes_keys(mesh: &Mesh, account: &mut Account) -> Result<()> {
+pub(super) async fn makes_keys(mesh: &Mesh, account: &mut Account) -> Result<()> {
     account.step(
         "the founders' seats make the committee's keys, and agree who the members are",
         "no single node may hold a key that binds the mesh, and all must count the same members",
@@ -79,7 +79,23 @@ async fn signed_by_all(mesh: &Mesh, account: &mut Account, agent: &Node) -> Resu
         "the beacon drew {} co-signers, none of them the agent",
         drawn.len()
     ));
-    for signer in &drawn {
+    let [at_the_prompt, others @ ..] = drawn.as_slice() else {
+        bail!("nobody was drawn");
+    };
+    asked(at_the_prompt, &act).await?;
+    let shown = at_the_prompt.run_well(&["act", "cosign", &act]).await?;
+    ensure!(
+        shown.contains("-> 901"),
+        "`x0 act cosign` shows no difference:\n{shown}"
+    );
+    let done = at_the_prompt
+        .run_well(&["act", "cosign", &act, "--yes"])
+        .await?;
+    account.saw(format!(
+        "{} signs at the command line: {done}",
+        at_the_prompt.name()
+    ));
+    for signer in others {
         let shown = asked(signer, &act).await?;
         ensure!(
             shown.difference.contains("-> 901"),
@@ -132,12 +148,12 @@ async fn refused_by_one(mesh: &Mesh, account: &mut Account, agent: &Node) -> Res
     Ok(())
 }
 
-async fn grant(root: &Node, agent: &Node) -> Result<Token> {
+pub(super) async fn grant(root: &Node, agent: &Node) -> Result<Token> {
     let granted = root.grant(Some(agent.key()?), ACTION, &[]).await?;
     granted.token.parse().context("the node granted no token")
 }
 
-async fn propose(agent: &Node, token: Token, value: u64) -> Result<String> {
+pub(super) async fn propose(agent: &Node, token: Token, value: u64) -> Result<String> {
     let body = ProposeBody {
         change: ChangeBody::Set {
             policy: POLICY.to_owned(),
@@ -159,7 +175,7 @@ async fn proposal(agent: &Node, act: &str) -> Result<ProposalView> {
 }
 
 /// Waits until co-signers are drawn, and finds their nodes.
-async fn drawn<'a>(mesh: &'a Mesh, agent: &Node, act: &str) -> Result<Vec<&'a Node>> {
+pub(super) async fn drawn<'a>(mesh: &'a Mesh, agent: &Node, act: &str) -> Result<Vec<&'a Node>> {
     let keys = until("co-signers to be drawn", STEP_PATIENCE, async || {
         let own = proposal(agent, act).await?;
         if own.is_ended() {
@@ -185,7 +201,7 @@ async fn drawn<'a>(mesh: &'a Mesh, agent: &Node, act: &str) -> Result<Vec<&'a No
 }
 
 /// Waits until a node asks its person to co-sign.
-async fn asked(signer: &Node, act: &str) -> Result<ConsentView> {
+pub(super) async fn asked(signer: &Node, act: &str) -> Result<ConsentView> {
     until("the co-signer to be asked", STEP_PATIENCE, async || {
         let asked: Vec<ConsentView> = signer.get("/v1/consents").await?;
         let found = asked
@@ -199,13 +215,13 @@ async fn asked(signer: &Node, act: &str) -> Result<ConsentView> {
     .await
 }
 
-async fn answer(signer: &Node, act: &str, approve: bool) -> Result<()> {
+pub(super) async fn answer(signer: &Node, act: &str, approve: bool) -> Result<()> {
     let body = CosignBody { approve };
     let _: DoneView = signer.post(&format!("/v1/consents/{act}"), &body).await?;
     Ok(())
 }
 
-async fn ended(agent: &Node, act: &str) -> Result<ProposalView> {
+pub(super) async fn ended(agent: &Node, act: &str) -> Result<ProposalView> {
     until("the act to come to its end", STEP_PATIENCE, async || {
         let own = proposal(agent, act).await?;
         Ok(match own.is_ended() {
@@ -217,7 +233,7 @@ async fn ended(agent: &Node, act: &str) -> Result<ProposalView> {
 }
 
 /// Waits until the policy has a value on every node.
-async fn everywhere(mesh: &Mesh, value: u64) -> Result<()> {
+pub(super) async fn everywhere(mesh: &Mesh, value: u64) -> Result<()> {
     until("every node to have the value", STEP_PATIENCE, async || {
         let mut seen = Vec::new();
         for node in mesh.nodes() {

@@ -88,7 +88,7 @@ impl Journey {
             Self::Partition => (6, 4),
             Self::Committee => (6, 4),
             Self::MassAction => (16, 8),
-            Self::Dashboard => (4, 2),
+            Self::Dashboard => (6, 6),
             Self::Speed => (30, 5),
         }
     }
@@ -96,13 +96,8 @@ impl Journey {
     /// Returns how many nodes found its mesh and hold seats.
     const fn founders(self) -> usize {
         match self {
-            Self::Committee | Self::MassAction => 4,
-            Self::Join
-            | Self::Capabilities
-            | Self::Crash
-            | Self::Partition
-            | Self::Dashboard
-            | Self::Speed => 1,
+            Self::Committee | Self::MassAction | Self::Dashboard => 4,
+            Self::Join | Self::Capabilities | Self::Crash | Self::Partition | Self::Speed => 1,
         }
     }
 

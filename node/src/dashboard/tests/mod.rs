@@ -121,7 +121,7 @@ async fn every_answer_carries_the_headers_that_keep_the_page_to_itself() {
         }
         assert!(!policy.contains("unsafe"), "{path}");
         assert_eq!(header(header::X_CONTENT_TYPE_OPTIONS), "nosniff", "{path}");
-        assert_eq!(header(header::REFERRER_POLICY), "no-referrer", "{path}");
+        assert_eq!(header(header::REFERRER_POLICY), "same-origin", "{path}");
     }
     let page = get(&data, "/ui", &[]).await;
     assert_eq!(page.headers()[header::CACHE_CONTROL], "no-store");
@@ -243,6 +243,50 @@ async fn an_act_shows_what_became_of_it_at_each_target() {
 }
 
 #[tokio::test]
+async fn a_person_sees_what_would_change_and_decides() {
+    let data = sample::full(24);
+    let act = sample::record(sample::WAITING);
+
+    let html = page_of(&data, "/ui/acts", Language::English).await;
+    assert!(html.contains("60 s -&gt; 30 s"), "{html}");
+    assert!(html.contains(&format!("action=\"/ui/cosign/{act}\"")));
+    for word in ["sign", "refuse"] {
+        let answer = post(&data, &format!("/ui/cosign/{act}"), &format!("word={word}")).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        assert_eq!(answer.headers()[header::LOCATION], "/ui/acts");
+    }
+    assert_eq!(*data.cosigned.lock().unwrap(), [(act, true), (act, false)]);
+}
+
+#[tokio::test]
+async fn what_is_no_decision_decides_nothing() {
+    let data = sample::full(24);
+    let act = sample::record(sample::WAITING);
+    let here = format!("/ui/cosign/{act}");
+    let other = format!("/ui/cosign/{}", sample::record(99));
+    for (path, form, status) in [
+        (&here, "", StatusCode::BAD_REQUEST),
+        (&here, "word=maybe", StatusCode::BAD_REQUEST),
+        (&here, "word=sign&more=1", StatusCode::BAD_REQUEST),
+        (
+            &"/ui/cosign/x".to_owned(),
+            "word=sign",
+            StatusCode::BAD_REQUEST,
+        ),
+        (&other, "word=sign", StatusCode::CONFLICT),
+    ] {
+        assert_eq!(
+            post(&data, path, form).await.status(),
+            status,
+            "{path} {form}"
+        );
+    }
+    let got = get(&data, &here, &[]).await;
+    assert_eq!(got.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert!(data.cosigned.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn tokens_in_force_come_before_those_that_open_nothing() {
     let html = page_of(&sample::full(24), "/ui/capabilities", Language::English).await;
     let place = |words: &str| html.find(words).unwrap_or_else(|| panic!("no {words}"));
@@ -357,6 +401,7 @@ fn every_message_is_used() {
         include_str!("../acts.rs"),
         include_str!("../audit.rs"),
         include_str!("../capabilities.rs"),
+        include_str!("../consents.rs"),
         include_str!("../happenings.rs"),
         include_str!("../map.rs"),
         include_str!("../overview.rs"),
@@ -400,6 +445,17 @@ async fn get(data: &Data, path: &str, headers: &[(header::HeaderName, &str)]) ->
     let router = router(Sample::from(data.clone()));
     router
         .oneshot(request.body(Body::empty()).unwrap())
+        .await
+        .unwrap()
+}
+
+async fn post(data: &Data, path: &str, form: &str) -> Response {
+    let request = Request::post(path)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Body::from(form.to_owned()))
+        .unwrap();
+    router(Sample::from(data.clone()))
+        .oneshot(request)
         .await
         .unwrap()
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use x0_crypto::{
     ContentId, Identity, PublicKey,
@@ -10,6 +10,10 @@ use x0_crypto::{
 };
 use x0_protocol::{
     Command, Event, Millis, Mono, Now, Reply, Wall,
+    anti_meave::{
+        consents::{Answer, ConsentView},
+        proposals::{ProposalView, Stage},
+    },
     core::command::{
         ActView, AuditHeads, CapabilityView, CommitteeStatus, LinkView, PolicyView, Status,
         TrustStatus,
@@ -21,7 +25,7 @@ use x0_protocol::{
         },
         directory::{Member, Standing},
     },
-    wire::{Kind, LogHead, Outcome, Policy, Rules, Targets},
+    wire::{Electorate, Kind, LogHead, Outcome, Policy, Rules, Targets, Ticket, Word},
 };
 use zeroize::Zeroizing;
 
@@ -29,6 +33,9 @@ use crate::dashboard::{Feed, Happened, Source};
 
 /// A name that would break out of markup that is not escaped.
 pub(super) const HOSTILE: &str = "</script><script>alert(\"x\")</script>&'\u{202e}";
+
+/// The act that waits for a word.
+pub(super) const WAITING: u8 = 40;
 
 /// The present moment of the sample: 2026-11-24, 07:06:40 UTC.
 const NOW: Wall = Wall(1_795_504_000_000);
@@ -45,6 +52,9 @@ pub(super) struct Data {
     pub links: Vec<LinkView>,
     pub members: Vec<Member>,
     pub acts: Vec<ActView>,
+    pub proposals: Vec<ProposalView>,
+    pub consents: Vec<ConsentView>,
+    pub cosigned: Arc<Mutex<Vec<(ContentId, bool)>>>,
     pub capabilities: Vec<CapabilityView>,
     pub policies: Vec<PolicyView>,
     pub heads: AuditHeads,
@@ -72,8 +82,8 @@ impl Source for Sample {
             Command::Acts => Ok(Reply::Acts(data.acts)),
             Command::Capabilities => Ok(Reply::Capabilities(data.capabilities)),
             Command::Policies => Ok(Reply::Policies(data.policies)),
-            Command::Proposals => Ok(Reply::Proposals(Vec::new())),
-            Command::Consents => Ok(Reply::Consents(Vec::new())),
+            Command::Proposals => Ok(Reply::Proposals(data.proposals)),
+            Command::Consents => Ok(Reply::Consents(data.consents)),
             Command::AuditHeads => Ok(Reply::AuditHeads(data.heads)),
             change @ (Command::Invite { .. }
             | Command::PublishCapability { .. }
@@ -86,6 +96,15 @@ impl Source for Sample {
             | Command::Remove { .. }
             | Command::CatchUp) => panic!("the dashboard asks for a change: {change:?}"),
         }
+    }
+
+    async fn cosign(&self, act: ContentId, approve: bool) -> Result<(), String> {
+        let is_asked = self.0.consents.iter().any(|asked| asked.act == act);
+        if !is_asked {
+            return Err("this node was not drawn for that act".to_owned());
+        }
+        self.0.cosigned.lock().unwrap().push((act, approve));
+        Ok(())
     }
 
     async fn audit_entries(&self, from: u64, count_max: usize) -> Result<Vec<Entry>, String> {
@@ -138,6 +157,9 @@ pub(super) fn empty() -> Data {
         links: Vec::new(),
         members: vec![member(0, None)],
         acts: Vec::new(),
+        proposals: Vec::new(),
+        consents: Vec::new(),
+        cosigned: Arc::default(),
         capabilities: Vec::new(),
         policies: Vec::new(),
         heads: AuditHeads {
@@ -196,6 +218,8 @@ pub(super) fn full(members: u16) -> Data {
         member.standing = standing;
     }
     data.acts = acts();
+    data.proposals = proposals();
+    data.consents = consents();
     data.capabilities = capabilities();
     let policies = Policy::ALL.iter().zip(0..);
     data.policies = policies
@@ -229,6 +253,14 @@ pub(super) fn hostile() -> Data {
         };
         act.here = Some(refused.clone());
         act.elsewhere = vec![(key(3), refused)];
+    }
+    for asked in &mut data.consents {
+        HOSTILE.clone_into(&mut asked.change);
+        HOSTILE.clone_into(&mut asked.difference);
+    }
+    for own in &mut data.proposals {
+        HOSTILE.clone_into(&mut own.change);
+        own.stage = Stage::Failed(HOSTILE.to_owned());
     }
     let feed = Feed::default();
     for event in [
@@ -272,7 +304,7 @@ fn identity(number: u16) -> Identity {
     Identity::from_seed(Zeroizing::new(seed))
 }
 
-fn record(number: u8) -> ContentId {
+pub(super) fn record(number: u8) -> ContentId {
     ContentId::of(&[number])
 }
 
@@ -310,6 +342,72 @@ fn link(number: u16) -> LinkView {
 fn head(number: u16) -> LogHead {
     let hash = Hash(*ContentId::of(&number.to_be_bytes()).digest());
     LogHead::sign(&identity(number), 40 + u64::from(number), hash, before(7))
+}
+
+/// One act that waits for this node's word, and one that has it.
+fn consents() -> Vec<ConsentView> {
+    let asked = |number, answer| ConsentView {
+        act: record(number),
+        agent: key(6),
+        cosign: true,
+        change: "set catch_up.interval to 30 (from version 0)".to_owned(),
+        difference: "catch_up.interval: 60 s -> 30 s".to_owned(),
+        targets: Targets::All,
+        ticket: Some(Ticket {
+            act: record(number),
+            agent: key(6),
+            root: Identity::from_seed(Zeroizing::new([6; 32]))
+                .capability_root()
+                .public(),
+            nodes: 24,
+            of_root: 24,
+            of_change: 24,
+            electorate: Electorate {
+                root: Hash([7; 32]),
+                count: 24,
+                subtrees: 9,
+            },
+            height: 811,
+            round: 4,
+            time: before(3),
+            expires: NOW,
+            passed: 0,
+        }),
+        since: before(3),
+        answer,
+    };
+    vec![
+        asked(WAITING, Answer::Waiting),
+        asked(41, Answer::Refused("a person refused it".to_owned())),
+    ]
+}
+
+/// Own acts at every stage.
+fn proposals() -> Vec<ProposalView> {
+    let own = |number, stage| ProposalView {
+        act: record(number),
+        change: "set links.target to 12 (from version 2)".to_owned(),
+        since: before(5),
+        stage,
+        drawn: Vec::new(),
+        said: Vec::new(),
+        refused: Vec::new(),
+    };
+    let collecting = Stage::Collecting {
+        agreed: (2, 3),
+        cosigned: (1, 3),
+    };
+    vec![
+        own(50, Stage::Asked),
+        ProposalView {
+            drawn: vec![key(7), key(8), key(9)],
+            said: vec![(key(7), Word::Cosign)],
+            refused: vec![(key(8), "not now".to_owned())],
+            ..own(51, collecting)
+        },
+        own(52, Stage::Failed("a co-signer refused".to_owned())),
+        own(53, Stage::Written(None)),
+    ]
 }
 
 fn acts() -> Vec<ActView> {
