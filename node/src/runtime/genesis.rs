@@ -4,7 +4,7 @@ use std::path::Path;
 
 use x0_crypto::Identity;
 use x0_protocol::{
-    core::{limits::SEATS_MAX, reject::RejectReason},
+    core::reject::RejectReason,
     wire::{Body, Draft, Founder, Genesis, MeshName, Parameters, Region},
 };
 
@@ -65,13 +65,6 @@ pub fn create_genesis(
     let mut founders = plan.founders;
     founders.push(founder(identity, plan.region));
     founders.sort_by_key(|founder| founder.key);
-    if founders.len() > SEATS_MAX {
-        return Err(GenesisError::Invalid(format!(
-            "{} founders are too many for one committee, in which each holds a seat: name at most {SEATS_MAX} and \
-             invite the others",
-            founders.len()
-        )));
-    }
     let seats: Vec<_> = founders.iter().map(|founder| founder.key).collect();
     let mut roots: Vec<_> = founders.iter().map(|founder| founder.root).collect();
     roots.sort_unstable();

@@ -17,7 +17,7 @@ use super::{
 use crate::core::{
     limits::{
         FOUNDERS_MAX, MERGE_HEADS_MAX, REASON_BYTES_MAX, RECORD_BYTES_MAX, REGIONS_MAX,
-        REVOCATIONS_MAX,
+        REVOCATIONS_MAX, SEATS_MAX,
     },
     time::{Millis, TimeScale, Wall},
 };
@@ -428,7 +428,14 @@ impl Genesis {
     pub fn check(&self) -> Result<(), DecodeError> {
         let keys: Vec<_> = self.founders.iter().map(|founder| founder.key).collect();
         ordered("genesis", "founders", &keys, 1, FOUNDERS_MAX)?;
-        ordered("genesis", "seats", &self.seats, 1, FOUNDERS_MAX)?;
+        if self.seats.len() > SEATS_MAX {
+            let why = format!(
+                "are {}, one committee has {SEATS_MAX} at most: name fewer founders and invite the others",
+                self.seats.len()
+            );
+            return Err(DecodeError::bounds("genesis", "seats", why));
+        }
+        ordered("genesis", "seats", &self.seats, 1, SEATS_MAX)?;
         ordered("genesis", "roots", &self.roots, 0, FOUNDERS_MAX)?;
         ordered(
             "genesis",

@@ -16,6 +16,7 @@ use x0_crypto::{
 };
 use x0_protocol::{
     Millis, Wall,
+    core::time::TimeScale,
     spine::audit::{
         Entry, What,
         tree::{Hash, consistency_proof},
@@ -340,6 +341,38 @@ fn records() {
             ),
         ],
     );
+}
+
+#[test]
+fn a_genesis_beyond_its_limits_says_which() {
+    let faulty = |spoil: &dyn Fn(&mut Genesis)| {
+        let Body::Genesis(mut genesis) = genesis() else {
+            unreachable!("a genesis was made");
+        };
+        assert_eq!(genesis.check(), Ok(()));
+        spoil(&mut genesis);
+        genesis.check().unwrap_err().to_string()
+    };
+    let crowded = faulty(&|genesis| {
+        let one = genesis.founders[0].clone();
+        let founder = |seed| Founder {
+            key: key(seed),
+            ..one.clone()
+        };
+        genesis.founders = (1..=32).map(founder).collect();
+        genesis.founders.sort_by_key(|founder| founder.key);
+        genesis.seats = genesis.founders.iter().map(|founder| founder.key).collect();
+    });
+    assert!(
+        crowded.contains("seats") && crowded.contains("are 32"),
+        "{crowded}"
+    );
+    let stranger = faulty(&|genesis| genesis.seats = vec![key(77)]);
+    assert!(stranger.contains("not a founder"), "{stranger}");
+    let hurried = faulty(&|genesis| genesis.parameters.time_scale = TimeScale(0));
+    assert!(hurried.contains("time_scale"), "{hurried}");
+    let lax = faulty(&|genesis| genesis.parameters.mass_action_floor = 4);
+    assert!(lax.contains("mass_action_floor"), "{lax}");
 }
 
 #[test]
