@@ -22,10 +22,11 @@ use commonware_cryptography::bls12381::primitives::{
 };
 use divan::{Bencher, black_box};
 use x0_crypto::committee::{
-    Ceremony, CeremonyPlan, CommitteeKey, Dealer, GroupKey, KeyShare, Logs, PartialSignature,
-    Player, Purpose, Seat, ThresholdSignature,
+    Ack, Ceremony, CeremonyPlan, CommitteeKey, Dealer, GroupKey, KeyShare, Logs, PartialSignature,
+    Player, Purpose, SealedDealing, Seat, ThresholdSignature, account, acknowledge, deal,
+    own_share,
 };
-use x0_crypto::{ContentId, Identity, PublicKey};
+use x0_crypto::{ContentId, Identity, Namespace, PublicKey, verify};
 use zeroize::Zeroizing;
 
 /// Calls of each kind in the comparison.
@@ -117,6 +118,45 @@ fn key_for_15_seats_in_one_process(bencher: Bencher<'_, '_>) {
     bencher.bench_local(Made::new);
 }
 
+/// All that a seat of 15 deals, each dealing sealed for its player.
+#[divan::bench]
+fn deal_to_15_seats(bencher: Bencher<'_, '_>) {
+    let held = Held::new();
+    bencher.bench_local(|| deal(&held.ceremony, held.first(), None).unwrap());
+}
+
+/// One dealing opened, held against its commitment and acknowledged.
+#[divan::bench]
+fn take_a_dealing_of_15(bencher: Bencher<'_, '_>) {
+    let held = Held::new();
+    let (dealer, dealing) = held.dealings.first_key_value().unwrap();
+    bencher.bench_local(|| acknowledge(&held.ceremony, held.first(), dealer, dealing).unwrap());
+}
+
+/// A dealer's account of its dealings, with the acknowledgements of all players.
+#[divan::bench]
+fn account_for_15_seats(bencher: Bencher<'_, '_>) {
+    let held = Held::new();
+    bencher.bench_local(|| account(&held.ceremony, held.first(), None, &held.acks).unwrap());
+}
+
+/// The own share, from what 15 dealers dealt and their accounts.
+#[divan::bench]
+fn share_from_15_dealings(bencher: Bencher<'_, '_>) {
+    let held = Held::new();
+    bencher.bench_local(|| {
+        own_share(&held.ceremony, held.first(), &held.dealings, &held.logs).unwrap()
+    });
+}
+
+/// The unit that the simulator's table of costs is in: one Ed25519 signature verified.
+#[divan::bench]
+fn one_ed25519_signature_verified(bencher: Bencher<'_, '_>) {
+    let identity = Identity::from_seed(Zeroizing::new([1; 32]));
+    let (key, signature) = (identity.public(), identity.sign(Namespace::Act, &MESSAGE));
+    bencher.bench_local(|| verify(&key, Namespace::Act, &MESSAGE, &signature).unwrap());
+}
+
 #[divan::bench]
 fn seal_1_kib_to_a_label(bencher: Bencher<'_, '_>) {
     let key = Made::new().group.public();
@@ -159,6 +199,69 @@ impl Bare {
     }
 }
 
+/// A ceremony as the seat with the lowest key sees it at its end.
+struct Held {
+    ceremony: Ceremony,
+    identities: BTreeMap<PublicKey, Identity>,
+    /// What every dealer dealt to this seat.
+    dealings: BTreeMap<PublicKey, SealedDealing>,
+    /// Every player's acknowledgement of what this seat dealt.
+    acks: BTreeMap<PublicKey, Ack>,
+    logs: Logs,
+}
+
+impl Held {
+    fn new() -> Self {
+        let (ceremony, identities) = plan();
+        let first = *identities.keys().next().unwrap();
+        let (mut dealings, mut own_acks) = (BTreeMap::new(), BTreeMap::new());
+        let mut logs = Logs::new(&ceremony);
+        for (dealer, identity) in &identities {
+            let dealt = deal(&ceremony, identity, None).unwrap();
+            let take = |(player, dealing): &(PublicKey, SealedDealing)| {
+                let ack = acknowledge(&ceremony, &identities[player], dealer, dealing).unwrap();
+                (*player, ack)
+            };
+            let acks: BTreeMap<_, _> = dealt.iter().map(take).collect();
+            logs.add(&account(&ceremony, identity, None, &acks).unwrap())
+                .unwrap();
+            let own = dealt.into_iter().find(|(player, _)| *player == first);
+            dealings.insert(*dealer, own.unwrap().1);
+            if *dealer == first {
+                own_acks = acks;
+            }
+        }
+        Self {
+            ceremony,
+            identities,
+            dealings,
+            acks: own_acks,
+            logs,
+        }
+    }
+
+    fn first(&self) -> &Identity {
+        self.identities.values().next().unwrap()
+    }
+}
+
+fn plan() -> (Ceremony, BTreeMap<PublicKey, Identity>) {
+    let identities: BTreeMap<PublicKey, Identity> = (1..=SEATS)
+        .map(|number| Identity::from_seed(Zeroizing::new([number; 32])))
+        .map(|identity| (identity.public(), identity))
+        .collect();
+    let keys: Vec<PublicKey> = identities.keys().copied().collect();
+    let plan = CeremonyPlan {
+        mesh: ContentId::of(b"mesh"),
+        epoch: 1,
+        purpose: Purpose::Certificate,
+        dealers: keys.clone(),
+        players: keys,
+        previous: None,
+    };
+    (Ceremony::new(plan).unwrap(), identities)
+}
+
 struct Made {
     group: GroupKey,
     /// In the order of seats.
@@ -168,20 +271,7 @@ struct Made {
 impl Made {
     /// Holds a whole ceremony.
     fn new() -> Self {
-        let identities: BTreeMap<PublicKey, Identity> = (1..=SEATS)
-            .map(|number| Identity::from_seed(Zeroizing::new([number; 32])))
-            .map(|identity| (identity.public(), identity))
-            .collect();
-        let keys: Vec<PublicKey> = identities.keys().copied().collect();
-        let ceremony = Ceremony::new(CeremonyPlan {
-            mesh: ContentId::of(b"mesh"),
-            epoch: 1,
-            purpose: Purpose::Certificate,
-            dealers: keys.clone(),
-            players: keys,
-            previous: None,
-        })
-        .unwrap();
+        let (ceremony, identities) = plan();
         let mut players: BTreeMap<PublicKey, Player> = identities
             .iter()
             .map(|(key, identity)| (*key, Player::new(&ceremony, identity).unwrap()))
