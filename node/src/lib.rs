@@ -13,5 +13,7 @@ pub mod dashboard;
 pub mod identity;
 pub mod metrics;
 pub mod runtime;
+pub mod snapshot;
 pub mod store;
 pub mod telemetry;
+mod tls;

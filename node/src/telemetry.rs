@@ -136,6 +136,7 @@ where
 }
 
 fn exporter(endpoint: &str) -> Result<SdkTracerProvider, TelemetryError> {
+    crate::tls::ready();
     let exporter = SpanExporter::builder()
         .with_http()
         .with_endpoint(format!("{endpoint}{TRACES_PATH}"))

@@ -25,6 +25,7 @@ use super::{
     settings::ConfigCommand,
     setup::{GenesisArgs, InitArgs},
     sim::SimCommand,
+    snapshot::SnapshotCommand,
     status::{EventsArgs, PeersArgs},
 };
 
@@ -89,6 +90,9 @@ pub(super) enum Command {
     /// Let programs call the node's API over the loopback
     #[command(subcommand)]
     ApiToken(ApiTokenCommand),
+    /// Read, check and answer votes held on Snapshot, a voting service outside the mesh
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
     /// Simulate a mesh of many nodes, in virtual time
     #[command(subcommand)]
     Sim(SimCommand),

@@ -9,6 +9,7 @@ use crate::{
     config::ConfigError,
     identity::IdentityError,
     runtime::{StartError, genesis::GenesisError, invite::InvalidInvite, join::JoinError},
+    snapshot::{SnapshotError, key::KeyError},
     store::StoreError,
 };
 
@@ -35,6 +36,12 @@ pub enum CliError {
     /// Something did not work out, and the text says what to do.
     #[error("{0}")]
     Failed(String),
+    /// A vote on Snapshot could not be read or answered.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// There is no key to sign with.
+    #[error(transparent)]
+    VoterKey(#[from] KeyError),
     /// Nothing more to say: the output has said it.
     #[error("")]
     Said,
@@ -83,7 +90,12 @@ impl CliError {
         ExitCode::from(match self {
             Self::OutputClosed => 0,
             Self::NotRunning { .. } => 3,
-            Self::Usage(_) | Self::Invite(_) | Self::Join(JoinError::NobodyAnswered { .. }) => 2,
+            Self::Usage(_)
+            | Self::Invite(_)
+            | Self::Join(JoinError::NobodyAnswered { .. })
+            | Self::Snapshot(
+                SnapshotError::BadAddress { .. } | SnapshotError::Unreachable { .. },
+            ) => 2,
             Self::Refused(_)
             | Self::BadAnswer(_)
             | Self::Failed(_)
@@ -95,6 +107,13 @@ impl CliError {
             | Self::Genesis(_)
             | Self::Start(_)
             | Self::Listen(_)
+            | Self::Snapshot(
+                SnapshotError::TooOften { .. }
+                | SnapshotError::Gone { .. }
+                | SnapshotError::Refused { .. }
+                | SnapshotError::BadAnswer { .. },
+            )
+            | Self::VoterKey(_)
             | Self::Tokens(_) => 1,
         })
     }
@@ -108,6 +127,7 @@ impl CliError {
             Self::BadAnswer(_) => self.view("bad_answer", ""),
             Self::Usage(_) => self.view("usage", ""),
             Self::Invite(_) => self.view("bad_invite", ""),
+            Self::Snapshot(error) => self.view(error.code(), ""),
             Self::Join(JoinError::NobodyAnswered { tried }) => {
                 let tried: Vec<_> = tried
                     .iter()
@@ -134,6 +154,7 @@ impl CliError {
             | Self::Genesis(_)
             | Self::Start(_)
             | Self::Listen(_)
+            | Self::VoterKey(_)
             | Self::Tokens(_) => self.view("failed", ""),
         };
         Some(json!({ "error": error }))

@@ -25,6 +25,7 @@ mod rotate;
 mod settings;
 mod setup;
 mod sim;
+mod snapshot;
 mod status;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
@@ -137,6 +138,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Config(command) => settings::answer(context, command).await,
         Command::Identity(command) => identity::answer(context, command).await,
         Command::ApiToken(command) => api_token::answer(context, command).await,
+        Command::Snapshot(command) => snapshot::answer(context, command).await,
         Command::Sim(command) => sim::answer(command, context.output),
         Command::Completions { shell } => completions(shell, context.output),
     }
