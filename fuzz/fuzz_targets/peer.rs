@@ -248,6 +248,10 @@ impl World {
                     let said = Said::sign(&GENESIS.value().id(), act, word, &OWN);
                     self.queue.push_back(Input::WordSigned { id, said });
                 }
+                Effect::SignVote { id, draft } => {
+                    let signed = Box::new(draft.sign(&GENESIS.value().id(), &OWN));
+                    self.queue.push_back(Input::VoteSigned { id, signed });
+                }
                 Effect::Persist { id, .. } => self.queue.push_back(Input::Persisted { id }),
                 Effect::Execute { id, .. } => {
                     self.queue.push_back(Input::Executed { id, result: Ok(()) });

@@ -115,6 +115,7 @@ event-keys-made = The committee made its keys, epoch { $epoch }
 event-share-lost = This seat has no share of the committee's key:
 event-proposed = An act of this node:
 event-cosign-asked = Asks this node to co-sign:
+event-vote = Vote:
 event-ready = { $n ->
     [0] Ready to write
     [one] Ready to write; { $n } peer vouched for the head of the chain

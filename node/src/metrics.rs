@@ -212,6 +212,7 @@ impl Metrics {
             | Event::ShareLost { .. }
             | Event::Proposed { .. }
             | Event::CosignAsked { .. }
+            | Event::Vote { .. }
             | Event::Ready { .. } => return,
         };
         self.add(counter, 1);

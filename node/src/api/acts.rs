@@ -284,6 +284,7 @@ fn is_about(event: &Event, id: &ContentId) -> bool {
         | Event::ShareLost { .. }
         | Event::Proposed { .. }
         | Event::CosignAsked { .. }
+        | Event::Vote { .. }
         | Event::Ready { .. } => false,
     }
 }

@@ -187,6 +187,7 @@ fn table(error: &CommandError) -> (StatusCode, &'static str, &'static str) {
             "nothing_to_cosign",
             "list what waits for this node with `x0 act cosign`",
         ),
+        CommandError::Vote(refusal) => super::votes::refused(refusal),
         CommandError::TooManyProposals(_) => (
             StatusCode::SERVICE_UNAVAILABLE,
             "too_many_proposals",
@@ -235,7 +236,10 @@ fn act_mend(refusal: &ActRefusal) -> &'static str {
         ActRefusal::TooFewAgree { .. } | ActRefusal::TooFewCosigned { .. } => {
             "propose the act again, or name fewer targets; `x0 act proposals` tells who has not signed"
         }
-        ActRefusal::NeedsVote { .. } => "name at most 100 nodes",
+        ActRefusal::NeedsVote { .. } => {
+            "name at most 100 nodes, or have the members decide: `x0 vote propose TEXT --subject ID` with the id \
+             that the message names"
+        }
         ActRefusal::Expired => "propose the act again with a life of at most 10 minutes",
         ActRefusal::StaleVersion { .. } => {
             "propose the act again: it starts from the version in force now"

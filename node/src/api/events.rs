@@ -178,6 +178,7 @@ fn describe(event: &Event) -> Described<'_> {
             Some(act),
             format!("asks this node to co-sign: {change}"),
         ),
+        Event::Vote { proposal, what } => ("vote", None, Some(proposal), what.clone()),
         Event::Ready { witnesses } => (
             "ready",
             None,

@@ -26,6 +26,7 @@ pub mod sessions;
 pub mod sockets;
 pub mod tokens;
 pub mod view;
+pub mod votes;
 mod wait;
 
 #[cfg(test)]
@@ -203,6 +204,7 @@ fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(capabilities::read_routes())
         .merge(acts::read_routes())
         .merge(consents::read_routes())
+        .merge(votes::read_routes())
         .merge(audit::routes())
         .merge(events::routes())
         .merge(control::read_routes())
@@ -213,6 +215,7 @@ fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(capabilities::act_routes())
         .merge(acts::act_routes())
         .merge(consents::act_routes())
+        .merge(votes::act_routes())
 }
 
 fn admin_routes() -> OpenApiRouter<Arc<ApiState>> {

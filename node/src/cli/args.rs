@@ -26,6 +26,7 @@ use super::{
     setup::{GenesisArgs, InitArgs},
     sim::SimCommand,
     status::{EventsArgs, PeersArgs},
+    vote::VoteCommand,
 };
 
 /// Largest text read from a file or standard input in place of an argument, bytes.
@@ -77,6 +78,9 @@ pub(super) enum Command {
     /// Change this node, or propose a change of others
     #[command(subcommand)]
     Act(ActCommand),
+    /// Propose, cast, follow and recount votes
+    #[command(subcommand)]
+    Vote(VoteCommand),
     /// Read and check this node's audit log
     #[command(subcommand)]
     Audit(AuditCommand),

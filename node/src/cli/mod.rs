@@ -26,6 +26,7 @@ mod settings;
 mod setup;
 mod sim;
 mod status;
+mod vote;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -133,6 +134,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Remove(args) => membership::remove(context, args).await,
         Command::Cap(command) => capability::answer(context, command).await,
         Command::Act(command) => act::answer(context, command).await,
+        Command::Vote(command) => vote::answer(context, command).await,
         Command::Audit(command) => audit::answer(context, command).await,
         Command::Config(command) => settings::answer(context, command).await,
         Command::Identity(command) => identity::answer(context, command).await,

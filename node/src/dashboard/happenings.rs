@@ -123,6 +123,9 @@ pub(super) fn event(t: Texts, event: &Event) -> Line {
             .who(agent)
             .record(Some(*act))
             .quote(change),
+        Event::Vote { proposal, what } => line(Plain, "event-vote")
+            .record(Some(*proposal))
+            .quote(what),
         Event::Ready { witnesses } => Line::new(Good, t.count("event-ready", *witnesses)),
     }
 }

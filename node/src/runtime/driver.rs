@@ -537,6 +537,11 @@ impl Driver {
                 let said = Said::sign(&mesh, act, word, &self.secrets.identity);
                 Some(Input::WordSigned { id, said })
             }
+            Effect::SignVote { id, draft } => {
+                let mesh = self.peer.directory().mesh();
+                let signed = Box::new(draft.sign(&mesh, &self.secrets.identity));
+                Some(Input::VoteSigned { id, signed })
+            }
             Effect::Persist { id, writes } => {
                 let written = self.store.submit(writes);
                 self.work.push(Box::pin(
@@ -685,6 +690,7 @@ impl Driver {
             Event::CosignAsked { act, agent, change } => {
                 info!(%act, %agent, change, "drawn to co-sign: `x0 act cosign` shows it");
             }
+            Event::Vote { proposal, what } => info!(%proposal, what, "vote"),
             Event::Refused { act, why } => {
                 info!(act = act.map(|act| act.to_string()), why, "refused");
             }

@@ -314,7 +314,8 @@ impl Knocking {
             | Response::Acknowledged(_)
             | Response::Signed(_)
             | Response::Admitted(_)
-            | Response::Consent(_) => {
+            | Response::Consent(_)
+            | Response::Vote(_) => {
                 self.shut(
                     peer,
                     "it gave an answer that does not fit".to_owned(),

@@ -12,6 +12,9 @@
 //! | `blocks` | height, 8 bytes big-endian | the block with its commit, DAG-CBOR |
 //! | `keys` | `d`, ceremony, dealer (32 bytes each) | what this seat was dealt, sealed, DAG-CBOR |
 //! | | `s`, purpose (1 byte), epoch (8 bytes big-endian) | the seat's share of a key, sealed |
+//! | `votes` | `o`, name (32 bytes) | what this node has handed in for votes, DAG-CBOR |
+//! | | `r`, ballot, seat (32 bytes each) | a receipt for an own ballot, DAG-CBOR |
+//! | | `h`, vote, ballot (32 bytes each) | a ballot that this seat gave its word for, and when, DAG-CBOR |
 //! | `meta` | `schema`, `genesis`, `owner` | number (4 bytes big-endian), record, public key |
 //! | | `tip`, `state` | what the committee log ends with, and what followed from it at some height, DAG-CBOR |
 
@@ -29,6 +32,7 @@ use x0_protocol::{
     core::limits::BLOCKS_KEPT_MAX,
     spine::{
         audit::Entry,
+        ballot::{StoredVotes, VoteWrite},
         committee::{JournalLine, Tip},
     },
     wire::{Decided, LogHead, PolicyName, Record, Verified},
@@ -48,6 +52,7 @@ pub(super) enum Column {
     Journal,
     Blocks,
     Keys,
+    Votes,
     Meta,
 }
 
@@ -61,8 +66,13 @@ pub(super) const STATE_KEY: &[u8] = b"state";
 const DEALING: u8 = b'd';
 const SHARE: u8 = b's';
 
+/// First byte of the keys of what this node has handed in for votes, of receipts for it, and of ballots held.
+const OWN: u8 = b'o';
+const RECEIPT: u8 = b'r';
+const HELD: u8 = b'h';
+
 impl Column {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Records,
         Self::Executed,
         Self::Policies,
@@ -72,6 +82,7 @@ impl Column {
         Self::Journal,
         Self::Blocks,
         Self::Keys,
+        Self::Votes,
         Self::Meta,
     ];
 
@@ -86,6 +97,7 @@ impl Column {
             Self::Journal => "journal",
             Self::Blocks => "blocks",
             Self::Keys => "keys",
+            Self::Votes => "votes",
             Self::Meta => "meta",
         }
     }
@@ -173,6 +185,7 @@ pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), 
             let key = [&[SHARE, purpose.number()], &epoch.to_be_bytes()[..]].concat();
             batch.put_cf(Column::Keys.of(db)?, key, sealed);
         }
+        Write::Vote(write) => put_vote(db, batch, write)?,
         Write::Witnessed(head) => {
             let bytes = encoded(db, head)?;
             batch.put_cf(Column::Witnessed.of(db)?, head.author.bytes(), bytes);
@@ -184,6 +197,44 @@ pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), 
             } else {
                 batch.delete_cf(roots, root.bytes());
             }
+        }
+    }
+    Ok(())
+}
+
+fn put_vote(db: &DB, batch: &mut WriteBatch, write: &VoteWrite) -> Result<(), StoreError> {
+    let votes = Column::Votes.of(db)?;
+    let key = |first: u8, parts: &[&[u8; 32]]| {
+        let parts = parts.iter().flat_map(|part| part.iter());
+        let key: Vec<u8> = [first].iter().chain(parts).copied().collect();
+        key
+    };
+    // A longer key of one byte value lies behind every key that begins alike.
+    let end = |mut from: Vec<u8>| {
+        from.extend([u8::MAX; 33]);
+        from
+    };
+    match write {
+        VoteWrite::Held { ballot, time } => {
+            let id = ballot.id();
+            let key = key(HELD, &[ballot.proposal.digest(), id.digest()]);
+            batch.put_cf(votes, key, encoded(db, &(ballot, time))?);
+        }
+        VoteWrite::Over(proposal) => {
+            let from = key(HELD, &[proposal.digest()]);
+            batch.delete_range_cf(votes, from.clone(), end(from));
+        }
+        VoteWrite::Own(item) => {
+            batch.put_cf(votes, key(OWN, &[item.id().digest()]), encoded(db, item)?);
+        }
+        VoteWrite::Receipt(receipt) => {
+            let key = key(RECEIPT, &[receipt.ballot.digest(), receipt.seat.bytes()]);
+            batch.put_cf(votes, key, encoded(db, receipt)?);
+        }
+        VoteWrite::Done(id) => {
+            batch.delete_cf(votes, key(OWN, &[id.digest()]));
+            let from = key(RECEIPT, &[id.digest()]);
+            batch.delete_range_cf(votes, from.clone(), end(from));
         }
     }
     Ok(())
@@ -287,6 +338,30 @@ impl Rows<'_> {
             }
             _ => Err(self.damaged("a row of the column `keys` has an unknown key")),
         }
+    }
+
+    /// Reads a row of the column of votes into what a node starts with.
+    pub(super) fn vote_row(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        votes: &mut StoredVotes,
+    ) -> Result<(), StoreError> {
+        match key.first() {
+            Some(&OWN) => votes
+                .own
+                .push(self.decode(format_args!("an own ballot"), value)?),
+            Some(&RECEIPT) => votes
+                .receipts
+                .push(self.decode(format_args!("a receipt"), value)?),
+            Some(&HELD) => votes
+                .held
+                .push(self.decode(format_args!("a ballot"), value)?),
+            Some(_) | None => {
+                return Err(self.damaged("a row of the column `votes` has an unknown key"));
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn root(&self, key: &[u8]) -> Result<RootKey, StoreError> {

@@ -176,6 +176,7 @@ impl Pair {
                 Effect::SignSeat { .. }
                 | Effect::Secret { .. }
                 | Effect::SignWord { .. }
+                | Effect::SignVote { .. }
                 | Effect::RespondBlocks { .. }
                 | Effect::Publish { .. }
                 | Effect::Report { .. }
@@ -276,6 +277,7 @@ impl Node {
                 | Write::Block { .. }
                 | Write::Dealing { .. }
                 | Write::KeyShare { .. }
+                | Write::Vote(_)
                 | Write::AcceptRoot { .. } => {}
             }
         }

@@ -13,10 +13,11 @@ use x0_crypto::{
 use super::{
     reject::{ActRefusal, RejectReason},
     time::{Millis, Mono, Wall},
+    vote::{VoteCommand, VoteRefusal, VotesView},
 };
 use crate::{
     anti_meave::{consents::ConsentView, proposals::ProposalView},
-    spine::{audit::tree::Hash, directory::Member},
+    spine::{audit::tree::Hash, ballot::Recounted, directory::Member},
     wire::{Change, Outcome, PolicyName, Reason, Region, Rules, Targets},
 };
 
@@ -92,6 +93,8 @@ pub enum Command {
         /// Whether it is signed; else it is refused, which ends it.
         approve: bool,
     },
+    /// Asks or does something about votes.
+    Vote(VoteCommand),
     /// Shows the policies in force here.
     Policies,
     /// Leaves the mesh.
@@ -122,7 +125,8 @@ impl Command {
             | Self::Consents
             | Self::Policies
             | Self::AuditHeads
-            | Self::CatchUp => true,
+            | Self::CatchUp
+            | Self::Vote(VoteCommand::List | VoteCommand::Recount(_)) => true,
             Self::Invite { .. }
             | Self::PublishCapability { .. }
             | Self::Revoke { .. }
@@ -130,6 +134,12 @@ impl Command {
             | Self::Propose { .. }
             | Self::Cosign { .. }
             | Self::Local { .. }
+            | Self::Vote(
+                VoteCommand::Propose { .. }
+                | VoteCommand::Cast { .. }
+                | VoteCommand::Delegate { .. }
+                | VoteCommand::OnCall { .. },
+            )
             | Self::Leave
             | Self::Remove { .. } => false,
         }
@@ -166,6 +176,12 @@ pub enum Reply {
     Proposals(Vec<ProposalView>),
     /// To [`Command::Consents`].
     Consents(Vec<ConsentView>),
+    /// To [`VoteCommand::List`].
+    Votes(Box<VotesView>),
+    /// To votes' commands that hand something in: it is on disk and on its way, by its name.
+    Voted(ContentId),
+    /// To [`VoteCommand::Recount`].
+    Recounted(Recounted),
     /// To [`Command::Policies`].
     Policies(Vec<PolicyView>),
     /// To [`Command::AuditHeads`].
@@ -347,6 +363,9 @@ pub enum CommandError {
     /// Nobody asks this node for a co-signature of such an act.
     #[error("this node is not asked to co-sign {0}: `x0 act cosign` lists what waits")]
     NothingToCosign(ContentId),
+    /// Something about a vote cannot be done.
+    #[error(transparent)]
+    Vote(#[from] VoteRefusal),
     /// Too many own acts are on their way.
     #[error("{0} own acts are on their way: wait until some have ended")]
     TooManyProposals(usize),

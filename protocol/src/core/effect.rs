@@ -22,11 +22,12 @@ use crate::{
     anti_meave::Approved,
     spine::{
         audit::{Entry, tree::Hash},
+        ballot::VoteWrite,
         committee::{JournalLine, Tip},
     },
     wire::{
         Change, Decided, Draft, LogHead, PolicyName, Record, Request, Response, SeatDraft, Topic,
-        Verified, Word,
+        Verified, VoteDraft, Word,
     },
 };
 
@@ -135,6 +136,13 @@ pub enum Effect {
         /// The word.
         word: Word,
     },
+    /// Signs something about a vote.
+    SignVote {
+        /// To be returned with what is signed.
+        id: JobId,
+        /// What to sign.
+        draft: Box<VoteDraft>,
+    },
     /// Writes to the store, all or nothing, and confirms when it is safe on disk.
     Persist {
         /// To be returned with the confirmation.
@@ -236,6 +244,8 @@ pub enum Write {
         /// The share.
         sealed: Vec<u8>,
     },
+    /// Something about votes.
+    Vote(Box<VoteWrite>),
     /// Whether this node shows and uses a delegation root of its own choice.
     AcceptRoot {
         /// The root.
@@ -304,4 +314,6 @@ pub enum Why {
     Committee,
     /// An own act waits for its ticket or for others' words.
     Proposal,
+    /// An own ballot, proposal or delegation waits for the seats.
+    Vote,
 }

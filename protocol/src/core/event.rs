@@ -140,6 +140,13 @@ pub enum Event {
         /// What would change, in words.
         change: String,
     },
+    /// Something happened to a vote.
+    Vote {
+        /// The vote.
+        proposal: ContentId,
+        /// What, in words.
+        what: String,
+    },
     /// Authoring is open: the own chain's head is known.
     Ready {
         /// How many peers vouched for the head.

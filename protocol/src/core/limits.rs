@@ -206,6 +206,40 @@ pub const LIST_PARTS_MAX: u32 = 2_048;
 /// Largest encoded part of a list, bytes.
 pub const LIST_BYTES_MAX: usize = 192 * 1024;
 
+/// Largest encoded proposal of a vote, bytes: a text of [`REASON_BYTES_MAX`], rules, ids and a signature.
+pub const PROPOSAL_BYTES_MAX: usize = 1_024;
+
+/// Most ballots, receipts and delegations in one entry of the committee log: about 300 bytes each, so that a block
+/// has room for one such entry, and its signatures are checked in a fraction of a second.
+pub const BATCH_BALLOTS_MAX: usize = 1_024;
+
+/// Most counted ballots in one page: with two ballots each they fit a message.
+pub const PAGE_LEAVES_MAX: usize = 512;
+
+/// Most of those who can vote in one page: about 90 bytes each.
+pub const PAGE_ELECTORS_MAX: usize = 4_096;
+
+/// Most votes open at a time. When there are so many no more are proposed: who would propose waits.
+pub const VOTES_OPEN_MAX: usize = 16;
+
+/// Most votes open at a time that one member has proposed.
+pub const VOTES_PER_MEMBER_MAX: usize = 2;
+
+/// Most votes that a seat keeps with all their ballots, for others to recount; the one longest over is forgotten.
+pub const VOTES_KEPT_MAX: usize = 48;
+
+/// Most votes that a node remembers; the one longest over is forgotten, its records stay.
+pub const VOTES_KNOWN_MAX: usize = 256;
+
+/// Most own ballots, proposals and delegations that a node keeps; what is done with gives way.
+pub const OWN_VOTES_MAX: usize = 256;
+
+/// Counted ballots that are hashed in one block of the log, so that no block keeps a seat busy for long.
+pub const LEAVES_COUNTED_MAX: usize = 4_096;
+
+/// How far the date of a proposal may lie from mesh time, real time: the seats have it by then.
+pub const PROPOSAL_AGE_MAX: Millis = Millis::from_mins(10);
+
 /// Window of an ordinary vote: long enough for every time zone and a weekend.
 pub const VOTE_WINDOW: Millis = Millis::from_mins(72 * 60);
 

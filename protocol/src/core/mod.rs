@@ -12,3 +12,4 @@ pub mod reject;
 pub mod rng;
 pub mod secret;
 pub mod time;
+pub mod vote;

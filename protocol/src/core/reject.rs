@@ -128,11 +128,13 @@ pub enum ActRefusal {
     },
     /// A network act needs a vote.
     #[error(
-        "the act touches {nodes} nodes: beyond 100 an act needs a vote, and this version holds none yet"
+        "the act touches {nodes} nodes: beyond 100 an act needs a passed vote on it, whose subject is {matter}"
     )]
     NeedsVote {
         /// How many it touches.
         nodes: u32,
+        /// What is to be voted on.
+        matter: ContentId,
     },
     /// The act expired before it arrived, or lives longer than an act may.
     #[error("the act's life is over or longer than allowed")]

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use x0_crypto::capability::{Capability, Refusal, Use};
+use x0_crypto::capability::{Capability, Refusal, Scope, Use};
 
 use super::{AfterPersist, Asked, Peer, Purpose, Waiting, commands::Proposal, refuse};
 use crate::{
@@ -82,6 +82,7 @@ impl Peer {
         let question = Question {
             mesh: self.directory.mesh(),
             act: act.digest(&agent),
+            matter: act.matter(&agent),
             agent,
             warrants,
             keys,
@@ -111,6 +112,7 @@ impl Peer {
                 capability: capability.clone(),
                 usage: Use {
                     peer_signatures: signed,
+                    vote: proven.vote(),
                     ..usage
                 },
             };
@@ -188,6 +190,15 @@ impl Peer {
         match judge(self.bench(now), agent, &proposal.act, now.wall, &capability) {
             Ok(mut usage) => {
                 let change = proposal.act.change.clone();
+                if self.has_committee() {
+                    let matter = proposal.act.matter(&agent);
+                    usage.vote = self.voting.book.passed_vote(&matter);
+                    let nodes = usage.nodes;
+                    if usage.scope == Scope::Network && usage.vote.is_none() {
+                        let refusal = ActRefusal::NeedsVote { nodes, matter };
+                        return refuse(command, CommandError::Act(refusal), out);
+                    }
+                }
                 self.proposals.insert(command, proposal.act);
                 // What an act needs beyond its token is collected after this, and counted by its targets.
                 let admittance = if self.has_committee() {

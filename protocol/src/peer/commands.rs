@@ -48,6 +48,7 @@ impl Peer {
             Command::Proposals => Ok(Reply::Proposals(self.own_acts.view(&self.directory))),
             Command::Consents => Ok(Reply::Consents(self.consent_views())),
             Command::Cosign { act, approve } => return self.cosign(id, act, approve, out),
+            Command::Vote(command) => return self.on_vote_command(now, id, command, out),
             Command::Policies => Ok(Reply::Policies(self.policies.view())),
             Command::AuditHeads => Ok(Reply::AuditHeads(self.audit_heads())),
             Command::CatchUp => {

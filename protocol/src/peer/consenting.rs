@@ -54,6 +54,7 @@ impl Peer {
                 let question = Question {
                     mesh: self.directory.mesh(),
                     act: said.act,
+                    matter: admission.peek().act.matter(&from),
                     agent: from,
                     warrants: warrants.clone(),
                     keys: *keys,
@@ -129,12 +130,14 @@ impl Peer {
             let why = "this node is neither drawn for it nor a target of it".to_owned();
             return Err(ActRefusal::BadWarrants(why));
         }
-        warrants::check_ticket(proven.ticket(), &self.directory, act, self.mesh_time(now))?;
+        let time = self.mesh_time(now);
+        warrants::check_ticket(proven, &self.directory, (act, &agent), time)?;
         let capability = admission.capability().cloned();
         let capability =
             capability.ok_or_else(|| ActRefusal::BadWarrants("no token".to_owned()))?;
         let mut usage = judge(self.bench(now), agent, act, now.wall, &capability)?;
         usage.peer_signatures = u8::MAX;
+        usage.vote = proven.vote();
         Ok(Pending {
             change: act.change.clone(),
             capability,

@@ -78,6 +78,7 @@ fn acts_in(writes: &[Write]) -> Vec<Verified<Record>> {
         | Write::Block { .. }
         | Write::Dealing { .. }
         | Write::KeyShare { .. }
+        | Write::Vote(_)
         | Write::AcceptRoot { .. } => None,
     });
     acts.filter(|record| matches!(record.value().body(), Body::Act(_)))
@@ -218,6 +219,7 @@ impl Peer {
             | Write::Block { .. }
             | Write::Dealing { .. }
             | Write::KeyShare { .. }
+            | Write::Vote(_)
             | Write::AcceptRoot { .. } => None,
         });
         records.collect()
@@ -325,6 +327,7 @@ impl Peer {
             | Body::Act(_)
             | Body::Keys(_)
             | Body::Checkpoint(_)
+            | Body::Vote(_)
             | Body::Unknown(..) => {}
         }
         let member = self
@@ -343,6 +346,9 @@ impl Peer {
         }
         if let Body::Checkpoint(certificate) = value.body() {
             self.check_certificate(certificate, out)?;
+        }
+        if let Body::Vote(notice) = value.body() {
+            self.check_notice(notice, out)?;
         }
         Ok(())
     }
@@ -516,8 +522,9 @@ impl Peer {
         if self.index.contains(&record.value().id()) {
             return true;
         }
-        // Of the checkpoints read back only the newest is checked, when all records are there.
+        // Of the checkpoints and notices read back the newest are checked, when all records are there.
         let taken = record.value().body().checkpoint().is_some()
+            || matches!(record.value().body(), Body::Vote(_))
             || self.take_effect(Now::default(), record, silent).is_ok();
         if taken {
             self.index.insert(record.value());
@@ -536,6 +543,7 @@ impl Peer {
                 | Body::Revocation(_)
                 | Body::Keys(_)
                 | Body::Checkpoint(_)
+                | Body::Vote(_)
                 | Body::Unknown(..) => {}
             }
         }

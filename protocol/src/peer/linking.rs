@@ -187,11 +187,22 @@ impl Peer {
             (Asked::Admit { act, to }, Some(Response::Admitted(answer))) => {
                 self.on_admitted(act, to, answer, out);
             }
+            (Asked::Vote { id, to }, Some(Response::Vote(answer))) => {
+                self.on_vote_answer(id, to, *answer, out);
+            }
+            (Asked::Counted { proposal, to }, answer) => {
+                let answer = match answer {
+                    Some(Response::Vote(answer)) => Some(*answer),
+                    Some(_) | None => None,
+                };
+                self.on_counted_page(proposal, to, answer, out);
+            }
             (Asked::Consent { act, to, cosign }, Some(Response::Consent(answer))) => {
                 self.on_consented(now, (act, to, cosign), answer, out);
             }
             (
-                Asked::Head { .. }
+                Asked::Vote { .. }
+                | Asked::Head { .. }
                 | Asked::Consistency(_)
                 | Asked::Outcome
                 | Asked::Seat { .. }

@@ -3,7 +3,8 @@
 //! The parts never call each other. What comes in is decided in the file named for it: `ingest`
 //! (records), `linking` (links, greetings, catch-up), `requests` (what other peers ask), `acting`
 //! (acts, local changes, healing), `proposing` (own acts on their way), `consenting` (others' acts that want a word
-//! of this node), `writing` (records of our own), `seat` (the committee), `commands` (the local user).
+//! of this node), `voting` (votes of a member), `polling` (votes as
+//! a seat holds them), `writing` (records of our own), `seat` (the committee), `commands` (the local user).
 //! This file holds the state, the way in and the timers.
 //!
 //! A peer is in one of two conditions. Until it is *ready* it does not write records, because it may
@@ -15,9 +16,11 @@ mod commands;
 mod consenting;
 mod ingest;
 mod linking;
+mod polling;
 mod proposing;
 mod requests;
 mod seat;
+mod voting;
 mod writing;
 
 use std::{
@@ -32,7 +35,9 @@ use x0_crypto::{
 
 use self::{
     ingest::{Origin, newest_checkpoint},
+    polling::VoteFor,
     seat::Seat,
+    voting::Voting,
     writing::Wanted,
 };
 use crate::{
@@ -44,7 +49,7 @@ use crate::{
         command::CommandError,
         effect::{Deadline, Effect, Outbox, Why, Write},
         event::Event,
-        ids::{CommandId, JobId, RequestId},
+        ids::{CommandId, JobId, RequestId, RequestToken},
         in_flight::InFlight,
         input::Input,
         job::{Finding, Verdict},
@@ -54,6 +59,7 @@ use crate::{
     },
     spine::{
         audit::{AuditLog, Entry, What},
+        ballot::StoredVotes,
         committee::{SecretFor, StoredLog, StoredWork, Tip, Trust},
         delivery::{CatchUp, Index, Orphans, Sessions},
         directory::{Directory, SharedOverlays},
@@ -62,7 +68,7 @@ use crate::{
     },
     wire::{
         Act, Body, Certificate, Change, Draw, LogHead, Outcome, PolicyName, Record, SeatDraft,
-        Verified,
+        Verified, VoteDraft, VoteItem, VoteNotice,
     },
 };
 
@@ -109,6 +115,8 @@ pub struct Stored {
     pub committee: StoredLog,
     /// What the seat has kept of its work.
     pub work: StoredWork,
+    /// What this node has handed in for votes, and what its seat holds of them.
+    pub votes: StoredVotes,
 }
 
 /// What of its configuration a peer needs for good.
@@ -148,6 +156,7 @@ pub struct Peer {
     trust: Trust,
     own_acts: Proposals,
     consents: Consents,
+    voting: Voting,
     /// Only a peer with a seat keeps the committee log.
     committee: Option<Box<Seat>>,
 }
@@ -197,6 +206,10 @@ enum Waiting {
         cosign: bool,
     },
     SignWord(WordFor),
+    SignVote(VoteFor),
+    VoteItem(Option<RequestToken>),
+    Notice(Box<VoteNotice>),
+    Recount(ContentId),
     Persist(AfterPersist),
     Execute {
         words: String,
@@ -232,6 +245,8 @@ enum WordFor {
 enum AfterPersist {
     Nothing,
     SignSeat(Box<SeatDraft>),
+    SignVote(Box<VoteDraft>, VoteFor),
+    OwnVote(CommandId, Box<VoteItem>),
     Decided(Tip),
     Effects(Vec<Effect>),
     Wrote {
@@ -278,6 +293,14 @@ enum Asked {
         act: ContentId,
         to: PublicKey,
         cosign: bool,
+    },
+    Vote {
+        id: ContentId,
+        to: PublicKey,
+    },
+    Counted {
+        proposal: ContentId,
+        to: PublicKey,
     },
 }
 
@@ -343,6 +366,7 @@ impl Peer {
             trust: Trust::default(),
             own_acts: Proposals::default(),
             consents: Consents::default(),
+            voting: Voting::restore(stored.votes.own, stored.votes.receipts, now.mono),
             committee: None,
             config: Settled {
                 key,
@@ -353,10 +377,18 @@ impl Peer {
             },
         };
         let newest = newest_checkpoint(&stored.records);
+        let notices: Vec<_> = stored
+            .records
+            .iter()
+            .filter(|record| matches!(record.value().body(), Body::Vote(_)))
+            .cloned()
+            .collect();
         peer.recall(stored.records, stored.policies, stored.roots, &stored.audit);
         peer.recall_checkpoint(now, newest);
+        peer.recall_notices(&notices);
         peer.start(now, fresh, is_certified, out);
         peer.take_seat(now, (stored.committee, stored.work), out);
+        peer.recall_held(now, stored.votes.held, out);
         peer
     }
 
@@ -396,6 +428,7 @@ impl Peer {
             Input::SeatSigned { id, message } => self.on_seat_signed(now, id, message, out),
             Input::SecretDone { id, done } => self.on_secret_done(now, id, done, out),
             Input::WordSigned { id, said } => self.on_word_signed(now, id, said, out),
+            Input::VoteSigned { id, signed } => self.on_vote_signed(now, id, *signed, out),
             Input::Persisted { id } => self.on_persisted(now, id, out),
             Input::Executed { id, result } => self.on_executed(now, id, result, out),
             Input::Wake => {}
@@ -417,6 +450,7 @@ impl Peer {
                 Why::Committee,
             ),
             due(self.own_acts.due(), Why::Proposal),
+            due(self.voting.own.due(), Why::Vote),
         ]
         .into_iter()
         .flatten()
@@ -479,6 +513,7 @@ impl Peer {
         self.run_catch_up(now, out);
         self.run_committee(now, out);
         self.run_proposals(now, out);
+        self.run_votes(now, out);
     }
 
     fn start(&mut self, now: Now, fresh: bool, is_certified: bool, out: &mut Outbox) {
@@ -589,6 +624,17 @@ impl Peer {
                     self.trust.take(&certificate.statement, now.mono);
                 }
             }
+            (Waiting::VoteItem(token), Finding::Vote(checked)) => {
+                self.on_vote_item_checked(now, token, *checked, out);
+            }
+            (Waiting::Notice(notice), Finding::Certificate(holds)) => {
+                if holds {
+                    self.on_notice_checked(&notice, out);
+                }
+            }
+            (Waiting::Recount(proposal), Finding::Recounted(found)) => {
+                self.on_recounted(proposal, *found, out);
+            }
             (Waiting::Warrants(record), Finding::Warrants(checked)) => {
                 self.on_warrants_checked(now, record, *checked, out);
             }
@@ -611,6 +657,10 @@ impl Peer {
             AfterPersist::Nothing => {}
             AfterPersist::Effects(effects) => out.extend(effects),
             AfterPersist::SignSeat(draft) => self.sign_seat(draft, out),
+            AfterPersist::SignVote(draft, what) => self.sign_vote(*draft, what, out),
+            AfterPersist::OwnVote(command, item) => {
+                self.on_own_vote_kept(now, command, *item, out);
+            }
             AfterPersist::Decided(tip) => {
                 let Tip { height, time, .. } = tip;
                 out.push(Effect::Notify(Event::Decided { height, time }));

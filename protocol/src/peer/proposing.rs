@@ -49,7 +49,9 @@ impl Peer {
         asked: Said,
         out: &mut Outbox,
     ) {
-        let proposal = OwnProposal::new(Admission { act, asked }, now.wall, now.mono);
+        let vote = self.voting.book.passed(&act.matter(&self.config.key));
+        let admission = Admission { act, asked };
+        let proposal = OwnProposal::new(admission, vote.map(Box::new), now.wall, now.mono);
         self.own_acts.open(asked.act, proposal);
         let reply = Ok(Reply::Proposed(asked.act));
         out.push(Effect::Reply { id: command, reply });
@@ -189,9 +191,11 @@ impl Peer {
                 let question = Question {
                     mesh: self.directory.mesh(),
                     act,
+                    matter: proposal.admission.act.matter(&self.config.key),
                     agent: self.config.key,
                     warrants: Warrants {
                         ticket: Some(*ticket),
+                        vote: proposal.warrants().vote,
                         draw: draw.clone(),
                         said: Vec::new(),
                     },

@@ -1,5 +1,7 @@
 //! The seat of this node: what the committee log and the seat's work are told, and what they want done.
 
+use std::collections::BTreeMap;
+
 use x0_crypto::{
     ContentId, PublicKey,
     committee::{Ack, CombineError, Purpose, SealedDealing, SignedLog, ThresholdSignature},
@@ -17,6 +19,7 @@ use crate::{
         secret::SecretDone,
         time::{Millis, Mono, Now, Wall},
     },
+    spine::ballot::Book,
     spine::committee::{
         CommitteeLog, Decision, Duty, Seats, State, StoredLog, StoredWork, Taken, Todo, Trust,
         Weighed, Work,
@@ -24,7 +27,7 @@ use crate::{
     wire::{
         Admission, Admitted, Body, Certificate, Decided, Entry, KeysNamed, MemberFacts, Refused,
         Request, Response, SeatDraft, SeatMessage, SignaturePart, Statement, Subject, Unverified,
-        Verified,
+        Verified, VoteNotice,
     },
 };
 
@@ -34,14 +37,17 @@ const TURN: Millis = Millis::from_secs(3);
 /// What a node with a seat keeps.
 pub(super) struct Seat {
     pub(super) log: CommitteeLog,
-    work: Work,
+    pub(super) work: Work,
+    /// The part of its list that this seat has signed last for each vote that closes, and when.
+    pub(super) listed: BTreeMap<ContentId, (u32, Mono)>,
     /// What is to be made known to the mesh, and when, if nobody has done so until then.
     unpublished: Vec<(Mono, News)>,
     told_epoch: u64,
 }
 
 /// Something to be made known to the mesh.
-enum News {
+pub(super) enum News {
+    Vote(Box<VoteNotice>),
     Keys(Box<KeysNamed>),
     Checkpoint {
         height: u64,
@@ -50,8 +56,9 @@ enum News {
 }
 
 impl News {
-    fn is_known(&self, trust: &Trust) -> bool {
+    fn is_known(&self, trust: &Trust, book: &Book) -> bool {
         match self {
+            Self::Vote(notice) => book.has(&notice.certificate.statement),
             Self::Keys(named) => {
                 let epoch = named.keys().map(|keys| keys.epoch);
                 trust.keys().map(|keys| keys.epoch) >= epoch
@@ -64,6 +71,7 @@ impl News {
 
     fn into_body(self) -> Body {
         match self {
+            Self::Vote(notice) => Body::Vote(notice),
             Self::Keys(named) => Body::Keys(named),
             Self::Checkpoint { certificate, .. } => Body::Checkpoint(certificate),
         }
@@ -139,6 +147,7 @@ impl Peer {
         self.committee = Some(Box::new(Seat {
             log,
             work: Work::new(own, work),
+            listed: BTreeMap::new(),
             unpublished: Vec::new(),
             told_epoch,
         }));
@@ -367,6 +376,7 @@ impl Peer {
         if let Some(Seat { log, work, .. }) = self.committee.as_deref_mut() {
             let duties = work.told(&mesh, log.state(), signatures);
             self.do_duties(now, duties, out);
+            self.run_polls(now, out);
         }
     }
 
@@ -382,6 +392,8 @@ impl Peer {
         let may_offer = match entry.peek() {
             Entry::Dealt { log, .. } => SignedLog::dealer_in(log) == Some(from),
             Entry::Admission(_) | Entry::Said { .. } => true,
+            // Members hand theirs in by requests of their own, where each is weighed.
+            Entry::Vote(_) => self.log_for(&from).is_some(),
             Entry::Keys(_) | Entry::Members(_) | Entry::Checkpoint => false,
         };
         let seat = self.committee.as_ref().filter(|_| may_offer);
@@ -486,13 +498,19 @@ impl Peer {
         if let Some(seat) = &mut self.committee {
             let duties = seat.work.combined(subject, result);
             self.do_duties(now, duties, out);
+            // What was signed may be what a vote waits for.
+            self.run_polls(now, out);
         }
     }
 
     /// Sets when this seat makes a certificate known, if none of those whose turn comes before has.
     fn plan_to_publish(&mut self, now: Now, certificate: Certificate) {
-        let Statement::Checkpoint(checkpoint) = certificate.statement else {
-            return;
+        let checkpoint = match certificate.statement {
+            Statement::Checkpoint(checkpoint) => checkpoint,
+            Statement::Opened(_) | Statement::Tally(_) | Statement::Resolved(_) => {
+                return self.plan_vote_notice(now, certificate);
+            }
+            Statement::Ticket(_) => return,
         };
         let height = checkpoint.height;
         let certificate = Box::new(certificate);
@@ -506,7 +524,7 @@ impl Peer {
         );
     }
 
-    fn plan(&mut self, now: Now, height: u64, news: News) {
+    pub(super) fn plan(&mut self, now: Now, height: u64, news: News) {
         let own = self.config.key;
         let Some(seat) = &mut self.committee else {
             return;
@@ -523,8 +541,9 @@ impl Peer {
         let Some(seat) = &mut self.committee else {
             return;
         };
-        let trust = &self.trust;
-        seat.unpublished.retain(|(_, news)| !news.is_known(trust));
+        let (trust, book) = (&self.trust, &self.voting.book);
+        seat.unpublished
+            .retain(|(_, news)| !news.is_known(trust, book));
         let due = seat.unpublished.extract_if(.., |(at, _)| *at <= now.mono);
         let due: Vec<_> = due.map(|(_, news)| news.into_body()).collect();
         for body in due {
@@ -625,6 +644,7 @@ impl Peer {
             let decided = Decided::clone(&decided);
             self.plan(now, height, News::Keys(Box::new(KeysNamed { decided })));
         }
+        self.run_polls(now, out);
         self.publish_certified(now, out);
     }
 
@@ -772,7 +792,7 @@ impl Peer {
     }
 
     /// Returns what this node's clock shows in mesh time: on a test mesh time runs faster from its founding on.
-    fn clock(&self, now: Now) -> Wall {
+    pub(super) fn clock(&self, now: Now) -> Wall {
         let founded = self.founded();
         let scale = u64::from(self.directory.genesis().parameters.time_scale.0);
         let passed = now.wall.0.saturating_sub(founded.0);

@@ -11,7 +11,7 @@ use x0_crypto::{
 };
 
 use super::{
-    Act, Certificate, Checkpoint, DecodeError, KeysNamed, Rules, Statement,
+    Act, Certificate, Checkpoint, DecodeError, KeysNamed, Rules, Statement, VoteNotice,
     codec::{decode, encode},
 };
 use crate::core::{
@@ -55,6 +55,8 @@ impl Kind {
     pub const KEYS: Self = Self(0x0400);
     /// [`Certificate`] over a [`super::Checkpoint`].
     pub const CHECKPOINT: Self = Self(0x0401);
+    /// What the committee certifies of a vote.
+    pub const VOTE: Self = Self(0x0402);
 }
 
 /// What a record says.
@@ -82,6 +84,8 @@ pub enum Body {
     Keys(Box<KeysNamed>),
     /// Where the committee log stands.
     Checkpoint(Box<Certificate>),
+    /// A vote is open, counted or over.
+    Vote(Box<VoteNotice>),
     /// A kind this build does not know: stored and relayed, never acted upon.
     Unknown(Kind, Box<[u8]>),
 }
@@ -339,6 +343,7 @@ impl Body {
             Self::Act(_) => Kind::ACT,
             Self::Keys(_) => Kind::KEYS,
             Self::Checkpoint(_) => Kind::CHECKPOINT,
+            Self::Vote(_) => Kind::VOTE,
             Self::Unknown(kind, _) => *kind,
         }
     }
@@ -350,7 +355,10 @@ impl Body {
         };
         match &certificate.statement {
             Statement::Checkpoint(checkpoint) => Some((checkpoint, certificate)),
-            Statement::Ticket(_) => None,
+            Statement::Ticket(_)
+            | Statement::Opened(_)
+            | Statement::Tally(_)
+            | Statement::Resolved(_) => None,
         }
     }
 
@@ -367,6 +375,7 @@ impl Body {
             Self::Act(body) => encode(body),
             Self::Keys(body) => encode(body),
             Self::Checkpoint(body) => encode(body),
+            Self::Vote(body) => encode(body),
             Self::Unknown(_, bytes) => bytes.to_vec(),
         }
     }
@@ -408,11 +417,19 @@ impl Body {
                 let certificate: Box<Certificate> = decode("checkpoint", bytes, max)?;
                 match certificate.statement {
                     Statement::Checkpoint(_) => Ok(Self::Checkpoint(certificate)),
-                    Statement::Ticket(_) => {
+                    Statement::Ticket(_)
+                    | Statement::Opened(_)
+                    | Statement::Tally(_)
+                    | Statement::Resolved(_) => {
                         let why = "is not one about the log";
                         Err(DecodeError::bounds("checkpoint", "statement", why))
                     }
                 }
+            }
+            Kind::VOTE => {
+                let notice: Box<VoteNotice> = decode("notice of a vote", bytes, max)?;
+                notice.check()?;
+                Ok(Self::Vote(notice))
             }
             Kind(_) => Ok(Self::Unknown(kind, bytes.into())),
         }

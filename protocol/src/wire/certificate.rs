@@ -8,8 +8,11 @@ use x0_crypto::{
     committee::{CommitteeKey, Purpose, ThresholdSignature},
 };
 
-use super::{Decided, DecodeError, Entry, codec::encode};
-use crate::{core::time::Wall, spine::audit::tree::Hash};
+use super::{Decided, DecodeError, Entry, VoteOpened, VoteResolved, codec::encode};
+use crate::{
+    core::time::Wall,
+    spine::{audit::tree::Hash, ballot::TallyStatement},
+};
 
 /// The public keys of the committee in one epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -111,6 +114,12 @@ pub enum Statement {
     Checkpoint(Checkpoint),
     /// An act is admitted.
     Ticket(Ticket),
+    /// A vote is open.
+    Opened(VoteOpened),
+    /// The ballots of a vote are counted.
+    Tally(TallyStatement),
+    /// A vote has ended.
+    Resolved(VoteResolved),
 }
 
 /// A statement with the committee's signature.

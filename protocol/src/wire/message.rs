@@ -13,7 +13,7 @@ use x0_crypto::{
 
 use super::{
     Admission, Admitted, Consented, Decided, DecodeError, Entry, Kind, Record, SeatMessage, Topic,
-    Unverified, VersionRange, Warrant, Warrants,
+    Unverified, VersionRange, VoteAnswer, VoteAsk, Warrant, Warrants,
     codec::{decode, encode},
     decode_record,
 };
@@ -94,6 +94,8 @@ pub enum Request {
     Admit(Box<Unverified<Admission>>),
     /// To a target or a drawn co-signer of an admitted act: its word. Consented again until the answer is final.
     Consent(Box<Consent>),
+    /// To a seat: something about votes.
+    Vote(Box<VoteAsk>),
 }
 
 /// An agent's request for a target's or co-signer's word about its act.
@@ -144,6 +146,8 @@ pub enum Response {
     Admitted(Admitted),
     /// To [`Request::Consent`].
     Consent(Consented),
+    /// To [`Request::Vote`].
+    Vote(Box<VoteAnswer>),
 }
 
 /// A part of the records; each is reconciled on its own, the directory first.
@@ -324,6 +328,7 @@ enum RequestWire {
         warrants: Vec<Warrant>,
         cosign: bool,
     },
+    Vote(Box<VoteAsk>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -344,6 +349,7 @@ enum ResponseWire {
     Signed(Vec<(ContentId, ThresholdSignature)>),
     Admitted(Admitted),
     Consent(Consented),
+    Vote(Box<VoteAnswer>),
 }
 
 fn pack(records: &[Unverified<Record>]) -> Vec<ByteBuf> {
@@ -442,6 +448,7 @@ impl Request {
                 warrants: consent.warrants.to_wire(),
                 cosign: consent.cosign,
             },
+            Self::Vote(ask) => RequestWire::Vote(ask.clone()),
         })
     }
 
@@ -532,6 +539,10 @@ impl Request {
                     cosign,
                 }))
             }
+            RequestWire::Vote(ask) => {
+                ask.check()?;
+                Self::Vote(ask)
+            }
         })
     }
 }
@@ -560,6 +571,7 @@ impl Response {
             Self::Signed(signed) => ResponseWire::Signed(signed.clone()),
             Self::Admitted(admitted) => ResponseWire::Admitted(admitted.clone()),
             Self::Consent(asked) => ResponseWire::Consent(asked.clone()),
+            Self::Vote(answer) => ResponseWire::Vote(answer.clone()),
         })
     }
 
@@ -600,6 +612,10 @@ impl Response {
             ResponseWire::Consent(asked) => {
                 asked.check()?;
                 Self::Consent(asked)
+            }
+            ResponseWire::Vote(answer) => {
+                answer.check()?;
+                Self::Vote(answer)
             }
         })
     }

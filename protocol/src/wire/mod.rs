@@ -16,6 +16,7 @@ mod record;
 mod seat;
 mod topic;
 mod version;
+mod vote;
 
 pub use act::{Act, Change, Policy, Targets, Warrant};
 pub use admission::{Admission, Admitted, Consented, Draw, Elector, Placed, Said, Warrants, Word};
@@ -42,6 +43,12 @@ pub use seat::{
 };
 pub use topic::Topic;
 pub use version::{Rules, VersionRange, WIRE_VERSION};
+pub(crate) use vote::decided;
+pub use vote::{
+    JuryProof, NotPassed, OnCall, VoteAnswer, VoteAsk, VoteBatch, VoteDraft, VoteEnd, VoteEntry,
+    VoteItem, VoteNotice, VoteOpened, VotePassed, VoteProof, VoteProposal, VoteResolved, VoteRules,
+    VoteSigned, jury_electorate,
+};
 
 pub(crate) use codec::{decode as decode_entry, encode as encode_entry};
 

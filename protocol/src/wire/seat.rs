@@ -11,7 +11,7 @@ use serde_bytes::ByteBuf;
 use x0_crypto::{ContentId, Identity, Namespace, PublicKey, Signature, Signed, verify_batch};
 
 use super::{
-    Admission, CommitteeKeys, DecodeError, Draw, Region, Said, Unverified, Verified,
+    Admission, CommitteeKeys, DecodeError, Draw, Region, Said, Unverified, Verified, VoteEntry,
     body::ordered,
     codec::{decode, encode},
 };
@@ -77,6 +77,8 @@ pub enum Entry {
         /// The draw by which a co-signer has one.
         draw: Option<Box<Draw>>,
     },
+    /// Something about a vote.
+    Vote(Box<VoteEntry>),
 }
 
 /// A change of the list of members.
@@ -303,6 +305,7 @@ impl Entry {
             }
             Self::Admission(admission) => admission.check(),
             Self::Said { draw, .. } => draw.as_ref().map_or(Ok(()), |draw| draw.check()),
+            Self::Vote(entry) => entry.check(),
             Self::Dealt { .. } | Self::Keys(_) | Self::Checkpoint => Ok(()),
         }
     }
@@ -312,6 +315,7 @@ impl Entry {
         match self {
             Self::Admission(admission) => admission.to_unverified().verify(mesh).map(|_| ()),
             Self::Said { said, .. } => said.verify(mesh),
+            Self::Vote(entry) => entry.verify(mesh),
             Self::Dealt { .. } | Self::Keys(_) | Self::Members(_) | Self::Checkpoint => Ok(()),
         }
     }

@@ -7,4 +7,5 @@ mod chain;
 mod committee;
 mod convergence;
 mod joining;
+mod votes;
 mod world;

@@ -14,7 +14,7 @@ use x0_protocol::{
     Command, CommandError, CommandId, Effect, Event, Input, MessageId, MessageVerdict, Millis,
     Mono, Now, Outbox, Peer, PeerConfig, Reply, RequestId, RequestToken, Stored, Wall, Write,
     anti_meave::CosignPolicy,
-    core::command::Status,
+    core::{command::Status, time::TimeScale},
     wire::{
         Body, Change, Decided, Draft, Founder, Genesis, Hello, Join, LogHead, Parameters, Record,
         Request, Response, Said, Verified, VersionRange,
@@ -85,6 +85,7 @@ impl Disk {
                     epoch,
                     sealed,
                 } => self.shares.push((purpose, epoch, sealed)),
+                Write::Vote(write) => self.rest.votes.apply(*write),
                 Write::AcceptRoot {
                     root,
                     accepted: true,
@@ -158,6 +159,15 @@ pub(crate) fn genesis(
     roots: &[&Identity],
     seats: usize,
 ) -> Verified<Record> {
+    genesis_with(founders, roots, seats, Parameters::default())
+}
+
+fn genesis_with(
+    founders: &[&Identity],
+    roots: &[&Identity],
+    seats: usize,
+    parameters: Parameters,
+) -> Verified<Record> {
     let mut all: Vec<_> = founders.iter().map(|identity| founder(identity)).collect();
     all.sort_by_key(|founder| founder.key);
     let mut roots: Vec<_> = roots
@@ -170,7 +180,7 @@ pub(crate) fn genesis(
         seats: all.iter().take(seats).map(|founder| founder.key).collect(),
         founders: all,
         roots,
-        parameters: Parameters::default(),
+        parameters,
     });
     let author = founders[0];
     Draft::new(None, author.public(), (0, None), START, [0; 16], body)
@@ -208,6 +218,32 @@ impl World {
         Self::seated(count, 3).linked_all()
     }
 
+    /// Founds a mesh of `count` founders, fully linked, in which so many seconds pass in one.
+    pub(crate) fn fast(count: u8, scale: u32) -> Self {
+        let parameters = Parameters {
+            time_scale: TimeScale(scale),
+            ..Parameters::default()
+        };
+        Self::seated_with(count, usize::from(count), parameters).linked_all()
+    }
+
+    /// Asks a node something in another's name.
+    pub(crate) fn ask_as(&mut self, from: usize, to: usize, request: Request) {
+        self.next += 1;
+        let token = RequestToken(self.next);
+        self.asked.insert(token, (from, RequestId(u64::MAX)));
+        let from = self.key(from);
+        self.queue.push_back((
+            to,
+            Input::Request {
+                from,
+                token,
+                request,
+            },
+        ));
+        self.settle();
+    }
+
     fn linked_all(self) -> Self {
         let mut world = self;
         let count = world.nodes.len();
@@ -232,9 +268,13 @@ impl World {
     }
 
     fn seated(count: u8, seats: usize) -> Self {
+        Self::seated_with(count, seats, Parameters::default())
+    }
+
+    fn seated_with(count: u8, seats: usize, parameters: Parameters) -> Self {
         let identities: Vec<_> = (1..=count).map(identity).collect();
         let founders: Vec<_> = identities.iter().collect();
-        let genesis = genesis(&founders, &founders[..1], seats);
+        let genesis = genesis_with(&founders, &founders[..1], seats, parameters);
         let mut world = Self {
             nodes: Vec::new(),
             genesis,
@@ -594,6 +634,11 @@ impl World {
                 let mesh = self.genesis.value().id();
                 let said = Said::sign(&mesh, act, word, &self.nodes[at].identity);
                 self.queue.push_back((at, Input::WordSigned { id, said }));
+            }
+            Effect::SignVote { id, draft } => {
+                let mesh = self.genesis.value().id();
+                let signed = Box::new(draft.sign(&mesh, &self.nodes[at].identity));
+                self.queue.push_back((at, Input::VoteSigned { id, signed }));
             }
             Effect::Persist { id, writes } => {
                 self.nodes[at].disk.write(writes);

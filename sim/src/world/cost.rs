@@ -81,12 +81,15 @@ pub(super) fn of_job(job: &Job) -> Span {
             | Entry::Keys(_)
             | Entry::Members(_)
             | Entry::Checkpoint
-            | Entry::Said { .. } => VERIFY,
+            | Entry::Said { .. }
+            | Entry::Vote(_) => VERIFY,
         },
         Job::Combine { .. } => COMBINE,
         Job::Certificate(_) => PAIRING,
         Job::Warrants(question) => of_warrants(&question.warrants),
         Job::Consent { warrants, .. } => VERIFY + TOKEN + of_warrants(&warrants.warrants),
+        Job::Vote { receipts, .. } => times(VERIFY, 1 + receipts.len()),
+        Job::Recount(task) => times(VERIFY, task.leaves.len()),
         Job::Token { .. } => TOKEN,
         Job::Authorize { .. } => AUTHORIZE,
     }
@@ -123,6 +126,7 @@ fn of_record(record: &Record) -> Span {
         | Body::Merge(_)
         | Body::Revocation(_)
         | Body::Checkpoint(_)
+        | Body::Vote(_)
         | Body::Unknown(..) => VERIFY,
         Body::Keys(named) => times(VERIFY, 1 + named.decided.signatures()),
     }

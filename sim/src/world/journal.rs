@@ -80,6 +80,9 @@ impl Journal {
                 | Reply::Policies(_)
                 | Reply::Proposals(_)
                 | Reply::Consents(_)
+                | Reply::Votes(_)
+                | Reply::Voted(_)
+                | Reply::Recounted(_)
                 | Reply::AuditHeads(_)
                 | Reply::Done,
             ) => Ok(None),
@@ -123,6 +126,7 @@ impl Journal {
             | Told::ShareLost { .. }
             | Told::Proposed { record: None, .. }
             | Told::CosignAsked { .. }
+            | Told::Vote { .. }
             | Told::Ready { .. } => {}
         }
     }

@@ -509,6 +509,13 @@ impl Shard {
                 self.inputs.push_back(Input::WordSigned { id, said });
                 21
             }
+            Effect::SignVote { id, draft } => {
+                turn.now = self.nodes[turn.local].work(turn.now, cost::SIGN);
+                let mesh = shared.mesh.genesis.value().id();
+                let signed = Box::new(draft.sign(&mesh, &shared.keys.identity(turn.id)));
+                self.inputs.push_back(Input::VoteSigned { id, signed });
+                22
+            }
             Effect::Persist { id, writes } => {
                 self.persist(shared, turn, id, writes);
                 10

@@ -16,7 +16,7 @@ use x0_crypto::{
 use x0_protocol::{
     core::{effect::Write, limits::PAGE_BLOCKS_MAX},
     peer::Stored,
-    spine::{audit::Entry, committee::StoredLog},
+    spine::{audit::Entry, ballot::StoredVotes, committee::StoredLog},
     wire::{Decided, LogHead, PolicyName, Record, Unverified, Verified},
 };
 
@@ -39,6 +39,7 @@ struct Rest {
     blocks: Vec<Arc<Decided>>,
     dealings: Vec<(ContentId, PublicKey, SealedDealing)>,
     shares: Vec<(Purpose, u64, Vec<u8>)>,
+    votes: StoredVotes,
 }
 
 /// An audit entry written at a place that was not the end of the log.
@@ -104,6 +105,7 @@ impl Store {
                     epoch,
                     sealed,
                 } => self.rest().shares.push((purpose, epoch, sealed)),
+                Write::Vote(write) => self.rest().votes.apply(*write),
                 Write::AcceptRoot {
                     root,
                     accepted: true,
@@ -139,6 +141,7 @@ impl Store {
             stored.roots = rest.roots.iter().copied().collect();
             stored.committee = rest.committee.clone();
             stored.work.dealings = rest.dealings.clone();
+            stored.votes = rest.votes.clone();
         }
         stored
     }

@@ -21,7 +21,7 @@ use x0_net::Multiaddr;
 use x0_node::identity;
 use x0_protocol::{
     Millis, Wall,
-    wire::{Act, Change, Outcome, PolicyName, Targets},
+    wire::{Act, Ballot, Change, Choice, Outcome, PolicyName, Targets, Vote, VoteAnswer, VoteItem},
 };
 use x0_testnet::{
     account::write,
@@ -57,6 +57,21 @@ enum Command {
         /// Within what limits.
         #[arg(long)]
         caveat: Vec<Caveat>,
+    },
+    /// Signs two different ballots with one number, and shows each to half of the seats.
+    Ballots {
+        /// Data directory of the member whose key is used; its node must be stopped.
+        #[arg(long)]
+        data_dir: PathBuf,
+        /// The mesh.
+        #[arg(long)]
+        mesh: ContentId,
+        /// The vote.
+        #[arg(long)]
+        vote: ContentId,
+        /// Address of a seat, with /p2p/ID.
+        #[arg(long, required = true)]
+        member: Vec<Multiaddr>,
     },
     /// Takes the last narrowing off a token.
     Widen {
@@ -112,6 +127,12 @@ async fn main() -> ExitCode {
             let token = forge::forged(&own, holder, BTreeSet::from_iter(action), caveat)?;
             Ok(json!({ "token": token.to_string() }))
         }),
+        Command::Ballots {
+            data_dir,
+            mesh,
+            vote,
+            member,
+        } => send_ballots(&data_dir, mesh, vote, &member).await,
         Command::Widen { token } => {
             forge::widened(&token).map(|token| json!({ "token": token.to_string() }))
         }
@@ -168,6 +189,31 @@ async fn send_act(wanted: ActCommand) -> Result<serde_json::Value> {
         "handed_to": handed.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "outcomes": outcomes.collect::<Vec<_>>(),
     }))
+}
+
+async fn send_ballots(
+    data_dir: &std::path::Path,
+    mesh: ContentId,
+    vote: ContentId,
+    members: &[Multiaddr],
+) -> Result<serde_json::Value> {
+    let own = load(data_dir)?;
+    let ballots = [Choice::Yes, Choice::No].map(|choice| {
+        let signed = Ballot::sign(&mesh, &own, vote, 0, Vote::Open(choice));
+        VoteItem::Ballot(signed.value().clone())
+    });
+    let mut foothold = Foothold::take(&own, mesh, members).await?;
+    let answers = foothold.hand_in(ballots).await?;
+    foothold.leave().await;
+    let answers = answers.iter().map(|(_, answer)| match answer {
+        VoteAnswer::Receipt(_) => "a receipt".to_owned(),
+        VoteAnswer::Taken => "it is in the log".to_owned(),
+        VoteAnswer::Refused { why } => format!("refused: {why}"),
+        VoteAnswer::Pending | VoteAnswer::Leaves(_) | VoteAnswer::Electors(_) => {
+            "not yet".to_owned()
+        }
+    });
+    Ok(json!({ "answers": answers.collect::<Vec<_>>() }))
 }
 
 fn load(data_dir: &std::path::Path) -> Result<Identity> {

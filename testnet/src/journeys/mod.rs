@@ -11,6 +11,7 @@ pub mod join;
 pub mod mass_action;
 pub mod partition;
 pub mod speed;
+pub mod vote;
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
@@ -36,6 +37,8 @@ pub enum Journey {
     Committee,
     /// An act on the whole mesh is co-signed by drawn members; one refuses another.
     MassAction,
+    /// Members vote for three days of a fast clock; a seat falls, one votes twice and one too late, and all can recount.
+    Vote,
     /// The dashboard as people see it, in a real browser; no part of the tour.
     Dashboard,
     /// How fast records, repairs and catch-ups are, and what idling costs; no part of the tour.
@@ -52,6 +55,7 @@ impl Journey {
             Self::Partition => "partition",
             Self::Committee => "committee",
             Self::MassAction => "mass-action",
+            Self::Vote => "vote",
             Self::Dashboard => "dashboard",
             Self::Speed => "speed",
         }
@@ -72,6 +76,7 @@ impl Journey {
             Self::MassAction => {
                 "nobody changes the whole mesh without people whom it could not choose"
             }
+            Self::Vote => "all members decide, and nobody has to believe who counted",
             Self::Dashboard => {
                 "everybody can see what goes on, on a phone, by keyboard, without reloading"
             }
@@ -88,6 +93,7 @@ impl Journey {
             Self::Partition => (6, 4),
             Self::Committee => (6, 4),
             Self::MassAction => (16, 8),
+            Self::Vote => (16, 16),
             Self::Dashboard => (6, 6),
             Self::Speed => (30, 5),
         }
@@ -96,8 +102,24 @@ impl Journey {
     /// Returns how many nodes found its mesh and hold seats.
     const fn founders(self) -> usize {
         match self {
-            Self::Committee | Self::MassAction | Self::Dashboard => 4,
+            Self::Committee | Self::MassAction | Self::Vote | Self::Dashboard => 4,
             Self::Join | Self::Capabilities | Self::Crash | Self::Partition | Self::Speed => 1,
+        }
+    }
+
+    /// Returns how many seconds of mesh time pass in one.
+    const fn time_scale(self) -> u32 {
+        match self {
+            // 72 h pass in 32 s, and 24 h in 11 s.
+            Self::Vote => 8_000,
+            Self::Join
+            | Self::Capabilities
+            | Self::Crash
+            | Self::Partition
+            | Self::Committee
+            | Self::MassAction
+            | Self::Dashboard
+            | Self::Speed => 1,
         }
     }
 
@@ -114,6 +136,7 @@ impl Journey {
             Self::Partition => partition::tell(mesh, account).await,
             Self::Committee => committee::tell(mesh, account).await,
             Self::MassAction => mass_action::tell(mesh, account).await,
+            Self::Vote => vote::tell(mesh, account).await,
             Self::Dashboard => dashboard::tell(mesh, account).await,
             Self::Speed => speed::tell(mesh, account).await,
         }
@@ -165,6 +188,7 @@ async fn go(
         nodes,
         relayed: journey == Journey::Partition,
         founders: journey.founders(),
+        time_scale: journey.time_scale(),
         programs,
     };
     let mut mesh = Mesh::start(&plan, |up| account.saw(up)).await?;

@@ -92,6 +92,7 @@ impl Source for Sample {
             | Command::Propose { .. }
             | Command::Local { .. }
             | Command::Cosign { .. }
+            | Command::Vote(_)
             | Command::Leave
             | Command::Remove { .. }
             | Command::CatchUp) => panic!("the dashboard asks for a change: {change:?}"),

@@ -146,6 +146,7 @@ impl Admissions {
         &mut self,
         admission: &Admission,
         members: &Members,
+        vote: Option<ContentId>,
         terms: &Terms,
     ) -> &Decision {
         let act = admission.asked.act;
@@ -155,7 +156,7 @@ impl Admissions {
             None => true,
         };
         if lapsed {
-            let decision = match self.judge(admission, members, terms) {
+            let decision = match self.judge(admission, members, vote, terms) {
                 Ok(ticket) => Decision::Admitted(ticket),
                 Err(why) => Decision::Refused { why },
             };
@@ -207,6 +208,7 @@ impl Admissions {
         &mut self,
         admission: &Admission,
         members: &Members,
+        vote: Option<ContentId>,
         terms: &Terms,
     ) -> Result<Ticket, String> {
         let (act, agent) = (&admission.act, admission.asked.by);
@@ -242,7 +244,7 @@ impl Admissions {
             time: time.as_secs(),
             // Collected only once there is a ticket; each target counts them.
             peer_signatures: u8::MAX,
-            vote: None,
+            vote,
             multi_sig: None,
         };
         capability

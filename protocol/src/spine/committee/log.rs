@@ -12,6 +12,7 @@ use super::{
     engine::{Awaited, Engine, Step, Timer},
     seats::Seats,
     state::State,
+    urn::Urn,
 };
 use crate::{
     core::{
@@ -22,8 +23,8 @@ use crate::{
         time::{Millis, Mono, Wall},
     },
     wire::{
-        Block, ClockReading, Decided, Entry, MemberChange, MemberFacts, Phase, Proposal, SeatDraft,
-        SeatMessage, Verified, encode_entry,
+        Ballot, Block, ClockReading, Decided, Entry, MemberChange, MemberFacts, Phase, Proposal,
+        Receipt, SeatDraft, SeatMessage, Verified, VoteBatch, VoteEntry, encode_entry,
     },
 };
 
@@ -173,6 +174,9 @@ pub struct CommitteeLog {
     news: BTreeMap<PublicKey, (Option<MemberFacts>, Mono)>,
     /// The block that names the keys, until the mesh knows them.
     named: Option<Arc<Decided>>,
+    urn: Urn,
+    /// Votes for which no ballots need be kept in the store any more.
+    over: Vec<ContentId>,
 }
 
 /// Work on the height after the tip.
@@ -263,6 +267,8 @@ impl CommitteeLog {
             state,
             news: BTreeMap::new(),
             named,
+            urn: Urn::default(),
+            over: Vec::new(),
         };
         let todo = if stored.journal.is_empty() {
             Vec::new()
@@ -290,6 +296,40 @@ impl CommitteeLog {
     /// Takes out the block that names the keys, to make it known; once.
     pub const fn take_named(&mut self) -> Option<Arc<Decided>> {
         self.named.take()
+    }
+
+    /// Returns the ballots that wait for a block.
+    pub const fn urn(&self) -> &Urn {
+        &self.urn
+    }
+
+    /// Takes a ballot in for the next block; its receipts of other seats may speak for it after the close. `false` if
+    /// it is here already, or too many of its voter are.
+    pub fn hold(
+        &mut self,
+        ballot: &Ballot,
+        time: Option<Wall>,
+        others: Vec<Receipt>,
+        now: Mono,
+    ) -> bool {
+        let is_new = self.urn.hold(ballot, time, others);
+        self.begin_at = self.begin_at.min(now.max(self.not_before));
+        is_new
+    }
+
+    /// Takes note that the store keeps ballots of a vote.
+    pub fn remember(&mut self, proposal: ContentId) {
+        self.urn.remember(proposal);
+    }
+
+    /// Keeps the own receipt for a ballot, to give it again.
+    pub fn keep_receipt(&mut self, receipt: &Receipt) {
+        self.urn.keep_receipt(receipt);
+    }
+
+    /// Takes out the votes that take no more ballots; once each.
+    pub fn take_over(&mut self) -> Vec<ContentId> {
+        std::mem::take(&mut self.over)
     }
 
     /// Returns the seats.
@@ -666,7 +706,7 @@ impl CommitteeLog {
             height: work.height,
             previous: self.tip.block,
             clocks: work.clocks.values().cloned().collect(),
-            entries: entries(&self.state, &self.news, &self.pool, now),
+            entries: entries(&self.state, &self.news, (&self.pool, &self.urn), now),
         };
         work.unsaved.push(JournalLine::Built {
             round,
@@ -700,7 +740,8 @@ impl CommitteeLog {
             | Entry::Keys(_)
             | Entry::Checkpoint
             | Entry::Admission(_)
-            | Entry::Said { .. } => true,
+            | Entry::Said { .. }
+            | Entry::Vote(_) => true,
         };
         is_known && self.state.admits(entry)
     }
@@ -719,6 +760,9 @@ impl CommitteeLog {
         for entry in &block.entries {
             self.pool.remove(&entry.id());
         }
+        let batches: Vec<_> = block.entries.iter().filter_map(batch_in).collect();
+        let over = self.urn.settle(&batches, self.state.polls());
+        self.over.extend(over);
         let state = &self.state;
         self.pool.retain(|_, entry| state.admits(entry));
         self.news
@@ -737,7 +781,7 @@ impl CommitteeLog {
                 .early
                 .iter()
                 .any(|message| message.value().height() == next);
-        let is_awaited = is_awaited || self.state.due().is_some();
+        let is_awaited = is_awaited || self.state.due().is_some() || !self.urn.is_empty();
         self.begin_at = if is_awaited {
             now + HEIGHT_GAP
         } else if self.state.is_pressing() {
@@ -747,6 +791,12 @@ impl CommitteeLog {
             let settled = settled.min().unwrap_or(now + HEARTBEAT);
             settled.max(now + HEIGHT_GAP).min(now + HEARTBEAT)
         };
+        if let Some(deadline) = self.state.deadline() {
+            // A vote moves on then: in real time, from now.
+            let ahead = deadline.0.saturating_sub(self.tip.time.0);
+            let wait = Millis(ahead.div_ceil(self.state.scale().max(1))).max(HEIGHT_GAP);
+            self.begin_at = self.begin_at.min(now + wait);
+        }
         let tip = self.tip;
         vec![Todo::Store {
             decided,
@@ -840,7 +890,7 @@ impl Work {
 fn entries(
     state: &State,
     news: &BTreeMap<PublicKey, (Option<MemberFacts>, Mono)>,
-    pool: &BTreeMap<ContentId, Entry>,
+    (pool, urn): (&BTreeMap<ContentId, Entry>, &Urn),
     now: Mono,
 ) -> Vec<Entry> {
     let due = state.due();
@@ -857,10 +907,13 @@ fn entries(
         .take(MEMBER_CHANGES_MAX)
         .collect();
     let members = (!changes.is_empty()).then_some(Entry::Members(changes));
+    let ballots = urn.batch(state.polls());
+    let ballots = ballots.map(|batch| Entry::Vote(Box::new(VoteEntry::Batch(batch))));
     let mut bytes = 0;
     let mut entries: Vec<_> = due
         .into_iter()
         .chain(members)
+        .chain(ballots.filter(|entry| state.admits(entry)))
         .chain(pool.values().cloned())
         .take(BLOCK_ENTRIES_MAX)
         .take_while(|entry| {
@@ -870,6 +923,21 @@ fn entries(
         .collect();
     entries.sort_by_key(Entry::id);
     entries
+}
+
+fn batch_in(entry: &Entry) -> Option<&VoteBatch> {
+    let Entry::Vote(entry) = entry else {
+        return None;
+    };
+    match &**entry {
+        VoteEntry::Batch(batch) => Some(batch),
+        VoteEntry::Proposed(_)
+        | VoteEntry::OnCall(_)
+        | VoteEntry::Drawn { .. }
+        | VoteEntry::List(_)
+        | VoteEntry::Certified(_)
+        | VoteEntry::Refuted { .. } => None,
+    }
 }
 
 fn names_keys(block: &Block) -> bool {

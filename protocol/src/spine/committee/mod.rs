@@ -5,6 +5,7 @@
 //! - [`CommitteeLog`]: the log as one seat keeps it. At each height the seats first read their clocks, then one
 //!   proposes a block and all vote on it, in rounds, until a quorum has precommitted (Tendermint, `engine`).
 //! - [`State`]: what follows from the log: keys, members, admitted acts, rounds of the beacon.
+//! - [`Polls`]: the votes among it.
 //! - [`Work`]: what a seat does beside it: makes keys with the others, and signs with them what the log says.
 //! - [`Trust`]: what every node knows of the committee, seat or not.
 //!
@@ -26,9 +27,11 @@ mod engine;
 mod log;
 mod making;
 mod members;
+mod polls;
 mod seats;
 mod state;
 mod trust;
+mod urn;
 mod work;
 
 #[cfg(test)]
@@ -40,8 +43,10 @@ pub use log::{CommitteeLog, JournalLine, StoredLog, Tip, Todo, Weighed};
 pub use making::Keys;
 pub use members::Roll;
 pub(crate) use members::leaf;
+pub use polls::{Happened, Held, Polls};
 pub use seats::Seats;
 pub use state::{Standing, State, cosigners};
 pub use trust::{Question, Trust};
+pub use urn::Urn;
 pub(crate) use work::Taken;
 pub use work::{Duty, SecretFor, StoredWork, Work};

@@ -1,11 +1,13 @@
 //! Who sits on the committee, and how many of them it takes.
 
+use serde::{Deserialize, Serialize};
 use x0_crypto::PublicKey;
 
 use crate::core::limits::{SEATS_MAX, SEATS_MIN};
 
 /// The seats of one epoch, in order of key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Seats(Vec<PublicKey>);
 
 impl Seats {

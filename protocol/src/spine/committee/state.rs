@@ -3,6 +3,7 @@
 //!
 //! - the committee's keys, and the ceremonies in which they are made;
 //! - the members, as all seats agree to count them;
+//! - votes, and the delegations in force;
 //! - acts admitted, and the rounds of the beacon asked for;
 //! - what the seats are to sign together.
 //!
@@ -23,13 +24,14 @@ use super::{
     admissions::{Admissions, Decision, Terms},
     making::{Keys, Made, Making},
     members::{Members, Roll},
+    polls::{Happened, Polls, Turn},
 };
 use crate::{
     core::time::{Millis, Wall},
     spine::beacon::{check_draw, draw, drawable},
     wire::{
-        Admission, Block, Checkpoint, Draw, Entry, MemberChange, MemberFacts, Parameters, Said,
-        Statement, Subject, Word, decode_own, encode_entry,
+        Admission, Block, Certificate, Checkpoint, Draw, Entry, MemberChange, MemberFacts,
+        Parameters, Said, Statement, Subject, VoteEntry, Word, decode_own, encode_entry,
     },
 };
 
@@ -62,6 +64,10 @@ pub struct State {
     /// Tickets to be signed, by the order in which they were issued.
     tickets: BTreeMap<u64, Statement>,
     issued: u64,
+    polls: Polls,
+    /// What the last block did to votes.
+    #[serde(skip)]
+    happened: Vec<Happened>,
 }
 
 /// What became of an admission, with what a seat needs to draw for it.
@@ -82,11 +88,12 @@ impl State {
         founded: Wall,
         members: Arc<BTreeMap<PublicKey, MemberFacts>>,
     ) -> Self {
-        Self {
+        let scale = u64::from(parameters.time_scale.0);
+        let mut state = Self {
             mesh,
             share: parameters.mass_action_share,
             floor: parameters.mass_action_floor,
-            scale: u64::from(parameters.time_scale.0),
+            scale,
             height: 0,
             time: founded,
             making: Making::first(mesh, seats),
@@ -99,7 +106,11 @@ impl State {
             checkpoint: None,
             tickets: BTreeMap::new(),
             issued: 0,
-        }
+            polls: Polls::new(mesh, seats.clone(), scale),
+            happened: Vec::new(),
+        };
+        state.roll();
+        state
     }
 
     /// Encodes the state for the store.
@@ -109,7 +120,9 @@ impl State {
 
     /// Reads a state back from the own store; `None` if it is damaged or of another version.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        decode_own(bytes)
+        let mut state: Self = decode_own(bytes)?;
+        state.roll();
+        Some(state)
     }
 
     /// Returns mesh time as of the last height applied.
@@ -161,6 +174,31 @@ impl State {
         self.members.keys()
     }
 
+    /// Returns the votes.
+    pub const fn polls(&self) -> &Polls {
+        &self.polls
+    }
+
+    /// Returns those who count as of the last height.
+    pub fn counted(&self) -> Option<&Arc<Roll>> {
+        self.members.counted()
+    }
+
+    /// Takes out what the last block did to votes.
+    pub fn take_happened(&mut self) -> Vec<Happened> {
+        std::mem::take(&mut self.happened)
+    }
+
+    /// Returns the next mesh time at which something moves on by itself.
+    pub fn deadline(&self) -> Option<Wall> {
+        self.polls.deadline_after(self.time)
+    }
+
+    /// Returns mesh milliseconds per real one.
+    pub const fn scale(&self) -> u64 {
+        self.scale
+    }
+
     /// Returns the last checkpoint.
     pub const fn checkpoint(&self) -> Option<&Checkpoint> {
         self.checkpoint.as_ref()
@@ -178,7 +216,7 @@ impl State {
     /// Tells whether the next height should come soon, as a ceremony waits for its end.
     pub fn is_pressing(&self) -> bool {
         let is_begun = self.making.as_ref().is_some_and(Making::is_begun);
-        is_begun || (self.keys.is_some() && !self.named)
+        is_begun || (self.keys.is_some() && !self.named) || self.polls.is_counting()
     }
 
     fn is_checkpoint_due(&self) -> bool {
@@ -211,7 +249,91 @@ impl State {
                     .is_some_and(|draw| self.may_refuse(said, draw)),
                 Word::Ask | Word::Agree | Word::Cosign => false,
             },
+            Entry::Vote(entry) => self.admits_vote(entry),
         }
+    }
+
+    /// Tells whether something about votes may stand in the next block, the committee's signatures included.
+    fn admits_vote(&self, entry: &VoteEntry) -> bool {
+        let Some(roll) = self.members.counted().filter(|_| self.named) else {
+            return false;
+        };
+        if !self.polls.admits(entry, self.time, roll) {
+            return false;
+        }
+        match entry {
+            VoteEntry::Drawn {
+                proposal,
+                signature,
+            } => {
+                let round = self.polls.to_draw(proposal);
+                round.is_some_and(|round| self.beacon(round, signature).is_some())
+            }
+            VoteEntry::Certified(certificate) => self.has_certified(certificate),
+            VoteEntry::Proposed(_)
+            | VoteEntry::OnCall(_)
+            | VoteEntry::Batch(_)
+            | VoteEntry::List(_)
+            | VoteEntry::Refuted { .. } => true,
+        }
+    }
+
+    fn has_certified(&self, certificate: &Certificate) -> bool {
+        let keys = self.keys.as_ref();
+        let Some(keys) = keys.filter(|keys| keys.epoch == certificate.epoch) else {
+            return false;
+        };
+        let message =
+            Subject::Statement(certificate.statement).message(&self.mesh, certificate.epoch);
+        let key = keys.group(Purpose::Certificate).public();
+        key.verify(Purpose::Certificate, &message, &certificate.signature)
+            .is_ok()
+    }
+
+    /// Takes what a block says of votes: their own before the delegations of the same block.
+    fn take_votes(&mut self, block: &Block) {
+        let roll = self.roll();
+        let entries: Vec<_> = block
+            .entries
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Vote(entry) if self.admits_vote(entry) => Some(&**entry),
+                Entry::Vote(_)
+                | Entry::Dealt { .. }
+                | Entry::Keys(_)
+                | Entry::Members(_)
+                | Entry::Checkpoint
+                | Entry::Admission(_)
+                | Entry::Said { .. } => None,
+            })
+            .collect();
+        let drawn = entries.iter().filter_map(|entry| match entry {
+            VoteEntry::Drawn {
+                proposal,
+                signature,
+            } => {
+                let round = self.polls.to_draw(proposal)?;
+                Some((*proposal, self.beacon(round, signature)?))
+            }
+            VoteEntry::Proposed(_)
+            | VoteEntry::OnCall(_)
+            | VoteEntry::Batch(_)
+            | VoteEntry::List(_)
+            | VoteEntry::Certified(_)
+            | VoteEntry::Refuted { .. } => None,
+        });
+        let drawn: BTreeMap<_, _> = drawn.collect();
+        let turn = Turn {
+            entries: &entries,
+            time: self.time,
+            roll: &roll,
+            round: self.round,
+        };
+        let (happened, asked) = self
+            .polls
+            .apply(&turn, |proposal| drawn.get(proposal).copied());
+        self.round += asked;
+        self.happened = happened;
     }
 
     /// Applies a block that follows the last one.
@@ -221,6 +343,7 @@ impl State {
         for entry in &block.entries {
             self.take(entry, block);
         }
+        self.take_votes(block);
         if let Some(making) = &mut self.making {
             match making.close(time, self.scale) {
                 Some(Made::Keys(keys)) => {
@@ -245,7 +368,10 @@ impl State {
             return Vec::new();
         }
         let checkpoint = self.checkpoint.map(Statement::Checkpoint);
-        let statements = checkpoint.into_iter().chain(self.tickets.values().copied());
+        let statements = checkpoint
+            .into_iter()
+            .chain(self.tickets.values().copied())
+            .chain(self.polls.statements());
         let first = self.round.saturating_sub(ROUNDS_SIGNED_MAX) + 1;
         let rounds = (first..=self.round).map(Subject::Round);
         statements.map(Subject::Statement).chain(rounds).collect()
@@ -363,12 +489,19 @@ impl State {
                 Word::Refuse => self.admissions.refuse(said.act, &said.by),
                 Word::Ask | Word::Agree | Word::Cosign => {}
             },
+            // Taken together, once all else of the block is.
+            Entry::Vote(_) => {}
         }
     }
 
     fn admit(&mut self, admission: &Admission) {
         let terms = self.terms();
-        let decision = self.admissions.admit(admission, &self.members, &terms);
+        let vote = self
+            .polls
+            .passed(&admission.act.matter(&admission.asked.by));
+        let decision = self
+            .admissions
+            .admit(admission, &self.members, vote, &terms);
         let Decision::Admitted(ticket) = *decision else {
             return;
         };

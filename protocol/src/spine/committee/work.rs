@@ -719,6 +719,8 @@ const fn age(subject: &Subject) -> u64 {
     match subject {
         Subject::Statement(Statement::Checkpoint(checkpoint)) => checkpoint.height,
         Subject::Statement(Statement::Ticket(ticket)) => ticket.height,
-        Subject::Round(_) => u64::MAX,
+        // There are few of them, and what a vote rests on is asked for long after.
+        Subject::Statement(Statement::Opened(_) | Statement::Tally(_) | Statement::Resolved(_))
+        | Subject::Round(_) => u64::MAX,
     }
 }
