@@ -1,13 +1,9 @@
 //! Votes: what is decided together, how far each is, and what this node hands in.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
-use tokio::{
-    sync::broadcast::{Receiver, error::RecvError},
-    time::Instant,
-};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use x0_crypto::{ContentId, PublicKey, capability::ShareBp};
@@ -24,10 +20,6 @@ use super::{
     expect_reply,
     extract::{Body, Found, Queried},
 };
-use crate::runtime::TimedEvent;
-
-/// Longest wait of one call.
-const WAIT_MS_MAX: u64 = 30_000;
 
 pub(super) fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::new()
@@ -591,15 +583,8 @@ pub(super) const fn refused(refusal: &VoteRefusal) -> (StatusCode, &'static str,
     }
 }
 
-/// Waits until something happens to a vote.
-async fn news(events: &mut Receiver<Arc<TimedEvent>>) {
-    loop {
-        match events.recv().await {
-            Ok(event) if matches!(&event.event, Event::Vote { .. }) => return,
-            Ok(_) => {}
-            Err(RecvError::Lagged(_) | RecvError::Closed) => return,
-        }
-    }
+const fn is_about_votes(event: &Event) -> bool {
+    matches!(event, Event::Vote { .. })
 }
 
 impl ApiState {
@@ -634,23 +619,13 @@ impl ApiState {
         query: WaitQuery,
         look: impl Fn(VotesView) -> Option<(bool, T)>,
     ) -> Result<Option<T>, ApiError> {
-        let wait = Duration::from_millis(query.wait_ms.unwrap_or(0).min(WAIT_MS_MAX));
-        let deadline = Instant::now() + wait;
-        let mut events = self.node.events();
-        let mut stop = self.stop.subscribe();
+        let mut wait = self.wait(query.wait_ms);
         loop {
-            let found = look(self.votes().await?);
-            let is_over = Instant::now() >= deadline;
-            match found {
+            match look(self.votes().await?) {
                 Some((true, found)) => return Ok(Some(found)),
-                Some((false, found)) if is_over => return Ok(Some(found)),
-                None if is_over => return Ok(None),
+                Some((false, found)) if !wait.news(is_about_votes).await => return Ok(Some(found)),
+                None if !wait.news(is_about_votes).await => return Ok(None),
                 Some(_) | None => {}
-            }
-            tokio::select! {
-                () = news(&mut events) => {}
-                () = tokio::time::sleep_until(deadline) => {}
-                _ = stop.wait_for(|stop| *stop) => return Ok(None),
             }
         }
     }

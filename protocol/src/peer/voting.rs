@@ -318,12 +318,12 @@ impl Peer {
 
     /// Takes up the newest of the notices read back at a start whose certificates hold.
     pub(super) fn recall_notices(&mut self, records: &[Verified<Record>]) {
-        let notices = records
-            .iter()
-            .filter_map(|record| match record.value().body() {
-                Body::Vote(notice) => Some((record.value().header().time, notice)),
-                _ => None,
-            });
+        let notices = records.iter().filter_map(|record| {
+            let Body::Vote(notice) = record.value().body() else {
+                return None;
+            };
+            Some((record.value().header().time, notice))
+        });
         let mut notices: Vec<_> = notices.collect();
         notices.sort_by_key(|(time, _)| core::cmp::Reverse(*time));
         let mesh = self.directory.mesh();
@@ -493,7 +493,7 @@ impl Peer {
             Some(VoteAnswer::Electors(electors)) if !electors.is_empty() => {
                 recount.electors.extend(electors);
             }
-            _ => {
+            Some(_) | None => {
                 recount.tried.push(seat);
                 recount.asking = None;
                 recount.leaves.clear();

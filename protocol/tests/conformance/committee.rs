@@ -139,6 +139,7 @@ fn drawn() -> Draw {
 fn warrants() -> Warrants {
     Warrants {
         ticket: Some(certificate(ticket())),
+        vote: None,
         draw: Some(drawn()),
         said: vec![said(Word::Agree), said(Word::Cosign)],
     }

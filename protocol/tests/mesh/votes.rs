@@ -69,9 +69,11 @@ fn stage(world: &mut World, at: usize, id: ContentId) -> OwnStage {
 
 fn keys(world: &World) -> CommitteeKeys {
     let records = world.nodes[0].disk.records.values();
-    let mut named = records.filter_map(|record| match record.value().body() {
-        Body::Keys(named) => named.keys(),
-        _ => None,
+    let mut named = records.filter_map(|record| {
+        let Body::Keys(named) = record.value().body() else {
+            return None;
+        };
+        named.keys()
     });
     named.next().expect("the keys are known")
 }

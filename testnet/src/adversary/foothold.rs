@@ -175,12 +175,12 @@ impl Foothold {
         for (request, some) in [(first, &members[..half]), (second, &members[half..])] {
             answers.extend(self.ask_some(Protocol::Sync, &request, some).await?);
         }
-        let answers = answers
-            .into_iter()
-            .filter_map(|(member, answer)| match answer {
-                Response::Vote(answer) => Some((member, *answer)),
-                _ => None,
-            });
+        let answers = answers.into_iter().filter_map(|(member, answer)| {
+            let Response::Vote(answer) = answer else {
+                return None;
+            };
+            Some((member, *answer))
+        });
         Ok(answers.collect())
     }
 

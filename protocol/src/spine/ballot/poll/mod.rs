@@ -373,10 +373,8 @@ impl Poll {
     /// Returns why it could not.
     pub fn would_take(&self, ballot: &Ballot, roll: &dyn Roll, now: Wall) -> Result<(), Refused> {
         self.check(ballot, roll, now)?;
-        match self.phase {
-            Phase::Open if now < self.close => Ok(()),
-            _ => Err(self.not_now(now)),
-        }
+        let is_open = matches!(self.phase, Phase::Open) && now < self.close;
+        is_open.then_some(()).ok_or_else(|| self.not_now(now))
     }
 
     /// Returns the counted ballots in order of voter: what is published for all to recount.
