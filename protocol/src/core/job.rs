@@ -98,6 +98,9 @@ pub enum Job {
 #[derive(Clone, Debug)]
 pub struct Verdict(pub(crate) Finding);
 
+/// Something handed in for a vote that is good, with those of its receipts that are.
+pub(crate) type HandedIn = Result<(Verified<VoteItem>, Vec<Receipt>), RejectReason>;
+
 #[derive(Clone, Debug)]
 pub(crate) enum Finding {
     Records(Vec<Result<Verified<Record>, RejectReason>>),
@@ -109,7 +112,7 @@ pub(crate) enum Finding {
     Certificate(bool),
     Warrants(Box<Result<Proven, String>>),
     Consent(Box<Result<(Verified<Admission>, Proven), String>>),
-    Vote(Box<Result<(Verified<VoteItem>, Vec<Receipt>), RejectReason>>),
+    Vote(Box<HandedIn>),
     Recounted(Box<Recounted>),
     Token(Result<Arc<Capability>, CapabilityError>),
     Authorize(Result<(), Refusal>),

@@ -8,14 +8,17 @@ use x0_protocol::{
         reject::ActRefusal,
         vote::{VoteCommand, VoteRefusal, VoteView, VotesView},
     },
-    spine::ballot::{OwnStage, Recounted, Sums},
+    spine::{
+        ballot::{OwnStage, Recounted, Sums},
+        committee::{Seats, State},
+    },
     wire::{
         Ballot, Body, Choice, CommitteeKeys, DelegationScope, JuryProof, NotPassed, Request,
         Targets, Vote, VoteAsk, VoteItem, VoteProof, VoteRules,
     },
 };
 
-use super::world::{World, identity, set_links, token};
+use super::world::{START, World, identity, set_links, token};
 
 /// 72 h pass in 13 s, 24 h in 4.3 s.
 const SCALE: u32 = 20_000;
@@ -277,4 +280,20 @@ fn an_act_on_the_whole_network_takes_a_passed_vote_on_just_this() {
     for at in 0..4 {
         assert_eq!(world.links_target(at), 5, "node {at}");
     }
+
+    // What follows from the log, votes and tickets among it, is written down and read back as it was.
+    let parameters = &world.genesis_body().parameters;
+    let seats = Seats::new(world.genesis_body().seats.clone()).unwrap();
+    let directory = world.peer(0).directory();
+    let members = directory.first_members().clone();
+    let mut state = State::new(directory.mesh(), &seats, parameters, START, members);
+    for decided in &world.nodes[0].disk.blocks {
+        let block = &decided.block;
+        let time = block.median().max(state.time() + Millis(1));
+        state.apply(block, time);
+    }
+    assert!(state.polls().find(&id).is_some());
+    let bytes = state.encode();
+    let back = State::decode(&bytes).expect("what is written reads back");
+    assert_eq!(back.encode(), bytes);
 }

@@ -11,8 +11,8 @@ use super::{TallyStatement, Terms};
 use crate::{
     core::{limits::VOTES_KNOWN_MAX, time::Wall},
     wire::{
-        Ballot, Certificate, JuryProof, Statement, VoteEnd, VoteNotice, VoteOpened, VoteProof,
-        VoteProposal, VoteResolved,
+        Certificate, Statement, VoteEnd, VoteNotice, VoteOpened, VoteProof, VoteProposal,
+        VoteResolved,
     },
 };
 
@@ -174,20 +174,6 @@ impl Known {
         let resolved = self.resolved()?;
         let has_passed = resolved.end == VoteEnd::Outcome(super::Outcome::Passed);
         has_passed.then_some(VoteProof::Resolved(Box::new(self.resolved?)))
-    }
-
-    /// Returns the proof that a jury has said yes, by its own ballots; whether they are enough shows when the proof is
-    /// checked.
-    pub fn proof_by(&self, mut ballots: Vec<Ballot>) -> Option<VoteProof> {
-        let opening = self.opening.as_ref()?;
-        ballots.sort_by_key(|ballot| ballot.voter);
-        let proof = JuryProof {
-            opened: opening.certificate,
-            proposal: opening.proposal.clone(),
-            jury: opening.jury.clone(),
-            ballots,
-        };
-        (!opening.jury.is_empty()).then_some(VoteProof::Jury(Box::new(proof)))
     }
 }
 

@@ -53,8 +53,10 @@ pub struct Polls {
     mesh: ContentId,
     seats: Seats,
     scale: u64,
+    #[serde(with = "crate::core::pairs")]
     held: BTreeMap<ContentId, Held>,
     delegations: Delegations,
+    #[serde(with = "crate::core::pairs")]
     on_call: BTreeMap<PublicKey, (u32, bool)>,
 }
 
@@ -134,11 +136,6 @@ impl Polls {
         self.held.get(proposal)
     }
 
-    /// Returns the delegations in force.
-    pub const fn delegations(&self) -> &Delegations {
-        &self.delegations
-    }
-
     /// Finds a vote on a subject that has passed and is in force.
     pub fn passed(&self, subject: &ContentId) -> Option<ContentId> {
         let passed = VoteEnd::Outcome(Outcome::Passed);
@@ -146,11 +143,6 @@ impl Polls {
         let found =
             resolved.find(|resolved| resolved.subject == *subject && resolved.end == passed);
         found.map(|resolved| resolved.proposal)
-    }
-
-    /// Counts the members on call for juries.
-    pub fn on_call(&self) -> usize {
-        self.on_call.values().filter(|(_, serves)| *serves).count()
     }
 
     /// Tells what became of something that a member handed in: that it stands in the log, or that it cannot.

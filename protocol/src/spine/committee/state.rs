@@ -62,6 +62,7 @@ pub struct State {
     round: u64,
     checkpoint: Option<Checkpoint>,
     /// Tickets to be signed, by the order in which they were issued.
+    #[serde(with = "crate::core::pairs")]
     tickets: BTreeMap<u64, Statement>,
     issued: u64,
     polls: Polls,

@@ -75,10 +75,13 @@ pub struct Poll {
     quorum_met: bool,
     /// How many had a ballot or a delegate when the sums were last looked at.
     weighed: u64,
+    #[serde(with = "crate::core::pairs")]
     voters: BTreeMap<PublicKey, Own>,
     /// Delegations fixed by a delegate's ballot, by who delegated.
+    #[serde(with = "crate::core::pairs")]
     proxies: BTreeMap<PublicKey, Delegation>,
     closing: Closing,
+    #[serde(with = "crate::core::pairs")]
     opened: BTreeMap<PublicKey, (ThresholdSignature, Option<Choice>)>,
     late: BTreeSet<PublicKey>,
     /// The seats whose lists were counted, by place.
@@ -112,12 +115,16 @@ enum Own {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Closing {
+    #[serde(with = "crate::core::pairs")]
     lists: BTreeMap<PublicKey, Listing>,
     /// Ballots on lists, and the seats that list them, by place.
+    #[serde(with = "crate::core::pairs")]
     listed: BTreeMap<ContentId, u32>,
     /// Ballots for which there are receipts, and the seats that gave them, by place.
+    #[serde(with = "crate::core::pairs")]
     receipted: BTreeMap<ContentId, u32>,
     held: Vec<Held>,
+    #[serde(with = "crate::core::pairs")]
     held_of: BTreeMap<PublicKey, Vec<ContentId>>,
 }
 
@@ -521,7 +528,8 @@ impl Poll {
         let members = u64::from(self.terms.electorate().count);
         let may_be_quorum = !self.quorum_met && self.terms.is_quorum(leaves);
         let has_grown = leaves.saturating_sub(self.weighed) >= members / WEIGHED_PARTS;
-        if !may_be_quorum && !(can_close_early && has_grown) {
+        let may_be_settled = can_close_early && has_grown;
+        if !may_be_quorum && !may_be_settled {
             return;
         }
         self.weighed = leaves;

@@ -29,7 +29,7 @@ fn a_vote_passes_after_window_lists_certificate_and_challenge() {
 
     let taken = vote.lists(after(close, 1), (0..4).map(|number| list(number, &[])));
     assert_eq!(vote.counted(), [4, 1, 1, 6]);
-    let statement = vote.poll.statement().unwrap().clone();
+    let statement = *vote.poll.statement().unwrap();
     assert_eq!(taken.events, [Event::Tallied(Box::new(statement))]);
 
     let until = after(close, 2 + 24 * HOUR);
