@@ -154,15 +154,7 @@ pub(crate) fn founder(identity: &Identity) -> Founder {
     }
 }
 
-pub(crate) fn genesis(
-    founders: &[&Identity],
-    roots: &[&Identity],
-    seats: usize,
-) -> Verified<Record> {
-    genesis_with(founders, roots, seats, Parameters::default())
-}
-
-fn genesis_with(
+fn genesis(
     founders: &[&Identity],
     roots: &[&Identity],
     seats: usize,
@@ -274,7 +266,7 @@ impl World {
     fn seated_with(count: u8, seats: usize, parameters: Parameters) -> Self {
         let identities: Vec<_> = (1..=count).map(identity).collect();
         let founders: Vec<_> = identities.iter().collect();
-        let genesis = genesis_with(&founders, &founders[..1], seats, parameters);
+        let genesis = genesis(&founders, &founders[..1], seats, parameters);
         let mut world = Self {
             nodes: Vec::new(),
             genesis,
