@@ -3,6 +3,8 @@
 //! Decoding happened before; here a record is looked up, bounded by mesh and date, sent to have its
 //! signature checked, and then takes effect. A record whose author or cause is not known yet waits.
 
+use std::collections::BTreeMap;
+
 use x0_crypto::{ContentId, PublicKey};
 
 use super::{AfterPersist, Peer, Waiting};
@@ -377,11 +379,22 @@ impl Peer {
         Ok(())
     }
 
-    /// Takes up the newest of the checkpoints read back at a start, if its certificate holds.
-    pub(super) fn recall_checkpoint(&mut self, now: Now, newest: Option<Certificate>) {
-        let Some(certificate) = newest else { return };
-        let question = self.trust.question(&self.directory.mesh(), &certificate);
-        if question.is_some_and(|question| question.holds()) {
+    /// Takes up the newest of the checkpoints read back at a start whose certificate holds.
+    ///
+    /// Anybody may have written one that does not: those of the seats are looked at first.
+    pub(super) fn recall_checkpoint(&mut self, now: Now, stored: Vec<(PublicKey, Certificate)>) {
+        let seats = &self.directory.genesis().seats;
+        let is_seat = |author: &PublicKey| seats.binary_search(author).is_ok();
+        let (by_seats, by_others): (Vec<_>, Vec<_>) =
+            stored.into_iter().partition(|(author, _)| is_seat(author));
+        let mesh = self.directory.mesh();
+        let holds = |certificate: &Certificate| {
+            let question = self.trust.question(&mesh, certificate);
+            question.is_some_and(|question| question.holds())
+        };
+        let in_order = by_seats.into_iter().chain(by_others);
+        let mut certificates = in_order.map(|(_, certificate)| certificate);
+        if let Some(certificate) = certificates.find(holds) {
             self.trust.take(&certificate.statement, now.mono);
         }
     }
@@ -544,12 +557,24 @@ impl Peer {
     }
 }
 
-/// Finds the newest checkpoint among records.
-pub(super) fn newest_checkpoint(records: &[Verified<Record>]) -> Option<Certificate> {
-    let certificates = records.iter().filter_map(|record| {
-        let (checkpoint, certificate) = record.value().body().checkpoint()?;
-        Some((checkpoint.height, *certificate))
-    });
-    let newest = certificates.max_by_key(|(height, _)| *height);
-    newest.map(|(_, certificate)| certificate)
+/// Finds the newest checkpoint of each author among records, the highest first.
+pub(super) fn newest_checkpoints(records: &[Verified<Record>]) -> Vec<(PublicKey, Certificate)> {
+    let mut newest: BTreeMap<PublicKey, (u64, Certificate)> = BTreeMap::new();
+    for record in records {
+        let Some((checkpoint, certificate)) = record.value().body().checkpoint() else {
+            continue;
+        };
+        let known = newest
+            .entry(record.value().author())
+            .or_insert((checkpoint.height, *certificate));
+        if known.0 < checkpoint.height {
+            *known = (checkpoint.height, *certificate);
+        }
+    }
+    let mut newest: Vec<_> = newest.into_iter().collect();
+    newest.sort_by_key(|(_, (height, _))| std::cmp::Reverse(*height));
+    let certificates = newest.into_iter();
+    certificates
+        .map(|(author, (_, certificate))| (author, certificate))
+        .collect()
 }

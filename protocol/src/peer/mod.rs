@@ -31,7 +31,7 @@ use x0_crypto::{
 };
 
 use self::{
-    ingest::{Origin, newest_checkpoint},
+    ingest::{Origin, newest_checkpoints},
     seat::Seat,
     writing::Wanted,
 };
@@ -352,7 +352,7 @@ impl Peer {
                 cosign,
             },
         };
-        let newest = newest_checkpoint(&stored.records);
+        let newest = newest_checkpoints(&stored.records);
         peer.recall(stored.records, stored.policies, stored.roots, &stored.audit);
         peer.recall_checkpoint(now, newest);
         peer.start(now, fresh, is_certified, out);
