@@ -21,14 +21,14 @@ use x0_protocol::{
 };
 
 /// What is durable on one node.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Store {
     records: Vec<Verified<Record>>,
     rest: Option<Box<Rest>>,
 }
 
 /// What most nodes of a large run never write.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Rest {
     executed: BTreeSet<ContentId>,
     policies: BTreeMap<PolicyName, (u64, u64)>,
@@ -169,6 +169,12 @@ impl Store {
     /// Returns the durable audit entries, in order.
     pub(super) fn audit(&self) -> &[Entry] {
         self.rest.as_ref().map_or(&[], |rest| &rest.audit)
+    }
+
+    /// Returns the policies changed: version and value.
+    pub(super) fn policies(&self) -> impl Iterator<Item = (&PolicyName, (u64, u64))> {
+        let rest = self.rest.iter();
+        rest.flat_map(|rest| rest.policies.iter().map(|(name, at)| (name, *at)))
     }
 
     /// Tells whether the act was about to be executed, or was.
