@@ -25,6 +25,7 @@ mod rotate;
 mod settings;
 mod setup;
 mod sim;
+mod sim_attack;
 mod status;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
