@@ -58,7 +58,7 @@ impl Attack for ClockLies {
                 behind = errors.iter().map(|error| -error).fold(behind, f64::max);
                 outcome.mean(
                     format!(
-                        "{liars} liars, {} min: error of mesh time as it is decided",
+                        "{} min by {liars} of {SEATS}: error of mesh time as it is decided",
                         lie / 60_000
                     ),
                     "ms",

@@ -126,8 +126,10 @@ impl Outcome {
     ) {
         let interval = super::statistics::wilson_wide(hits, trials);
         let detail = format!(
-            "{hits} of {trials}; {exact:.6} by the formula, {:.6} to {:.6} with 99.9 % confidence",
-            interval.low, interval.high
+            "{hits} of {trials}; {} by the formula, {} to {} with 99.9 % confidence",
+            figure(exact),
+            figure(interval.low),
+            figure(interval.high)
         );
         self.claim(
             what,

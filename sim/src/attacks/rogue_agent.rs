@@ -1,7 +1,7 @@
 //! An agent whose token allows 1 % of the mesh tries to change more with it.
 
 use x0_crypto::capability::{Caveat, ShareBp};
-use x0_protocol::wire::{Act, Body, Warrants};
+use x0_protocol::wire::{Act, Body};
 
 use super::{
     Attack, Config, Outcome,
@@ -110,9 +110,10 @@ fn attack(mut stage: Stage, seen: &mut Seen) {
 
     // A ticket for the small act, worn by the wide one.
     let value = stage.fresh_value();
-    let decoy = stage.act(agent, 0, &limits, value, &small);
+    let others = stage.order[2 + 3 * within..2 + 4 * within].to_vec();
+    let decoy = stage.act(agent, 0, &limits, value, &others);
     let mut tries = vec![bare];
-    if let Ok(decoy) = stage.warrant(agent, &decoy, &small) {
+    if let Ok(decoy) = stage.warrant(agent, &decoy, &others) {
         let worn = Act {
             warrants: decoy.warrants.clone(),
             ..wider.clone()
@@ -131,13 +132,16 @@ fn attack(mut stage: Stage, seen: &mut Seen) {
             tries.push(stage.publish(agent, Body::Act(admitted)));
         }
     }
-    // The token in the hands of somebody else.
+    // The token in the hands of somebody else, on nodes that nobody has changed yet.
     let value = stage.fresh_value();
+    let fresh = stage.order[2 + 2 * within..2 + 3 * within].to_vec();
     let copied = Act {
         token: wider.token.clone(),
-        warrants: Warrants::default().to_wire(),
-        ..stage.act(friend, 0, &[], value, &small)
+        ..stage.act(friend, 0, &[], value, &fresh)
     };
+    if let Err(why) = stage.ask_ticket(friend, &copied) {
+        seen.reasons.push(format!("by the seats: {why}"));
+    }
     tries.push(stage.publish(friend, Body::Act(copied)));
     stage.pass(ACT_TIME);
     for act in tries {

@@ -17,6 +17,7 @@ pub(super) struct Rollback;
 #[derive(Default)]
 struct Seen {
     restored: u64,
+    alone: u64,
     at_once: u64,
     again: u64,
     twice: u64,
@@ -49,6 +50,7 @@ impl Attack for Rollback {
         }
         let Seen {
             restored,
+            alone,
             at_once,
             again,
             twice,
@@ -61,7 +63,7 @@ impl Attack for Rollback {
         outcome.claim(
             "nothing runs on a restored node before it has caught up",
             at_once == 0,
-            format!("{at_once} executions on {restored} restored nodes"),
+            format!("{at_once} executions on {alone} nodes cut off from all but the attacker"),
         );
         outcome.claim(
             "no disk holds the effect of the act twice",
@@ -127,15 +129,21 @@ fn attack(mut stage: Stage, seen: &mut Seen) {
             .count()
     };
     let before = executed(&stage, early);
-    for (node, backup) in early.iter().zip(&backups) {
+    // The first is cut off from all but who shows it the act: it cannot catch up, however long it has time.
+    let (lone, rest) = (&early[..1], &early[1..]);
+    stage.world.eclipse(early[0], [friend]);
+    stage.world.restore(early[0], backups[0].clone());
+    show(&mut stage, friend, lone, &record);
+    stage.pass(Span::from_secs(15));
+    seen.alone += 1;
+    seen.at_once += (executed(&stage, early) - before) as u64;
+    stage.world.join();
+    for (node, backup) in rest.iter().zip(&backups[1..]) {
         stage.world.restore(*node, backup.clone());
     }
     stage.world.restore(1, seat);
-    show(&mut stage, friend, early, &record);
-    // Links are opened within a second; nobody has caught up in a fifth of that.
-    stage.pass(Span::from_millis(200));
+    show(&mut stage, friend, rest, &record);
     seen.restored += early.len() as u64;
-    seen.at_once += (executed(&stage, early) - before) as u64;
     stage.pass(Span::from_secs(60));
     seen.again += (executed(&stage, early) - before) as u64;
     seen.twice += twice(&stage, &at);

@@ -50,7 +50,7 @@ impl Attack for Sybil {
                 let part = f64::from(heads / 3) / 2.0;
                 pulse(part + (number + 1) as f64 / FLOODS.len() as f64 / 2.0);
             }
-            let label = format!("{heads} inviters");
+            let label = inviters(heads).to_owned();
             lines.push(Series { label, points });
         }
         outcome.plots.push(Plot {
@@ -163,7 +163,7 @@ fn drawn(chamber: &mut Chamber, number: u32) -> Option<(u32, Vec<PublicKey>)> {
 }
 
 fn report(outcome: &mut Outcome, heads: u32, flood: u32, seen: &Seen, points: &mut Vec<Point>) {
-    let what = format!("{heads} inviters, a flood of {flood} %");
+    let what = format!("{}, a flood of {flood} %", inviters(heads));
     outcome.claim(
         format!("{what}: nobody counts before 30 days"),
         seen.before == 0,
@@ -207,4 +207,12 @@ fn report(outcome: &mut Outcome, heads: u32, flood: u32, seen: &Seen, points: &m
         seen.counted,
         seen.electorate,
     ));
+}
+
+const fn inviters(heads: u32) -> &'static str {
+    if heads == 1 {
+        "one inviter"
+    } else {
+        "three inviters"
+    }
 }
