@@ -41,7 +41,8 @@ pub(super) struct AttackArgs {
     /// Nodes of the mesh, 100 to 100,000
     #[arg(long, default_value_t = 1_000)]
     nodes: u32,
-    /// Share of the nodes that is hostile, such as 0.33 or 33%, at most 0.45
+    /// Share of the nodes that is hostile, such as 0.33 or 33%, at most 0.45; collusion and grinding go by it, the
+    /// others say who is hostile themselves
     #[arg(long, default_value = "0.33", value_parser = share)]
     adversary: u32,
     /// Repetitions, each with a seed of its own
