@@ -471,8 +471,8 @@ impl Peer {
             return;
         };
         if let Some(seat) = &mut self.committee {
-            let duties = seat.work.done(*what, done, now.mono);
-            self.do_duties(now, duties, out);
+            let duty = seat.work.done(*what, done, now.mono);
+            self.do_duties(now, duty.into_iter().collect(), out);
         }
     }
 
