@@ -274,6 +274,7 @@ impl Node {
                 | Write::Witnessed(_)
                 | Write::Journal { .. }
                 | Write::Block { .. }
+                | Write::State { .. }
                 | Write::Dealing { .. }
                 | Write::KeyShare { .. }
                 | Write::AcceptRoot { .. } => {}

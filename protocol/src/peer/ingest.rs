@@ -16,10 +16,15 @@ use crate::{
         reject::RejectReason,
         time::Now,
     },
-    spine::{audit::What, committee::Seats, delivery::Placed, directory},
+    spine::{
+        audit::What,
+        committee::{Seats, Unchecked},
+        delivery::Placed,
+        directory,
+    },
     wire::{
-        Body, Certificate, KeysNamed, Kind, Merge, Record, Refused, Response, Topic, Unverified,
-        Verified, VersionRange, Welcome,
+        Body, Certificate, Kind, Merge, Record, Refused, Response, Topic, Unverified, Verified,
+        VersionRange, Welcome,
     },
 };
 
@@ -76,6 +81,7 @@ fn acts_in(writes: &[Write]) -> Vec<Verified<Record>> {
         | Write::Witnessed(_)
         | Write::Journal { .. }
         | Write::Block { .. }
+        | Write::State { .. }
         | Write::Dealing { .. }
         | Write::KeyShare { .. }
         | Write::AcceptRoot { .. } => None,
@@ -185,18 +191,7 @@ impl Peer {
                 AfterPersist::Nothing
             }
         };
-        match (writes.is_empty(), after) {
-            (true, AfterPersist::Effects(effects)) => out.extend(effects),
-            (true, _) => {}
-            (false, after) => {
-                let acts = acts_in(&writes);
-                self.persist(writes, after, out);
-                // Only now: what is decided about them enters the log after what came with them.
-                for act in acts {
-                    self.consider(now, act, out);
-                }
-            }
-        }
+        self.keep(now, writes, after, out);
     }
 
     /// Spreads what only this peer may have heard: a newcomer's join by gossip, anything else that
@@ -216,6 +211,7 @@ impl Peer {
             | Write::Witnessed(_)
             | Write::Journal { .. }
             | Write::Block { .. }
+            | Write::State { .. }
             | Write::Dealing { .. }
             | Write::KeyShare { .. }
             | Write::AcceptRoot { .. } => None,
@@ -325,6 +321,7 @@ impl Peer {
             | Body::Act(_)
             | Body::Keys(_)
             | Body::Checkpoint(_)
+            | Body::HandOver(_)
             | Body::Unknown(..) => {}
         }
         let member = self
@@ -338,8 +335,11 @@ impl Peer {
         if let Body::Capability(_) = value.body() {
             self.capabilities.learn(record);
         }
-        if let Body::Keys(named) = value.body() {
-            self.name_keys(named)?;
+        if let Body::Keys(_) = value.body() {
+            self.name_keys(value)?;
+        }
+        if let Body::HandOver(handed) = value.body() {
+            self.check_hand_over(record, handed, out)?;
         }
         if let Body::Checkpoint(certificate) = value.body() {
             self.check_certificate(certificate, out)?;
@@ -348,10 +348,10 @@ impl Peer {
     }
 
     /// Takes the committee's keys from the block that names them.
-    fn name_keys(&mut self, named: &KeysNamed) -> Result<(), RejectReason> {
+    fn name_keys(&mut self, record: &Record) -> Result<(), RejectReason> {
         let seats = Seats::new(self.directory.genesis().seats.clone());
         let mesh = self.directory.mesh();
-        let is_named = seats.is_some_and(|seats| self.trust.name_keys(&mesh, &seats, named));
+        let is_named = seats.is_some_and(|seats| self.trust.name_keys(&mesh, &seats, record));
         is_named.then_some(()).ok_or(RejectReason::NotEntitled(
             "a quorum of the genesis' seats names the committee's keys",
         ))
@@ -364,12 +364,14 @@ impl Peer {
         out: &mut Outbox,
     ) -> Result<(), RejectReason> {
         let mesh = self.directory.mesh();
-        let Some(question) = self.trust.question(&mesh, certificate) else {
-            let known = self.trust.keys().map(|keys| keys.epoch);
-            return match known {
-                Some(epoch) if certificate.epoch < epoch => Ok(()),
-                Some(_) | None => Err(RejectReason::Missing(mesh)),
-            };
+        let question = match self.trust.question(&mesh, certificate) {
+            Ok(question) => question,
+            Err(Unchecked::Unknown) => return Err(RejectReason::Missing(mesh)),
+            Err(Unchecked::Void) => {
+                return Err(RejectReason::NotEntitled(
+                    "the keys of its epoch verify nothing above their hand-over",
+                ));
+            }
         };
         let id = self.job(Waiting::Certificate(Box::new(*certificate)));
         let job = Job::Certificate(Box::new(question));
@@ -381,7 +383,7 @@ impl Peer {
     pub(super) fn recall_checkpoint(&mut self, now: Now, newest: Option<Certificate>) {
         let Some(certificate) = newest else { return };
         let question = self.trust.question(&self.directory.mesh(), &certificate);
-        if question.is_some_and(|question| question.holds()) {
+        if question.is_ok_and(|question| question.holds()) {
             self.trust.take(&certificate.statement, now.mono);
         }
     }
@@ -409,6 +411,29 @@ impl Peer {
             if member != own {
                 out.push(Effect::Expel(member));
             }
+        }
+    }
+
+    /// Tries again what waited for something that has become known otherwise than by a record.
+    pub(super) fn retry_waiting(&mut self, now: Now, out: &mut Outbox) {
+        let mut writes = Vec::new();
+        self.retry_orphans(now, &mut writes, out);
+        self.keep(now, writes, AfterPersist::Nothing, out);
+    }
+
+    /// Keeps what was taken in, and considers the acts in it.
+    fn keep(&mut self, now: Now, writes: Vec<Write>, after: AfterPersist, out: &mut Outbox) {
+        if writes.is_empty() {
+            if let AfterPersist::Effects(effects) = after {
+                out.extend(effects);
+            }
+            return;
+        }
+        let acts = acts_in(&writes);
+        self.persist(writes, after, out);
+        // Only now: what is decided about them enters the log after what came with them.
+        for act in acts {
+            self.consider(now, act, out);
         }
     }
 
@@ -516,8 +541,10 @@ impl Peer {
         if self.index.contains(&record.value().id()) {
             return true;
         }
-        // Of the checkpoints read back only the newest is checked, when all records are there.
-        let taken = record.value().body().checkpoint().is_some()
+        // Of the checkpoints read back only the newest is checked, when all records are there; hand-overs as well.
+        let body = record.value().body();
+        let taken = body.checkpoint().is_some()
+            || body.handed_over().is_some()
             || self.take_effect(Now::default(), record, silent).is_ok();
         if taken {
             self.index.insert(record.value());
@@ -536,6 +563,7 @@ impl Peer {
                 | Body::Revocation(_)
                 | Body::Keys(_)
                 | Body::Checkpoint(_)
+                | Body::HandOver(_)
                 | Body::Unknown(..) => {}
             }
         }

@@ -3,7 +3,8 @@
 //! The parts never call each other. What comes in is decided in the file named for it: `ingest`
 //! (records), `linking` (links, greetings, catch-up), `requests` (what other peers ask), `acting`
 //! (acts, local changes, healing), `proposing` (own acts on their way), `consenting` (others' acts that want a word
-//! of this node), `writing` (records of our own), `seat` (the committee), `commands` (the local user).
+//! of this node), `writing` (records of our own), `seat` (the committee), `handover` (its next seats), `commands`
+//! (the local user).
 //! This file holds the state, the way in and the timers.
 //!
 //! A peer is in one of two conditions. Until it is *ready* it does not write records, because it may
@@ -13,6 +14,7 @@
 mod acting;
 mod commands;
 mod consenting;
+mod handover;
 mod ingest;
 mod linking;
 mod proposing;
@@ -31,6 +33,7 @@ use x0_crypto::{
 };
 
 use self::{
+    handover::hand_overs,
     ingest::{Origin, newest_checkpoint},
     seat::Seat,
     writing::Wanted,
@@ -62,7 +65,7 @@ use crate::{
     },
     wire::{
         Act, Body, Certificate, Change, Draw, LogHead, Outcome, PolicyName, Record, SeatDraft,
-        Verified,
+        SeatsPlan, Verified,
     },
 };
 
@@ -186,6 +189,7 @@ enum Waiting {
     Combine(ContentId),
     Secret(Box<SecretFor>),
     Certificate(Box<Certificate>),
+    HandOver(Verified<Record>),
     Warrants(Verified<Record>),
     Admitted {
         act: ContentId,
@@ -224,6 +228,7 @@ enum Purpose {
 /// What a word about an act is signed for.
 enum WordFor {
     Ask { command: CommandId, act: Box<Act> },
+    Approve { plan: Box<SeatsPlan> },
     Pass,
     Consent { cosign: bool },
 }
@@ -264,6 +269,9 @@ enum Asked {
         to: PublicKey,
     },
     Blocks,
+    State {
+        to: PublicKey,
+    },
     Dealing {
         ceremony: ContentId,
         to: PublicKey,
@@ -353,7 +361,9 @@ impl Peer {
             },
         };
         let newest = newest_checkpoint(&stored.records);
+        let handed = hand_overs(&stored.records);
         peer.recall(stored.records, stored.policies, stored.roots, &stored.audit);
+        peer.recall_hand_overs(handed);
         peer.recall_checkpoint(now, newest);
         peer.start(now, fresh, is_certified, out);
         peer.take_seat(now, (stored.committee, stored.work), out);
@@ -588,6 +598,9 @@ impl Peer {
                 if holds {
                     self.trust.take(&certificate.statement, now.mono);
                 }
+            }
+            (Waiting::HandOver(record), Finding::Certificate(holds)) => {
+                self.on_hand_over_checked(now, &record, holds, out);
             }
             (Waiting::Warrants(record), Finding::Warrants(checked)) => {
                 self.on_warrants_checked(now, record, *checked, out);

@@ -11,6 +11,7 @@ mod ballot;
 mod body;
 mod certificate;
 mod codec;
+mod handover;
 mod message;
 mod record;
 mod seat;
@@ -32,6 +33,7 @@ pub use certificate::{
     Certificate, Checkpoint, CommitteeKeys, Electorate, KeysNamed, Statement, Subject, Ticket,
 };
 pub use codec::DecodeError;
+pub use handover::{Authority, HandOver, HandedOver, NextCommittee, SeatsPlan};
 pub use message::{
     Consent, Hello, LogHead, Outcome, Part, Refused, Request, Response, SignaturePart, Welcome,
 };

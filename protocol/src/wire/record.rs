@@ -338,6 +338,7 @@ impl Verified<Record> {
             | Body::Merge(_)
             | Body::Keys(_)
             | Body::Checkpoint(_)
+            | Body::HandOver(_)
             | Body::Unknown(..) => None,
         };
         if let Body::Keys(named) = record.body() {

@@ -72,6 +72,7 @@ impl Disk {
                     self.rest.committee.keep(&decided, tip, snapshot);
                     self.blocks.push(decided);
                 }
+                Write::State { tip, state } => self.rest.committee.adopt(tip, state),
                 Write::Dealing {
                     ceremony,
                     dealer,
@@ -553,8 +554,10 @@ impl World {
                 self.respond(token, Response::Records(records));
             }
             Effect::RespondBlocks { token, from } => {
-                let from = usize::try_from(from.saturating_sub(1)).unwrap();
-                let blocks = self.nodes[at].disk.blocks.iter().skip(from).take(8);
+                let blocks = self.nodes[at].disk.blocks.iter();
+                let blocks = blocks
+                    .filter(|decided| decided.block.height >= from)
+                    .take(8);
                 let blocks = blocks.map(|decided| decided.to_unverified()).collect();
                 self.respond(token, Response::Blocks(blocks));
             }

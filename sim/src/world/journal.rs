@@ -80,6 +80,8 @@ impl Journal {
                 | Reply::Policies(_)
                 | Reply::Proposals(_)
                 | Reply::Consents(_)
+                | Reply::Committee(_)
+                | Reply::Plan(_)
                 | Reply::AuditHeads(_)
                 | Reply::Done,
             ) => Ok(None),
@@ -120,6 +122,7 @@ impl Journal {
             | Told::Healed { .. }
             | Told::Decided { .. }
             | Told::KeysMade { .. }
+            | Told::Seats(_)
             | Told::ShareLost { .. }
             | Told::Proposed { record: None, .. }
             | Told::CosignAsked { .. }

@@ -16,7 +16,7 @@ use crate::{
 impl CommitteeLog {
     /// Builds the block that the engine waits for, once a quorum of clocks is read.
     pub(super) fn build(&mut self, now: Mono) -> Vec<Todo> {
-        let quorum = self.seats.quorum();
+        let quorum = self.state.seats().quorum();
         let Some(work) = self.work.as_mut().filter(|w| w.clocks.len() >= quorum) else {
             return Vec::new();
         };
@@ -42,17 +42,22 @@ impl CommitteeLog {
         self.follow(steps, now)
     }
 
-    /// Tells whether a block may follow the tip.
-    pub(super) fn is_valid(&self, block: &Block) -> bool {
+    /// Tells whether a block may follow the tip, whatever is in it: a quorum that decided it has looked at that.
+    pub(super) fn follows(&self, block: &Block) -> bool {
         block.mesh == self.mesh
             && block.height == self.tip.height + 1
             && block.previous == self.tip.block
             && self
-                .seats
+                .state
+                .seats()
                 .is_quorum(block.clocks.iter().map(|clock| &clock.seat))
             && block.entries.is_sorted_by(|a, b| a.id() < b.id())
             && (block.entries.len() == 1 || !names_keys(block))
-            && block.entries.iter().all(|entry| self.admits(entry))
+    }
+
+    /// Tells whether a block may be decided after the tip.
+    pub(super) fn is_valid(&self, block: &Block) -> bool {
+        self.follows(block) && block.entries.iter().all(|entry| self.admits(entry))
     }
 
     /// Tells whether an entry may stand in the next block, and says of members what this seat knows as well.
@@ -66,7 +71,9 @@ impl CommitteeLog {
             | Entry::Keys(_)
             | Entry::Checkpoint
             | Entry::Admission(_)
-            | Entry::Said { .. } => true,
+            | Entry::Said { .. }
+            | Entry::Seats { .. }
+            | Entry::HandOver(_) => true,
         };
         is_known && self.state.admits(entry)
     }

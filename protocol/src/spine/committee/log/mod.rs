@@ -21,12 +21,10 @@ use super::{
 };
 use crate::{
     core::{
-        limits::{SEAT_EARLY_MAX, SEAT_POOL_MAX, SEAT_ROUNDS_AHEAD_MAX},
+        limits::{SEAT_EARLY_MAX, SEAT_POOL_MAX, SEAT_ROUNDS_AHEAD_MAX, STATE_PART_BYTES},
         time::{Millis, Mono, Wall},
     },
-    wire::{
-        Block, Decided, Entry, MemberFacts, SeatDraft, SeatMessage, Verified,
-    },
+    wire::{Block, Decided, Entry, MemberFacts, SeatDraft, SeatMessage, Verified},
 };
 
 /// Time after which the next height begins although nothing is to be decided: mesh time moves on.
@@ -40,8 +38,6 @@ const ASK_AGAIN: Millis = Millis(1_000);
 const PRESSING_BEAT: Millis = Millis(500);
 /// Time that news of a member gets to reach the other seats before they are asked to agree on it.
 const MEMBER_SETTLES: Millis = Millis(3_000);
-/// Heights between two copies of the state in the store: a restart applies that many blocks at most.
-const SNAPSHOT_EVERY: u64 = 256;
 
 /// What a seat is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +70,7 @@ pub enum Todo {
         decided: Arc<Decided>,
         /// The tip from now on.
         tip: Tip,
-        /// A copy of the state as of it, now and then.
+        /// A copy of the state as of the block before it, now and then.
         snapshot: Option<Vec<u8>>,
     },
 }
@@ -93,7 +89,6 @@ pub enum Weighed {
 /// The committee log of one seat.
 pub struct CommitteeLog {
     mesh: ContentId,
-    seats: Seats,
     own: PublicKey,
     tip: Tip,
     begin_at: Mono,
@@ -107,13 +102,17 @@ pub struct CommitteeLog {
     news: BTreeMap<PublicKey, (Option<MemberFacts>, Mono)>,
     /// The block that names the keys, until the mesh knows them.
     named: Option<Arc<Decided>>,
+    /// The newest copy of the state that a checkpoint certifies, for seats that are far behind.
+    copy: Option<Vec<u8>>,
+    /// Whether the mesh has passed to seats without this one, although this log has not come so far.
+    is_retired: bool,
 }
 impl CommitteeLog {
     /// Takes up the log where the store left it; `founded` is the time of the genesis, and `first` the state before
     /// the first block.
     pub fn new(
         mesh: ContentId,
-        (seats, own): (Seats, PublicKey),
+        own: PublicKey,
         founded: Wall,
         first: State,
         stored: StoredLog,
@@ -127,21 +126,23 @@ impl CommitteeLog {
         });
         let kept = stored.snapshot.as_deref().and_then(State::decode);
         let mut state = kept.unwrap_or(first);
+        let mut copy = stored.snapshot;
         let mut named = None;
         let mut time = state.time();
         for decided in stored.blocks {
             let block = &decided.block;
             if block.height == state.height() + 1 {
                 time = block.median().max(time + Millis(1));
-                state.apply(block, time);
+                copy = state.apply(block, time).or(copy);
                 if names_keys(block) {
                     named = Some(Arc::new(decided));
                 }
             }
         }
+        // What follows from the past is no news.
+        state.take_news();
         let mut log = Self {
             mesh,
-            seats,
             own,
             tip,
             begin_at: now + HEIGHT_GAP,
@@ -153,8 +154,10 @@ impl CommitteeLog {
             state,
             news: BTreeMap::new(),
             named,
+            copy,
+            is_retired: false,
         };
-        let todo = if stored.journal.is_empty() {
+        let todo = if stored.journal.is_empty() || !log.is_seated() {
             Vec::new()
         } else {
             log.resume(stored.journal, now, clock)
@@ -182,9 +185,51 @@ impl CommitteeLog {
         self.named.take()
     }
 
+    /// Returns a part of the state that a checkpoint certifies, and how many parts there are; none if this seat has no
+    /// copy of that state.
+    pub fn state_part(&self, state: &ContentId, part: u32) -> Option<(u32, &[u8])> {
+        let is_certified = self.state.checkpoint().is_some_and(|at| at.state == *state);
+        let copy = self.copy.as_ref().filter(|_| is_certified)?;
+        let mut parts = copy.chunks(STATE_PART_BYTES);
+        let count = u32::try_from(parts.len()).ok()?;
+        Some((count, parts.nth(usize::try_from(part).ok()?)?))
+    }
+
+    /// Takes over a state that a checkpoint certifies, instead of the blocks that led to it.
+    pub fn adopt(&mut self, state: State, now: Mono) -> Option<Tip> {
+        if state.height() <= self.tip.height {
+            return None;
+        }
+        self.tip = Tip {
+            height: state.height(),
+            block: state.block(),
+            time: state.time(),
+        };
+        self.state = state;
+        self.work = None;
+        self.copy = None;
+        self.named = None;
+        self.pool.clear();
+        self.asked = None;
+        self.not_before = now + HEIGHT_GAP;
+        self.begin_at = now + HEARTBEAT;
+        Some(self.tip)
+    }
+
+    /// Tells whether this node decides the next height with others; else it follows, as a seat to be does.
+    pub fn is_seated(&self) -> bool {
+        !self.is_retired && self.state.seats().contains(&self.own)
+    }
+
+    /// Hears that an epoch is in force in which this node has no seat.
+    pub fn retire(&mut self) {
+        self.is_retired = true;
+        self.work = None;
+    }
+
     /// Returns the seats.
     pub const fn seats(&self) -> &Seats {
-        &self.seats
+        self.state.seats()
     }
 
     /// Returns the height under way, and since when, if there is one.
@@ -196,6 +241,7 @@ impl CommitteeLog {
     /// Returns when [`CommitteeLog::on_time`] has something to do.
     pub fn due(&self) -> Mono {
         match &self.work {
+            None if !self.is_seated() => Mono(u64::MAX),
             None => self.begin_at,
             Some(work) => {
                 let timers = work.timers.values().copied();
@@ -233,7 +279,7 @@ impl CommitteeLog {
 
     /// Weighs a message by what costs nothing to look at.
     pub fn weigh(&self, message: &SeatMessage) -> Weighed {
-        if !self.seats.contains(message.seat()) || *message.seat() == self.own {
+        if *message.seat() == self.own {
             return Weighed::Faulty;
         }
         let next = self.tip.height + 1;
@@ -241,8 +287,18 @@ impl CommitteeLog {
             return Weighed::Unwanted;
         }
         if message.height() > next {
-            // A seat that is behind learns so by it, and asks; the signature is checked first.
-            return Weighed::Wanted;
+            // A seat that is behind learns so by it, and asks; the signature is checked first. Of a seat that it does
+            // not know yet it learns from the others.
+            return match self.state.is_seated(message.seat()) {
+                true => Weighed::Wanted,
+                false => Weighed::Unwanted,
+            };
+        }
+        if !self.is_seated() {
+            return Weighed::Unwanted;
+        }
+        if !self.state.seats().contains(message.seat()) {
+            return Weighed::Faulty;
         }
         let round = self.work.as_ref().and_then(|work| work.engine.round());
         let round = round.unwrap_or_default();
@@ -260,7 +316,7 @@ impl CommitteeLog {
                         .is_none_or(|work| !work.engine.has_vote(vote))
             }
             SeatMessage::Proposal(proposal) => {
-                if self.seats.proposer(next, proposal.round) != &proposal.seat {
+                if self.state.seats().proposer(next, proposal.round) != &proposal.seat {
                     return Weighed::Faulty;
                 }
                 is_near(proposal.round)
@@ -277,13 +333,17 @@ impl CommitteeLog {
     /// Takes a verified message of another seat.
     pub fn heard(&mut self, message: Verified<SeatMessage>, now: Mono, clock: Wall) -> Vec<Todo> {
         let next = self.tip.height + 1;
-        if !self.seats.contains(message.value().seat()) || message.value().height() < next {
+        let speaks = self.state.is_seated(message.value().seat());
+        if !speaks || message.value().height() < next {
             return Vec::new();
         }
         if message.value().height() > next {
             let seat = *message.value().seat();
             self.keep_early(message);
             return self.ask(seat, now);
+        }
+        if !self.state.seats().contains(message.value().seat()) || !self.is_seated() {
+            return Vec::new();
         }
         let mut todo = Vec::new();
         if self.work.is_none() {
@@ -324,7 +384,7 @@ impl CommitteeLog {
     pub fn caught_up(&mut self, decided: &Verified<Decided>, now: Mono) -> Vec<Todo> {
         let decided = decided.value();
         let voters = decided.commit.votes.iter().map(|(seat, _)| seat);
-        if !self.is_valid(&decided.block) || !self.seats.is_quorum(voters) {
+        if !self.follows(&decided.block) || !self.state.seats().is_quorum(voters) {
             return Vec::new();
         }
         self.asked = None;
@@ -333,7 +393,7 @@ impl CommitteeLog {
 
     /// Hears that another seat has decided up to a height.
     pub fn is_told(&mut self, seat: PublicKey, height: u64, now: Mono) -> Vec<Todo> {
-        if height > self.tip.height && self.seats.contains(&seat) {
+        if height > self.tip.height && self.state.is_seated(&seat) {
             return self.ask(seat, now);
         }
         Vec::new()
@@ -342,7 +402,7 @@ impl CommitteeLog {
     /// Does what is due; `clock` is the seat's own clock in mesh time.
     pub fn on_time(&mut self, now: Mono, clock: Wall) -> Vec<Todo> {
         let Some(work) = &mut self.work else {
-            if now < self.begin_at {
+            if now < self.begin_at || !self.is_seated() {
                 return Vec::new();
             }
             return self.begin(now, clock);
@@ -370,7 +430,7 @@ impl CommitteeLog {
 
     fn begin(&mut self, now: Mono, clock: Wall) -> Vec<Todo> {
         let height = self.tip.height + 1;
-        let mut work = Box::new(Height::new(height, &self.seats, self.own, now));
+        let mut work = Box::new(Height::new(height, self.state.seats(), self.own, now));
         let steps = work.engine.start();
         self.work = Some(work);
         let mut todo = vec![Todo::Sign(SeatDraft::Clock {
@@ -397,7 +457,7 @@ impl CommitteeLog {
         let polka_holds = match &message {
             SeatMessage::Proposal(proposal) => proposal.polka.as_ref().is_none_or(|polka| {
                 let voters = polka.votes.iter().map(|(seat, _)| seat);
-                polka.round < proposal.round && self.seats.is_quorum(voters)
+                polka.round < proposal.round && self.state.seats().is_quorum(voters)
             }),
             SeatMessage::Clock { .. } | SeatMessage::Vote(_) => true,
         };
@@ -483,7 +543,14 @@ impl CommitteeLog {
             block: block.id(),
             time: block.median().max(self.tip.time + Millis(1)),
         };
-        self.state.apply(block, self.tip.time);
+        let epoch = self.state.keys().map(|keys| keys.epoch);
+        let snapshot = self.state.apply(block, self.tip.time);
+        if epoch != self.state.keys().map(|keys| keys.epoch) {
+            self.is_retired = false;
+        }
+        if let Some(copy) = &snapshot {
+            self.copy = Some(copy.clone());
+        }
         if names_keys(block) {
             self.named = Some(decided.clone());
         }
@@ -494,10 +561,6 @@ impl CommitteeLog {
         self.pool.retain(|_, entry| state.admits(entry));
         self.news
             .retain(|key, (facts, _)| state.member(key) != facts.as_ref());
-        let snapshot = self.tip.height.is_multiple_of(SNAPSHOT_EVERY).then(|| {
-            self.state.forget();
-            self.state.encode()
-        });
         self.work = None;
         self.not_before = now + HEIGHT_GAP;
         let next = self.tip.height + 1;

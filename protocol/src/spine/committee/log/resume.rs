@@ -14,9 +14,14 @@ use crate::{
 
 impl CommitteeLog {
     /// Goes on with a height from the journal: the engine is fed what it was fed before.
-    pub(super) fn resume(&mut self, journal: Vec<JournalLine>, now: Mono, clock: Wall) -> Vec<Todo> {
+    pub(super) fn resume(
+        &mut self,
+        journal: Vec<JournalLine>,
+        now: Mono,
+        clock: Wall,
+    ) -> Vec<Todo> {
         let height = self.tip.height + 1;
-        let mut work = Box::new(Height::new(height, &self.seats, self.own, now));
+        let mut work = Box::new(Height::new(height, self.state.seats(), self.own, now));
         work.saved = u32::try_from(journal.len()).unwrap_or(u32::MAX);
         let mut steps = work.engine.start();
         let (mut built, mut elapsed) = (Vec::new(), Vec::new());

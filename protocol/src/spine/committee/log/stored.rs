@@ -45,7 +45,7 @@ pub enum JournalLine {
 pub struct StoredLog {
     /// The last block decided; none before the first.
     pub tip: Option<Tip>,
-    /// The newest copy of the state, if there is one.
+    /// The newest copy of the state, as of the height before a block, if there is one.
     pub snapshot: Option<Vec<u8>>,
     /// The blocks after it, in order.
     pub blocks: Vec<Decided>,
@@ -61,8 +61,16 @@ impl StoredLog {
         if snapshot.is_some() {
             self.snapshot = snapshot;
             self.blocks.clear();
-        } else {
-            self.blocks.push(decided.clone());
         }
+        self.blocks.push(decided.clone());
+    }
+
+    /// Takes in a state that was taken over from another seat.
+    pub fn adopt(&mut self, tip: Tip, state: Vec<u8>) {
+        *self = Self {
+            tip: Some(tip),
+            snapshot: Some(state),
+            ..Self::default()
+        };
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_bytes::ByteBuf;
 use x0_crypto::{
     ContentId, PublicKey,
-    committee::{Ack, Purpose, SealedDealing, SealedDealings, SignedLog, threshold},
+    committee::{Ack, Ceremony, Purpose, SealedDealing, SealedDealings, SignedLog, threshold},
 };
 
 use super::{Duty, REPEAT_EVERY, SecretFor, State, StoredWork, Taken};
@@ -18,8 +18,10 @@ use crate::{
     wire::Entry,
 };
 
-/// Longest time a dealer waits for links to all players before it deals to those it has.
+/// Longest time a dealer of the first keys waits for links to all players before it deals to those it has.
 const LINKS_WAIT: Millis = Millis::from_mins(1);
+/// The same at a hand-over, when all run already; who comes has to take over the log first.
+const LINKS_WAIT_LATER: Millis = Millis::from_secs(20);
 /// Time that late players get once enough have acknowledged; then their dealings are revealed.
 const LATE_ACKS: Millis = Millis::from_secs(3);
 
@@ -218,7 +220,14 @@ impl Making {
             if deal.is_asked || deal.log.is_some() {
                 continue;
             }
-            let may_begin = deal.since + LINKS_WAIT <= now
+            if !holds_what_it_deals(&self.shares, ceremony) {
+                continue;
+            }
+            let wait = match state.keys() {
+                None => LINKS_WAIT,
+                Some(_) => LINKS_WAIT_LATER,
+            };
+            let may_begin = deal.since + wait <= now
                 || players
                     .iter()
                     .all(|player| *player == own || is_linked(player));
@@ -253,12 +262,8 @@ impl Making {
     }
 
     pub(super) fn share(&mut self, state: &State, todo: &mut Vec<Duty>) {
-        let Some(keys) = state.keys() else { return };
-        for purpose in Purpose::ALL {
-            let key = (purpose, keys.epoch);
-            let Some((ceremony, logs)) = state.made(purpose) else {
-                continue;
-            };
+        for (ceremony, logs) in state.made() {
+            let key = (ceremony.purpose(), ceremony.epoch());
             let is_player = ceremony.players().binary_search(&self.own).is_ok();
             if !is_player || self.shares.contains(&key) || !self.asked_shares.insert(key) {
                 continue;
@@ -270,7 +275,7 @@ impl Making {
                     dealings,
                     logs: Box::new(logs.clone()),
                 },
-                what: SecretFor::Share(purpose, keys.epoch),
+                what: SecretFor::Share(ceremony.purpose(), ceremony.epoch()),
             });
         }
     }
@@ -302,6 +307,12 @@ impl Making {
             }
         }
     }
+}
+
+/// Tells whether the seat has the share that it is to deal on, if the key is an old one.
+fn holds_what_it_deals(shares: &BTreeSet<(Purpose, u64)>, ceremony: &Ceremony) -> bool {
+    let previous = ceremony.previous();
+    previous.is_none_or(|key| shares.contains(&(key.purpose(), key.epoch())))
 }
 
 impl Deal {

@@ -14,7 +14,7 @@ use crate::{
         secret::SecretTask,
         time::Mono,
     },
-    wire::{Certificate, SignaturePart, Statement, Subject},
+    wire::{Certificate, SignaturePart, Subject},
 };
 
 /// A seat's part in what the committee signs.
@@ -178,7 +178,8 @@ impl Signing {
             .into_iter()
             .map(|subject| (subject.id(mesh, epoch), subject))
             .collect();
-        self.pending.retain(|id, _| wanted.contains_key(id));
+        self.pending
+            .retain(|id, pending| pending.epoch == epoch && wanted.contains_key(id));
         for (id, subject) in wanted {
             if !self.signed.contains_key(&id) {
                 self.pending.entry(id).or_insert_with(|| Pending {
@@ -275,8 +276,7 @@ fn group_of<'a>(state: &'a State, pending: &Pending) -> Option<&'a GroupKey> {
 /// Orders what was signed by how long ago that was; the newest are kept.
 const fn age(subject: &Subject) -> u64 {
     match subject {
-        Subject::Statement(Statement::Checkpoint(checkpoint)) => checkpoint.height,
-        Subject::Statement(Statement::Ticket(ticket)) => ticket.height,
+        Subject::Statement(statement) => statement.height(),
         Subject::Round(_) => u64::MAX,
     }
 }
