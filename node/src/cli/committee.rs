@@ -1,14 +1,23 @@
 //! `x0 committee`: who sits on it, and who is to.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
-use x0_crypto::{ContentId, PublicKey};
+use serde_json::json;
+use x0_crypto::{ContentId, Identity, PublicKey};
 
 use super::{
     Context,
     error::CliError,
     output::{Facts, Table},
+    passphrase,
 };
-use crate::api::committee::{PlannedView, SeatsBody, SeatsView};
+use crate::{
+    api::committee::{PlannedView, SeatsBody, SeatsView},
+    metrics::Metrics,
+    standby,
+    store::{RocksStore, StoreOptions},
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CommitteeCommand {
@@ -30,6 +39,34 @@ pub(super) enum CommitteeCommand {
         #[arg(long, value_name = "KEY")]
         remove: Vec<PublicKey>,
     },
+    /// Make this node the standby of its seat: print the key for which the seat is to be exported
+    #[command(
+        after_help = "For a second node with the same identity, put in place by `x0 identity restore`. It signs for the \
+                      seat only once it has taken it over.\n\nExample:\n  x0 committee standby"
+    )]
+    Standby,
+    /// Give the seat to a standby: this node signs for it no more, and a file has all the standby needs
+    #[command(
+        after_help = "The node must be stopped. The right to sign goes first, so that two nodes never sign for one \
+                      seat; if it breaks off, the same command goes on.\n\n\
+                      Example:\n  x0 committee export-seat --to 12D3KooW… seat.x0"
+    )]
+    ExportSeat {
+        /// The key that `x0 committee standby` printed at the other node
+        #[arg(long, value_name = "KEY")]
+        to: PublicKey,
+        /// The file to write; it must not exist
+        file: PathBuf,
+    },
+    /// Take over a seat that was exported for this node
+    #[command(
+        after_help = "The node must be stopped. A file can be taken over once.\n\n\
+                      Example:\n  x0 committee import-seat seat.x0 && x0 run"
+    )]
+    ImportSeat {
+        /// The file
+        file: PathBuf,
+    },
     /// Approve, as the holder of a seat, of seats that another has proposed
     #[command(after_help = "Example:\n  x0 committee approve bafyrei…")]
     Approve {
@@ -42,6 +79,32 @@ pub(super) enum CommitteeCommand {
 pub(super) async fn answer(context: &Context, command: CommitteeCommand) -> Result<(), CliError> {
     match command {
         CommitteeCommand::Show => show(context).await,
+        CommitteeCommand::Standby => {
+            let key = standby::wait(&context.data_dir)?.to_string();
+            context.output.note(
+                "Where the seat is kept, stop the node and run: x0 committee export-seat --to KEY FILE",
+            );
+            context
+                .output
+                .show(&json!({ "standby": key }), |_| key.clone())
+        }
+        CommitteeCommand::ExportSeat { to, file } => {
+            let (identity, store) = stopped(context)?;
+            standby::export(&context.data_dir, &store, &identity, to, &file)?;
+            context.output.show(&json!({ "seat": file, "to": to.to_string() }), |_| {
+                format!(
+                    "This node signs for the seat no more. At the standby run: x0 committee import-seat {}",
+                    file.display()
+                )
+            })
+        }
+        CommitteeCommand::ImportSeat { file } => {
+            let (identity, store) = stopped(context)?;
+            standby::import(&context.data_dir, &store, &identity, &file)?;
+            context.output.show(&json!({ "imported": file }), |_| {
+                "This node signs for the seat from now on. Next: `x0 run` starts it.".to_owned()
+            })
+        }
         CommitteeCommand::ProposeSeats { add, remove } => {
             let body = SeatsBody { add, remove };
             let client = context.client()?;
@@ -61,6 +124,14 @@ pub(super) async fn answer(context: &Context, command: CommitteeCommand) -> Resu
                 .show(&planned, |planned| format!("approved of {}", planned.plan))
         }
     }
+}
+
+/// Opens identity and store of a node that does not run.
+fn stopped(context: &Context) -> Result<(Identity, RocksStore), CliError> {
+    let identity = passphrase::open_identity(&context.data_dir)?;
+    let options = StoreOptions::new(context.config()?.store.max_bytes, Metrics::new());
+    let store = RocksStore::open(&context.data_dir, identity.public(), options)?;
+    Ok((identity, store))
 }
 
 async fn show(context: &Context) -> Result<(), CliError> {

@@ -241,6 +241,7 @@ impl Node {
             healing: None,
             seed: [number; 32],
             fresh: true,
+            may_sit: true,
             cosign: x0_protocol::anti_meave::CosignPolicy::Ask,
         };
         let stored = Stored {

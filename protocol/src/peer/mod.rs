@@ -89,6 +89,8 @@ pub struct PeerConfig {
     pub seed: [u8; 32],
     /// Whether the chain is new, so that no other peer can know a later head of it.
     pub fresh: bool,
+    /// Whether the node may sign for a seat of its identity; else that is kept elsewhere.
+    pub may_sit: bool,
     /// What the node does when it is drawn to co-sign.
     pub cosign: CosignPolicy,
 }
@@ -120,6 +122,7 @@ struct Settled {
     root: RootKey,
     genesis: Verified<Record>,
     healing: Option<Arc<Capability>>,
+    may_sit: bool,
     cosign: CosignPolicy,
 }
 
@@ -305,6 +308,7 @@ impl Peer {
             healing,
             seed,
             fresh,
+            may_sit,
             cosign,
         } = config;
         let record = founding.value();
@@ -357,6 +361,7 @@ impl Peer {
                 root,
                 genesis: founding,
                 healing,
+                may_sit,
                 cosign,
             },
         };

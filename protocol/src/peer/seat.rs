@@ -141,7 +141,8 @@ impl Peer {
 
     pub(super) fn open_log(&mut self, now: Now, stored: (StoredLog, StoredWork), out: &mut Outbox) {
         let genesis = self.directory.genesis();
-        let Some(seats) = Seats::new(genesis.seats.clone()) else {
+        let seats = Seats::new(genesis.seats.clone()).filter(|_| self.config.may_sit);
+        let Some(seats) = seats else {
             return;
         };
         let own = self.config.key;

@@ -298,6 +298,7 @@ impl World {
             healing: Some(healing.into()),
             seed: [at as u8; 32],
             fresh,
+            may_sit: true,
             cosign: node.cosign,
         };
         let mut out = Outbox::new();

@@ -868,6 +868,7 @@ impl Shard {
             healing: None,
             seed: shared.seed.bytes(Purpose::PeerSeed, node),
             fresh: is_new,
+            may_sit: true,
             cosign: CosignPolicy::Approve,
         };
         let mut outbox = mem::take(&mut self.outbox);
