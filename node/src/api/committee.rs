@@ -14,6 +14,8 @@ use super::{
     error::{ApiError, ErrorBody},
     expect_reply,
     extract::{Body, Found},
+    recorded,
+    view::RecordedView,
 };
 
 pub(super) fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
@@ -24,6 +26,8 @@ pub(super) fn admin_routes() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::new()
         .routes(routes!(propose))
         .routes(routes!(approve))
+        .routes(routes!(propose_recovery))
+        .routes(routes!(sign_recovery))
 }
 
 /// Who sits on the committee, and who is to.
@@ -39,6 +43,21 @@ pub struct SeatsView {
     pub plans: Vec<PlanView>,
     /// The hand-over under way, if there is one; only seats know it.
     pub handing: Option<HandingView>,
+    /// Plans to recover a lost committee.
+    pub recoveries: Vec<RecoveryView>,
+}
+
+/// A new committee that members speak for, in place of a lost one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RecoveryView {
+    /// The plan, by its name.
+    pub plan: String,
+    /// Who is to sit.
+    pub seats: Vec<String>,
+    /// How many members have spoken for it.
+    pub have: u32,
+    /// How many must: two thirds of those who counted as of the last checkpoint.
+    pub need: u32,
 }
 
 /// Seats that somebody wants.
@@ -93,6 +112,16 @@ impl SeatsView {
                     false => "making_keys".to_owned(),
                 },
             }),
+            recoveries: view
+                .recoveries
+                .iter()
+                .map(|recovery| RecoveryView {
+                    plan: recovery.id.to_string(),
+                    seats: names(&recovery.seats),
+                    have: recovery.have,
+                    need: recovery.need,
+                })
+                .collect(),
         }
     }
 }
@@ -156,4 +185,41 @@ async fn approve(
 ) -> Result<Json<PlannedView>, ApiError> {
     let reply = api.node.command(Command::ApproveSeats(plan)).await?;
     expect_reply!(reply, Reply::Plan(plan) => Json(PlannedView { plan: plan.to_string() }))
+}
+
+/// Seats of a new committee.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecoveryBody {
+    /// Who is to sit, 4 to 31 members.
+    #[schema(value_type = Vec<String>)]
+    pub seats: Vec<PublicKey>,
+}
+
+/// Proposes a new committee in place of a lost one, with this member's word.
+#[utoipa::path(
+    post, path = "/v1/committee/recoveries", tag = "committee", request_body = RecoveryBody,
+    responses((status = 200, body = RecordedView), (status = 422, body = ErrorBody)),
+    security(("api_token" = ["admin"]))
+)]
+async fn propose_recovery(
+    State(api): State<Arc<ApiState>>,
+    Body(body): Body<RecoveryBody>,
+) -> Result<Json<RecordedView>, ApiError> {
+    let seats = body.seats;
+    recorded(api.node.command(Command::ProposeRecovery { seats }).await?)
+}
+
+/// Speaks for a new committee that another member has proposed.
+#[utoipa::path(
+    post, path = "/v1/committee/recoveries/{plan}", tag = "committee",
+    params(("plan" = String, Path, description = "The plan, by its name.")),
+    responses((status = 200, body = RecordedView), (status = 404, body = ErrorBody)),
+    security(("api_token" = ["admin"]))
+)]
+async fn sign_recovery(
+    State(api): State<Arc<ApiState>>,
+    Found(plan): Found<ContentId>,
+) -> Result<Json<RecordedView>, ApiError> {
+    recorded(api.node.command(Command::SignRecovery(plan)).await?)
 }

@@ -13,7 +13,10 @@ use super::{
     passphrase,
 };
 use crate::{
-    api::committee::{PlannedView, SeatsBody, SeatsView},
+    api::{
+        committee::{PlannedView, RecoveryBody, SeatsBody, SeatsView},
+        view::RecordedView,
+    },
     metrics::Metrics,
     standby,
     store::{RocksStore, StoreOptions},
@@ -39,6 +42,9 @@ pub(super) enum CommitteeCommand {
         #[arg(long, value_name = "KEY")]
         remove: Vec<PublicKey>,
     },
+    /// Seat a new committee when the old one is lost, by two thirds of the members
+    #[command(subcommand)]
+    Recover(RecoverCommand),
     /// Make this node the standby of its seat: print the key for which the seat is to be exported
     #[command(
         after_help = "For a second node with the same identity, put in place by `x0 identity restore`. It signs for the \
@@ -75,10 +81,69 @@ pub(super) enum CommitteeCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(super) enum RecoverCommand {
+    /// Show the plans that members speak for, and how many do
+    #[command(after_help = "Example:\n  x0 committee recover show")]
+    Show,
+    /// Propose the seats of a new committee, with this member's own word
+    #[command(
+        after_help = "Two thirds of the members who counted as of the last checkpoint must speak for the same seats. \
+                      A member who speaks for two plans counts for neither.\n\n\
+                      Example:\n  x0 committee recover propose --seat KEY1 --seat KEY2 --seat KEY3 --seat KEY4"
+    )]
+    Propose {
+        /// Who is to sit; repeat it for each, 4 to 31
+        #[arg(long = "seat", value_name = "KEY", required = true)]
+        seats: Vec<PublicKey>,
+    },
+    /// Speak for seats that another member has proposed
+    #[command(after_help = "Example:\n  x0 committee recover sign bafyrei…")]
+    Sign {
+        /// The plan, as `x0 committee recover show` names it
+        plan: ContentId,
+    },
+}
+
+async fn recover(context: &Context, command: RecoverCommand) -> Result<(), CliError> {
+    let client = context.client()?;
+    let spoken: RecordedView = match command {
+        RecoverCommand::Show => {
+            let view: SeatsView = client.get("/v1/committee").await?;
+            return context.output.show(&view.recoveries, |plans| {
+                let mut table = Table::new(["plan", "members", "seats"]);
+                for plan in plans {
+                    table.row([
+                        plan.plan.clone(),
+                        format!("{} of {}", plan.have, plan.need),
+                        plan.seats.join(" "),
+                    ]);
+                }
+                if table.is_empty() {
+                    return "Nobody speaks for a new committee.".to_owned();
+                }
+                table.text()
+            });
+        }
+        RecoverCommand::Propose { seats } => {
+            let body = RecoveryBody { seats };
+            client.post("/v1/committee/recoveries", &body).await?
+        }
+        RecoverCommand::Sign { plan } => {
+            let path = format!("/v1/committee/recoveries/{plan}");
+            client.post(&path, &()).await?
+        }
+    };
+    context
+        .output
+        .show(&spoken, |spoken| format!("said, by record {}", spoken.id))
+}
+
 /// Answers a command about the committee.
 pub(super) async fn answer(context: &Context, command: CommitteeCommand) -> Result<(), CliError> {
     match command {
         CommitteeCommand::Show => show(context).await,
+        CommitteeCommand::Recover(command) => recover(context, command).await,
         CommitteeCommand::Standby => {
             let key = standby::wait(&context.data_dir)?.to_string();
             context.output.note(

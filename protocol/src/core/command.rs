@@ -18,7 +18,7 @@ use crate::{
     anti_meave::{consents::ConsentView, proposals::ProposalView},
     spine::{
         audit::tree::Hash,
-        committee::{HandingView, OpenPlan},
+        committee::{HandingView, OpenPlan, RecoveryView},
         directory::Member,
     },
     wire::{Change, Outcome, PolicyName, Reason, Region, Rules, Targets},
@@ -107,6 +107,13 @@ pub enum Command {
     },
     /// Approves of seats that another seat has proposed.
     ApproveSeats(ContentId),
+    /// Proposes a new committee in place of a lost one, as a member that counts.
+    ProposeRecovery {
+        /// Who is to sit.
+        seats: Vec<PublicKey>,
+    },
+    /// Speaks for a new committee that another member has proposed.
+    SignRecovery(ContentId),
     /// Shows the policies in force here.
     Policies,
     /// Leaves the mesh.
@@ -147,6 +154,8 @@ impl Command {
             | Self::Cosign { .. }
             | Self::ProposeSeats { .. }
             | Self::ApproveSeats(_)
+            | Self::ProposeRecovery { .. }
+            | Self::SignRecovery(_)
             | Self::Local { .. }
             | Self::Leave
             | Self::Remove { .. } => false,
@@ -265,6 +274,8 @@ pub struct CommitteeView {
     pub plans: Vec<(ContentId, OpenPlan)>,
     /// How far a hand-over is; only seats know it.
     pub handing: Option<HandingView>,
+    /// Plans to recover a lost committee, and how many have spoken for each.
+    pub recoveries: Vec<RecoveryView>,
 }
 
 /// How the committee log stands, as a seat keeps it.

@@ -17,8 +17,8 @@ use crate::{
     },
     spine::committee::{SeatNews, State, StoredLog, StoredWork, Unchecked},
     wire::{
-        Authority, Body, Entry, HandedOver, Record, Refused, Request, Response, Said, SeatsPlan,
-        Verified, Word,
+        Authority, Body, Entry, HandedOver, Kind, Record, Refused, Request, Response, Said,
+        SeatsPlan, Verified, Word,
     },
 };
 
@@ -50,6 +50,7 @@ impl Peer {
                 plans.map(|(id, open)| (*id, open.clone())).collect()
             }),
             handing: state.and_then(State::handing),
+            recoveries: self.trust.recoveries(),
         }
     }
 
@@ -277,27 +278,76 @@ impl Peer {
         }));
     }
 
-    /// Follows the chain of epochs among the records read back at a start.
-    pub(super) fn recall_hand_overs(&mut self, mut records: Vec<Record>) {
+    /// Follows the chain of epochs among the records read back at a start, as far as it goes.
+    pub(super) fn recall_epochs(&mut self, now: Now, records: &[Record]) {
         let mesh = self.directory.mesh();
-        records.sort_by_key(|record| record.body().committee_keys().map(|keys| keys.epoch));
-        for record in records {
-            let handed = record.body().handed_over();
-            let question = handed.map(|handed| self.trust.hand_over_question(&mesh, handed));
-            if let Some(Ok(Some(question))) = question
-                && question.holds()
-            {
-                self.trust.hand_over(&record);
+        let mut left: Vec<_> = records.iter().collect();
+        loop {
+            let before = left.len();
+            left.retain(|record| !self.recall_epoch(now, &mesh, record, records));
+            if left.len() == before {
+                return;
             }
+        }
+    }
+
+    /// Takes one of them in; tells whether it is done with.
+    fn recall_epoch(
+        &mut self,
+        now: Now,
+        mesh: &ContentId,
+        record: &Record,
+        all: &[Record],
+    ) -> bool {
+        match record.body() {
+            Body::Keys(_) => self.name_keys(record).is_ok(),
+            Body::HandOver(handed) => match self.trust.hand_over_question(mesh, handed) {
+                Ok(None) => true,
+                Ok(Some(question)) => question.holds() && self.trust.hand_over(record),
+                Err(_) => false,
+            },
+            Body::Recovery(word) => {
+                // The checkpoint that it is about; the newest of all is taken up in the end.
+                let found = all.iter().find_map(|record| {
+                    let (checkpoint, certificate) = record.body().checkpoint()?;
+                    (checkpoint.id() == word.plan.checkpoint).then_some(*certificate)
+                });
+                self.recall_checkpoint(now, found);
+                let heard = self.trust.hear_recovery(mesh, &record.author(), word);
+                heard.is_ok()
+            }
+            Body::Genesis(_)
+            | Body::Invite(_)
+            | Body::Join(_)
+            | Body::Leave(_)
+            | Body::Removal(_)
+            | Body::Merge(_)
+            | Body::Capability(_)
+            | Body::Revocation(_)
+            | Body::Act(_)
+            | Body::Checkpoint(_)
+            | Body::Unknown(..) => true,
         }
     }
 }
 
-/// Finds the hand-overs among records.
-pub(super) fn hand_overs(records: &[Verified<Record>]) -> Vec<Record> {
+/// Finds what tells of the committee's epochs among records.
+pub(super) fn epoch_records(records: &[Verified<Record>]) -> Vec<Record> {
+    let is_of_epochs = |record: &&Record| {
+        let kind = record.header().kind;
+        matches!(
+            kind,
+            Kind::KEYS | Kind::HAND_OVER | Kind::RECOVERY | Kind::CHECKPOINT
+        )
+    };
     let records = records.iter().map(Verified::value);
-    let handed = records.filter(|record| matches!(record.body(), Body::HandOver(_)));
-    handed.cloned().collect()
+    let mut found: Vec<_> = records.filter(is_of_epochs).cloned().collect();
+    found.sort_by_key(|record| {
+        let epoch = record.body().committee_keys().map(|keys| keys.epoch);
+        let recovery = record.body().recovery();
+        (epoch, recovery.map(|word| word.plan.height))
+    });
+    found
 }
 
 impl Seat {

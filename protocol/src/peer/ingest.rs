@@ -322,6 +322,7 @@ impl Peer {
             | Body::Keys(_)
             | Body::Checkpoint(_)
             | Body::HandOver(_)
+            | Body::Recovery(_)
             | Body::Unknown(..) => {}
         }
         let member = self
@@ -341,6 +342,9 @@ impl Peer {
         if let Body::HandOver(handed) = value.body() {
             self.check_hand_over(record, handed, out)?;
         }
+        if let Body::Recovery(word) = value.body() {
+            self.hear_recovery(now, record, word, out)?;
+        }
         if let Body::Checkpoint(certificate) = value.body() {
             self.check_certificate(certificate, out)?;
         }
@@ -348,13 +352,12 @@ impl Peer {
     }
 
     /// Takes the committee's keys from the block that names them.
-    fn name_keys(&mut self, record: &Record) -> Result<(), RejectReason> {
+    pub(super) fn name_keys(&mut self, record: &Record) -> Result<(), RejectReason> {
         let seats = Seats::new(self.directory.genesis().seats.clone());
         let mesh = self.directory.mesh();
         let is_named = seats.is_some_and(|seats| self.trust.name_keys(&mesh, &seats, record));
-        is_named.then_some(()).ok_or(RejectReason::NotEntitled(
-            "a quorum of the genesis' seats names the committee's keys",
-        ))
+        // Seats that members have put in place of lost ones may be known later than their keys.
+        is_named.then_some(()).ok_or(RejectReason::Missing(mesh))
     }
 
     /// Has a certificate checked; it counts from then on. One whose key is not known yet waits for it.
@@ -541,11 +544,17 @@ impl Peer {
         if self.index.contains(&record.value().id()) {
             return true;
         }
-        // Of the checkpoints read back only the newest is checked, when all records are there; hand-overs as well.
-        let body = record.value().body();
-        let taken = body.checkpoint().is_some()
-            || body.handed_over().is_some()
-            || self.take_effect(Now::default(), record, silent).is_ok();
+        // What tells of the committee's epochs is followed when all records are there; of the checkpoints only the
+        // newest is checked.
+        let kind = record.value().header().kind;
+        let of_epochs = [
+            Kind::KEYS,
+            Kind::CHECKPOINT,
+            Kind::HAND_OVER,
+            Kind::RECOVERY,
+        ];
+        let taken =
+            of_epochs.contains(&kind) || self.take_effect(Now::default(), record, silent).is_ok();
         if taken {
             self.index.insert(record.value());
             match record.value().body() {
@@ -564,6 +573,7 @@ impl Peer {
                 | Body::Keys(_)
                 | Body::Checkpoint(_)
                 | Body::HandOver(_)
+                | Body::Recovery(_)
                 | Body::Unknown(..) => {}
             }
         }

@@ -3,8 +3,8 @@
 //! The parts never call each other. What comes in is decided in the file named for it: `ingest`
 //! (records), `linking` (links, greetings, catch-up), `requests` (what other peers ask), `acting`
 //! (acts, local changes, healing), `proposing` (own acts on their way), `consenting` (others' acts that want a word
-//! of this node), `writing` (records of our own), `seat` (the committee), `handover` (its next seats), `commands`
-//! (the local user).
+//! of this node), `writing` (records of our own), `seat` (the committee), `handover` and `recovery` (its next
+//! seats), `commands` (the local user).
 //! This file holds the state, the way in and the timers.
 //!
 //! A peer is in one of two conditions. Until it is *ready* it does not write records, because it may
@@ -18,6 +18,7 @@ mod handover;
 mod ingest;
 mod linking;
 mod proposing;
+mod recovery;
 mod requests;
 mod seat;
 mod writing;
@@ -33,7 +34,7 @@ use x0_crypto::{
 };
 
 use self::{
-    handover::hand_overs,
+    handover::epoch_records,
     ingest::{Origin, newest_checkpoint},
     seat::Seat,
     writing::Wanted,
@@ -366,9 +367,9 @@ impl Peer {
             },
         };
         let newest = newest_checkpoint(&stored.records);
-        let handed = hand_overs(&stored.records);
+        let epochs = epoch_records(&stored.records);
         peer.recall(stored.records, stored.policies, stored.roots, &stored.audit);
-        peer.recall_hand_overs(handed);
+        peer.recall_epochs(now, &epochs);
         peer.recall_checkpoint(now, newest);
         peer.start(now, fresh, is_certified, out);
         peer.take_seat(now, (stored.committee, stored.work), out);

@@ -18,8 +18,8 @@ use crate::{
         time::{Millis, Mono, Now, Wall},
     },
     spine::committee::{
-        CommitteeLog, Decision, Duty, Seats, State, StoredLog, StoredWork, Taken, Todo, Trust,
-        Weighed, Work,
+        CommitteeLog, Decision, Duty, Recovered, Seats, State, StoredLog, StoredWork, Taken, Todo,
+        Trust, Weighed, Work,
     },
     wire::{
         Admission, Admitted, Body, Certificate, CommitteeKeys, Decided, Entry, HandedOver,
@@ -134,7 +134,12 @@ impl Peer {
     ) {
         let own = self.config.key;
         let is_of_genesis = self.directory.genesis().seats.contains(&own);
-        if is_of_genesis || self.seats().contains(&own) || stored.0.tip.is_some() {
+        let begins = self.trust.recovered().map(Recovered::height);
+        let is_older = begins > Some(stored.0.tip.map_or(0, |tip| tip.height));
+        if is_older {
+            // The log that is kept here is that of the committee that was lost.
+            self.begin_recovered(now, out);
+        } else if is_of_genesis || self.seats().contains(&own) || stored.0.tip.is_some() {
             self.open_log(now, stored, out);
         }
     }

@@ -11,8 +11,8 @@ use x0_crypto::{
 };
 
 use super::{
-    Act, Certificate, Checkpoint, CommitteeKeys, DecodeError, HandedOver, KeysNamed, Rules,
-    Statement,
+    Act, Certificate, Checkpoint, CommitteeKeys, DecodeError, HandedOver, KeysNamed, RecoveryWord,
+    Rules, Statement,
     codec::{decode, encode},
 };
 use crate::core::{
@@ -58,6 +58,8 @@ impl Kind {
     pub const CHECKPOINT: Self = Self(0x0401);
     /// [`HandedOver`].
     pub const HAND_OVER: Self = Self(0x0410);
+    /// [`RecoveryWord`].
+    pub const RECOVERY: Self = Self(0x0411);
 }
 
 /// What a record says.
@@ -87,6 +89,8 @@ pub enum Body {
     Checkpoint(Box<Certificate>),
     /// The committee's next keys and seats.
     HandOver(Box<HandedOver>),
+    /// A member's word for a new committee in place of a lost one.
+    Recovery(Box<RecoveryWord>),
     /// A kind this build does not know: stored and relayed, never acted upon.
     Unknown(Kind, Box<[u8]>),
 }
@@ -345,6 +349,7 @@ impl Body {
             Self::Keys(_) => Kind::KEYS,
             Self::Checkpoint(_) => Kind::CHECKPOINT,
             Self::HandOver(_) => Kind::HAND_OVER,
+            Self::Recovery(_) => Kind::RECOVERY,
             Self::Unknown(kind, _) => *kind,
         }
     }
@@ -358,6 +363,14 @@ impl Body {
             Statement::Checkpoint(checkpoint) => Some((checkpoint, certificate)),
             Statement::Ticket(_) | Statement::HandOver(_) => None,
         }
+    }
+
+    /// Returns the word for a new committee, if that is what the record says.
+    pub fn recovery(&self) -> Option<&RecoveryWord> {
+        let Self::Recovery(word) = self else {
+            return None;
+        };
+        Some(word)
     }
 
     /// Returns the hand-over of the committee, if that is what the record says.
@@ -383,6 +396,7 @@ impl Body {
             | Self::Revocation(_)
             | Self::Act(_)
             | Self::Checkpoint(_)
+            | Self::Recovery(_)
             | Self::Unknown(..) => None,
         }
     }
@@ -401,6 +415,7 @@ impl Body {
             Self::Keys(body) => encode(body),
             Self::Checkpoint(body) => encode(body),
             Self::HandOver(body) => encode(body),
+            Self::Recovery(body) => encode(body),
             Self::Unknown(_, bytes) => bytes.to_vec(),
         }
     }
@@ -452,6 +467,11 @@ impl Body {
                 let handed: Box<HandedOver> = decode("hand-over", bytes, max)?;
                 handed.check()?;
                 Ok(Self::HandOver(handed))
+            }
+            Kind::RECOVERY => {
+                let word: Box<RecoveryWord> = decode("recovery", bytes, max)?;
+                word.plan.check()?;
+                Ok(Self::Recovery(word))
             }
             Kind(_) => Ok(Self::Unknown(kind, bytes.into())),
         }

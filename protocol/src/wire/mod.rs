@@ -14,6 +14,7 @@ mod codec;
 mod handover;
 mod message;
 mod record;
+mod recovery;
 mod seat;
 mod topic;
 mod version;
@@ -38,6 +39,7 @@ pub use message::{
     Consent, Hello, LogHead, Outcome, Part, Refused, Request, Response, SignaturePart, Welcome,
 };
 pub use record::{Draft, Header, Place, Record, Unverified, Verified, decode_record};
+pub use recovery::{RecoveryPlan, RecoveryWord};
 pub use seat::{
     Block, ClockReading, Decided, Entry, MemberChange, MemberFacts, Phase, Proposal, Quorum,
     SeatDraft, SeatMessage, SeatVote,

@@ -339,6 +339,7 @@ impl Verified<Record> {
             | Body::Keys(_)
             | Body::Checkpoint(_)
             | Body::HandOver(_)
+            | Body::Recovery(_)
             | Body::Unknown(..) => None,
         };
         if let Body::Keys(named) = record.body() {

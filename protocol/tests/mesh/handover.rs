@@ -4,7 +4,7 @@ use x0_crypto::{ContentId, PublicKey, committee::Purpose};
 use x0_protocol::{
     Command, CommandError, Event, Millis, Reply,
     core::command::{Aim, CommitteeView, Status},
-    spine::committee::SeatNews,
+    spine::committee::{SeatNews, State},
     wire::{Body, CommitteeKeys, Draft, HandedOver, Targets},
 };
 
@@ -302,4 +302,33 @@ fn who_gets_a_seat_when_the_log_is_long_takes_over_its_state() {
         blocks < 300,
         "it took {blocks} of {height} blocks one by one"
     );
+}
+
+#[test]
+fn a_seat_that_starts_again_knows_the_acts_and_plans_of_its_last_copy() {
+    let mut world = four_and_two();
+    let target = world.key(5);
+    let command = Command::Propose {
+        change: set_links(5),
+        targets: Aim::At(Targets::Nodes(vec![target])),
+        token: token(&identity(1), world.key(2), &[]),
+        root: identity(1).capability_root().public(),
+        life: Millis::from_mins(10),
+    };
+    world.command(2, command).unwrap();
+    let plan = propose(&mut world, 0, &[4], &[3]);
+    world.pass(Millis::from_secs(5));
+    // A new member makes a checkpoint due, and with it a copy of the state.
+    world.join(0, 60);
+    world.pass(Millis::from_secs(15));
+    let copied = world.nodes[1].disk.rest.committee.snapshot.clone();
+
+    world.crash(1);
+    boot_linked(&mut world, 1);
+
+    assert!(copied.is_some_and(|copy| State::decode(&copy).is_some()));
+    let open = view(&mut world, 1).plans;
+    assert_eq!(open.first().map(|(id, _)| *id), Some(plan));
+    world.pass(Millis::from_secs(15));
+    assert_eq!(world.links_target(5), 5);
 }

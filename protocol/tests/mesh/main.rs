@@ -8,4 +8,5 @@ mod committee;
 mod convergence;
 mod handover;
 mod joining;
+mod recovery;
 mod world;

@@ -209,6 +209,11 @@ impl World {
         Self::seated(count, 3).linked_all()
     }
 
+    /// Founds a mesh of `count` founders of whom some have a seat, fully linked.
+    pub(crate) fn with_seats(count: u8, seats: usize) -> Self {
+        Self::seated(count, seats).linked_all()
+    }
+
     fn linked_all(self) -> Self {
         let mut world = self;
         let count = world.nodes.len();

@@ -126,6 +126,7 @@ fn of_record(record: &Record) -> Span {
         | Body::Revocation(_)
         | Body::Checkpoint(_)
         | Body::HandOver(_)
+        | Body::Recovery(_)
         | Body::Unknown(..) => VERIFY,
         Body::Keys(named) => times(VERIFY, 1 + named.decided.signatures()),
     }

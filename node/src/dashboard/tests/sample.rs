@@ -95,6 +95,8 @@ impl Source for Sample {
             | Command::Cosign { .. }
             | Command::ProposeSeats { .. }
             | Command::ApproveSeats(_)
+            | Command::ProposeRecovery { .. }
+            | Command::SignRecovery(_)
             | Command::Leave
             | Command::Remove { .. }
             | Command::CatchUp) => panic!("the dashboard asks for a change: {change:?}"),

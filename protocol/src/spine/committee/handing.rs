@@ -48,6 +48,7 @@ pub struct OpenPlan {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Plans {
+    #[serde(with = "super::rows")]
     open: BTreeMap<ContentId, OpenPlan>,
 }
 
@@ -185,6 +186,11 @@ pub enum SeatNews {
         /// Whether it is tried again.
         again: bool,
     },
+    /// Members have seated a new committee in place of a lost one.
+    Recovered {
+        /// How many seats it has.
+        seats: u32,
+    },
     /// New keys are in force.
     HandedOver {
         /// The epoch.
@@ -216,6 +222,9 @@ impl std::fmt::Display for SeatNews {
                 f,
                 "no keys came of epoch {epoch}; the seats stay as they are"
             ),
+            Self::Recovered { seats } => {
+                write!(f, "members have seated a new committee of {seats}")
+            }
             Self::HandedOver { epoch, seats } => {
                 write!(f, "epoch {epoch} with {seats} seats is in force")
             }

@@ -93,12 +93,12 @@ pub(super) enum Made {
 
 impl Making {
     /// Opens the first ceremonies of a mesh: all seats deal to all.
-    pub(super) fn first(mesh: ContentId, seats: &Seats) -> Option<Self> {
+    pub(super) fn first(mesh: ContentId, epoch: u64, seats: &Seats) -> Option<Self> {
         let side = || Side {
             dealers: seats.keys().to_vec(),
             previous: None,
         };
-        Self::open(mesh, 1, [side(), side(), side()], seats.keys())
+        Self::open(mesh, epoch, [side(), side(), side()], seats.keys())
     }
 
     /// Opens the ceremonies by which `keys` pass to other seats.

@@ -26,6 +26,7 @@ use super::{
     },
     making::{Keys, Made, Making},
     members::{Members, Roll},
+    recovery::Recovered,
 };
 use crate::{
     core::time::{Millis, Wall},
@@ -80,6 +81,7 @@ pub struct State {
     round: u64,
     checkpoint: Option<Checkpoint>,
     /// Tickets to be signed, by the order in which they were issued.
+    #[serde(with = "super::rows")]
     tickets: BTreeMap<u64, Statement>,
     issued: u64,
 }
@@ -117,7 +119,7 @@ impl State {
             handing: None,
             handed: None,
             news: Vec::new(),
-            making: Making::first(mesh, seats),
+            making: Making::first(mesh, 1, seats),
             made: None,
             keys: None,
             named: false,
@@ -127,6 +129,27 @@ impl State {
             checkpoint: None,
             tickets: BTreeMap::new(),
             issued: 0,
+        }
+    }
+
+    /// Starts the log of a committee that members have seated in place of a lost one. What the old log knew of acts is
+    /// lost; members are agreed on anew.
+    pub fn recovered(
+        mesh: ContentId,
+        seats: &Seats,
+        parameters: &Parameters,
+        recovered: &Recovered,
+        members: Arc<BTreeMap<PublicKey, MemberFacts>>,
+    ) -> Self {
+        let time = recovered.checkpoint.time;
+        Self {
+            height: recovered.height(),
+            block: recovered.id,
+            since: recovered.height(),
+            numbered: recovered.epoch,
+            round: recovered.checkpoint.round,
+            making: Making::first(mesh, recovered.epoch, seats),
+            ..Self::new(mesh, seats, parameters, time, members)
         }
     }
 

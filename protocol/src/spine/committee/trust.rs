@@ -14,15 +14,18 @@ use x0_crypto::{
     committee::{CommitteeKey, Purpose, ThresholdSignature},
 };
 
-use super::Seats;
+use super::{
+    Seats,
+    recovery::{EPOCHS_AHEAD, Recovered, RecoveryView, Words},
+};
 use crate::{
     core::{
         limits::EPOCHS_KEPT_MAX,
         time::{Millis, Mono, Wall},
     },
     wire::{
-        Body, Certificate, Checkpoint, CommitteeKeys, HandedOver, KeysNamed, Record, Statement,
-        Subject, encode_entry,
+        Body, Certificate, Checkpoint, CommitteeKeys, HandedOver, KeysNamed, Record, RecoveryPlan,
+        RecoveryWord, Statement, Subject, encode_entry,
     },
 };
 
@@ -32,6 +35,10 @@ pub struct Trust {
     /// The records that made each epoch's keys known, the newest last.
     epochs: Vec<Record>,
     checkpoint: Option<(Checkpoint, Mono)>,
+    /// Words for a new committee; none in quiet times.
+    words: Option<Box<Words>>,
+    /// The last committee that members have seated, and how many epochs there were before it.
+    recovered: Option<Box<(Recovered, usize)>>,
 }
 
 /// Why a certificate cannot be checked.
@@ -46,7 +53,82 @@ pub enum Unchecked {
 impl Trust {
     /// Returns the committee's keys in force, once they are made and known.
     pub fn keys(&self) -> Option<&CommitteeKeys> {
-        self.epochs.last()?.body().committee_keys()
+        match self.is_lost() {
+            true => None,
+            false => self.epochs.last()?.body().committee_keys(),
+        }
+    }
+
+    /// Tells whether members have seated a committee that has no keys yet.
+    fn is_lost(&self) -> bool {
+        let recovered = self.recovered.as_ref();
+        recovered.is_some_and(|recovered| recovered.1 == self.epochs.len())
+    }
+
+    /// Returns the last committee that members have seated, if there ever was one.
+    pub fn recovered(&self) -> Option<&Recovered> {
+        self.recovered.as_ref().map(|recovered| &recovered.0)
+    }
+
+    /// Returns a plan of recovery that members have spoken for.
+    pub fn recovery_plan(&self, id: &ContentId) -> Option<&RecoveryPlan> {
+        self.words.as_ref()?.plan(id)
+    }
+
+    /// Returns the plans of recovery after the last checkpoint, and how many have spoken for each.
+    pub fn recoveries(&self) -> Vec<RecoveryView> {
+        match (&self.words, self.checkpoint()) {
+            (Some(words), Some(checkpoint)) => words.view(checkpoint),
+            (_, _) => Vec::new(),
+        }
+    }
+
+    /// Counts a member's word for a new committee; returns whether it is seated by it.
+    ///
+    /// # Errors
+    ///
+    /// [`Unchecked`] if its checkpoint is not known here, or its author did not count as of it.
+    pub fn hear_recovery(
+        &mut self,
+        mesh: &ContentId,
+        author: &PublicKey,
+        word: &RecoveryWord,
+    ) -> Result<bool, Unchecked> {
+        let Some(checkpoint) = self.checkpoint().copied() else {
+            return Err(Unchecked::Unknown);
+        };
+        if word.plan.height > checkpoint.height {
+            return Err(Unchecked::Unknown);
+        }
+        // One committee at most takes the place of what a checkpoint speaks of.
+        let done = self
+            .recovered()
+            .map(|recovered| recovered.checkpoint.height);
+        if word.plan.height < checkpoint.height || done >= Some(word.plan.height) {
+            return Ok(false);
+        }
+        if word.plan.checkpoint != checkpoint.id() {
+            return Err(Unchecked::Void);
+        }
+        let last = self
+            .epochs
+            .last()
+            .and_then(|record| record.body().committee_keys());
+        let epoch = last.map_or(0, |keys| keys.epoch) + EPOCHS_AHEAD;
+        let words = self.words.get_or_insert_default();
+        let is_enough = words.hear(mesh, author, &checkpoint, word);
+        if !is_enough.map_err(|()| Unchecked::Void)? {
+            return Ok(false);
+        }
+        let recovered = Recovered {
+            plan: word.plan.clone(),
+            id: word.plan.id(mesh),
+            checkpoint,
+            epoch,
+        };
+        self.recovered = Some(Box::new((recovered, self.epochs.len())));
+        self.words = None;
+        Ok(true)
     }
 
     /// Returns the keys that verify what an epoch has certified about a height.
@@ -68,9 +150,15 @@ impl Trust {
             });
         };
         let next = self.epochs.get(at + 1).and_then(handed_over);
-        let last = next
+        let handed = next
             .and_then(HandedOver::stated)
             .map(|stated| stated.height);
+        let recovered = self
+            .recovered
+            .as_ref()
+            .filter(|recovered| recovered.1 == at + 1);
+        let lost = recovered.map(|recovered| recovered.0.checkpoint.height);
+        let last = handed.or(lost);
         match last.is_none_or(|last| height <= last) {
             true => Ok(keys),
             false => Err(Unchecked::Void),
@@ -79,8 +167,10 @@ impl Trust {
 
     /// Returns the seats in force, if the committee was ever handed over; before that they are those of the genesis.
     pub fn seats(&self) -> Option<&[PublicKey]> {
-        let handed = self.epochs.last().and_then(handed_over)?;
-        Some(&handed.next.seats)
+        let handed = self.epochs.last().and_then(handed_over);
+        let handed = handed.filter(|_| !self.is_lost());
+        let handed = handed.map(|handed| handed.next.seats.as_slice());
+        handed.or_else(|| Some(self.recovered()?.plan.seats.as_slice()))
     }
 
     /// Returns the newest checkpoint known.
@@ -88,18 +178,32 @@ impl Trust {
         self.checkpoint.as_ref().map(|(checkpoint, _)| checkpoint)
     }
 
-    /// Takes the first keys, which a block names, if a quorum of the seats of the genesis has signed it. Its
-    /// signatures have been checked.
-    pub fn name_keys(&mut self, mesh: &ContentId, seats: &Seats, record: &Record) -> bool {
+    /// Takes the first keys, which a block names, if a quorum of the seats of the genesis has signed it, or of those
+    /// whom members have seated. Its signatures have been checked.
+    pub fn name_keys(&mut self, mesh: &ContentId, genesis: &Seats, record: &Record) -> bool {
         let Body::Keys(named) = record.body() else {
             return false;
         };
         let KeysNamed { decided } = &**named;
         let voters = decided.commit.votes.iter().map(|(seat, _)| seat);
-        if decided.block.mesh != *mesh || !seats.is_quorum(voters) || named.keys().is_none() {
+        let Some(keys) = named.keys().filter(|_| decided.block.mesh == *mesh) else {
+            return false;
+        };
+        let voters: Vec<_> = voters.collect();
+        if let Some((recovered, before)) = self.recovered.as_deref() {
+            let seats = Seats::new(recovered.plan.seats.clone());
+            let is_named = seats.is_some_and(|seats| seats.is_quorum(voters.iter().copied()));
+            if is_named && keys.epoch >= recovered.epoch {
+                if *before == self.epochs.len() {
+                    self.epochs.push(record.clone());
+                }
+                return true;
+            }
+        }
+        if !genesis.is_quorum(voters.into_iter()) {
             return false;
         }
-        if self.epochs.is_empty() {
+        if self.epochs.is_empty() && self.recovered.is_none() {
             self.epochs.push(record.clone());
         }
         true

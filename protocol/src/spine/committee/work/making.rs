@@ -21,7 +21,7 @@ use crate::{
 /// Longest time a dealer of the first keys waits for links to all players before it deals to those it has.
 const LINKS_WAIT: Millis = Millis::from_mins(1);
 /// The same at a hand-over, when all run already; who comes has to take over the log first.
-const LINKS_WAIT_LATER: Millis = Millis::from_secs(20);
+const LINKS_WAIT_LATER: Millis = Millis::from_secs(8);
 /// Time that late players get once enough have acknowledged; then their dealings are revealed.
 const LATE_ACKS: Millis = Millis::from_secs(3);
 
