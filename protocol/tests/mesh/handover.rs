@@ -70,9 +70,10 @@ fn records(world: &World, at: usize) -> Vec<HandedOver> {
 
 fn first_keys(world: &World, at: usize) -> CommitteeKeys {
     let mut records = world.nodes[at].disk.records.values();
-    let named = records.find_map(|record| match record.value().body() {
-        Body::Keys(named) => named.keys().copied(),
-        _ => None,
+    let named = records.find_map(|record| {
+        let body = record.value().body();
+        let is_first = matches!(body, Body::Keys(_));
+        body.committee_keys().copied().filter(|_| is_first)
     });
     named.expect("the first keys are known")
 }
