@@ -112,6 +112,7 @@ event-split-view = Audit log contradicts its earlier head:
 event-healed = Lost link replaced in { $span } by
 event-decided = The committee decided block { $height }
 event-keys-made = The committee made its keys, epoch { $epoch }
+event-seats = The committee:
 event-share-lost = This seat has no share of the committee's key:
 event-proposed = An act of this node:
 event-cosign-asked = Asks this node to co-sign:

@@ -116,6 +116,7 @@ event-split-view = Журнал противоречит своей прежне
 event-healed = Потерянная связь за { $span } заменена на
 event-decided = Комитет принял блок { $height }
 event-keys-made = Комитет создал свои ключи, эпоха { $epoch }
+event-seats = Комитет:
 event-share-lost = У этого места нет доли ключа комитета:
 event-proposed = Действие этого узла:
 event-cosign-asked = Просит этот узел о второй подписи:

@@ -209,6 +209,7 @@ impl Metrics {
             | Event::SplitView { .. }
             | Event::Decided { .. }
             | Event::KeysMade { .. }
+            | Event::Seats(_)
             | Event::ShareLost { .. }
             | Event::Proposed { .. }
             | Event::CosignAsked { .. }

@@ -281,6 +281,7 @@ fn is_about(event: &Event, id: &ContentId) -> bool {
         | Event::Healed { .. }
         | Event::Decided { .. }
         | Event::KeysMade { .. }
+        | Event::Seats(_)
         | Event::ShareLost { .. }
         | Event::Proposed { .. }
         | Event::CosignAsked { .. }

@@ -192,6 +192,16 @@ fn table(error: &CommandError) -> (StatusCode, &'static str, &'static str) {
             "too_many_proposals",
             "wait until some have ended: `x0 act proposals` lists them",
         ),
+        CommandError::NoSeat(_) => (
+            StatusCode::FORBIDDEN,
+            "no_seat",
+            "ask the holder of a seat of the committee: `x0 committee show` lists them",
+        ),
+        CommandError::NoSuchPlan(_) => (
+            StatusCode::NOT_FOUND,
+            "no_such_plan",
+            "list the plans with `x0 committee show`; a plan is void once other seats are in force",
+        ),
         CommandError::NotASeat(_) => (
             StatusCode::FORBIDDEN,
             "not_a_seat",

@@ -165,6 +165,7 @@ fn describe(event: &Event) -> Described<'_> {
                 ),
             },
         ),
+        Event::Seats(news) => ("seats", None, None, news.to_string()),
         Event::ShareLost { epoch, why } => (
             "share_lost",
             None,

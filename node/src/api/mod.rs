@@ -13,6 +13,7 @@ pub mod audit;
 pub mod auth;
 pub mod capabilities;
 pub mod capability_view;
+pub mod committee;
 pub mod consents;
 pub mod control;
 pub mod error;
@@ -203,6 +204,7 @@ fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(capabilities::read_routes())
         .merge(acts::read_routes())
         .merge(consents::read_routes())
+        .merge(committee::read_routes())
         .merge(audit::routes())
         .merge(events::routes())
         .merge(control::read_routes())
@@ -218,6 +220,7 @@ fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
 fn admin_routes() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::new()
         .merge(capabilities::admin_routes())
+        .merge(committee::admin_routes())
         .merge(invites::routes())
         .merge(control::admin_routes())
 }

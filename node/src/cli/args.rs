@@ -17,6 +17,7 @@ use super::{
     api_token::ApiTokenCommand,
     audit::AuditCommand,
     capability::CapCommand,
+    committee::CommitteeCommand,
     daemon::RunFlags,
     error::CliError,
     identity::IdentityCommand,
@@ -77,6 +78,9 @@ pub(super) enum Command {
     /// Change this node, or propose a change of others
     #[command(subcommand)]
     Act(ActCommand),
+    /// Show who sits on the committee, and put others in their place
+    #[command(subcommand)]
+    Committee(CommitteeCommand),
     /// Read and check this node's audit log
     #[command(subcommand)]
     Audit(AuditCommand),

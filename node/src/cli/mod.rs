@@ -13,6 +13,7 @@ mod args;
 mod audit;
 mod capability;
 pub mod client;
+mod committee;
 mod cosign;
 mod daemon;
 pub mod error;
@@ -134,6 +135,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Remove(args) => membership::remove(context, args).await,
         Command::Cap(command) => capability::answer(context, command).await,
         Command::Act(command) => act::answer(context, command).await,
+        Command::Committee(command) => committee::answer(context, command).await,
         Command::Audit(command) => audit::answer(context, command).await,
         Command::Config(command) => settings::answer(context, command).await,
         Command::Identity(command) => identity::answer(context, command).await,

@@ -115,6 +115,7 @@ pub(super) fn event(t: Texts, event: &Event) -> Line {
         Event::KeysMade { epoch, .. } => {
             Line::new(Good, t.with("event-keys-made", [("epoch", epoch.into())]))
         }
+        Event::Seats(news) => line(Plain, "event-seats").quote(&news.to_string()),
         Event::ShareLost { why, .. } => line(Bad, "event-share-lost").quote(why),
         Event::Proposed { act, stage, .. } => line(Plain, "event-proposed")
             .record(Some(*act))

@@ -679,6 +679,7 @@ impl Driver {
             Event::ShareLost { epoch, why } => {
                 warn!(epoch, why, "this seat has no share of the committee's key");
             }
+            Event::Seats(news) => info!(%news, "the committee"),
             Event::KeysMade { epoch, revealed } => {
                 info!(epoch, revealed, "the committee has made its keys");
             }

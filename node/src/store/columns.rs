@@ -150,12 +150,14 @@ pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), 
             if let Some(state) = snapshot {
                 batch.put_cf(Column::Meta.of(db)?, STATE_KEY, state);
             }
-            // The end is not part of the range: five bytes lie behind every place.
-            batch.delete_range_cf(
-                Column::Journal.of(db)?,
-                [0; 4].as_slice(),
-                [u8::MAX; 5].as_slice(),
-            );
+            end_journal(db, batch)?;
+        }
+        Write::State { tip, state } => {
+            let after = tip.height.saturating_add(1).to_be_bytes();
+            batch.delete_range_cf(Column::Blocks.of(db)?, [0; 8], after);
+            batch.put_cf(Column::Meta.of(db)?, TIP_KEY, encoded(db, tip)?);
+            batch.put_cf(Column::Meta.of(db)?, STATE_KEY, state);
+            end_journal(db, batch)?;
         }
         Write::Dealing {
             ceremony,
@@ -186,6 +188,16 @@ pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), 
             }
         }
     }
+    Ok(())
+}
+
+fn end_journal(db: &DB, batch: &mut WriteBatch) -> Result<(), StoreError> {
+    // The end is not part of the range: five bytes lie behind every place.
+    batch.delete_range_cf(
+        Column::Journal.of(db)?,
+        [0; 4].as_slice(),
+        [u8::MAX; 5].as_slice(),
+    );
     Ok(())
 }
 

@@ -267,6 +267,7 @@ fn record_bytes(write: &Write) -> usize {
         | Write::Witnessed(_)
         | Write::Journal { .. }
         | Write::Block { .. }
+        | Write::State { .. }
         | Write::Dealing { .. }
         | Write::KeyShare { .. }
         | Write::AcceptRoot { .. } => 0,

@@ -241,6 +241,7 @@ impl Node {
             healing: None,
             seed: [number; 32],
             fresh: true,
+            may_sit: true,
             cosign: x0_protocol::anti_meave::CosignPolicy::Ask,
         };
         let stored = Stored {
@@ -274,6 +275,7 @@ impl Node {
                 | Write::Witnessed(_)
                 | Write::Journal { .. }
                 | Write::Block { .. }
+                | Write::State { .. }
                 | Write::Dealing { .. }
                 | Write::KeyShare { .. }
                 | Write::AcceptRoot { .. } => {}

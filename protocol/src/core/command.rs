@@ -16,7 +16,11 @@ use super::{
 };
 use crate::{
     anti_meave::{consents::ConsentView, proposals::ProposalView},
-    spine::{audit::tree::Hash, directory::Member},
+    spine::{
+        audit::tree::Hash,
+        committee::{HandingView, OpenPlan, RecoveryView},
+        directory::Member,
+    },
     wire::{Change, Outcome, PolicyName, Reason, Region, Rules, Targets},
 };
 
@@ -92,6 +96,24 @@ pub enum Command {
         /// Whether it is signed; else it is refused, which ends it.
         approve: bool,
     },
+    /// Asks who sits on the committee, and who is to.
+    Committee,
+    /// Proposes other seats, as one of the present ones.
+    ProposeSeats {
+        /// Members that are to have a seat.
+        add: Vec<PublicKey>,
+        /// Seats that are to leave.
+        remove: Vec<PublicKey>,
+    },
+    /// Approves of seats that another seat has proposed.
+    ApproveSeats(ContentId),
+    /// Proposes a new committee in place of a lost one, as a member that counts.
+    ProposeRecovery {
+        /// Who is to sit.
+        seats: Vec<PublicKey>,
+    },
+    /// Speaks for a new committee that another member has proposed.
+    SignRecovery(ContentId),
     /// Shows the policies in force here.
     Policies,
     /// Leaves the mesh.
@@ -120,6 +142,7 @@ impl Command {
             | Self::Acts
             | Self::Proposals
             | Self::Consents
+            | Self::Committee
             | Self::Policies
             | Self::AuditHeads
             | Self::CatchUp => true,
@@ -129,6 +152,10 @@ impl Command {
             | Self::AcceptRoot { .. }
             | Self::Propose { .. }
             | Self::Cosign { .. }
+            | Self::ProposeSeats { .. }
+            | Self::ApproveSeats(_)
+            | Self::ProposeRecovery { .. }
+            | Self::SignRecovery(_)
             | Self::Local { .. }
             | Self::Leave
             | Self::Remove { .. } => false,
@@ -166,6 +193,10 @@ pub enum Reply {
     Proposals(Vec<ProposalView>),
     /// To [`Command::Consents`].
     Consents(Vec<ConsentView>),
+    /// To [`Command::Committee`].
+    Committee(Box<CommitteeView>),
+    /// To [`Command::ProposeSeats`] and [`Command::ApproveSeats`]: the plan, by its name, is on its way to the seats.
+    Plan(ContentId),
     /// To [`Command::Policies`].
     Policies(Vec<PolicyView>),
     /// To [`Command::AuditHeads`].
@@ -230,6 +261,21 @@ pub struct TrustStatus {
     pub time: Option<Wall>,
     /// Acts that wait for a person of this node to co-sign them.
     pub cosign_waiting: u32,
+}
+
+/// Who sits on the committee, and who is to, as this node knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitteeView {
+    /// The epoch of the keys in force.
+    pub epoch: Option<u64>,
+    /// Who sits.
+    pub seats: Vec<PublicKey>,
+    /// Plans that wait for approvals, by name; only seats know them.
+    pub plans: Vec<(ContentId, OpenPlan)>,
+    /// How far a hand-over is; only seats know it.
+    pub handing: Option<HandingView>,
+    /// Plans to recover a lost committee, and how many have spoken for each.
+    pub recoveries: Vec<RecoveryView>,
 }
 
 /// How the committee log stands, as a seat keeps it.
@@ -347,6 +393,12 @@ pub enum CommandError {
     /// Nobody asks this node for a co-signature of such an act.
     #[error("this node is not asked to co-sign {0}: `x0 act cosign` lists what waits")]
     NothingToCosign(ContentId),
+    /// Only a seat of the committee has a say in who sits on it.
+    #[error("this node has no seat of the committee; the seats are {0}")]
+    NoSeat(String),
+    /// No plan of this name waits for approvals.
+    #[error("no plan {0} of new seats waits for approvals")]
+    NoSuchPlan(ContentId),
     /// Too many own acts are on their way.
     #[error("{0} own acts are on their way: wait until some have ended")]
     TooManyProposals(usize),

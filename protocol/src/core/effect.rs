@@ -215,8 +215,15 @@ pub enum Write {
         decided: Arc<Decided>,
         /// What the log ends with now.
         tip: Tip,
-        /// What follows from the log as of this block, now and then; takes the place of the last one.
+        /// What follows from the log up to the block before, now and then; takes the place of the last one.
         snapshot: Option<Vec<u8>>,
+    },
+    /// A state of the committee log, taken over from another seat; the journal and older blocks count no longer.
+    State {
+        /// What the log ends with now.
+        tip: Tip,
+        /// The state as of it.
+        state: Vec<u8>,
     },
     /// What this node's seat was dealt in a key ceremony, sealed for it.
     Dealing {

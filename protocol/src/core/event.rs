@@ -3,6 +3,7 @@
 use x0_crypto::{ContentId, PublicKey};
 
 use super::time::{Millis, Wall};
+use crate::spine::committee::SeatNews;
 
 /// Something the user of the node may want to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +116,8 @@ pub enum Event {
         /// How many seats' shares are known to everybody, as they did not answer in time.
         revealed: u32,
     },
+    /// Something about seats and keys of the committee.
+    Seats(SeatNews),
     /// This node's seat has no share of a key.
     ShareLost {
         /// The epoch of the key.

@@ -76,7 +76,7 @@ impl Peer {
         };
         let agent = record.value().author();
         let warrants = Warrants::of(act).unwrap_or_default();
-        let Some(keys) = self.trust.keys().copied() else {
+        let Some(keys) = self.keys_for(warrants.ticket.as_ref()) else {
             return self.on_refused(now, &ActRefusal::NoKeys, Purpose::Act(record), None, out);
         };
         let question = Question {

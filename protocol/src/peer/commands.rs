@@ -48,6 +48,15 @@ impl Peer {
             Command::Proposals => Ok(Reply::Proposals(self.own_acts.view(&self.directory))),
             Command::Consents => Ok(Reply::Consents(self.consent_views())),
             Command::Cosign { act, approve } => return self.cosign(id, act, approve, out),
+            Command::Committee => Ok(Reply::Committee(Box::new(self.committee_view()))),
+            Command::ProposeSeats { add, remove } => {
+                return self.propose_seats(id, (&add, &remove), out);
+            }
+            Command::ProposeRecovery { seats } => {
+                return self.propose_recovery(now, id, seats, out);
+            }
+            Command::SignRecovery(plan) => return self.sign_recovery(now, id, &plan, out),
+            Command::ApproveSeats(plan) => return self.approve_seats(id, &plan, out),
             Command::Policies => Ok(Reply::Policies(self.policies.view())),
             Command::AuditHeads => Ok(Reply::AuditHeads(self.audit_heads())),
             Command::CatchUp => {
@@ -92,7 +101,7 @@ impl Peer {
     }
 
     /// Writes a record for a command, which is answered once it is on disk.
-    fn write_for(
+    pub(super) fn write_for(
         &mut self,
         now: Now,
         id: CommandId,

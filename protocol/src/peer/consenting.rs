@@ -46,7 +46,7 @@ impl Peer {
         if let Some(answer) = self.consents.answer(&said.act, cosign) {
             return respond(token, Response::Consent(answer), out);
         }
-        let answer = match self.trust.keys() {
+        let answer = match self.keys_for(warrants.ticket.as_ref()) {
             None => Consented::Refused {
                 why: ActRefusal::NoKeys.to_string(),
             },
@@ -56,7 +56,7 @@ impl Peer {
                     act: said.act,
                     agent: from,
                     warrants: warrants.clone(),
-                    keys: *keys,
+                    keys,
                 };
                 let consent = Consent {
                     admission: admission.peek().clone(),
@@ -214,6 +214,7 @@ impl Peer {
         };
         match what {
             WordFor::Ask { command, act } => self.on_asked_signed(now, command, *act, said, out),
+            WordFor::Approve { plan } => self.on_approval_signed(now, plan, said, out),
             WordFor::Pass => self.offer(now, Entry::Said { said, draw: None }, out),
             WordFor::Consent { cosign } => {
                 let Some(consent) = self.consents.find(&said.act, cosign) else {
@@ -243,7 +244,7 @@ impl Peer {
 
     /// Returns the other seats to ask: all that are linked, else as many as cannot all be hostile, others each time.
     pub(super) fn some_seats(&self, round: u32) -> Vec<PublicKey> {
-        let seats = &self.directory.genesis().seats;
+        let seats = self.seats();
         let others = || {
             seats
                 .iter()

@@ -18,10 +18,15 @@ use crate::{
         reject::RejectReason,
         time::Now,
     },
-    spine::{audit::What, committee::Seats, delivery::Placed, directory},
+    spine::{
+        audit::What,
+        committee::{Seats, Unchecked},
+        delivery::Placed,
+        directory,
+    },
     wire::{
-        Body, Certificate, KeysNamed, Kind, Merge, Record, Refused, Response, Topic, Unverified,
-        Verified, VersionRange, Welcome,
+        Body, Certificate, Kind, Merge, Record, Refused, Response, Topic, Unverified, Verified,
+        VersionRange, Welcome,
     },
 };
 
@@ -78,6 +83,7 @@ fn acts_in(writes: &[Write]) -> Vec<Verified<Record>> {
         | Write::Witnessed(_)
         | Write::Journal { .. }
         | Write::Block { .. }
+        | Write::State { .. }
         | Write::Dealing { .. }
         | Write::KeyShare { .. }
         | Write::AcceptRoot { .. } => None,
@@ -187,18 +193,7 @@ impl Peer {
                 AfterPersist::Nothing
             }
         };
-        match (writes.is_empty(), after) {
-            (true, AfterPersist::Effects(effects)) => out.extend(effects),
-            (true, _) => {}
-            (false, after) => {
-                let acts = acts_in(&writes);
-                self.persist(writes, after, out);
-                // Only now: what is decided about them enters the log after what came with them.
-                for act in acts {
-                    self.consider(now, act, out);
-                }
-            }
-        }
+        self.keep(now, writes, after, out);
     }
 
     /// Spreads what only this peer may have heard: a newcomer's join by gossip, anything else that
@@ -218,6 +213,7 @@ impl Peer {
             | Write::Witnessed(_)
             | Write::Journal { .. }
             | Write::Block { .. }
+            | Write::State { .. }
             | Write::Dealing { .. }
             | Write::KeyShare { .. }
             | Write::AcceptRoot { .. } => None,
@@ -327,6 +323,8 @@ impl Peer {
             | Body::Act(_)
             | Body::Keys(_)
             | Body::Checkpoint(_)
+            | Body::HandOver(_)
+            | Body::Recovery(_)
             | Body::Unknown(..) => {}
         }
         let member = self
@@ -340,8 +338,14 @@ impl Peer {
         if let Body::Capability(_) = value.body() {
             self.capabilities.learn(record);
         }
-        if let Body::Keys(named) = value.body() {
-            self.name_keys(named)?;
+        if let Body::Keys(_) = value.body() {
+            self.name_keys(value)?;
+        }
+        if let Body::HandOver(handed) = value.body() {
+            self.check_hand_over(record, handed, out)?;
+        }
+        if let Body::Recovery(word) = value.body() {
+            self.hear_recovery(now, record, word, out)?;
         }
         if let Body::Checkpoint(certificate) = value.body() {
             self.check_certificate(certificate, out)?;
@@ -350,13 +354,12 @@ impl Peer {
     }
 
     /// Takes the committee's keys from the block that names them.
-    fn name_keys(&mut self, named: &KeysNamed) -> Result<(), RejectReason> {
+    pub(super) fn name_keys(&mut self, record: &Record) -> Result<(), RejectReason> {
         let seats = Seats::new(self.directory.genesis().seats.clone());
         let mesh = self.directory.mesh();
-        let is_named = seats.is_some_and(|seats| self.trust.name_keys(&mesh, &seats, named));
-        is_named.then_some(()).ok_or(RejectReason::NotEntitled(
-            "a quorum of the genesis' seats names the committee's keys",
-        ))
+        let is_named = seats.is_some_and(|seats| self.trust.name_keys(&mesh, &seats, record));
+        // Seats that members have put in place of lost ones may be known later than their keys.
+        is_named.then_some(()).ok_or(RejectReason::Missing(mesh))
     }
 
     /// Has a certificate checked; it counts from then on. One whose key is not known yet waits for it.
@@ -366,12 +369,14 @@ impl Peer {
         out: &mut Outbox,
     ) -> Result<(), RejectReason> {
         let mesh = self.directory.mesh();
-        let Some(question) = self.trust.question(&mesh, certificate) else {
-            let known = self.trust.keys().map(|keys| keys.epoch);
-            return match known {
-                Some(epoch) if certificate.epoch < epoch => Ok(()),
-                Some(_) | None => Err(RejectReason::Missing(mesh)),
-            };
+        let question = match self.trust.question(&mesh, certificate) {
+            Ok(question) => question,
+            Err(Unchecked::Unknown) => return Err(RejectReason::Missing(mesh)),
+            Err(Unchecked::Void) => {
+                return Err(RejectReason::NotEntitled(
+                    "the keys of its epoch verify nothing above their hand-over",
+                ));
+            }
         };
         let id = self.job(Waiting::Certificate(Box::new(*certificate)));
         let job = Job::Certificate(Box::new(question));
@@ -383,14 +388,15 @@ impl Peer {
     ///
     /// Anybody may have written one that does not: those of the seats are looked at first.
     pub(super) fn recall_checkpoint(&mut self, now: Now, stored: Vec<(PublicKey, Certificate)>) {
-        let seats = &self.directory.genesis().seats;
+        let genesis = self.directory.genesis();
+        let seats = self.trust.seats().unwrap_or(&genesis.seats);
         let is_seat = |author: &PublicKey| seats.binary_search(author).is_ok();
         let (by_seats, by_others): (Vec<_>, Vec<_>) =
             stored.into_iter().partition(|(author, _)| is_seat(author));
         let mesh = self.directory.mesh();
         let holds = |certificate: &Certificate| {
             let question = self.trust.question(&mesh, certificate);
-            question.is_some_and(|question| question.holds())
+            question.is_ok_and(|question| question.holds())
         };
         let in_order = by_seats.into_iter().chain(by_others);
         let mut certificates = in_order.map(|(_, certificate)| certificate);
@@ -422,6 +428,29 @@ impl Peer {
             if member != own {
                 out.push(Effect::Expel(member));
             }
+        }
+    }
+
+    /// Tries again what waited for something that has become known otherwise than by a record.
+    pub(super) fn retry_waiting(&mut self, now: Now, out: &mut Outbox) {
+        let mut writes = Vec::new();
+        self.retry_orphans(now, &mut writes, out);
+        self.keep(now, writes, AfterPersist::Nothing, out);
+    }
+
+    /// Keeps what was taken in, and considers the acts in it.
+    fn keep(&mut self, now: Now, writes: Vec<Write>, after: AfterPersist, out: &mut Outbox) {
+        if writes.is_empty() {
+            if let AfterPersist::Effects(effects) = after {
+                out.extend(effects);
+            }
+            return;
+        }
+        let acts = acts_in(&writes);
+        self.persist(writes, after, out);
+        // Only now: what is decided about them enters the log after what came with them.
+        for act in acts {
+            self.consider(now, act, out);
         }
     }
 
@@ -529,9 +558,17 @@ impl Peer {
         if self.index.contains(&record.value().id()) {
             return true;
         }
-        // Of the checkpoints read back only the newest is checked, when all records are there.
-        let taken = record.value().body().checkpoint().is_some()
-            || self.take_effect(Now::default(), record, silent).is_ok();
+        // What tells of the committee's epochs is followed when all records are there; of the checkpoints only the
+        // newest is checked.
+        let kind = record.value().header().kind;
+        let of_epochs = [
+            Kind::KEYS,
+            Kind::CHECKPOINT,
+            Kind::HAND_OVER,
+            Kind::RECOVERY,
+        ];
+        let taken =
+            of_epochs.contains(&kind) || self.take_effect(Now::default(), record, silent).is_ok();
         if taken {
             self.index.insert(record.value());
             match record.value().body() {
@@ -549,6 +586,8 @@ impl Peer {
                 | Body::Revocation(_)
                 | Body::Keys(_)
                 | Body::Checkpoint(_)
+                | Body::HandOver(_)
+                | Body::Recovery(_)
                 | Body::Unknown(..) => {}
             }
         }

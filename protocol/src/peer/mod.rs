@@ -3,7 +3,8 @@
 //! The parts never call each other. What comes in is decided in the file named for it: `ingest`
 //! (records), `linking` (links, greetings, catch-up), `requests` (what other peers ask), `acting`
 //! (acts, local changes, healing), `proposing` (own acts on their way), `consenting` (others' acts that want a word
-//! of this node), `writing` (records of our own), `seat` (the committee), `commands` (the local user).
+//! of this node), `writing` (records of our own), `seat` (the committee), `handover` and `recovery` (its next
+//! seats), `commands` (the local user).
 //! This file holds the state, the way in and the timers.
 //!
 //! A peer is in one of two conditions. Until it is *ready* it does not write records, because it may
@@ -13,9 +14,11 @@
 mod acting;
 mod commands;
 mod consenting;
+mod handover;
 mod ingest;
 mod linking;
 mod proposing;
+mod recovery;
 mod requests;
 mod seat;
 mod writing;
@@ -31,6 +34,7 @@ use x0_crypto::{
 };
 
 use self::{
+    handover::epoch_records,
     ingest::{Origin, newest_checkpoints},
     seat::Seat,
     writing::Wanted,
@@ -62,7 +66,7 @@ use crate::{
     },
     wire::{
         Act, Body, Certificate, Change, Draw, LogHead, Outcome, PolicyName, Record, SeatDraft,
-        Verified,
+        SeatsPlan, Verified,
     },
 };
 
@@ -86,6 +90,8 @@ pub struct PeerConfig {
     pub seed: [u8; 32],
     /// Whether the chain is new, so that no other peer can know a later head of it.
     pub fresh: bool,
+    /// Whether the node may sign for a seat of its identity; else that is kept elsewhere.
+    pub may_sit: bool,
     /// What the node does when it is drawn to co-sign.
     pub cosign: CosignPolicy,
 }
@@ -117,6 +123,7 @@ struct Settled {
     root: RootKey,
     genesis: Verified<Record>,
     healing: Option<Arc<Capability>>,
+    may_sit: bool,
     cosign: CosignPolicy,
 }
 
@@ -186,6 +193,7 @@ enum Waiting {
     Combine(ContentId),
     Secret(Box<SecretFor>),
     Certificate(Box<Certificate>),
+    HandOver(Verified<Record>),
     Warrants(Verified<Record>),
     Admitted {
         act: ContentId,
@@ -224,6 +232,7 @@ enum Purpose {
 /// What a word about an act is signed for.
 enum WordFor {
     Ask { command: CommandId, act: Box<Act> },
+    Approve { plan: Box<SeatsPlan> },
     Pass,
     Consent { cosign: bool },
 }
@@ -264,6 +273,9 @@ enum Asked {
         to: PublicKey,
     },
     Blocks,
+    State {
+        to: PublicKey,
+    },
     Dealing {
         ceremony: ContentId,
         to: PublicKey,
@@ -297,6 +309,7 @@ impl Peer {
             healing,
             seed,
             fresh,
+            may_sit,
             cosign,
         } = config;
         let record = founding.value();
@@ -349,11 +362,14 @@ impl Peer {
                 root,
                 genesis: founding,
                 healing,
+                may_sit,
                 cosign,
             },
         };
         let newest = newest_checkpoints(&stored.records);
+        let epochs = epoch_records(&stored.records);
         peer.recall(stored.records, stored.policies, stored.roots, &stored.audit);
+        peer.recall_epochs(now, &epochs);
         peer.recall_checkpoint(now, newest);
         peer.start(now, fresh, is_certified, out);
         peer.take_seat(now, (stored.committee, stored.work), out);
@@ -588,6 +604,9 @@ impl Peer {
                 if holds {
                     self.trust.take(&certificate.statement, now.mono);
                 }
+            }
+            (Waiting::HandOver(record), Finding::Certificate(holds)) => {
+                self.on_hand_over_checked(now, &record, holds, out);
             }
             (Waiting::Warrants(record), Finding::Warrants(checked)) => {
                 self.on_warrants_checked(now, record, *checked, out);

@@ -163,7 +163,7 @@ impl Peer {
         answer: Admitted,
         out: &mut Outbox,
     ) {
-        let seats = &self.directory.genesis().seats;
+        let seats = self.seats();
         let is_seat = seats.binary_search(&seat).is_ok();
         let seats = seats.len();
         let own = self.own_acts.find(&act);
@@ -183,7 +183,7 @@ impl Peer {
                 if !proposal.lacks(&ticket, draw.as_ref()) {
                     return;
                 }
-                let Some(keys) = self.trust.keys() else {
+                let Some(keys) = self.keys_for(Some(&ticket)) else {
                     return;
                 };
                 let question = Question {
@@ -195,7 +195,7 @@ impl Peer {
                         draw: draw.clone(),
                         said: Vec::new(),
                     },
-                    keys: *keys,
+                    keys,
                 };
                 let id = self.job(Waiting::Admitted {
                     act,

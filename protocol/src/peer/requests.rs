@@ -85,8 +85,11 @@ impl Peer {
                 }
                 respond(token, Response::Noted, out);
             }
-            Request::Seat(message) => self.on_seat_message(from, token, message, out),
+            Request::Seat(message) => self.on_seat_message(now, from, token, message, out),
             Request::Blocks { from: height } => self.on_blocks_asked(from, token, height, out),
+            Request::State { state, part } => {
+                self.on_state_asked(&from, token, (state, part), out);
+            }
             Request::Dealing { ceremony, dealing } => {
                 self.on_dealing(now, from, token, (ceremony, *dealing), out);
             }

@@ -140,7 +140,7 @@ fn places(value: &BeaconValue, act: &ContentId, count: u32) -> impl Iterator<Ite
     })
 }
 
-fn stands(placed: &Placed, electorate: &Electorate) -> bool {
+pub(crate) fn stands(placed: &Placed, electorate: &Electorate) -> bool {
     let (place, count) = (placed.place.into(), electorate.count.into());
     let leaf = leaf(&placed.elector);
     placed

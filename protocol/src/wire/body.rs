@@ -11,7 +11,8 @@ use x0_crypto::{
 };
 
 use super::{
-    Act, Certificate, Checkpoint, DecodeError, KeysNamed, Rules, Statement,
+    Act, Certificate, Checkpoint, CommitteeKeys, DecodeError, HandedOver, KeysNamed, RecoveryWord,
+    Rules, Statement,
     codec::{decode, encode},
 };
 use crate::core::{
@@ -55,6 +56,10 @@ impl Kind {
     pub const KEYS: Self = Self(0x0400);
     /// [`Certificate`] over a [`super::Checkpoint`].
     pub const CHECKPOINT: Self = Self(0x0401);
+    /// [`HandedOver`].
+    pub const HAND_OVER: Self = Self(0x0410);
+    /// [`RecoveryWord`].
+    pub const RECOVERY: Self = Self(0x0411);
 }
 
 /// What a record says.
@@ -82,6 +87,10 @@ pub enum Body {
     Keys(Box<KeysNamed>),
     /// Where the committee log stands.
     Checkpoint(Box<Certificate>),
+    /// The committee's next keys and seats.
+    HandOver(Box<HandedOver>),
+    /// A member's word for a new committee in place of a lost one.
+    Recovery(Box<RecoveryWord>),
     /// A kind this build does not know: stored and relayed, never acted upon.
     Unknown(Kind, Box<[u8]>),
 }
@@ -339,6 +348,8 @@ impl Body {
             Self::Act(_) => Kind::ACT,
             Self::Keys(_) => Kind::KEYS,
             Self::Checkpoint(_) => Kind::CHECKPOINT,
+            Self::HandOver(_) => Kind::HAND_OVER,
+            Self::Recovery(_) => Kind::RECOVERY,
             Self::Unknown(kind, _) => *kind,
         }
     }
@@ -350,7 +361,43 @@ impl Body {
         };
         match &certificate.statement {
             Statement::Checkpoint(checkpoint) => Some((checkpoint, certificate)),
-            Statement::Ticket(_) => None,
+            Statement::Ticket(_) | Statement::HandOver(_) => None,
+        }
+    }
+
+    /// Returns the word for a new committee, if that is what the record says.
+    pub fn recovery(&self) -> Option<&RecoveryWord> {
+        let Self::Recovery(word) = self else {
+            return None;
+        };
+        Some(word)
+    }
+
+    /// Returns the hand-over of the committee, if that is what the record says.
+    pub fn handed_over(&self) -> Option<&HandedOver> {
+        let Self::HandOver(handed) = self else {
+            return None;
+        };
+        Some(handed)
+    }
+
+    /// Returns the keys of the committee that the record makes known, if it makes any.
+    pub fn committee_keys(&self) -> Option<&CommitteeKeys> {
+        match self {
+            Self::Keys(named) => named.keys(),
+            Self::HandOver(handed) => Some(&handed.next.keys),
+            Self::Genesis(_)
+            | Self::Invite(_)
+            | Self::Join(_)
+            | Self::Leave(_)
+            | Self::Removal(_)
+            | Self::Merge(_)
+            | Self::Capability(_)
+            | Self::Revocation(_)
+            | Self::Act(_)
+            | Self::Checkpoint(_)
+            | Self::Recovery(_)
+            | Self::Unknown(..) => None,
         }
     }
 
@@ -367,6 +414,8 @@ impl Body {
             Self::Act(body) => encode(body),
             Self::Keys(body) => encode(body),
             Self::Checkpoint(body) => encode(body),
+            Self::HandOver(body) => encode(body),
+            Self::Recovery(body) => encode(body),
             Self::Unknown(_, bytes) => bytes.to_vec(),
         }
     }
@@ -408,11 +457,21 @@ impl Body {
                 let certificate: Box<Certificate> = decode("checkpoint", bytes, max)?;
                 match certificate.statement {
                     Statement::Checkpoint(_) => Ok(Self::Checkpoint(certificate)),
-                    Statement::Ticket(_) => {
+                    Statement::Ticket(_) | Statement::HandOver(_) => {
                         let why = "is not one about the log";
                         Err(DecodeError::bounds("checkpoint", "statement", why))
                     }
                 }
+            }
+            Kind::HAND_OVER => {
+                let handed: Box<HandedOver> = decode("hand-over", bytes, max)?;
+                handed.check()?;
+                Ok(Self::HandOver(handed))
+            }
+            Kind::RECOVERY => {
+                let word: Box<RecoveryWord> = decode("recovery", bytes, max)?;
+                word.plan.check()?;
+                Ok(Self::Recovery(word))
             }
             Kind(_) => Ok(Self::Unknown(kind, bytes.into())),
         }

@@ -8,7 +8,7 @@ use x0_crypto::{
     committee::{CommitteeKey, Purpose, ThresholdSignature},
 };
 
-use super::{Decided, DecodeError, Entry, codec::encode};
+use super::{Decided, DecodeError, Entry, HandOver, codec::encode};
 use crate::{core::time::Wall, spine::audit::tree::Hash};
 
 /// The public keys of the committee in one epoch.
@@ -64,6 +64,8 @@ pub struct Checkpoint {
     pub members: u32,
     /// Those who count.
     pub electorate: Electorate,
+    /// Hash of the state that follows from the log up to the block before: whoever has been away may take it over.
+    pub state: ContentId,
 }
 
 /// Admits one act: counted together with all that its root, and this change under any root, reached lately.
@@ -111,6 +113,19 @@ pub enum Statement {
     Checkpoint(Checkpoint),
     /// An act is admitted.
     Ticket(Ticket),
+    /// The keys pass to new seats.
+    HandOver(HandOver),
+}
+
+impl Statement {
+    /// Returns the height of the log that the statement is about.
+    pub const fn height(&self) -> u64 {
+        match self {
+            Self::Checkpoint(checkpoint) => checkpoint.height,
+            Self::Ticket(ticket) => ticket.height,
+            Self::HandOver(stated) => stated.height,
+        }
+    }
 }
 
 /// A statement with the committee's signature.
@@ -144,11 +159,11 @@ impl Subject {
         }
     }
 
-    /// Returns what is signed.
+    /// Returns what is signed. A round is the same in all epochs: the beacon's key outlives them.
     pub fn message(&self, mesh: &ContentId, epoch: u64) -> Vec<u8> {
         match self {
             Self::Statement(statement) => encode(&("statement", mesh, epoch, statement)),
-            Self::Round(round) => encode(&("round", mesh, epoch, round)),
+            Self::Round(round) => encode(&("round", mesh, round)),
         }
     }
 
@@ -170,9 +185,9 @@ pub struct KeysNamed {
 
 impl KeysNamed {
     /// Returns the keys that the block names.
-    pub fn keys(&self) -> Option<CommitteeKeys> {
+    pub fn keys(&self) -> Option<&CommitteeKeys> {
         match self.decided.block.entries.as_slice() {
-            [Entry::Keys(keys)] => Some(**keys),
+            [Entry::Keys(keys)] => Some(keys),
             _ => None,
         }
     }

@@ -338,6 +338,8 @@ impl Verified<Record> {
             | Body::Merge(_)
             | Body::Keys(_)
             | Body::Checkpoint(_)
+            | Body::HandOver(_)
+            | Body::Recovery(_)
             | Body::Unknown(..) => None,
         };
         if let Body::Keys(named) = record.body() {

@@ -11,7 +11,8 @@ use serde_bytes::ByteBuf;
 use x0_crypto::{ContentId, Identity, Namespace, PublicKey, Signature, Signed, verify_batch};
 
 use super::{
-    Admission, CommitteeKeys, DecodeError, Draw, Region, Said, Unverified, Verified,
+    Admission, Authority, Certificate, CommitteeKeys, DecodeError, Draw, Region, Said, SeatsPlan,
+    Unverified, Verified,
     body::ordered,
     codec::{decode, encode},
 };
@@ -77,6 +78,15 @@ pub enum Entry {
         /// The draw by which a co-signer has one.
         draw: Option<Box<Draw>>,
     },
+    /// Somebody wants other seats.
+    Seats {
+        /// Which.
+        plan: Box<SeatsPlan>,
+        /// What stands for it.
+        by: Authority,
+    },
+    /// The committee certifies its successors, who decide from the next height on.
+    HandOver(Box<Certificate>),
 }
 
 /// A change of the list of members.
@@ -303,7 +313,8 @@ impl Entry {
             }
             Self::Admission(admission) => admission.check(),
             Self::Said { draw, .. } => draw.as_ref().map_or(Ok(()), |draw| draw.check()),
-            Self::Dealt { .. } | Self::Keys(_) | Self::Checkpoint => Ok(()),
+            Self::Seats { plan, .. } => plan.check(),
+            Self::Dealt { .. } | Self::Keys(_) | Self::Checkpoint | Self::HandOver(_) => Ok(()),
         }
     }
 
@@ -312,7 +323,15 @@ impl Entry {
         match self {
             Self::Admission(admission) => admission.to_unverified().verify(mesh).map(|_| ()),
             Self::Said { said, .. } => said.verify(mesh),
-            Self::Dealt { .. } | Self::Keys(_) | Self::Members(_) | Self::Checkpoint => Ok(()),
+            Self::Seats {
+                by: Authority::Seat(said),
+                ..
+            } => said.verify(mesh),
+            Self::Dealt { .. }
+            | Self::Keys(_)
+            | Self::Members(_)
+            | Self::Checkpoint
+            | Self::HandOver(_) => Ok(()),
         }
     }
 

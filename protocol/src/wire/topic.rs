@@ -49,7 +49,7 @@ impl Topic {
             | Kind::MERGE => Self::Directory,
             Kind::CAPABILITY | Kind::REVOCATION => Self::Capabilities,
             Kind::ACT => Self::Acts,
-            Kind::KEYS | Kind::CHECKPOINT => Self::Certificates,
+            Kind::KEYS | Kind::CHECKPOINT | Kind::HAND_OVER | Kind::RECOVERY => Self::Certificates,
             Kind(_) => Self::Other,
         }
     }

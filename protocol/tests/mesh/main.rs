@@ -6,5 +6,7 @@ mod admission;
 mod chain;
 mod committee;
 mod convergence;
+mod handover;
 mod joining;
+mod recovery;
 mod world;

@@ -72,6 +72,7 @@ impl Disk {
                     self.rest.committee.keep(&decided, tip, snapshot);
                     self.blocks.push(decided);
                 }
+                Write::State { tip, state } => self.rest.committee.adopt(tip, state),
                 Write::Dealing {
                     ceremony,
                     dealer,
@@ -208,6 +209,11 @@ impl World {
         Self::seated(count, 3).linked_all()
     }
 
+    /// Founds a mesh of `count` founders of whom some have a seat, fully linked.
+    pub(crate) fn with_seats(count: u8, seats: usize) -> Self {
+        Self::seated(count, seats).linked_all()
+    }
+
     fn linked_all(self) -> Self {
         let mut world = self;
         let count = world.nodes.len();
@@ -297,6 +303,7 @@ impl World {
             healing: Some(healing.into()),
             seed: [at as u8; 32],
             fresh,
+            may_sit: true,
             cosign: node.cosign,
         };
         let mut out = Outbox::new();
@@ -553,8 +560,10 @@ impl World {
                 self.respond(token, Response::Records(records));
             }
             Effect::RespondBlocks { token, from } => {
-                let from = usize::try_from(from.saturating_sub(1)).unwrap();
-                let blocks = self.nodes[at].disk.blocks.iter().skip(from).take(8);
+                let blocks = self.nodes[at].disk.blocks.iter();
+                let blocks = blocks
+                    .filter(|decided| decided.block.height >= from)
+                    .take(8);
                 let blocks = blocks.map(|decided| decided.to_unverified()).collect();
                 self.respond(token, Response::Blocks(blocks));
             }

@@ -121,7 +121,8 @@ impl Chamber {
         }
         self.decide(entries);
         for ceremony in &ceremonies {
-            let Some((held, logs)) = self.state.made(ceremony.purpose()) else {
+            let mut made = self.state.made();
+            let Some((held, logs)) = made.find(|(held, _)| held.id() == ceremony.id()) else {
                 unreachable!("all dealers' logs are in")
             };
             for (seat, keyring) in &mut self.seats {
@@ -155,7 +156,6 @@ impl Chamber {
     /// Lets mesh time pass.
     pub(super) fn pass(&mut self, span: Millis) {
         self.time = self.time + span;
-        self.state.forget();
     }
 
     /// Returns mesh time.

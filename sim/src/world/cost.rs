@@ -81,7 +81,9 @@ pub(super) fn of_job(job: &Job) -> Span {
             | Entry::Keys(_)
             | Entry::Members(_)
             | Entry::Checkpoint
-            | Entry::Said { .. } => VERIFY,
+            | Entry::Said { .. }
+            | Entry::Seats { .. } => VERIFY,
+            Entry::HandOver(_) => PAIRING,
         },
         Job::Combine { .. } => COMBINE,
         Job::Certificate(_) => PAIRING,
@@ -123,6 +125,8 @@ fn of_record(record: &Record) -> Span {
         | Body::Merge(_)
         | Body::Revocation(_)
         | Body::Checkpoint(_)
+        | Body::HandOver(_)
+        | Body::Recovery(_)
         | Body::Unknown(..) => VERIFY,
         Body::Keys(named) => times(VERIFY, 1 + named.decided.signatures()),
     }

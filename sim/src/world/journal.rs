@@ -99,6 +99,8 @@ impl Journal {
                 | Reply::Acts(_)
                 | Reply::Policies(_)
                 | Reply::Consents(_)
+                | Reply::Committee(_)
+                | Reply::Plan(_)
                 | Reply::AuditHeads(_)
                 | Reply::Done,
             ) => Ok(None),
@@ -142,6 +144,7 @@ impl Journal {
             | Told::Healed { .. }
             | Told::Decided { .. }
             | Told::KeysMade { .. }
+            | Told::Seats(_)
             | Told::ShareLost { .. }
             | Told::Proposed { record: None, .. }
             | Told::CosignAsked { .. }

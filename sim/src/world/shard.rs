@@ -910,6 +910,7 @@ impl Shard {
             healing: None,
             seed: shared.seed.bytes(Purpose::PeerSeed, node),
             fresh: is_new,
+            may_sit: true,
             cosign: shared.founding.cosign_of(node),
         };
         let mut outbox = mem::take(&mut self.outbox);

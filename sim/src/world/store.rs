@@ -91,6 +91,7 @@ impl Store {
                     rest.committee.keep(&decided, tip, snapshot);
                     rest.blocks.push(decided);
                 }
+                Write::State { tip, state } => self.rest().committee.adopt(tip, state),
                 Write::Dealing {
                     ceremony,
                     dealer,
@@ -161,8 +162,8 @@ impl Store {
     /// Returns durable blocks of the committee log from a height on, at most a page.
     pub(super) fn blocks(&self, from: u64) -> Vec<Unverified<Decided>> {
         let blocks = self.committee_blocks();
-        let from = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
-        let page = blocks.iter().skip(from).take(PAGE_BLOCKS_MAX);
+        let first = blocks.partition_point(|decided| decided.block.height < from);
+        let page = blocks.iter().skip(first).take(PAGE_BLOCKS_MAX);
         page.map(|decided| decided.to_unverified()).collect()
     }
 

@@ -21,11 +21,11 @@ use x0_net::Multiaddr;
 use x0_node::identity;
 use x0_protocol::{
     Millis, Wall,
-    wire::{Act, Change, Outcome, PolicyName, Targets},
+    wire::{Act, Change, Kind, Outcome, PolicyName, Targets},
 };
 use x0_testnet::{
     account::write,
-    adversary::{foothold::Foothold, forge, record},
+    adversary::{foothold::Foothold, forge, record, usurp},
 };
 
 /// How long a hand-made act may wait for execution.
@@ -57,6 +57,24 @@ enum Command {
         /// Within what limits.
         #[arg(long)]
         caveat: Vec<Caveat>,
+    },
+    /// Claims that the committee has passed to keys of the attacker's own, and sends that to members.
+    Usurp {
+        /// Data directory of the member whose key is used; its node must be stopped.
+        #[arg(long)]
+        data_dir: PathBuf,
+        /// The mesh.
+        #[arg(long)]
+        mesh: ContentId,
+        /// Address of a member to link to, with /p2p/ID; the claim is sent to all of them.
+        #[arg(long, required = true)]
+        member: Vec<Multiaddr>,
+        /// The epoch in force, which is said to have handed over.
+        #[arg(long)]
+        epoch: u64,
+        /// Who is to have a seat.
+        #[arg(long, required = true)]
+        seat: Vec<PublicKey>,
     },
     /// Takes the last narrowing off a token.
     Widen {
@@ -112,6 +130,13 @@ async fn main() -> ExitCode {
             let token = forge::forged(&own, holder, BTreeSet::from_iter(action), caveat)?;
             Ok(json!({ "token": token.to_string() }))
         }),
+        Command::Usurp {
+            data_dir,
+            mesh,
+            member,
+            epoch,
+            seat,
+        } => usurp(&data_dir, mesh, &member, (epoch, seat)).await,
         Command::Widen { token } => {
             forge::widened(&token).map(|token| json!({ "token": token.to_string() }))
         }
@@ -167,6 +192,26 @@ async fn send_act(wanted: ActCommand) -> Result<serde_json::Value> {
         "seq": place.0,
         "handed_to": handed.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "outcomes": outcomes.collect::<Vec<_>>(),
+    }))
+}
+
+async fn usurp(
+    data_dir: &std::path::Path,
+    mesh: ContentId,
+    members: &[Multiaddr],
+    (epoch, mut seats): (u64, Vec<PublicKey>),
+) -> Result<serde_json::Value> {
+    let own = load(data_dir)?;
+    seats.sort_unstable();
+    let claim = usurp::usurped(mesh, epoch, seats)?;
+    let mut foothold = Foothold::take(&own, mesh, members).await?;
+    let place = foothold.place().await?;
+    let made = record::sign(&own, mesh, place, now()?, (Kind::HAND_OVER, &claim))?;
+    let handed = foothold.send(&made).await?;
+    foothold.leave().await;
+    Ok(json!({
+        "record": made.id.to_string(),
+        "handed_to": handed.iter().map(ToString::to_string).collect::<Vec<_>>(),
     }))
 }
 

@@ -84,6 +84,7 @@ impl Source for Sample {
             Command::Policies => Ok(Reply::Policies(data.policies)),
             Command::Proposals => Ok(Reply::Proposals(data.proposals)),
             Command::Consents => Ok(Reply::Consents(data.consents)),
+            Command::Committee => panic!("the dashboard does not ask for the seats"),
             Command::AuditHeads => Ok(Reply::AuditHeads(data.heads)),
             change @ (Command::Invite { .. }
             | Command::PublishCapability { .. }
@@ -92,6 +93,10 @@ impl Source for Sample {
             | Command::Propose { .. }
             | Command::Local { .. }
             | Command::Cosign { .. }
+            | Command::ProposeSeats { .. }
+            | Command::ApproveSeats(_)
+            | Command::ProposeRecovery { .. }
+            | Command::SignRecovery(_)
             | Command::Leave
             | Command::Remove { .. }
             | Command::CatchUp) => panic!("the dashboard asks for a change: {change:?}"),

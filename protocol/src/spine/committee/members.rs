@@ -182,6 +182,15 @@ impl Roll {
     }
 }
 
+/// Returns those of some members who count at a moment.
+pub(crate) fn roll_at(
+    members: Arc<BTreeMap<PublicKey, MemberFacts>>,
+    age: Millis,
+    time: Wall,
+) -> Arc<Roll> {
+    Members::new(members, age).roll(time)
+}
+
 /// Returns a member's leaf in the tree.
 pub(crate) fn leaf(elector: &Elector) -> Hash {
     leaf_hash(&encode_entry(elector))

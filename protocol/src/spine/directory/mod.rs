@@ -335,6 +335,8 @@ impl Directory {
             | Body::Act(_)
             | Body::Keys(_)
             | Body::Checkpoint(_)
+            | Body::HandOver(_)
+            | Body::Recovery(_)
             | Body::Unknown(..) => return Ok(Change::Nothing),
         };
         Arc::make_mut(&mut self.overlay).note_applied(&record.id());

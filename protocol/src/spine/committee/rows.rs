@@ -1,0 +1,23 @@
+//! Serde for maps whose keys are no text: DAG-CBOR knows only text as a key, so they are written as rows.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+    map: &BTreeMap<K, V>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    let rows: Vec<_> = map.iter().collect();
+    rows.serialize(to)
+}
+
+pub(super) fn deserialize<'de, K, V, D>(from: D) -> Result<BTreeMap<K, V>, D::Error>
+where
+    K: Deserialize<'de> + Ord,
+    V: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    let rows = Vec::<(K, V)>::deserialize(from)?;
+    Ok(rows.into_iter().collect())
+}
