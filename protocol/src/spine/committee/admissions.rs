@@ -48,9 +48,13 @@ const REGIONAL_NODES_MAX: u32 = 100;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Admissions {
+    #[serde(with = "super::rows")]
     roots: BTreeMap<RootKey, Reach>,
+    #[serde(with = "super::rows")]
     changes: BTreeMap<ContentId, Reach>,
+    #[serde(with = "super::rows")]
     agents: BTreeMap<PublicKey, Vec<Wall>>,
+    #[serde(with = "super::rows")]
     decided: BTreeMap<ContentId, Decision>,
     order: VecDeque<ContentId>,
 }
@@ -96,6 +100,7 @@ impl Terms {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Reach {
+    #[serde(with = "super::rows")]
     touched: BTreeMap<PublicKey, Wall>,
     draws: Vec<Wall>,
 }

@@ -26,6 +26,7 @@ mod engine;
 mod log;
 mod making;
 mod members;
+mod rows;
 mod seats;
 mod state;
 mod trust;

@@ -60,6 +60,7 @@ pub struct State {
     round: u64,
     checkpoint: Option<Checkpoint>,
     /// Tickets to be signed, by the order in which they were issued.
+    #[serde(with = "super::rows")]
     tickets: BTreeMap<u64, Statement>,
     issued: u64,
 }
