@@ -19,6 +19,7 @@ use super::{
     capability::CapCommand,
     daemon::RunFlags,
     error::CliError,
+    halt::HaltCommand,
     identity::IdentityCommand,
     join::JoinArgs,
     membership::{InviteArgs, LeaveArgs, RemoveArgs},
@@ -77,6 +78,9 @@ pub(super) enum Command {
     /// Change this node, or propose a change of others
     #[command(subcommand)]
     Act(ActCommand),
+    /// See what is frozen or halted because of an anomaly, and why
+    #[command(subcommand)]
+    Halt(HaltCommand),
     /// Read and check this node's audit log
     #[command(subcommand)]
     Audit(AuditCommand),

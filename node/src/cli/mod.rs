@@ -16,6 +16,7 @@ pub mod client;
 mod cosign;
 mod daemon;
 pub mod error;
+mod halt;
 mod identity;
 mod join;
 mod membership;
@@ -133,6 +134,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Remove(args) => membership::remove(context, args).await,
         Command::Cap(command) => capability::answer(context, command).await,
         Command::Act(command) => act::answer(context, command).await,
+        Command::Halt(command) => halt::answer(context, command).await,
         Command::Audit(command) => audit::answer(context, command).await,
         Command::Config(command) => settings::answer(context, command).await,
         Command::Identity(command) => identity::answer(context, command).await,

@@ -269,6 +269,7 @@ fn record_bytes(write: &Write) -> usize {
         | Write::Block { .. }
         | Write::Dealing { .. }
         | Write::KeyShare { .. }
+        | Write::Halt(_)
         | Write::AcceptRoot { .. } => 0,
     }
 }

@@ -276,6 +276,7 @@ impl Node {
                 | Write::Block { .. }
                 | Write::Dealing { .. }
                 | Write::KeyShare { .. }
+                | Write::Halt(_)
                 | Write::AcceptRoot { .. } => {}
             }
         }

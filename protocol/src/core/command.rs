@@ -16,7 +16,11 @@ use super::{
 };
 use crate::{
     anti_meave::{consents::ConsentView, proposals::ProposalView},
-    spine::{audit::tree::Hash, directory::Member},
+    spine::{
+        audit::tree::Hash,
+        directory::Member,
+        halt::{self, HaltReport},
+    },
     wire::{Change, Outcome, PolicyName, Reason, Region, Rules, Targets},
 };
 
@@ -81,6 +85,8 @@ pub enum Command {
     },
     /// Lists the acts known here, newest first.
     Acts,
+    /// Asks what is frozen or halted, and why.
+    Halt,
     /// Lists own acts on their way.
     Proposals,
     /// Lists what this node was asked to agree to or to co-sign.
@@ -120,6 +126,7 @@ impl Command {
             | Self::Acts
             | Self::Proposals
             | Self::Consents
+            | Self::Halt
             | Self::Policies
             | Self::AuditHeads
             | Self::CatchUp => true,
@@ -166,6 +173,8 @@ pub enum Reply {
     Proposals(Vec<ProposalView>),
     /// To [`Command::Consents`].
     Consents(Vec<ConsentView>),
+    /// To [`Command::Halt`].
+    Halt(Box<HaltReport>),
     /// To [`Command::Policies`].
     Policies(Vec<PolicyView>),
     /// To [`Command::AuditHeads`].
@@ -213,6 +222,21 @@ pub struct Status {
     pub member: bool,
     /// Time of the last repair by the self-healing loop, if there was one.
     pub last_repair: Option<Millis>,
+    /// How things stand for acts under this node's own root: running, unless the mesh is halted.
+    pub standing: halt::Standing,
+    /// When that was, by the clock of halts.
+    pub standing_at: Wall,
+    /// Roots frozen on this node.
+    pub frozen: u32,
+    /// Witnesses of this epoch, if so many can be drawn.
+    pub witnesses: u32,
+}
+
+impl Status {
+    /// Tells whether the mesh is halted, as this node knows it.
+    pub const fn is_halted(&self) -> bool {
+        matches!(self.standing, halt::Standing::Halted { .. })
+    }
 }
 
 /// What a node knows of the committee.

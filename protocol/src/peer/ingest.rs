@@ -78,6 +78,7 @@ fn acts_in(writes: &[Write]) -> Vec<Verified<Record>> {
         | Write::Block { .. }
         | Write::Dealing { .. }
         | Write::KeyShare { .. }
+        | Write::Halt(_)
         | Write::AcceptRoot { .. } => None,
     });
     acts.filter(|record| matches!(record.value().body(), Body::Act(_)))
@@ -193,6 +194,7 @@ impl Peer {
                 self.persist(writes, after, out);
                 // Only now: what is decided about them enters the log after what came with them.
                 for act in acts {
+                    self.watch(now, &act, out);
                     self.consider(now, act, out);
                 }
             }
@@ -218,6 +220,7 @@ impl Peer {
             | Write::Block { .. }
             | Write::Dealing { .. }
             | Write::KeyShare { .. }
+            | Write::Halt(_)
             | Write::AcceptRoot { .. } => None,
         });
         records.collect()
@@ -323,8 +326,10 @@ impl Peer {
             | Body::Capability(_)
             | Body::Revocation(_)
             | Body::Act(_)
+            | Body::Alert(_)
             | Body::Keys(_)
             | Body::Checkpoint(_)
+            | Body::Halt(_)
             | Body::Unknown(..) => {}
         }
         let member = self
@@ -341,8 +346,11 @@ impl Peer {
         if let Body::Keys(named) = value.body() {
             self.name_keys(named)?;
         }
-        if let Body::Checkpoint(certificate) = value.body() {
+        if let Body::Checkpoint(certificate) | Body::Halt(certificate) = value.body() {
             self.check_certificate(certificate, out)?;
+        }
+        if let Body::Alert(alert) = value.body() {
+            self.on_alert(now, (value.id(), author), alert, out);
         }
         Ok(())
     }
@@ -382,7 +390,7 @@ impl Peer {
         let Some(certificate) = newest else { return };
         let question = self.trust.question(&self.directory.mesh(), &certificate);
         if question.is_some_and(|question| question.holds()) {
-            self.trust.take(&certificate.statement, now.mono);
+            self.trust.take(&certificate, now.mono);
         }
     }
 
@@ -516,8 +524,11 @@ impl Peer {
         if self.index.contains(&record.value().id()) {
             return true;
         }
-        // Of the checkpoints read back only the newest is checked, when all records are there.
-        let taken = record.value().body().checkpoint().is_some()
+        // What the committee certified is checked when all records are there, of checkpoints the newest only; alerts
+        // are counted then as well.
+        let body = record.value().body();
+        let taken = body.checkpoint().is_some()
+            || matches!(body, Body::Alert(_) | Body::Halt(_))
             || self.take_effect(Now::default(), record, silent).is_ok();
         if taken {
             self.index.insert(record.value());
@@ -534,8 +545,10 @@ impl Peer {
                 | Body::Removal(_)
                 | Body::Capability(_)
                 | Body::Revocation(_)
+                | Body::Alert(_)
                 | Body::Keys(_)
                 | Body::Checkpoint(_)
+                | Body::Halt(_)
                 | Body::Unknown(..) => {}
             }
         }

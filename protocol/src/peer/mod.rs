@@ -3,7 +3,7 @@
 //! The parts never call each other. What comes in is decided in the file named for it: `ingest`
 //! (records), `linking` (links, greetings, catch-up), `requests` (what other peers ask), `acting`
 //! (acts, local changes, healing), `proposing` (own acts on their way), `consenting` (others' acts that want a word
-//! of this node), `writing` (records of our own), `seat` (the committee), `commands` (the local user).
+//! of this node), `halting` (anomalies, freezes, halts), `writing` (records of our own), `seat` (the committee), `commands` (the local user).
 //! This file holds the state, the way in and the timers.
 //!
 //! A peer is in one of two conditions. Until it is *ready* it does not write records, because it may
@@ -13,6 +13,7 @@
 mod acting;
 mod commands;
 mod consenting;
+mod halting;
 mod ingest;
 mod linking;
 mod proposing;
@@ -31,6 +32,7 @@ use x0_crypto::{
 };
 
 use self::{
+    halting::{Halting, StoredHalting},
     ingest::{Origin, newest_checkpoint},
     seat::Seat,
     writing::Wanted,
@@ -57,6 +59,7 @@ use crate::{
         committee::{SecretFor, StoredLog, StoredWork, Tip, Trust},
         delivery::{CatchUp, Index, Orphans, Sessions},
         directory::{Directory, SharedOverlays},
+        halt::Halt,
         healing::Healing,
         links::Links,
     },
@@ -105,6 +108,8 @@ pub struct Stored {
     pub witnessed: Vec<LogHead>,
     /// Delegation roots accepted by the node's own choice.
     pub roots: Vec<RootKey>,
+    /// The halts known, those past too.
+    pub halts: Vec<Halt>,
     /// The committee log, if this node has a seat.
     pub committee: StoredLog,
     /// What the seat has kept of its work.
@@ -150,6 +155,8 @@ pub struct Peer {
     consents: Consents,
     /// Only a peer with a seat keeps the committee log.
     committee: Option<Box<Seat>>,
+    /// Only a peer that has seen an act keeps watch.
+    halting: Option<Box<Halting>>,
 }
 
 /// How far the peer knows its own chain.
@@ -187,6 +194,7 @@ enum Waiting {
     Secret(Box<SecretFor>),
     Certificate(Box<Certificate>),
     Warrants(Verified<Record>),
+    Watched(Verified<Record>),
     Admitted {
         act: ContentId,
         ticket: Box<Certificate>,
@@ -344,6 +352,7 @@ impl Peer {
             own_acts: Proposals::default(),
             consents: Consents::default(),
             committee: None,
+            halting: None,
             config: Settled {
                 key,
                 root,
@@ -353,10 +362,13 @@ impl Peer {
             },
         };
         let newest = newest_checkpoint(&stored.records);
+        let halting = StoredHalting::of(stored.halts, &stored.records, now);
         peer.recall(stored.records, stored.policies, stored.roots, &stored.audit);
         peer.recall_checkpoint(now, newest);
+        peer.recall_halting(now, halting, out);
         peer.start(now, fresh, is_certified, out);
         peer.take_seat(now, (stored.committee, stored.work), out);
+        peer.tell_seat_of_halts(now);
         peer
     }
 
@@ -417,6 +429,10 @@ impl Peer {
                 Why::Committee,
             ),
             due(self.own_acts.due(), Why::Proposal),
+            due(
+                self.halting.as_ref().and_then(|halting| halting.due()),
+                Why::Halt,
+            ),
         ]
         .into_iter()
         .flatten()
@@ -477,6 +493,7 @@ impl Peer {
         }
         self.heal(now, out);
         self.run_catch_up(now, out);
+        self.run_halting(now, out);
         self.run_committee(now, out);
         self.run_proposals(now, out);
     }
@@ -586,11 +603,15 @@ impl Peer {
             }
             (Waiting::Certificate(certificate), Finding::Certificate(holds)) => {
                 if holds {
-                    self.trust.take(&certificate.statement, now.mono);
+                    self.trust.take(&certificate, now.mono);
+                    self.on_halt_certified(now, &certificate, out);
                 }
             }
             (Waiting::Warrants(record), Finding::Warrants(checked)) => {
                 self.on_warrants_checked(now, record, *checked, out);
+            }
+            (Waiting::Watched(record), Finding::Warrants(checked)) => {
+                self.on_watched(now, &record, *checked, out);
             }
             (Waiting::Admitted { act, ticket, draw }, Finding::Warrants(checked)) => {
                 let draw = draw.map(|draw| *draw);

@@ -2,10 +2,11 @@
 
 use x0_crypto::{
     ContentId, PublicKey,
+    capability::RootKey,
     committee::{Ack, CombineError, Purpose, SealedDealing, SignedLog, ThresholdSignature},
 };
 
-use super::{AfterPersist, Asked, Peer, Waiting, requests::respond};
+use super::{AfterPersist, Asked, Peer, Waiting, halting::Halting, requests::respond};
 use crate::{
     core::{
         command::{CommitteeStatus, TrustStatus},
@@ -17,14 +18,17 @@ use crate::{
         secret::SecretDone,
         time::{Millis, Mono, Now, Wall},
     },
-    spine::committee::{
-        CommitteeLog, Decision, Duty, Seats, State, StoredLog, StoredWork, Taken, Todo, Trust,
-        Weighed, Work,
+    spine::{
+        committee::{
+            CommitteeLog, Decision, Duty, Seats, State, StoredLog, StoredWork, Taken, Todo, Trust,
+            Weighed, Work,
+        },
+        halt::HaltId,
     },
     wire::{
-        Admission, Admitted, Body, Certificate, Decided, Entry, KeysNamed, MemberFacts, Refused,
-        Request, Response, SeatDraft, SeatMessage, SignaturePart, Statement, Subject, Unverified,
-        Verified,
+        Admission, Admitted, Body, Certificate, Checkpoint, Decided, Entry, Halted, KeysNamed,
+        MemberFacts, Refused, Request, Response, SeatDraft, SeatMessage, SignaturePart, Statement,
+        Subject, Unverified, Verified,
     },
 };
 
@@ -47,10 +51,14 @@ enum News {
         height: u64,
         certificate: Box<Certificate>,
     },
+    Halt {
+        halt: HaltId,
+        certificate: Box<Certificate>,
+    },
 }
 
 impl News {
-    fn is_known(&self, trust: &Trust) -> bool {
+    fn is_known(&self, trust: &Trust, halting: Option<&Halting>) -> bool {
         match self {
             Self::Keys(named) => {
                 let epoch = named.keys().map(|keys| keys.epoch);
@@ -59,6 +67,7 @@ impl News {
             Self::Checkpoint { height, .. } => trust
                 .checkpoint()
                 .is_some_and(|known| known.height >= *height),
+            Self::Halt { halt, .. } => halting.is_some_and(|known| known.knows_certified(halt)),
         }
     }
 
@@ -66,6 +75,7 @@ impl News {
         match self {
             Self::Keys(named) => Body::Keys(named),
             Self::Checkpoint { certificate, .. } => Body::Checkpoint(certificate),
+            Self::Halt { certificate, .. } => Body::Halt(certificate),
         }
     }
 }
@@ -382,7 +392,7 @@ impl Peer {
         let may_offer = match entry.peek() {
             Entry::Dealt { log, .. } => SignedLog::dealer_in(log) == Some(from),
             Entry::Admission(_) | Entry::Said { .. } => true,
-            Entry::Keys(_) | Entry::Members(_) | Entry::Checkpoint => false,
+            Entry::Keys(_) | Entry::Members(_) | Entry::Checkpoint | Entry::Halt { .. } => false,
         };
         let seat = self.committee.as_ref().filter(|_| may_offer);
         let is_wanted = seat.is_some_and(|seat| seat.log.state().admits(entry.peek()));
@@ -400,6 +410,7 @@ impl Peer {
     /// Answers who asks for admission; what is new is checked and then put before the committee.
     pub(super) fn on_admit(
         &mut self,
+        now: Now,
         from: PublicKey,
         token: RequestToken,
         admission: Unverified<Admission>,
@@ -407,13 +418,14 @@ impl Peer {
     ) {
         let mesh = self.directory.mesh();
         let asked = admission.peek().asked;
+        let stopped = self.stopped(now, &admission.peek().act.root);
         let Some(seat) = &mut self.committee else {
             return respond(token, Response::Refused(Refused::NoAnswer), out);
         };
         if asked.by != from {
             return respond(token, Response::Refused(Refused::Malformed), out);
         }
-        let answer = seat.admitted(&mesh, &asked.act);
+        let answer = stopped.or_else(|| seat.admitted(&mesh, &asked.act));
         if answer.is_none() {
             let entry = Entry::Admission(Box::new(admission.peek().clone()));
             if seat.log.state().admits(&entry) {
@@ -427,6 +439,13 @@ impl Peer {
         }
         let answer = answer.unwrap_or(Admitted::Pending);
         respond(token, Response::Admitted(answer), out);
+    }
+
+    /// Answers that no ticket is issued for acts under a root while it is frozen here or the mesh is halted.
+    pub(super) fn stopped(&self, now: Now, root: &RootKey) -> Option<Admitted> {
+        let why = self.ticket_refusal(now, root)?;
+        let why = super::acting::shorten(&why);
+        Some(Admitted::Refused { why })
     }
 
     pub(super) fn on_entry_checked(
@@ -491,19 +510,22 @@ impl Peer {
 
     /// Sets when this seat makes a certificate known, if none of those whose turn comes before has.
     fn plan_to_publish(&mut self, now: Now, certificate: Certificate) {
-        let Statement::Checkpoint(checkpoint) = certificate.statement else {
-            return;
-        };
-        let height = checkpoint.height;
+        let statement = certificate.statement;
         let certificate = Box::new(certificate);
-        self.plan(
-            now,
-            height,
-            News::Checkpoint {
+        let (height, news) = match statement {
+            Statement::Ticket(_) => return,
+            Statement::Checkpoint(Checkpoint { height, .. }) => (
                 height,
-                certificate,
-            },
-        );
+                News::Checkpoint {
+                    height,
+                    certificate,
+                },
+            ),
+            Statement::Halt(Halted { halt, height, .. }) => {
+                (height, News::Halt { halt, certificate })
+            }
+        };
+        self.plan(now, height, news);
     }
 
     fn plan(&mut self, now: Now, height: u64, news: News) {
@@ -523,8 +545,9 @@ impl Peer {
         let Some(seat) = &mut self.committee else {
             return;
         };
-        let trust = &self.trust;
-        seat.unpublished.retain(|(_, news)| !news.is_known(trust));
+        let (trust, halting) = (&self.trust, self.halting.as_deref());
+        seat.unpublished
+            .retain(|(_, news)| !news.is_known(trust, halting));
         let due = seat.unpublished.extract_if(.., |(at, _)| *at <= now.mono);
         let due: Vec<_> = due.map(|(_, news)| news.into_body()).collect();
         for body in due {

@@ -14,12 +14,15 @@ use super::{
     Act, Certificate, Checkpoint, DecodeError, KeysNamed, Rules, Statement,
     codec::{decode, encode},
 };
-use crate::core::{
-    limits::{
-        FOUNDERS_MAX, MERGE_HEADS_MAX, REASON_BYTES_MAX, RECORD_BYTES_MAX, REGIONS_MAX,
-        REVOCATIONS_MAX, SEATS_MAX,
+use crate::{
+    anti_meave::anomaly::Alert,
+    core::{
+        limits::{
+            FOUNDERS_MAX, MERGE_HEADS_MAX, REASON_BYTES_MAX, RECORD_BYTES_MAX, REGIONS_MAX,
+            REVOCATIONS_MAX, SEATS_MAX,
+        },
+        time::{Millis, TimeScale, Wall},
     },
-    time::{Millis, TimeScale, Wall},
 };
 
 const TEN_PERCENT: ShareBp = ShareBp::from_percent(10);
@@ -51,10 +54,14 @@ impl Kind {
     pub const REVOCATION: Self = Self(0x0201);
     /// [`Act`].
     pub const ACT: Self = Self(0x0300);
+    /// [`Alert`].
+    pub const ALERT: Self = Self(0x0301);
     /// [`KeysNamed`].
     pub const KEYS: Self = Self(0x0400);
     /// [`Certificate`] over a [`super::Checkpoint`].
     pub const CHECKPOINT: Self = Self(0x0401);
+    /// [`Certificate`] over a [`super::Halted`].
+    pub const HALT: Self = Self(0x0403);
 }
 
 /// What a record says.
@@ -78,10 +85,14 @@ pub enum Body {
     Revocation(Revocation),
     /// A change asked of nodes.
     Act(Act),
+    /// An anomaly found in acts, with the evidence that shows it.
+    Alert(Box<Alert>),
     /// The committee's keys.
     Keys(Box<KeysNamed>),
     /// Where the committee log stands.
     Checkpoint(Box<Certificate>),
+    /// The committee has halted the mesh.
+    Halt(Box<Certificate>),
     /// A kind this build does not know: stored and relayed, never acted upon.
     Unknown(Kind, Box<[u8]>),
 }
@@ -337,8 +348,10 @@ impl Body {
             Self::Capability(_) => Kind::CAPABILITY,
             Self::Revocation(_) => Kind::REVOCATION,
             Self::Act(_) => Kind::ACT,
+            Self::Alert(_) => Kind::ALERT,
             Self::Keys(_) => Kind::KEYS,
             Self::Checkpoint(_) => Kind::CHECKPOINT,
+            Self::Halt(_) => Kind::HALT,
             Self::Unknown(kind, _) => *kind,
         }
     }
@@ -350,7 +363,7 @@ impl Body {
         };
         match &certificate.statement {
             Statement::Checkpoint(checkpoint) => Some((checkpoint, certificate)),
-            Statement::Ticket(_) => None,
+            Statement::Ticket(_) | Statement::Halt(_) => None,
         }
     }
 
@@ -365,8 +378,10 @@ impl Body {
             Self::Capability(body) => encode(body),
             Self::Revocation(body) => encode(body),
             Self::Act(body) => encode(body),
+            Self::Alert(body) => encode(body),
             Self::Keys(body) => encode(body),
             Self::Checkpoint(body) => encode(body),
+            Self::Halt(body) => encode(body),
             Self::Unknown(_, bytes) => bytes.to_vec(),
         }
     }
@@ -399,6 +414,11 @@ impl Body {
                 act.check()?;
                 Ok(Self::Act(act))
             }
+            Kind::ALERT => {
+                let alert: Box<Alert> = decode("alert", bytes, max)?;
+                alert.check()?;
+                Ok(Self::Alert(alert))
+            }
             Kind::KEYS => {
                 let keys: Box<KeysNamed> = decode("named keys", bytes, max)?;
                 keys.check()?;
@@ -408,9 +428,19 @@ impl Body {
                 let certificate: Box<Certificate> = decode("checkpoint", bytes, max)?;
                 match certificate.statement {
                     Statement::Checkpoint(_) => Ok(Self::Checkpoint(certificate)),
-                    Statement::Ticket(_) => {
+                    Statement::Ticket(_) | Statement::Halt(_) => {
                         let why = "is not one about the log";
                         Err(DecodeError::bounds("checkpoint", "statement", why))
+                    }
+                }
+            }
+            Kind::HALT => {
+                let certificate: Box<Certificate> = decode("halt", bytes, max)?;
+                match certificate.statement {
+                    Statement::Halt(_) => Ok(Self::Halt(certificate)),
+                    Statement::Checkpoint(_) | Statement::Ticket(_) => {
+                        let why = "is not one about a halt";
+                        Err(DecodeError::bounds("halt", "statement", why))
                     }
                 }
             }

@@ -9,7 +9,10 @@ use x0_crypto::{
 };
 
 use super::{Decided, DecodeError, Entry, codec::encode};
-use crate::{core::time::Wall, spine::audit::tree::Hash};
+use crate::{
+    core::time::Wall,
+    spine::{audit::tree::Hash, halt::HaltId},
+};
 
 /// The public keys of the committee in one epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -103,6 +106,22 @@ impl Ticket {
     }
 }
 
+/// The mesh is halted, by the committee or confirmed by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Halted {
+    /// Which halt.
+    pub halt: HaltId,
+    /// The root whose acts caused it.
+    pub root: RootKey,
+    /// The height at which the committee took it up.
+    pub height: u64,
+    /// Mesh time as of that height.
+    pub began: Wall,
+    /// Mesh time at which it lapses.
+    pub until: Wall,
+}
+
 /// What a threshold of seats signs together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
@@ -111,6 +130,8 @@ pub enum Statement {
     Checkpoint(Checkpoint),
     /// An act is admitted.
     Ticket(Ticket),
+    /// All changes are stopped.
+    Halt(Halted),
 }
 
 /// A statement with the committee's signature.

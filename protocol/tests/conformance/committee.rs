@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_bytes::ByteBuf;
 use x0_crypto::{
-    PublicKey,
+    ContentId, PublicKey,
     committee::{
         Ack, Ceremony, CeremonyPlan, CommitteeKey, PartialSignature, Purpose, SealedDealing,
         ThresholdSignature, acknowledge, deal,
@@ -12,12 +12,16 @@ use x0_crypto::{
 };
 use x0_protocol::{
     Millis,
-    spine::audit::tree::{Hash, inclusion_proof},
+    anti_meave::anomaly::{Alert, Evidence, Pattern, Severity},
+    spine::{
+        audit::tree::{Hash, inclusion_proof},
+        halt::HaltId,
+    },
     wire::{
         Act, Admission, Admitted, Block, Body, Certificate, Checkpoint, CommitteeKeys, Consent,
-        Consented, Draw, Elector, Electorate, Entry, KeysNamed, MemberChange, MemberFacts, Placed,
-        Request, Response, Said, SignaturePart, Statement, Subject, Targets, Ticket, Warrants,
-        Word, decode_record,
+        Consented, Draw, Elector, Electorate, Entry, Halted, KeysNamed, MemberChange, MemberFacts,
+        Placed, Request, Response, Said, SignaturePart, Statement, Subject, Targets, Ticket,
+        Warrants, Word, decode_record,
     },
 };
 
@@ -103,6 +107,26 @@ fn ticket() -> Statement {
         expires: TIME + Millis::from_mins(10),
         passed: 1,
     })
+}
+
+fn halt() -> HaltId {
+    HaltId::of(&id(b"mesh"), &root(), 0)
+}
+
+fn halted() -> Statement {
+    Statement::Halt(Halted {
+        halt: halt(),
+        root: root(),
+        height: 9,
+        began: TIME,
+        until: TIME + Millis::from_mins(72 * 60),
+    })
+}
+
+fn alerted() -> Vec<ContentId> {
+    let mut acts = vec![id(b"one act"), id(b"another"), id(b"a third")];
+    acts.sort_unstable();
+    acts
 }
 
 fn certificate(statement: Statement) -> Certificate {
@@ -210,6 +234,22 @@ fn records_of_the_committee() {
             Body::Checkpoint(Box::new(certificate(checkpoint()))),
         ),
         (
+            "alert",
+            Body::Alert(Box::new(Alert {
+                mesh: id(b"mesh"),
+                severity: Severity::Critical,
+                agent: key(2),
+                root: root(),
+                evidence: Evidence {
+                    pattern: Pattern::SilentIdentical,
+                    acts: alerted(),
+                    usual: None,
+                },
+                time: TIME,
+            })),
+        ),
+        ("halt", Body::Halt(Box::new(certificate(halted())))),
+        (
             "act with warrants",
             Body::Act(Act {
                 warrants: warrants().to_wire(),
@@ -233,6 +273,14 @@ fn records_of_the_committee() {
             (
                 "checkpoint",
                 "bafyreic72tjcrdtkre7vkxxqrotalueo4v3jqriignfo2osvbprbb6zcsa",
+            ),
+            (
+                "alert",
+                "bafyreifrltuir6ivvwfkd5bnr7cxtzl7xs3xms2yiru7clv4xmdoxjksh4",
+            ),
+            (
+                "halt",
+                "bafyreicqyljtef6w6ccjjgwzvanpblpb7b42or3hhqjeghhomvfmktw4cq",
             ),
             (
                 "act with warrants",
@@ -290,6 +338,13 @@ fn requests_to_seats_targets_and_cosigners() {
             }),
         ),
         (
+            "offer of a halt",
+            offer(Entry::Halt {
+                halt: halt(),
+                root: root(),
+            }),
+        ),
+        (
             "admit",
             Request::Admit(Box::new(admission().to_unverified())),
         ),
@@ -338,6 +393,10 @@ fn requests_to_seats_targets_and_cosigners() {
             (
                 "offer of a refusal",
                 "bafyreid6xyeyleuatm2b3b7lylvfjjxoiflnfnme7pnn6zdigszo3cg4wy",
+            ),
+            (
+                "offer of a halt",
+                "bafyreibab5vbtcrggkea3sdsip7vktgoq4cujnv6omafeakr7uj7ecljqa",
             ),
             (
                 "admit",

@@ -6,5 +6,6 @@ mod admission;
 mod chain;
 mod committee;
 mod convergence;
+mod halt;
 mod joining;
 mod world;

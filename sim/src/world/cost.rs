@@ -81,6 +81,7 @@ pub(super) fn of_job(job: &Job) -> Span {
             | Entry::Keys(_)
             | Entry::Members(_)
             | Entry::Checkpoint
+            | Entry::Halt { .. }
             | Entry::Said { .. } => VERIFY,
         },
         Job::Combine { .. } => COMBINE,
@@ -122,7 +123,9 @@ fn of_record(record: &Record) -> Span {
         | Body::Removal(_)
         | Body::Merge(_)
         | Body::Revocation(_)
+        | Body::Alert(_)
         | Body::Checkpoint(_)
+        | Body::Halt(_)
         | Body::Unknown(..) => VERIFY,
         Body::Keys(named) => times(VERIFY, 1 + named.decided.signatures()),
     }

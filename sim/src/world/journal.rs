@@ -80,6 +80,7 @@ impl Journal {
                 | Reply::Policies(_)
                 | Reply::Proposals(_)
                 | Reply::Consents(_)
+                | Reply::Halt(_)
                 | Reply::AuditHeads(_)
                 | Reply::Done,
             ) => Ok(None),
@@ -123,6 +124,10 @@ impl Journal {
             | Told::ShareLost { .. }
             | Told::Proposed { record: None, .. }
             | Told::CosignAsked { .. }
+            | Told::Anomaly { .. }
+            | Told::Frozen { .. }
+            | Told::Halted { .. }
+            | Told::HaltEnded { .. }
             | Told::Ready { .. } => {}
         }
     }

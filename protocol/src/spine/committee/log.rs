@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use x0_crypto::{ContentId, PublicKey};
+use x0_crypto::{ContentId, PublicKey, capability::RootKey};
 
 use super::{
     engine::{Awaited, Engine, Step, Timer},
@@ -21,6 +21,7 @@ use crate::{
         },
         time::{Millis, Mono, Wall},
     },
+    spine::halt::HaltId,
     wire::{
         Block, ClockReading, Decided, Entry, MemberChange, MemberFacts, Phase, Proposal, SeatDraft,
         SeatMessage, Verified, encode_entry,
@@ -48,6 +49,9 @@ const ASK_AGAIN: Millis = Millis(1_000);
 const PRESSING_BEAT: Millis = Millis(500);
 /// Time that news of a member gets to reach the other seats before they are asked to agree on it.
 const MEMBER_SETTLES: Millis = Millis(3_000);
+/// Time for which a halt that this seat knows makes heights follow each other soon; a seat that knows it alone does not
+/// keep the others busy.
+const HALT_PRESSES: Millis = Millis::from_secs(30);
 /// Heights between two copies of the state in the store: a restart applies that many blocks at most.
 const SNAPSHOT_EVERY: u64 = 256;
 
@@ -170,10 +174,15 @@ pub struct CommitteeLog {
     asked: Option<Mono>,
     state: State,
     /// What this seat knows of members otherwise than the log does, and since when.
-    news: BTreeMap<PublicKey, (Option<MemberFacts>, Mono)>,
+    news: News,
+    /// The halts in force as this seat has counted the alerts itself, and until when their entry is pressing.
+    halts: BTreeMap<HaltId, RootKey>,
+    halts_press_until: Mono,
     /// The block that names the keys, until the mesh knows them.
     named: Option<Arc<Decided>>,
 }
+
+type News = BTreeMap<PublicKey, (Option<MemberFacts>, Mono)>;
 
 /// Work on the height after the tip.
 struct Work {
@@ -262,6 +271,8 @@ impl CommitteeLog {
             asked: None,
             state,
             news: BTreeMap::new(),
+            halts: BTreeMap::new(),
+            halts_press_until: now,
             named,
         };
         let todo = if stored.journal.is_empty() {
@@ -338,6 +349,18 @@ impl CommitteeLog {
         if self.news.get(&key).is_none_or(|(known, _)| *known != facts) {
             self.news.insert(key, (facts, now));
             self.begin_at = self.begin_at.min(now + MEMBER_SETTLES);
+        }
+    }
+
+    /// Takes note of the halts in force as this seat knows them, and puts those before the committee that it has not
+    /// taken up: no other seat's word is needed for that, as every seat counts the alerts itself.
+    pub fn know_halts(&mut self, halts: impl IntoIterator<Item = (HaltId, RootKey)>, now: Mono) {
+        let known: BTreeMap<_, _> = halts.into_iter().collect();
+        let is_news = known.keys().any(|halt| !self.halts.contains_key(halt));
+        self.halts = known;
+        if is_news && due_halts(&self.state, &self.halts).next().is_some() {
+            self.halts_press_until = now + HALT_PRESSES;
+            self.begin_at = self.begin_at.min(now.max(self.not_before));
         }
     }
 
@@ -434,7 +457,7 @@ impl CommitteeLog {
     pub fn caught_up(&mut self, decided: &Verified<Decided>, now: Mono) -> Vec<Todo> {
         let decided = decided.value();
         let voters = decided.commit.votes.iter().map(|(seat, _)| seat);
-        if !self.is_valid(&decided.block) || !self.seats.is_quorum(voters) {
+        if !self.is_valid(&decided.block, true) || !self.seats.is_quorum(voters) {
             return Vec::new();
         }
         self.asked = None;
@@ -509,7 +532,7 @@ impl CommitteeLog {
             match line {
                 JournalLine::Heard(SeatMessage::Proposal(proposal)) => {
                     work.note(&proposal);
-                    let is_valid = self.is_valid(&proposal.block);
+                    let is_valid = self.is_valid(&proposal.block, false);
                     steps.extend(work.engine.proposal(&proposal, is_valid));
                     if proposal.seat == self.own {
                         let slot = Slot::Proposal(proposal.round);
@@ -563,7 +586,7 @@ impl CommitteeLog {
     /// Feeds a message of the present height to the engine.
     fn take(&mut self, message: SeatMessage, now: Mono) -> Vec<Todo> {
         let is_valid = match &message {
-            SeatMessage::Proposal(proposal) => self.is_valid(&proposal.block),
+            SeatMessage::Proposal(proposal) => self.is_valid(&proposal.block, false),
             SeatMessage::Clock { .. } | SeatMessage::Vote(_) => true,
         };
         let polka_holds = match &message {
@@ -666,7 +689,7 @@ impl CommitteeLog {
             height: work.height,
             previous: self.tip.block,
             clocks: work.clocks.values().cloned().collect(),
-            entries: entries(&self.state, &self.news, &self.pool, now),
+            entries: entries(&self.state, (&self.news, &self.halts), &self.pool, now),
         };
         work.unsaved.push(JournalLine::Built {
             round,
@@ -676,8 +699,8 @@ impl CommitteeLog {
         self.follow(steps, now)
     }
 
-    /// Tells whether a block may follow the tip.
-    fn is_valid(&self, block: &Block) -> bool {
+    /// Tells whether a block may follow the tip. Of one that a quorum has decided this seat need not know the halts.
+    fn is_valid(&self, block: &Block, is_decided: bool) -> bool {
         block.mesh == self.mesh
             && block.height == self.tip.height + 1
             && block.previous == self.tip.block
@@ -686,16 +709,20 @@ impl CommitteeLog {
                 .is_quorum(block.clocks.iter().map(|clock| &clock.seat))
             && block.entries.is_sorted_by(|a, b| a.id() < b.id())
             && (block.entries.len() == 1 || !names_keys(block))
-            && block.entries.iter().all(|entry| self.admits(entry))
+            && block
+                .entries
+                .iter()
+                .all(|entry| self.admits(entry, is_decided))
     }
 
     /// Tells whether an entry may stand in the next block, and says of members what this seat knows as well.
-    fn admits(&self, entry: &Entry) -> bool {
+    fn admits(&self, entry: &Entry, is_decided: bool) -> bool {
         let is_known = match entry {
             Entry::Members(changes) => changes.iter().all(|change| {
                 let own = self.news.get(&change.key);
                 own.is_some_and(|(facts, _)| *facts == change.facts)
             }),
+            Entry::Halt { halt, .. } => is_decided || self.halts.contains_key(halt),
             Entry::Dealt { .. }
             | Entry::Keys(_)
             | Entry::Checkpoint
@@ -738,9 +765,11 @@ impl CommitteeLog {
                 .iter()
                 .any(|message| message.value().height() == next);
         let is_awaited = is_awaited || self.state.due().is_some();
+        let is_halt_pressing =
+            now < self.halts_press_until && due_halts(&self.state, &self.halts).next().is_some();
         self.begin_at = if is_awaited {
             now + HEIGHT_GAP
-        } else if self.state.is_pressing() {
+        } else if self.state.is_pressing() || is_halt_pressing {
             now + PRESSING_BEAT
         } else {
             let settled = self.news.values().map(|(_, since)| *since + MEMBER_SETTLES);
@@ -839,7 +868,7 @@ impl Work {
 /// Chooses what the next block holds: keys to be named alone, else what is due and what was offered, as much as fits.
 fn entries(
     state: &State,
-    news: &BTreeMap<PublicKey, (Option<MemberFacts>, Mono)>,
+    (news, halts): (&News, &BTreeMap<HaltId, RootKey>),
     pool: &BTreeMap<ContentId, Entry>,
     now: Mono,
 ) -> Vec<Entry> {
@@ -860,6 +889,7 @@ fn entries(
     let mut bytes = 0;
     let mut entries: Vec<_> = due
         .into_iter()
+        .chain(due_halts(state, halts))
         .chain(members)
         .chain(pool.values().cloned())
         .take(BLOCK_ENTRIES_MAX)
@@ -870,6 +900,16 @@ fn entries(
         .collect();
     entries.sort_by_key(Entry::id);
     entries
+}
+
+/// Returns the halts that this seat knows and the committee has not taken up.
+fn due_halts(state: &State, halts: &BTreeMap<HaltId, RootKey>) -> impl Iterator<Item = Entry> {
+    let entries = halts.iter();
+    let entries = entries.map(|(halt, root)| Entry::Halt {
+        halt: *halt,
+        root: *root,
+    });
+    entries.filter(move |entry| state.admits(entry))
 }
 
 fn names_keys(block: &Block) -> bool {

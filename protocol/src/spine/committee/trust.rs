@@ -21,6 +21,8 @@ use crate::{
 pub struct Trust {
     keys: Option<CommitteeKeys>,
     checkpoint: Option<(Checkpoint, Mono)>,
+    /// The hash of the signature over it, which nobody knew before a threshold of seats had signed.
+    seed: [u8; 32],
 }
 
 impl Trust {
@@ -60,14 +62,20 @@ impl Trust {
         })
     }
 
+    /// Returns public randomness of the newest checkpoint known: fixed until the next, and steered by nobody.
+    pub fn seed(&self) -> Option<(&Checkpoint, &[u8; 32])> {
+        Some((self.checkpoint()?, &self.seed))
+    }
+
     /// Takes a checkpoint whose certificate was found good.
-    pub fn take(&mut self, statement: &Statement, now: Mono) {
-        let Statement::Checkpoint(checkpoint) = statement else {
+    pub fn take(&mut self, certificate: &Certificate, now: Mono) {
+        let Statement::Checkpoint(checkpoint) = &certificate.statement else {
             return;
         };
         let known = self.checkpoint.as_ref();
         if known.is_none_or(|(known, _)| known.height < checkpoint.height) {
             self.checkpoint = Some((*checkpoint, now));
+            self.seed = *ContentId::of(&encode_entry(&certificate.signature)).digest();
         }
     }
 

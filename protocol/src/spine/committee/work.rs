@@ -719,6 +719,7 @@ const fn age(subject: &Subject) -> u64 {
     match subject {
         Subject::Statement(Statement::Checkpoint(checkpoint)) => checkpoint.height,
         Subject::Statement(Statement::Ticket(ticket)) => ticket.height,
+        Subject::Statement(Statement::Halt(halt)) => halt.height,
         Subject::Round(_) => u64::MAX,
     }
 }
