@@ -11,6 +11,7 @@ pub mod join;
 pub mod mass_action;
 pub mod partition;
 pub mod speed;
+pub mod takeover;
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
@@ -36,6 +37,8 @@ pub enum Journey {
     Committee,
     /// An act on the whole mesh is co-signed by drawn members; one refuses another.
     MassAction,
+    /// A rogue agent tries every way to change the mesh at once; it is frozen, and the mesh halts.
+    Takeover,
     /// The dashboard as people see it, in a real browser; no part of the tour.
     Dashboard,
     /// How fast records, repairs and catch-ups are, and what idling costs; no part of the tour.
@@ -52,6 +55,7 @@ impl Journey {
             Self::Partition => "partition",
             Self::Committee => "committee",
             Self::MassAction => "mass-action",
+            Self::Takeover => "takeover",
             Self::Dashboard => "dashboard",
             Self::Speed => "speed",
         }
@@ -72,6 +76,7 @@ impl Journey {
             Self::MassAction => {
                 "nobody changes the whole mesh without people whom it could not choose"
             }
+            Self::Takeover => "no single agent changes the mesh, and one that tries halts it",
             Self::Dashboard => {
                 "everybody can see what goes on, on a phone, by keyboard, without reloading"
             }
@@ -87,7 +92,7 @@ impl Journey {
             Self::Crash => (5, 3),
             Self::Partition => (6, 4),
             Self::Committee => (6, 4),
-            Self::MassAction => (16, 8),
+            Self::MassAction | Self::Takeover => (16, 8),
             Self::Dashboard => (6, 6),
             Self::Speed => (30, 5),
         }
@@ -96,7 +101,7 @@ impl Journey {
     /// Returns how many nodes found its mesh and hold seats.
     const fn founders(self) -> usize {
         match self {
-            Self::Committee | Self::MassAction | Self::Dashboard => 4,
+            Self::Committee | Self::MassAction | Self::Takeover | Self::Dashboard => 4,
             Self::Join | Self::Capabilities | Self::Crash | Self::Partition | Self::Speed => 1,
         }
     }
@@ -114,6 +119,7 @@ impl Journey {
             Self::Partition => partition::tell(mesh, account).await,
             Self::Committee => committee::tell(mesh, account).await,
             Self::MassAction => mass_action::tell(mesh, account).await,
+            Self::Takeover => takeover::tell(mesh, account).await,
             Self::Dashboard => dashboard::tell(mesh, account).await,
             Self::Speed => speed::tell(mesh, account).await,
         }
