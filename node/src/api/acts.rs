@@ -285,6 +285,10 @@ fn is_about(event: &Event, id: &ContentId) -> bool {
         | Event::ShareLost { .. }
         | Event::Proposed { .. }
         | Event::CosignAsked { .. }
+        | Event::Anomaly { .. }
+        | Event::Frozen { .. }
+        | Event::Halted { .. }
+        | Event::HaltEnded { .. }
         | Event::Ready { .. } => false,
     }
 }

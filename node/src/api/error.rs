@@ -246,6 +246,9 @@ fn act_mend(refusal: &ActRefusal) -> &'static str {
             "propose the act again, or name fewer targets; `x0 act proposals` tells who has not signed"
         }
         ActRefusal::NeedsVote { .. } => "name at most 100 nodes",
+        ActRefusal::Stopped { .. } => {
+            "wait as the message says; `x0 halt status` tells what is stopped and `x0 halt evidence` why"
+        }
         ActRefusal::Expired => "propose the act again with a life of at most 10 minutes",
         ActRefusal::StaleVersion { .. } => {
             "propose the act again: it starts from the version in force now"

@@ -19,6 +19,7 @@ pub mod control;
 pub mod error;
 pub mod events;
 mod extract;
+pub mod halts;
 pub mod invites;
 pub mod node;
 mod pages;
@@ -205,6 +206,7 @@ fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(acts::read_routes())
         .merge(consents::read_routes())
         .merge(committee::read_routes())
+        .merge(halts::routes())
         .merge(audit::routes())
         .merge(events::routes())
         .merge(control::read_routes())

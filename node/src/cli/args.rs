@@ -20,6 +20,7 @@ use super::{
     committee::CommitteeCommand,
     daemon::RunFlags,
     error::CliError,
+    halt::HaltCommand,
     identity::IdentityCommand,
     join::JoinArgs,
     membership::{InviteArgs, LeaveArgs, RemoveArgs},
@@ -81,6 +82,9 @@ pub(super) enum Command {
     /// Show who sits on the committee, and put others in their place
     #[command(subcommand)]
     Committee(CommitteeCommand),
+    /// See what is frozen or halted because of an anomaly, and why
+    #[command(subcommand)]
+    Halt(HaltCommand),
     /// Read and check this node's audit log
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -17,6 +17,7 @@ mod committee;
 mod cosign;
 mod daemon;
 pub mod error;
+mod halt;
 mod identity;
 mod join;
 mod membership;
@@ -136,6 +137,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Cap(command) => capability::answer(context, command).await,
         Command::Act(command) => act::answer(context, command).await,
         Command::Committee(command) => committee::answer(context, command).await,
+        Command::Halt(command) => halt::answer(context, command).await,
         Command::Audit(command) => audit::answer(context, command).await,
         Command::Config(command) => settings::answer(context, command).await,
         Command::Identity(command) => identity::answer(context, command).await,

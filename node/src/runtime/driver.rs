@@ -686,6 +686,22 @@ impl Driver {
             Event::CosignAsked { act, agent, change } => {
                 info!(%act, %agent, change, "drawn to co-sign: `x0 act cosign` shows it");
             }
+            Event::Anomaly {
+                agent,
+                critical: true,
+                words,
+            } => warn!(%agent, words, "an anomaly: its root is frozen"),
+            Event::Anomaly { agent, words, .. } => {
+                warn!(%agent, words, "an anomaly: somebody should look");
+            }
+            Event::Frozen { root, .. } => warn!(%root, "a delegation root is frozen"),
+            Event::Halted {
+                halt, confirmed, ..
+            } => warn!(
+                halt = halt.short(),
+                confirmed, "the mesh is halted: `x0 halt status` tells why"
+            ),
+            Event::HaltEnded { halt, how } => info!(halt = halt.short(), ?how, "the halt is over"),
             Event::Refused { act, why } => {
                 info!(act = act.map(|act| act.to_string()), why, "refused");
             }

@@ -8,6 +8,7 @@
 //! | `audit` | index, 8 bytes big-endian | the entry, DAG-CBOR |
 //! | `witnessed` | author, 32 bytes | the log head, DAG-CBOR |
 //! | `roots` | root key, 32 bytes | empty |
+//! | `halts` | digest of the halt's name, 32 bytes | the halt as it stands, DAG-CBOR |
 //! | `journal` | place, 4 bytes big-endian | a line of the seat's journal, DAG-CBOR |
 //! | `blocks` | height, 8 bytes big-endian | the block with its commit, DAG-CBOR |
 //! | `keys` | `d`, ceremony, dealer (32 bytes each) | what this seat was dealt, sealed, DAG-CBOR |
@@ -30,6 +31,7 @@ use x0_protocol::{
     spine::{
         audit::Entry,
         committee::{JournalLine, Tip},
+        halt::Halt,
     },
     wire::{Decided, LogHead, PolicyName, Record, Verified},
 };
@@ -45,6 +47,7 @@ pub(super) enum Column {
     Audit,
     Witnessed,
     Roots,
+    Halts,
     Journal,
     Blocks,
     Keys,
@@ -62,13 +65,14 @@ const DEALING: u8 = b'd';
 const SHARE: u8 = b's';
 
 impl Column {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Records,
         Self::Executed,
         Self::Policies,
         Self::Audit,
         Self::Witnessed,
         Self::Roots,
+        Self::Halts,
         Self::Journal,
         Self::Blocks,
         Self::Keys,
@@ -83,6 +87,7 @@ impl Column {
             Self::Audit => "audit",
             Self::Witnessed => "witnessed",
             Self::Roots => "roots",
+            Self::Halts => "halts",
             Self::Journal => "journal",
             Self::Blocks => "blocks",
             Self::Keys => "keys",
@@ -179,6 +184,10 @@ pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), 
             let bytes = encoded(db, head)?;
             batch.put_cf(Column::Witnessed.of(db)?, head.author.bytes(), bytes);
         }
+        Write::Halt(halt) => {
+            let bytes = encoded(db, halt)?;
+            batch.put_cf(Column::Halts.of(db)?, halt.id.digest(), bytes);
+        }
         Write::AcceptRoot { root, accepted } => {
             let roots = Column::Roots.of(db)?;
             if *accepted {
@@ -259,6 +268,10 @@ impl Rows<'_> {
 
     pub(super) fn head(&self, value: &[u8]) -> Result<LogHead, StoreError> {
         self.decode(format_args!("a log head of another node"), value)
+    }
+
+    pub(super) fn halt(&self, value: &[u8]) -> Result<Halt, StoreError> {
+        self.decode(format_args!("a halt"), value)
     }
 
     pub(super) fn line(

@@ -270,6 +270,7 @@ fn record_bytes(write: &Write) -> usize {
         | Write::State { .. }
         | Write::Dealing { .. }
         | Write::KeyShare { .. }
+        | Write::Halt(_)
         | Write::AcceptRoot { .. } => 0,
     }
 }

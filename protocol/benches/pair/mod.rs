@@ -278,6 +278,7 @@ impl Node {
                 | Write::State { .. }
                 | Write::Dealing { .. }
                 | Write::KeyShare { .. }
+                | Write::Halt(_)
                 | Write::AcceptRoot { .. } => {}
             }
         }

@@ -20,6 +20,7 @@ use crate::{
         audit::tree::Hash,
         committee::{HandingView, OpenPlan, RecoveryView},
         directory::Member,
+        halt::{self, HaltReport},
     },
     wire::{Change, Outcome, PolicyName, Reason, Region, Rules, Targets},
 };
@@ -85,6 +86,8 @@ pub enum Command {
     },
     /// Lists the acts known here, newest first.
     Acts,
+    /// Asks what is frozen or halted, and why.
+    Halt,
     /// Lists own acts on their way.
     Proposals,
     /// Lists what this node was asked to agree to or to co-sign.
@@ -143,6 +146,7 @@ impl Command {
             | Self::Proposals
             | Self::Consents
             | Self::Committee
+            | Self::Halt
             | Self::Policies
             | Self::AuditHeads
             | Self::CatchUp => true,
@@ -197,6 +201,8 @@ pub enum Reply {
     Committee(Box<CommitteeView>),
     /// To [`Command::ProposeSeats`] and [`Command::ApproveSeats`]: the plan, by its name, is on its way to the seats.
     Plan(ContentId),
+    /// To [`Command::Halt`].
+    Halt(Box<HaltReport>),
     /// To [`Command::Policies`].
     Policies(Vec<PolicyView>),
     /// To [`Command::AuditHeads`].
@@ -244,6 +250,21 @@ pub struct Status {
     pub member: bool,
     /// Time of the last repair by the self-healing loop, if there was one.
     pub last_repair: Option<Millis>,
+    /// How things stand for acts under this node's own root: running, unless the mesh is halted.
+    pub standing: halt::Standing,
+    /// When that was, by the clock of halts.
+    pub standing_at: Wall,
+    /// Roots frozen on this node.
+    pub frozen: u32,
+    /// Witnesses of this epoch, if so many can be drawn.
+    pub witnesses: u32,
+}
+
+impl Status {
+    /// Tells whether the mesh is halted, as this node knows it.
+    pub const fn is_halted(&self) -> bool {
+        matches!(self.standing, halt::Standing::Halted { .. })
+    }
 }
 
 /// What a node knows of the committee.

@@ -23,6 +23,7 @@ use crate::{
     spine::{
         audit::{Entry, tree::Hash},
         committee::{JournalLine, Tip},
+        halt::Halt,
     },
     wire::{
         Change, Decided, Draft, LogHead, PolicyName, Record, Request, Response, SeatDraft, Topic,
@@ -243,6 +244,8 @@ pub enum Write {
         /// The share.
         sealed: Vec<u8>,
     },
+    /// A halt as it stands now.
+    Halt(Box<Halt>),
     /// Whether this node shows and uses a delegation root of its own choice.
     AcceptRoot {
         /// The root.
@@ -311,4 +314,6 @@ pub enum Why {
     Committee,
     /// An own act waits for its ticket or for others' words.
     Proposal,
+    /// A freeze or a halt ends by itself.
+    Halt,
 }

@@ -197,6 +197,18 @@ pub const HALTS_MAX: usize = 4_096;
 /// Most witnesses drawn for an epoch.
 pub const WITNESSES_MAX: usize = 256;
 
+/// Witnesses drawn for an epoch, if so many can be.
+pub const WITNESSES_DRAWN: usize = 16;
+
+/// Alerts of one member looked at within an hour; what it says beyond that is kept as any record, but not rechecked.
+pub const ALERTS_PER_SIGNER_MAX: u32 = 16;
+
+/// Newest alerts kept ready to be rechecked and shown; the oldest gives way.
+pub const ALERTS_KEPT_MAX: usize = 256;
+
+/// Newest acts kept as detection saw them, so that alerts can be rechecked; the one dated first gives way.
+pub const OBSERVED_KEPT_MAX: usize = 4_096;
+
 /// Most audit logs one evidence pack asks for: those of the authors first, then targets drawn by hash.
 pub const PACK_LOGS_MAX: usize = 256;
 

@@ -47,6 +47,7 @@ impl Peer {
             Command::Acts => Ok(Reply::Acts(self.acts.view(&self.policies))),
             Command::Proposals => Ok(Reply::Proposals(self.own_acts.view(&self.directory))),
             Command::Consents => Ok(Reply::Consents(self.consent_views())),
+            Command::Halt => Ok(Reply::Halt(Box::new(self.halt_report(now)))),
             Command::Cosign { act, approve } => return self.cosign(id, act, approve, out),
             Command::Committee => Ok(Reply::Committee(Box::new(self.committee_view()))),
             Command::ProposeSeats { add, remove } => {
@@ -257,7 +258,8 @@ impl Peer {
         Ok(Targets::Nodes(nodes))
     }
 
-    fn status(&self, now: Now) -> Status {
+    fn status(&mut self, now: Now) -> Status {
+        let witnesses = self.witnesses().map_or(0, |drawn| drawn.keys().len());
         let genesis = self.directory.genesis();
         let seats = u32::try_from(genesis.seats.len()).unwrap_or(u32::MAX);
         Status {
@@ -279,6 +281,10 @@ impl Peer {
             trust: self.trust_status(now),
             member: self.directory.is_active(&self.config.key),
             last_repair: self.healing.last_repair(),
+            standing: self.own_standing(now),
+            standing_at: self.halt_time(now),
+            frozen: self.frozen_count(now),
+            witnesses: u32::try_from(witnesses).unwrap_or(u32::MAX),
         }
     }
 

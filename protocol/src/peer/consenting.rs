@@ -19,6 +19,7 @@ use crate::{
         reject::ActRefusal,
         time::Now,
     },
+    spine::halt::Step,
     wire::{
         self, Admission, Change, Consented, Entry, Policy, Refused, Request, Response, Said,
         Verified, Word,
@@ -133,6 +134,7 @@ impl Peer {
         let capability = admission.capability().cloned();
         let capability =
             capability.ok_or_else(|| ActRefusal::BadWarrants("no token".to_owned()))?;
+        self.check_stop(now, &act.root, &capability, Step::PolicyChange)?;
         let mut usage = judge(self.bench(now), agent, act, now.wall, &capability)?;
         usage.peer_signatures = u8::MAX;
         Ok(Pending {

@@ -326,6 +326,8 @@ impl Peer {
             | Body::Capability(_)
             | Body::Revocation(_)
             | Body::Act(_)
+            | Body::Alert(_)
+            | Body::Halt(_)
             | Body::Checkpoint(_)
             | Body::Unknown(..) => true,
         }

@@ -86,6 +86,7 @@ fn acts_in(writes: &[Write]) -> Vec<Verified<Record>> {
         | Write::State { .. }
         | Write::Dealing { .. }
         | Write::KeyShare { .. }
+        | Write::Halt(_)
         | Write::AcceptRoot { .. } => None,
     });
     acts.filter(|record| matches!(record.value().body(), Body::Act(_)))
@@ -216,6 +217,7 @@ impl Peer {
             | Write::State { .. }
             | Write::Dealing { .. }
             | Write::KeyShare { .. }
+            | Write::Halt(_)
             | Write::AcceptRoot { .. } => None,
         });
         records.collect()
@@ -321,10 +323,12 @@ impl Peer {
             | Body::Capability(_)
             | Body::Revocation(_)
             | Body::Act(_)
+            | Body::Alert(_)
             | Body::Keys(_)
             | Body::Checkpoint(_)
             | Body::HandOver(_)
             | Body::Recovery(_)
+            | Body::Halt(_)
             | Body::Unknown(..) => {}
         }
         let member = self
@@ -347,8 +351,11 @@ impl Peer {
         if let Body::Recovery(word) = value.body() {
             self.hear_recovery(now, record, word, out)?;
         }
-        if let Body::Checkpoint(certificate) = value.body() {
+        if let Body::Checkpoint(certificate) | Body::Halt(certificate) = value.body() {
             self.check_certificate(certificate, out)?;
+        }
+        if let Body::Alert(alert) = value.body() {
+            self.on_alert(now, (value.id(), author), alert, out);
         }
         Ok(())
     }
@@ -401,7 +408,7 @@ impl Peer {
         let in_order = by_seats.into_iter().chain(by_others);
         let mut certificates = in_order.map(|(_, certificate)| certificate);
         if let Some(certificate) = certificates.find(holds) {
-            self.trust.take(&certificate.statement, now.mono);
+            self.trust.take(&certificate, now.mono);
         }
     }
 
@@ -450,6 +457,7 @@ impl Peer {
         self.persist(writes, after, out);
         // Only now: what is decided about them enters the log after what came with them.
         for act in acts {
+            self.watch(now, &act, out);
             self.consider(now, act, out);
         }
     }
@@ -558,17 +566,19 @@ impl Peer {
         if self.index.contains(&record.value().id()) {
             return true;
         }
-        // What tells of the committee's epochs is followed when all records are there; of the checkpoints only the
-        // newest is checked.
+        // What tells of the committee's epochs, and what it certified, is followed when all records are there; of the
+        // checkpoints only the newest is checked. Alerts are counted then as well.
         let kind = record.value().header().kind;
-        let of_epochs = [
+        let later = [
             Kind::KEYS,
             Kind::CHECKPOINT,
             Kind::HAND_OVER,
             Kind::RECOVERY,
+            Kind::ALERT,
+            Kind::HALT,
         ];
         let taken =
-            of_epochs.contains(&kind) || self.take_effect(Now::default(), record, silent).is_ok();
+            later.contains(&kind) || self.take_effect(Now::default(), record, silent).is_ok();
         if taken {
             self.index.insert(record.value());
             match record.value().body() {
@@ -584,10 +594,12 @@ impl Peer {
                 | Body::Removal(_)
                 | Body::Capability(_)
                 | Body::Revocation(_)
+                | Body::Alert(_)
                 | Body::Keys(_)
                 | Body::Checkpoint(_)
                 | Body::HandOver(_)
                 | Body::Recovery(_)
+                | Body::Halt(_)
                 | Body::Unknown(..) => {}
             }
         }

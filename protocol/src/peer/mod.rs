@@ -3,8 +3,8 @@
 //! The parts never call each other. What comes in is decided in the file named for it: `ingest`
 //! (records), `linking` (links, greetings, catch-up), `requests` (what other peers ask), `acting`
 //! (acts, local changes, healing), `proposing` (own acts on their way), `consenting` (others' acts that want a word
-//! of this node), `writing` (records of our own), `seat` (the committee), `handover` and `recovery` (its next
-//! seats), `commands` (the local user).
+//! of this node), `halting` (anomalies, freezes, halts), `writing` (records of our own), `seat` (the committee),
+//! `handover` and `recovery` (its next seats), `commands` (the local user).
 //! This file holds the state, the way in and the timers.
 //!
 //! A peer is in one of two conditions. Until it is *ready* it does not write records, because it may
@@ -14,6 +14,7 @@
 mod acting;
 mod commands;
 mod consenting;
+mod halting;
 mod handover;
 mod ingest;
 mod linking;
@@ -34,6 +35,7 @@ use x0_crypto::{
 };
 
 use self::{
+    halting::{Halting, StoredHalting},
     handover::epoch_records,
     ingest::{Origin, newest_checkpoints},
     seat::Seat,
@@ -61,6 +63,7 @@ use crate::{
         committee::{SecretFor, StoredLog, StoredWork, Tip, Trust},
         delivery::{CatchUp, Index, Orphans, Sessions},
         directory::{Directory, SharedOverlays},
+        halt::Halt,
         healing::Healing,
         links::Links,
     },
@@ -111,6 +114,8 @@ pub struct Stored {
     pub witnessed: Vec<LogHead>,
     /// Delegation roots accepted by the node's own choice.
     pub roots: Vec<RootKey>,
+    /// The halts known, those past too.
+    pub halts: Vec<Halt>,
     /// The committee log, if this node has a seat.
     pub committee: StoredLog,
     /// What the seat has kept of its work.
@@ -157,6 +162,8 @@ pub struct Peer {
     consents: Consents,
     /// Only a peer with a seat keeps the committee log.
     committee: Option<Box<Seat>>,
+    /// Only a peer that has seen an act keeps watch.
+    halting: Option<Box<Halting>>,
 }
 
 /// How far the peer knows its own chain.
@@ -195,6 +202,7 @@ enum Waiting {
     Certificate(Box<Certificate>),
     HandOver(Verified<Record>),
     Warrants(Verified<Record>),
+    Watched(Verified<Record>),
     Admitted {
         act: ContentId,
         ticket: Box<Certificate>,
@@ -357,6 +365,7 @@ impl Peer {
             own_acts: Proposals::default(),
             consents: Consents::default(),
             committee: None,
+            halting: None,
             config: Settled {
                 key,
                 root,
@@ -368,11 +377,14 @@ impl Peer {
         };
         let newest = newest_checkpoints(&stored.records);
         let epochs = epoch_records(&stored.records);
+        let halting = StoredHalting::of(stored.halts, &stored.records, now);
         peer.recall(stored.records, stored.policies, stored.roots, &stored.audit);
         peer.recall_epochs(now, &epochs);
         peer.recall_checkpoint(now, newest);
+        peer.recall_halting(now, halting, out);
         peer.start(now, fresh, is_certified, out);
         peer.take_seat(now, (stored.committee, stored.work), out);
+        peer.tell_seat_of_halts(now);
         peer
     }
 
@@ -433,6 +445,10 @@ impl Peer {
                 Why::Committee,
             ),
             due(self.own_acts.due(), Why::Proposal),
+            due(
+                self.halting.as_ref().and_then(|halting| halting.due()),
+                Why::Halt,
+            ),
         ]
         .into_iter()
         .flatten()
@@ -493,6 +509,7 @@ impl Peer {
         }
         self.heal(now, out);
         self.run_catch_up(now, out);
+        self.run_halting(now, out);
         self.run_committee(now, out);
         self.run_proposals(now, out);
     }
@@ -602,7 +619,8 @@ impl Peer {
             }
             (Waiting::Certificate(certificate), Finding::Certificate(holds)) => {
                 if holds {
-                    self.trust.take(&certificate.statement, now.mono);
+                    self.trust.take(&certificate, now.mono);
+                    self.on_halt_certified(now, &certificate, out);
                 }
             }
             (Waiting::HandOver(record), Finding::Certificate(holds)) => {
@@ -610,6 +628,9 @@ impl Peer {
             }
             (Waiting::Warrants(record), Finding::Warrants(checked)) => {
                 self.on_warrants_checked(now, record, *checked, out);
+            }
+            (Waiting::Watched(record), Finding::Warrants(checked)) => {
+                self.on_watched(now, &record, *checked, out);
             }
             (Waiting::Admitted { act, ticket, draw }, Finding::Warrants(checked)) => {
                 let draw = draw.map(|draw| *draw);

@@ -120,7 +120,8 @@ impl Peer {
         let admission = proposal.admission.clone();
         if self.committee.is_some() {
             let entry = Entry::Admission(Box::new(admission.clone()));
-            let answer = self.admission_answer(now, &act, entry, out);
+            let stopped = self.stopped(now, &admission.act.root);
+            let answer = stopped.unwrap_or_else(|| self.admission_answer(now, &act, entry, out));
             self.on_admitted(act, self.config.key, answer, out);
         }
         for to in self.some_seats(round) {

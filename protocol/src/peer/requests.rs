@@ -95,7 +95,7 @@ impl Peer {
             }
             Request::Parts(parts) => self.on_parts(now, from, token, &parts, out),
             Request::Offer(entry) => self.on_offered(from, token, entry, out),
-            Request::Admit(admission) => self.on_admit(from, token, *admission, out),
+            Request::Admit(admission) => self.on_admit(now, from, token, *admission, out),
             Request::Consent(consent) => {
                 self.on_consent_asked(now, from, token, *consent, out);
             }

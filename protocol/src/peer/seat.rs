@@ -2,10 +2,13 @@
 
 use x0_crypto::{
     ContentId, PublicKey,
+    capability::RootKey,
     committee::{Ack, CombineError, Purpose, SealedDealing, SignedLog, ThresholdSignature},
 };
 
-use super::{AfterPersist, Asked, Peer, Waiting, handover::Fetching, requests::respond};
+use super::{
+    AfterPersist, Asked, Peer, Waiting, halting::Halting, handover::Fetching, requests::respond,
+};
 use crate::{
     core::{
         command::{CommitteeStatus, TrustStatus},
@@ -17,14 +20,17 @@ use crate::{
         secret::SecretDone,
         time::{Millis, Mono, Now, Wall},
     },
-    spine::committee::{
-        CommitteeLog, Decision, Duty, Recovered, Seats, State, StoredLog, StoredWork, Taken, Todo,
-        Trust, Weighed, Work,
+    spine::{
+        committee::{
+            CommitteeLog, Decision, Duty, Recovered, Seats, State, StoredLog, StoredWork, Taken,
+            Todo, Trust, Weighed, Work,
+        },
+        halt::HaltId,
     },
     wire::{
-        Admission, Admitted, Body, Certificate, CommitteeKeys, Decided, Entry, HandedOver,
-        KeysNamed, MemberFacts, Refused, Request, Response, SeatDraft, SeatMessage, SignaturePart,
-        Statement, Subject, Unverified, Verified,
+        Admission, Admitted, Body, Certificate, Checkpoint, CommitteeKeys, Decided, Entry, Halted,
+        HandedOver, KeysNamed, MemberFacts, Refused, Request, Response, SeatDraft, SeatMessage,
+        SignaturePart, Statement, Subject, Unverified, Verified,
     },
 };
 
@@ -54,10 +60,14 @@ enum News {
         certificate: Box<Certificate>,
     },
     HandOver(Box<HandedOver>),
+    Halt {
+        halt: HaltId,
+        certificate: Box<Certificate>,
+    },
 }
 
 impl News {
-    fn is_known(&self, trust: &Trust) -> bool {
+    fn is_known(&self, trust: &Trust, halting: Option<&Halting>) -> bool {
         match self {
             Self::Keys(named) => {
                 let epoch = named.keys().map(|keys| keys.epoch);
@@ -70,6 +80,7 @@ impl News {
             Self::Checkpoint { height, .. } => trust
                 .checkpoint()
                 .is_some_and(|known| known.height >= *height),
+            Self::Halt { halt, .. } => halting.is_some_and(|known| known.knows_certified(halt)),
         }
     }
 
@@ -78,6 +89,7 @@ impl News {
             Self::Keys(named) => Body::Keys(named),
             Self::Checkpoint { certificate, .. } => Body::Checkpoint(certificate),
             Self::HandOver(handed) => Body::HandOver(handed),
+            Self::Halt { certificate, .. } => Body::Halt(certificate),
         }
     }
 }
@@ -414,7 +426,7 @@ impl Peer {
             Entry::Admission(_) | Entry::Said { .. } | Entry::Seats { .. } | Entry::HandOver(_) => {
                 true
             }
-            Entry::Keys(_) | Entry::Members(_) | Entry::Checkpoint => false,
+            Entry::Keys(_) | Entry::Members(_) | Entry::Checkpoint | Entry::Halt { .. } => false,
         };
         let seat = self.committee.as_ref().filter(|_| may_offer);
         let is_wanted = seat.is_some_and(|seat| seat.log.state().admits(entry.peek()));
@@ -432,6 +444,7 @@ impl Peer {
     /// Answers who asks for admission; what is new is checked and then put before the committee.
     pub(super) fn on_admit(
         &mut self,
+        now: Now,
         from: PublicKey,
         token: RequestToken,
         admission: Unverified<Admission>,
@@ -439,13 +452,14 @@ impl Peer {
     ) {
         let mesh = self.directory.mesh();
         let asked = admission.peek().asked;
+        let stopped = self.stopped(now, &admission.peek().act.root);
         let Some(seat) = &mut self.committee else {
             return respond(token, Response::Refused(Refused::NoAnswer), out);
         };
         if asked.by != from {
             return respond(token, Response::Refused(Refused::Malformed), out);
         }
-        let answer = seat.admitted(&mesh, &asked.act);
+        let answer = stopped.or_else(|| seat.admitted(&mesh, &asked.act));
         if answer.is_none() {
             let entry = Entry::Admission(Box::new(admission.peek().clone()));
             if seat.log.state().admits(&entry) {
@@ -459,6 +473,13 @@ impl Peer {
         }
         let answer = answer.unwrap_or(Admitted::Pending);
         respond(token, Response::Admitted(answer), out);
+    }
+
+    /// Answers that no ticket is issued for acts under a root while it is frozen here or the mesh is halted.
+    pub(super) fn stopped(&self, now: Now, root: &RootKey) -> Option<Admitted> {
+        let why = self.ticket_refusal(now, root)?;
+        let why = super::acting::shorten(&why);
+        Some(Admitted::Refused { why })
     }
 
     pub(super) fn on_entry_checked(
@@ -521,29 +542,32 @@ impl Peer {
         }
     }
 
-    /// Puts a certificate to its use: one about the log is made known, if nobody whose turn comes before does; one
-    /// over a hand-over goes before the seats, who pass with it.
+    /// Puts a certificate to its use: one about the log or a halt is made known, if nobody whose turn comes before does;
+    /// one over a hand-over goes before the seats, who pass with it.
     fn on_certified(&mut self, now: Now, certificate: Certificate, out: &mut Outbox) {
-        let height = match certificate.statement {
-            Statement::Checkpoint(checkpoint) => checkpoint.height,
+        let statement = certificate.statement;
+        let certificate = Box::new(certificate);
+        let (height, news) = match statement {
+            Statement::Ticket(_) => return,
             Statement::HandOver(_) => {
-                let entry = Entry::HandOver(Box::new(certificate));
+                let entry = Entry::HandOver(certificate);
                 if let Some(seat) = &mut self.committee {
                     seat.log.submit(entry.clone(), now.mono);
                 }
                 return self.send_entry(entry, out);
             }
-            Statement::Ticket(_) => return,
-        };
-        let certificate = Box::new(certificate);
-        self.plan(
-            now,
-            height,
-            News::Checkpoint {
+            Statement::Checkpoint(Checkpoint { height, .. }) => (
                 height,
-                certificate,
-            },
-        );
+                News::Checkpoint {
+                    height,
+                    certificate,
+                },
+            ),
+            Statement::Halt(Halted { halt, height, .. }) => {
+                (height, News::Halt { halt, certificate })
+            }
+        };
+        self.plan(now, height, news);
     }
 
     fn plan(&mut self, now: Now, height: u64, news: News) {
@@ -566,8 +590,9 @@ impl Peer {
         let Some(seat) = &mut self.committee else {
             return;
         };
-        let trust = &self.trust;
-        seat.unpublished.retain(|(_, news)| !news.is_known(trust));
+        let (trust, halting) = (&self.trust, self.halting.as_deref());
+        seat.unpublished
+            .retain(|(_, news)| !news.is_known(trust, halting));
         let due = seat.unpublished.extract_if(.., |(at, _)| *at <= now.mono);
         let due: Vec<_> = due.map(|(_, news)| news.into_body()).collect();
         for body in due {

@@ -15,12 +15,15 @@ use super::{
     Rules, Statement,
     codec::{decode, encode},
 };
-use crate::core::{
-    limits::{
-        FOUNDERS_MAX, MERGE_HEADS_MAX, REASON_BYTES_MAX, RECORD_BYTES_MAX, REGIONS_MAX,
-        REVOCATIONS_MAX, SEATS_MAX,
+use crate::{
+    anti_meave::anomaly::Alert,
+    core::{
+        limits::{
+            FOUNDERS_MAX, MERGE_HEADS_MAX, REASON_BYTES_MAX, RECORD_BYTES_MAX, REGIONS_MAX,
+            REVOCATIONS_MAX, SEATS_MAX,
+        },
+        time::{Millis, TimeScale, Wall},
     },
-    time::{Millis, TimeScale, Wall},
 };
 
 const TEN_PERCENT: ShareBp = ShareBp::from_percent(10);
@@ -52,10 +55,14 @@ impl Kind {
     pub const REVOCATION: Self = Self(0x0201);
     /// [`Act`].
     pub const ACT: Self = Self(0x0300);
+    /// [`Alert`].
+    pub const ALERT: Self = Self(0x0301);
     /// [`KeysNamed`].
     pub const KEYS: Self = Self(0x0400);
     /// [`Certificate`] over a [`super::Checkpoint`].
     pub const CHECKPOINT: Self = Self(0x0401);
+    /// [`Certificate`] over a [`super::Halted`].
+    pub const HALT: Self = Self(0x0403);
     /// [`HandedOver`].
     pub const HAND_OVER: Self = Self(0x0410);
     /// [`RecoveryWord`].
@@ -83,10 +90,14 @@ pub enum Body {
     Revocation(Revocation),
     /// A change asked of nodes.
     Act(Act),
+    /// An anomaly found in acts, with the evidence that shows it.
+    Alert(Box<Alert>),
     /// The committee's keys.
     Keys(Box<KeysNamed>),
     /// Where the committee log stands.
     Checkpoint(Box<Certificate>),
+    /// The committee has halted the mesh.
+    Halt(Box<Certificate>),
     /// The committee's next keys and seats.
     HandOver(Box<HandedOver>),
     /// A member's word for a new committee in place of a lost one.
@@ -346,8 +357,10 @@ impl Body {
             Self::Capability(_) => Kind::CAPABILITY,
             Self::Revocation(_) => Kind::REVOCATION,
             Self::Act(_) => Kind::ACT,
+            Self::Alert(_) => Kind::ALERT,
             Self::Keys(_) => Kind::KEYS,
             Self::Checkpoint(_) => Kind::CHECKPOINT,
+            Self::Halt(_) => Kind::HALT,
             Self::HandOver(_) => Kind::HAND_OVER,
             Self::Recovery(_) => Kind::RECOVERY,
             Self::Unknown(kind, _) => *kind,
@@ -361,7 +374,7 @@ impl Body {
         };
         match &certificate.statement {
             Statement::Checkpoint(checkpoint) => Some((checkpoint, certificate)),
-            Statement::Ticket(_) | Statement::HandOver(_) => None,
+            Statement::Ticket(_) | Statement::Halt(_) | Statement::HandOver(_) => None,
         }
     }
 
@@ -395,6 +408,8 @@ impl Body {
             | Self::Capability(_)
             | Self::Revocation(_)
             | Self::Act(_)
+            | Self::Alert(_)
+            | Self::Halt(_)
             | Self::Checkpoint(_)
             | Self::Recovery(_)
             | Self::Unknown(..) => None,
@@ -412,8 +427,10 @@ impl Body {
             Self::Capability(body) => encode(body),
             Self::Revocation(body) => encode(body),
             Self::Act(body) => encode(body),
+            Self::Alert(body) => encode(body),
             Self::Keys(body) => encode(body),
             Self::Checkpoint(body) => encode(body),
+            Self::Halt(body) => encode(body),
             Self::HandOver(body) => encode(body),
             Self::Recovery(body) => encode(body),
             Self::Unknown(_, bytes) => bytes.to_vec(),
@@ -448,6 +465,11 @@ impl Body {
                 act.check()?;
                 Ok(Self::Act(act))
             }
+            Kind::ALERT => {
+                let alert: Box<Alert> = decode("alert", bytes, max)?;
+                alert.check()?;
+                Ok(Self::Alert(alert))
+            }
             Kind::KEYS => {
                 let keys: Box<KeysNamed> = decode("named keys", bytes, max)?;
                 keys.check()?;
@@ -457,9 +479,19 @@ impl Body {
                 let certificate: Box<Certificate> = decode("checkpoint", bytes, max)?;
                 match certificate.statement {
                     Statement::Checkpoint(_) => Ok(Self::Checkpoint(certificate)),
-                    Statement::Ticket(_) | Statement::HandOver(_) => {
+                    Statement::Ticket(_) | Statement::Halt(_) | Statement::HandOver(_) => {
                         let why = "is not one about the log";
                         Err(DecodeError::bounds("checkpoint", "statement", why))
+                    }
+                }
+            }
+            Kind::HALT => {
+                let certificate: Box<Certificate> = decode("halt", bytes, max)?;
+                match certificate.statement {
+                    Statement::Halt(_) => Ok(Self::Halt(certificate)),
+                    Statement::Checkpoint(_) | Statement::Ticket(_) | Statement::HandOver(_) => {
+                        let why = "is not one about a halt";
+                        Err(DecodeError::bounds("halt", "statement", why))
                     }
                 }
             }

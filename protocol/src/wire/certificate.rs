@@ -9,7 +9,10 @@ use x0_crypto::{
 };
 
 use super::{Decided, DecodeError, Entry, HandOver, codec::encode};
-use crate::{core::time::Wall, spine::audit::tree::Hash};
+use crate::{
+    core::time::Wall,
+    spine::{audit::tree::Hash, halt::HaltId},
+};
 
 /// The public keys of the committee in one epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -105,6 +108,22 @@ impl Ticket {
     }
 }
 
+/// The mesh is halted, by the committee or confirmed by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Halted {
+    /// Which halt.
+    pub halt: HaltId,
+    /// The root whose acts caused it.
+    pub root: RootKey,
+    /// The height at which the committee took it up.
+    pub height: u64,
+    /// Mesh time as of that height.
+    pub began: Wall,
+    /// Mesh time at which it lapses.
+    pub until: Wall,
+}
+
 /// What a threshold of seats signs together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
@@ -115,6 +134,8 @@ pub enum Statement {
     Ticket(Ticket),
     /// The keys pass to new seats.
     HandOver(HandOver),
+    /// All changes are stopped.
+    Halt(Halted),
 }
 
 impl Statement {
@@ -124,6 +145,7 @@ impl Statement {
             Self::Checkpoint(checkpoint) => checkpoint.height,
             Self::Ticket(ticket) => ticket.height,
             Self::HandOver(stated) => stated.height,
+            Self::Halt(halted) => halted.height,
         }
     }
 }

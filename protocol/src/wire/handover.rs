@@ -81,7 +81,10 @@ impl HandedOver {
     pub fn stated(&self) -> Option<&HandOver> {
         match &self.certificate.statement {
             Statement::HandOver(stated) if stated.next == self.next.id() => Some(stated),
-            Statement::HandOver(_) | Statement::Checkpoint(_) | Statement::Ticket(_) => None,
+            Statement::HandOver(_)
+            | Statement::Checkpoint(_)
+            | Statement::Ticket(_)
+            | Statement::Halt(_) => None,
         }
     }
 

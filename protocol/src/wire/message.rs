@@ -178,7 +178,11 @@ impl Part {
     pub fn of(kind: Kind) -> Self {
         match Topic::of(kind) {
             Topic::Directory => Self::Directory,
-            Topic::Capabilities | Topic::Acts | Topic::Certificates | Topic::Other => Self::Rest,
+            Topic::Capabilities
+            | Topic::Acts
+            | Topic::Alerts
+            | Topic::Certificates
+            | Topic::Other => Self::Rest,
         }
     }
 }

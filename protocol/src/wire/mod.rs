@@ -31,7 +31,8 @@ pub use body::{
     Parameters, PolicyName, Reason, Region, Removal, Revocation,
 };
 pub use certificate::{
-    Certificate, Checkpoint, CommitteeKeys, Electorate, KeysNamed, Statement, Subject, Ticket,
+    Certificate, Checkpoint, CommitteeKeys, Electorate, Halted, KeysNamed, Statement, Subject,
+    Ticket,
 };
 pub use codec::DecodeError;
 pub use handover::{Authority, HandOver, HandedOver, NextCommittee, SeatsPlan};

@@ -8,7 +8,9 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-use x0_crypto::{ContentId, Identity, Namespace, PublicKey, Signature, Signed, verify_batch};
+use x0_crypto::{
+    ContentId, Identity, Namespace, PublicKey, Signature, Signed, capability::RootKey, verify_batch,
+};
 
 use super::{
     Admission, Authority, Certificate, CommitteeKeys, DecodeError, Draw, Region, Said, SeatsPlan,
@@ -16,12 +18,15 @@ use super::{
     body::ordered,
     codec::{decode, encode},
 };
-use crate::core::{
-    limits::{
-        BLOCK_BYTES_MAX, BLOCK_ENTRIES_MAX, DEALER_LOG_BYTES_MAX, MEMBER_CHANGES_MAX, SEATS_MAX,
+use crate::{
+    core::{
+        limits::{
+            BLOCK_BYTES_MAX, BLOCK_ENTRIES_MAX, DEALER_LOG_BYTES_MAX, MEMBER_CHANGES_MAX, SEATS_MAX,
+        },
+        reject::RejectReason,
+        time::Wall,
     },
-    reject::RejectReason,
-    time::Wall,
+    spine::halt::HaltId,
 };
 
 /// One height of the committee log.
@@ -87,6 +92,13 @@ pub enum Entry {
     },
     /// The committee certifies its successors, who decide from the next height on.
     HandOver(Box<Certificate>),
+    /// The mesh is halted: enough seats or witnesses have shown why.
+    Halt {
+        /// Which halt.
+        halt: HaltId,
+        /// The root whose acts caused it.
+        root: RootKey,
+    },
 }
 
 /// A change of the list of members.
@@ -314,7 +326,11 @@ impl Entry {
             Self::Admission(admission) => admission.check(),
             Self::Said { draw, .. } => draw.as_ref().map_or(Ok(()), |draw| draw.check()),
             Self::Seats { plan, .. } => plan.check(),
-            Self::Dealt { .. } | Self::Keys(_) | Self::Checkpoint | Self::HandOver(_) => Ok(()),
+            Self::Dealt { .. }
+            | Self::Keys(_)
+            | Self::Checkpoint
+            | Self::HandOver(_)
+            | Self::Halt { .. } => Ok(()),
         }
     }
 
@@ -331,7 +347,8 @@ impl Entry {
             | Self::Keys(_)
             | Self::Members(_)
             | Self::Checkpoint
-            | Self::HandOver(_) => Ok(()),
+            | Self::HandOver(_)
+            | Self::Halt { .. } => Ok(()),
         }
     }
 

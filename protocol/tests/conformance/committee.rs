@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_bytes::ByteBuf;
 use x0_crypto::{
-    PublicKey,
+    ContentId, PublicKey,
     committee::{
         Ack, Ceremony, CeremonyPlan, CommitteeKey, PartialSignature, Purpose, SealedDealing,
         ThresholdSignature, acknowledge, deal,
@@ -12,13 +12,17 @@ use x0_crypto::{
 };
 use x0_protocol::{
     Millis,
-    spine::audit::tree::{Hash, inclusion_proof},
+    anti_meave::anomaly::{Alert, Evidence, Pattern, Severity},
+    spine::{
+        audit::tree::{Hash, inclusion_proof},
+        halt::HaltId,
+    },
     wire::{
         Act, Admission, Admitted, Authority, Block, Body, Certificate, Checkpoint, CommitteeKeys,
-        Consent, Consented, Draw, Elector, Electorate, Entry, HandOver, HandedOver, KeysNamed,
-        MemberChange, MemberFacts, NextCommittee, Placed, RecoveryPlan, RecoveryWord, Request,
-        Response, Said, SeatsPlan, SignaturePart, Statement, Subject, Targets, Ticket, Warrants,
-        Word, decode_record,
+        Consent, Consented, Draw, Elector, Electorate, Entry, Halted, HandOver, HandedOver,
+        KeysNamed, MemberChange, MemberFacts, NextCommittee, Placed, RecoveryPlan, RecoveryWord,
+        Request, Response, Said, SeatsPlan, SignaturePart, Statement, Subject, Targets, Ticket,
+        Warrants, Word, decode_record,
     },
 };
 
@@ -138,6 +142,26 @@ fn ticket() -> Statement {
     })
 }
 
+fn halt() -> HaltId {
+    HaltId::of(&id(b"mesh"), &root(), 0)
+}
+
+fn halted() -> Statement {
+    Statement::Halt(Halted {
+        halt: halt(),
+        root: root(),
+        height: 9,
+        began: TIME,
+        until: TIME + Millis::from_mins(72 * 60),
+    })
+}
+
+fn alerted() -> Vec<ContentId> {
+    let mut acts = vec![id(b"one act"), id(b"another"), id(b"a third")];
+    acts.sort_unstable();
+    acts
+}
+
 fn certificate(statement: Statement) -> Certificate {
     Certificate {
         epoch: 1,
@@ -245,6 +269,22 @@ fn records_of_the_committee() {
         ("hand-over", Body::HandOver(Box::new(handed_over()))),
         ("recovery", Body::Recovery(Box::new(recovery()))),
         (
+            "alert",
+            Body::Alert(Box::new(Alert {
+                mesh: id(b"mesh"),
+                severity: Severity::Critical,
+                agent: key(2),
+                root: root(),
+                evidence: Evidence {
+                    pattern: Pattern::SilentIdentical,
+                    acts: alerted(),
+                    usual: None,
+                },
+                time: TIME,
+            })),
+        ),
+        ("halt", Body::Halt(Box::new(certificate(halted())))),
+        (
             "act with warrants",
             Body::Act(Act {
                 warrants: warrants().to_wire(),
@@ -276,6 +316,14 @@ fn records_of_the_committee() {
             (
                 "recovery",
                 "bafyreidw727kxzzl6e3huw4ldbbeyxluhhg7wcukj5h62zcvcxgxnf7ony",
+            ),
+            (
+                "alert",
+                "bafyreifrltuir6ivvwfkd5bnr7cxtzl7xs3xms2yiru7clv4xmdoxjksh4",
+            ),
+            (
+                "halt",
+                "bafyreicqyljtef6w6ccjjgwzvanpblpb7b42or3hhqjeghhomvfmktw4cq",
             ),
             (
                 "act with warrants",
@@ -354,6 +402,13 @@ fn requests_to_seats_targets_and_cosigners() {
             },
         ),
         (
+            "offer of a halt",
+            offer(Entry::Halt {
+                halt: halt(),
+                root: root(),
+            }),
+        ),
+        (
             "admit",
             Request::Admit(Box::new(admission().to_unverified())),
         ),
@@ -414,6 +469,10 @@ fn requests_to_seats_targets_and_cosigners() {
             (
                 "state",
                 "bafyreif2h6sqaoh2koehmjrxhgcgewnnqx6adztphn2zzdux4mx7hcyqv4",
+            ),
+            (
+                "offer of a halt",
+                "bafyreibab5vbtcrggkea3sdsip7vktgoq4cujnv6omafeakr7uj7ecljqa",
             ),
             (
                 "admit",

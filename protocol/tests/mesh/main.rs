@@ -6,6 +6,7 @@ mod admission;
 mod chain;
 mod committee;
 mod convergence;
+mod halt;
 mod handover;
 mod joining;
 mod recovery;

@@ -14,7 +14,7 @@ use x0_protocol::{
     Command, CommandError, CommandId, Effect, Event, Input, MessageId, MessageVerdict, Millis,
     Mono, Now, Outbox, Peer, PeerConfig, Reply, RequestId, RequestToken, Stored, Wall, Write,
     anti_meave::CosignPolicy,
-    core::command::Status,
+    core::{command::Status, time::TimeScale},
     wire::{
         Body, Change, Decided, Draft, Founder, Genesis, Hello, Join, LogHead, Parameters, Record,
         Request, Response, Said, Verified, VersionRange,
@@ -86,6 +86,10 @@ impl Disk {
                     epoch,
                     sealed,
                 } => self.shares.push((purpose, epoch, sealed)),
+                Write::Halt(halt) => {
+                    self.rest.halts.retain(|known| known.id != halt.id);
+                    self.rest.halts.push(*halt);
+                }
                 Write::AcceptRoot {
                     root,
                     accepted: true,
@@ -154,7 +158,8 @@ pub(crate) fn founder(identity: &Identity) -> Founder {
     }
 }
 
-pub(crate) fn genesis(
+fn genesis(
+    parameters: Parameters,
     founders: &[&Identity],
     roots: &[&Identity],
     seats: usize,
@@ -171,7 +176,7 @@ pub(crate) fn genesis(
         seats: all.iter().take(seats).map(|founder| founder.key).collect(),
         founders: all,
         roots,
-        parameters: Parameters::default(),
+        parameters,
     });
     let author = founders[0];
     Draft::new(None, author.public(), (0, None), START, [0; 16], body)
@@ -237,10 +242,23 @@ impl World {
         Self::seated(count, usize::from(count))
     }
 
+    /// Founds a mesh of `count` founders, fully linked, whose time runs so many times faster.
+    pub(crate) fn fast(count: u8, scale: u32) -> Self {
+        let parameters = Parameters {
+            time_scale: TimeScale(scale),
+            ..Parameters::default()
+        };
+        Self::under(parameters, count, usize::from(count)).linked_all()
+    }
+
     fn seated(count: u8, seats: usize) -> Self {
+        Self::under(Parameters::default(), count, seats)
+    }
+
+    fn under(parameters: Parameters, count: u8, seats: usize) -> Self {
         let identities: Vec<_> = (1..=count).map(identity).collect();
         let founders: Vec<_> = identities.iter().collect();
-        let genesis = genesis(&founders, &founders[..1], seats);
+        let genesis = genesis(parameters, &founders, &founders[..1], seats);
         let mut world = Self {
             nodes: Vec::new(),
             genesis,

@@ -191,7 +191,7 @@ impl Mesh {
 fn work(mesh: &Mesh, seed: Seed, seen: &mut Seen, told: &dyn Fn(f64)) {
     let mut stream = seed.stream(Purpose::Workload, 11);
     let mut detector = Detector::default();
-    let mut stop = Stop::new(MESH);
+    let mut stop = Stop::new(MESH, 1);
     let mut due: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::new();
     let end = HOURS * 3_600_000;
     for agent in 0..AGENTS {
@@ -351,7 +351,7 @@ fn strike(
         .entry(kind)
         .or_default()
         .push(reached.len() as f64 / f64::from(mesh.size()));
-    let mut stop = Stop::new(MESH);
+    let mut stop = Stop::new(MESH, 1);
     let mut say =
         |signer: &PublicKey| tell(mesh, signer, (&finding, &evidence), &acts, time, &mut stop);
     let by_hostile = mesh.hostile().any(&mut say);

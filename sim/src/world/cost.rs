@@ -82,6 +82,7 @@ pub(super) fn of_job(job: &Job) -> Span {
             | Entry::Members(_)
             | Entry::Checkpoint
             | Entry::Said { .. }
+            | Entry::Halt { .. }
             | Entry::Seats { .. } => VERIFY,
             Entry::HandOver(_) => PAIRING,
         },
@@ -124,9 +125,11 @@ fn of_record(record: &Record) -> Span {
         | Body::Removal(_)
         | Body::Merge(_)
         | Body::Revocation(_)
+        | Body::Alert(_)
         | Body::Checkpoint(_)
         | Body::HandOver(_)
         | Body::Recovery(_)
+        | Body::Halt(_)
         | Body::Unknown(..) => VERIFY,
         Body::Keys(named) => times(VERIFY, 1 + named.decided.signatures()),
     }

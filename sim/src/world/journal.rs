@@ -101,6 +101,7 @@ impl Journal {
                 | Reply::Consents(_)
                 | Reply::Committee(_)
                 | Reply::Plan(_)
+                | Reply::Halt(_)
                 | Reply::AuditHeads(_)
                 | Reply::Done,
             ) => Ok(None),
@@ -148,6 +149,10 @@ impl Journal {
             | Told::ShareLost { .. }
             | Told::Proposed { record: None, .. }
             | Told::CosignAsked { .. }
+            | Told::Anomaly { .. }
+            | Told::Frozen { .. }
+            | Told::Halted { .. }
+            | Told::HaltEnded { .. }
             | Told::Ready { .. } => {}
         }
     }

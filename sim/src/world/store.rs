@@ -16,7 +16,11 @@ use x0_crypto::{
 use x0_protocol::{
     core::{effect::Write, limits::PAGE_BLOCKS_MAX},
     peer::Stored,
-    spine::{audit::Entry, committee::StoredLog},
+    spine::{
+        audit::Entry,
+        committee::StoredLog,
+        halt::{Halt, HaltId},
+    },
     wire::{Decided, LogHead, PolicyName, Record, Unverified, Verified},
 };
 
@@ -35,6 +39,7 @@ struct Rest {
     audit: Vec<Entry>,
     witnessed: BTreeMap<PublicKey, LogHead>,
     roots: BTreeSet<RootKey>,
+    halts: BTreeMap<HaltId, Halt>,
     committee: StoredLog,
     blocks: Vec<Arc<Decided>>,
     dealings: Vec<(ContentId, PublicKey, SealedDealing)>,
@@ -105,6 +110,9 @@ impl Store {
                     epoch,
                     sealed,
                 } => self.rest().shares.push((purpose, epoch, sealed)),
+                Write::Halt(halt) => {
+                    self.rest().halts.insert(halt.id, *halt);
+                }
                 Write::AcceptRoot {
                     root,
                     accepted: true,
@@ -138,6 +146,7 @@ impl Store {
             stored.audit = rest.audit.clone();
             stored.witnessed = rest.witnessed.values().cloned().collect();
             stored.roots = rest.roots.iter().copied().collect();
+            stored.halts = rest.halts.values().cloned().collect();
             stored.committee = rest.committee.clone();
             stored.work.dealings = rest.dealings.clone();
         }

@@ -170,7 +170,7 @@ pub(super) async fn propose(agent: &Node, token: Token, value: u64) -> Result<St
         .context("the act was written without a ticket")
 }
 
-async fn proposal(agent: &Node, act: &str) -> Result<ProposalView> {
+pub(super) async fn proposal(agent: &Node, act: &str) -> Result<ProposalView> {
     agent.get(&format!("/v1/proposals/{act}")).await
 }
 

@@ -13,6 +13,7 @@ pub mod join;
 pub mod mass_action;
 pub mod partition;
 pub mod speed;
+pub mod takeover;
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
@@ -42,6 +43,8 @@ pub enum Journey {
     CommitteeKeys,
     /// An act on the whole mesh is co-signed by drawn members; one refuses another.
     MassAction,
+    /// A rogue agent tries every way to change the mesh at once; it is frozen, and the mesh halts.
+    Takeover,
     /// The dashboard as people see it, in a real browser; no part of the tour.
     Dashboard,
     /// How fast records, repairs and catch-ups are, and what idling costs; no part of the tour.
@@ -60,6 +63,7 @@ impl Journey {
             Self::CommitteeChange => "committee-change",
             Self::CommitteeKeys => "committee-keys",
             Self::MassAction => "mass-action",
+            Self::Takeover => "takeover",
             Self::Dashboard => "dashboard",
             Self::Speed => "speed",
         }
@@ -84,6 +88,7 @@ impl Journey {
             Self::MassAction => {
                 "nobody changes the whole mesh without people whom it could not choose"
             }
+            Self::Takeover => "no single agent changes the mesh, and one that tries halts it",
             Self::Dashboard => {
                 "everybody can see what goes on, on a phone, by keyboard, without reloading"
             }
@@ -101,7 +106,7 @@ impl Journey {
             Self::Committee => (6, 4),
             Self::CommitteeChange => (16, 16),
             Self::CommitteeKeys => (15, 4),
-            Self::MassAction => (16, 8),
+            Self::MassAction | Self::Takeover => (16, 8),
             Self::Dashboard => (6, 6),
             Self::Speed => (30, 5),
         }
@@ -111,7 +116,11 @@ impl Journey {
     const fn founders(self, nodes: usize) -> usize {
         match self {
             Self::CommitteeKeys => nodes,
-            Self::Committee | Self::CommitteeChange | Self::MassAction | Self::Dashboard => 4,
+            Self::Committee
+            | Self::CommitteeChange
+            | Self::MassAction
+            | Self::Takeover
+            | Self::Dashboard => 4,
             Self::Join | Self::Capabilities | Self::Crash | Self::Partition | Self::Speed => 1,
         }
     }
@@ -131,6 +140,7 @@ impl Journey {
             Self::CommitteeChange => committee_change::tell(mesh, account).await,
             Self::CommitteeKeys => committee_keys::tell(mesh, account).await,
             Self::MassAction => mass_action::tell(mesh, account).await,
+            Self::Takeover => takeover::tell(mesh, account).await,
             Self::Dashboard => dashboard::tell(mesh, account).await,
             Self::Speed => speed::tell(mesh, account).await,
         }

@@ -157,6 +157,20 @@ impl Roll {
         }
     }
 
+    /// Lists those of the members who count at a moment.
+    pub(crate) fn counted(
+        members: impl Iterator<Item = (PublicKey, MemberFacts)>,
+        age: Millis,
+        time: Wall,
+    ) -> Arc<Self> {
+        Members::new(Arc::new(members.collect()), age).roll(time)
+    }
+
+    /// Returns who stands at a place.
+    pub(crate) fn elector(&self, place: u32) -> Option<&Elector> {
+        self.electors.get(usize::try_from(place).ok()?)
+    }
+
     /// Returns the root and the numbers.
     pub const fn electorate(&self) -> Electorate {
         self.electorate

@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use x0_crypto::{
     ContentId, PublicKey,
-    capability::ShareBp,
+    capability::{RootKey, ShareBp},
     committee::{BeaconValue, Ceremony, Logs, Purpose, ThresholdSignature},
 };
 
@@ -30,9 +30,12 @@ use super::{
 };
 use crate::{
     core::time::{Millis, Wall},
-    spine::beacon::{check_draw, draw, drawable},
+    spine::{
+        beacon::{check_draw, draw, drawable},
+        halt::{HALT_LIFE, HaltId, Step, allows},
+    },
     wire::{
-        Admission, Authority, Block, Certificate, Checkpoint, Draw, Entry, HandedOver,
+        Admission, Authority, Block, Certificate, Checkpoint, Draw, Entry, Halted, HandedOver,
         MemberChange, MemberFacts, Parameters, Said, SeatsPlan, Statement, Subject, Word,
         decode_own, encode_entry,
     },
@@ -42,6 +45,8 @@ use crate::{
 const CHECKPOINT_EVERY: Millis = Millis::from_mins(60);
 /// Tickets, of the newest, that the seats still sign after a restart.
 const TICKETS_SIGNED_MAX: usize = 256;
+/// Halts, of the last to lapse, that the log remembers.
+const HALTS_KEPT_MAX: usize = 256;
 /// Rounds, of the newest, that the seats still sign after a restart.
 const ROUNDS_SIGNED_MAX: u64 = 16;
 /// Heights after which the state is copied and what counts no longer is forgotten: a restart applies that many blocks
@@ -84,6 +89,9 @@ pub struct State {
     #[serde(with = "super::rows")]
     tickets: BTreeMap<u64, Statement>,
     issued: u64,
+    /// The halts taken up, those past too.
+    #[serde(default, with = "super::rows")]
+    halts: BTreeMap<HaltId, Halted>,
 }
 
 /// What became of an admission, with what a seat needs to draw for it.
@@ -129,6 +137,7 @@ impl State {
             checkpoint: None,
             tickets: BTreeMap::new(),
             issued: 0,
+            halts: BTreeMap::new(),
         }
     }
 
@@ -302,6 +311,17 @@ impl State {
         self.checkpoint.as_ref()
     }
 
+    /// Returns the halt in force that lapses last, if the mesh is halted.
+    pub fn halted(&self) -> Option<&Halted> {
+        let in_force = self.halts.values().filter(|halt| halt.until > self.time);
+        in_force.max_by_key(|halt| (halt.until, halt.halt))
+    }
+
+    /// Tells whether the seats may take a step now.
+    fn may(&self, step: Step) -> bool {
+        allows(step) || self.halted().is_none()
+    }
+
     /// Tells what a proposer must see to: entries that are due without anybody having offered them.
     pub fn due(&self) -> Option<Entry> {
         let keys = self.keys.as_ref()?;
@@ -343,7 +363,10 @@ impl State {
                 .all(|change| self.members.facts(&change.key) != change.facts.as_ref()),
             Entry::Checkpoint => self.named && !self.is_passing() && self.is_checkpoint_due(),
             Entry::Admission(admission) => {
-                self.named && !self.is_passing() && !self.is_open(&admission.asked.act)
+                self.named
+                    && !self.is_passing()
+                    && self.may(Step::Ticket)
+                    && !self.is_open(&admission.asked.act)
             }
             Entry::Said { .. } if self.is_passing() => false,
             Entry::Seats {
@@ -359,12 +382,13 @@ impl State {
             }
             Entry::HandOver(certificate) => self.is_handed_over_by(certificate),
             Entry::Said { said, draw } => match said.word {
-                Word::Pass { passed } => self.may_pass(said, passed),
+                Word::Pass { passed } => self.may(Step::Ticket) && self.may_pass(said, passed),
                 Word::Refuse => draw
                     .as_ref()
                     .is_some_and(|draw| self.may_refuse(said, draw)),
                 Word::Ask | Word::Agree | Word::Cosign | Word::Approve => false,
             },
+            Entry::Halt { halt, .. } => self.named && !self.halts.contains_key(halt),
         }
     }
 
@@ -518,7 +542,7 @@ impl State {
         let time = self.time;
         self.tickets.retain(|_, statement| match statement {
             Statement::Ticket(ticket) => ticket.expires > time,
-            Statement::Checkpoint(_) | Statement::HandOver(_) => false,
+            Statement::Checkpoint(_) | Statement::HandOver(_) | Statement::Halt(_) => false,
         });
     }
 
@@ -530,8 +554,12 @@ impl State {
         let checkpoint = self.checkpoint.filter(|last| last.height > self.since);
         let checkpoint = checkpoint.map(Statement::Checkpoint);
         let passing = self.handing.as_ref().and_then(Handing::statement);
+        let halts = self.halts.values().filter(|halt| halt.until > self.time);
+        let halts = halts.map(|halt| Statement::Halt(*halt));
+        let may_issue = self.may(Step::Ticket);
+        let tickets = self.tickets.values().filter(|_| may_issue).copied();
         let statements = checkpoint.into_iter().chain(passing);
-        let statements = statements.chain(self.tickets.values().copied());
+        let statements = statements.chain(halts).chain(tickets);
         let first = self.round.saturating_sub(ROUNDS_SIGNED_MAX) + 1;
         let rounds = (first..=self.round).map(Subject::Round);
         statements.map(Subject::Statement).chain(rounds).collect()
@@ -670,6 +698,25 @@ impl State {
                 Word::Refuse => self.admissions.refuse(said.act, &said.by),
                 Word::Ask | Word::Agree | Word::Cosign | Word::Approve => {}
             },
+            Entry::Halt { halt, root } => self.halt(*halt, *root),
+        }
+    }
+
+    fn halt(&mut self, halt: HaltId, root: RootKey) {
+        let halted = Halted {
+            halt,
+            root,
+            height: self.height,
+            began: self.time,
+            until: self.time + HALT_LIFE,
+        };
+        self.halts.insert(halt, halted);
+        while self.halts.len() > HALTS_KEPT_MAX {
+            let first = self.halts.values().min_by_key(|it| (it.until, it.halt));
+            let Some(first) = first.map(|it| it.halt) else {
+                return;
+            };
+            self.halts.remove(&first);
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Trust {
     /// The records that made each epoch's keys known, the newest last.
     epochs: Vec<Record>,
     checkpoint: Option<(Checkpoint, Mono)>,
+    /// The hash of the signature over it, which nobody knew before a threshold of seats had signed.
+    seed: [u8; 32],
     /// Words for a new committee; none in quiet times.
     words: Option<Box<Words>>,
     /// The last committee that members have seated, and how many epochs there were before it.
@@ -268,14 +270,20 @@ impl Trust {
         Ok(Question::new(mesh, keys, certificate))
     }
 
+    /// Returns public randomness of the newest checkpoint known: fixed until the next, and steered by nobody.
+    pub fn seed(&self) -> Option<(&Checkpoint, &[u8; 32])> {
+        Some((self.checkpoint()?, &self.seed))
+    }
+
     /// Takes a checkpoint whose certificate was found good.
-    pub fn take(&mut self, statement: &Statement, now: Mono) {
-        let Statement::Checkpoint(checkpoint) = statement else {
+    pub fn take(&mut self, certificate: &Certificate, now: Mono) {
+        let Statement::Checkpoint(checkpoint) = &certificate.statement else {
             return;
         };
         let known = self.checkpoint.as_ref();
         if known.is_none_or(|(known, _)| known.height < checkpoint.height) {
             self.checkpoint = Some((*checkpoint, now));
+            self.seed = *ContentId::of(&encode_entry(&certificate.signature)).digest();
         }
     }
 

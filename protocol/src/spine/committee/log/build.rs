@@ -2,15 +2,16 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use x0_crypto::{ContentId, PublicKey};
+use x0_crypto::{ContentId, capability::RootKey};
 
-use super::{CommitteeLog, JournalLine, MEMBER_SETTLES, State, Todo};
+use super::{CommitteeLog, JournalLine, MEMBER_SETTLES, News, State, Todo};
 use crate::{
     core::{
         limits::{BLOCK_ENTRIES_BYTES_MAX, BLOCK_ENTRIES_MAX, MEMBER_CHANGES_MAX},
         time::Mono,
     },
-    wire::{Block, Entry, MemberChange, MemberFacts, encode_entry},
+    spine::halt::HaltId,
+    wire::{Block, Entry, MemberChange, encode_entry},
 };
 
 impl CommitteeLog {
@@ -32,7 +33,7 @@ impl CommitteeLog {
             height: work.height,
             previous: self.tip.block,
             clocks: work.clocks.values().cloned().collect(),
-            entries: entries(&self.state, &self.news, &self.pool, now),
+            entries: entries(&self.state, (&self.news, &self.halts), &self.pool, now),
         };
         work.unsaved.push(JournalLine::Built {
             round,
@@ -60,13 +61,14 @@ impl CommitteeLog {
         self.follows(block) && block.entries.iter().all(|entry| self.admits(entry))
     }
 
-    /// Tells whether an entry may stand in the next block, and says of members what this seat knows as well.
+    /// Tells whether an entry may stand in the next block, and says of members and halts what this seat knows as well.
     fn admits(&self, entry: &Entry) -> bool {
         let is_known = match entry {
             Entry::Members(changes) => changes.iter().all(|change| {
                 let own = self.news.get(&change.key);
                 own.is_some_and(|(facts, _)| *facts == change.facts)
             }),
+            Entry::Halt { halt, .. } => self.halts.contains_key(halt),
             Entry::Dealt { .. }
             | Entry::Keys(_)
             | Entry::Checkpoint
@@ -82,7 +84,7 @@ impl CommitteeLog {
 /// Chooses what the next block holds: keys to be named alone, else what is due and what was offered, as much as fits.
 fn entries(
     state: &State,
-    news: &BTreeMap<PublicKey, (Option<MemberFacts>, Mono)>,
+    (news, halts): (&News, &BTreeMap<HaltId, RootKey>),
     pool: &BTreeMap<ContentId, Entry>,
     now: Mono,
 ) -> Vec<Entry> {
@@ -103,6 +105,7 @@ fn entries(
     let mut bytes = 0;
     let mut entries: Vec<_> = due
         .into_iter()
+        .chain(due_halts(state, halts))
         .chain(members)
         .chain(pool.values().cloned())
         .take(BLOCK_ENTRIES_MAX)
@@ -113,6 +116,19 @@ fn entries(
         .collect();
     entries.sort_by_key(Entry::id);
     entries
+}
+
+/// Returns the halts that this seat knows and the committee has not taken up.
+pub(super) fn due_halts(
+    state: &State,
+    halts: &BTreeMap<HaltId, RootKey>,
+) -> impl Iterator<Item = Entry> {
+    let entries = halts.iter();
+    let entries = entries.map(|(halt, root)| Entry::Halt {
+        halt: *halt,
+        root: *root,
+    });
+    entries.filter(move |entry| state.admits(entry))
 }
 
 pub(super) fn names_keys(block: &Block) -> bool {

@@ -7,11 +7,11 @@ mod stored;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use x0_crypto::{ContentId, PublicKey};
+use x0_crypto::{ContentId, PublicKey, capability::RootKey};
 
 pub use self::stored::{JournalLine, StoredLog, Tip};
 use self::{
-    build::names_keys,
+    build::{due_halts, names_keys},
     height::{Height, REPEAT_EVERY, Slot, patience},
 };
 use super::{
@@ -24,6 +24,7 @@ use crate::{
         limits::{SEAT_EARLY_MAX, SEAT_POOL_MAX, SEAT_ROUNDS_AHEAD_MAX, STATE_PART_BYTES},
         time::{Millis, Mono, Wall},
     },
+    spine::halt::HaltId,
     wire::{Block, Decided, Entry, MemberFacts, SeatDraft, SeatMessage, Verified},
 };
 
@@ -38,6 +39,9 @@ const ASK_AGAIN: Millis = Millis(1_000);
 const PRESSING_BEAT: Millis = Millis(500);
 /// Time that news of a member gets to reach the other seats before they are asked to agree on it.
 const MEMBER_SETTLES: Millis = Millis(3_000);
+/// Time for which a halt that this seat knows makes heights follow each other soon; a seat that knows it alone does not
+/// keep the others busy.
+const HALT_PRESSES: Millis = Millis::from_secs(30);
 
 /// What a seat is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +103,10 @@ pub struct CommitteeLog {
     asked: Option<Mono>,
     state: State,
     /// What this seat knows of members otherwise than the log does, and since when.
-    news: BTreeMap<PublicKey, (Option<MemberFacts>, Mono)>,
+    news: News,
+    /// The halts in force as this seat has counted the alerts itself, and until when their entry is pressing.
+    halts: BTreeMap<HaltId, RootKey>,
+    halts_press_until: Mono,
     /// The block that names the keys, until the mesh knows them.
     named: Option<Arc<Decided>>,
     /// The newest copy of the state that a checkpoint certifies, for seats that are far behind.
@@ -107,6 +114,9 @@ pub struct CommitteeLog {
     /// Whether the mesh has passed to seats without this one, although this log has not come so far.
     is_retired: bool,
 }
+
+type News = BTreeMap<PublicKey, (Option<MemberFacts>, Mono)>;
+
 impl CommitteeLog {
     /// Takes up the log where the store left it; `founded` is the time of the genesis, and `first` the state before
     /// the first block.
@@ -153,6 +163,8 @@ impl CommitteeLog {
             asked: None,
             state,
             news: BTreeMap::new(),
+            halts: BTreeMap::new(),
+            halts_press_until: now,
             named,
             copy,
             is_retired: false,
@@ -274,6 +286,18 @@ impl CommitteeLog {
         if self.news.get(&key).is_none_or(|(known, _)| *known != facts) {
             self.news.insert(key, (facts, now));
             self.begin_at = self.begin_at.min(now + MEMBER_SETTLES);
+        }
+    }
+
+    /// Takes note of the halts in force as this seat knows them, and puts those before the committee that it has not
+    /// taken up: no other seat's word is needed for that, as every seat counts the alerts itself.
+    pub fn know_halts(&mut self, halts: impl IntoIterator<Item = (HaltId, RootKey)>, now: Mono) {
+        let known: BTreeMap<_, _> = halts.into_iter().collect();
+        let is_news = known.keys().any(|halt| !self.halts.contains_key(halt));
+        self.halts = known;
+        if is_news && due_halts(&self.state, &self.halts).next().is_some() {
+            self.halts_press_until = now + HALT_PRESSES;
+            self.begin_at = self.begin_at.min(now.max(self.not_before));
         }
     }
 
@@ -572,9 +596,11 @@ impl CommitteeLog {
                 .iter()
                 .any(|message| message.value().height() == next);
         let is_awaited = is_awaited || self.state.due().is_some();
+        let is_halt_pressing =
+            now < self.halts_press_until && due_halts(&self.state, &self.halts).next().is_some();
         self.begin_at = if is_awaited {
             now + HEIGHT_GAP
-        } else if self.state.is_pressing() {
+        } else if self.state.is_pressing() || is_halt_pressing {
             now + PRESSING_BEAT
         } else {
             let settled = self.news.values().map(|(_, since)| *since + MEMBER_SETTLES);
