@@ -71,6 +71,7 @@ impl World {
             healing: None,
             seed: [0; 32],
             fresh: true,
+            may_sit: true,
             cosign: CosignPolicy::Approve,
         };
         let peer = Peer::new(config, Stored::default(), now, &mut out);

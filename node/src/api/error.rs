@@ -193,6 +193,16 @@ fn table(error: &CommandError) -> (StatusCode, &'static str, &'static str) {
             "too_many_proposals",
             "wait until some have ended: `x0 act proposals` lists them",
         ),
+        CommandError::NoSeat(_) => (
+            StatusCode::FORBIDDEN,
+            "no_seat",
+            "ask the holder of a seat of the committee: `x0 committee show` lists them",
+        ),
+        CommandError::NoSuchPlan(_) => (
+            StatusCode::NOT_FOUND,
+            "no_such_plan",
+            "list the plans with `x0 committee show`; a plan is void once other seats are in force",
+        ),
         CommandError::NotASeat(_) => (
             StatusCode::FORBIDDEN,
             "not_a_seat",
@@ -239,6 +249,9 @@ fn act_mend(refusal: &ActRefusal) -> &'static str {
         ActRefusal::NeedsVote { .. } => {
             "name at most 100 nodes, or have the members decide: `x0 vote propose TEXT --subject ID` with the id \
              that the message names"
+        }
+        ActRefusal::Stopped { .. } => {
+            "wait as the message says; `x0 halt status` tells what is stopped and `x0 halt evidence` why"
         }
         ActRefusal::Expired => "propose the act again with a life of at most 10 minutes",
         ActRefusal::StaleVersion { .. } => {

@@ -13,11 +13,13 @@ pub mod audit;
 pub mod auth;
 pub mod capabilities;
 pub mod capability_view;
+pub mod committee;
 pub mod consents;
 pub mod control;
 pub mod error;
 pub mod events;
 mod extract;
+pub mod halts;
 pub mod invites;
 pub mod node;
 mod pages;
@@ -204,6 +206,8 @@ fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(capabilities::read_routes())
         .merge(acts::read_routes())
         .merge(consents::read_routes())
+        .merge(committee::read_routes())
+        .merge(halts::routes())
         .merge(votes::read_routes())
         .merge(audit::routes())
         .merge(events::routes())
@@ -221,6 +225,7 @@ fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
 fn admin_routes() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::new()
         .merge(capabilities::admin_routes())
+        .merge(committee::admin_routes())
         .merge(invites::routes())
         .merge(control::admin_routes())
 }

@@ -9,6 +9,7 @@ use crate::{
     config::ConfigError,
     identity::IdentityError,
     runtime::{StartError, genesis::GenesisError, invite::InvalidInvite, join::JoinError},
+    standby::StandbyError,
     store::StoreError,
 };
 
@@ -65,6 +66,9 @@ pub enum CliError {
     /// The API cannot be served.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The right to sign for a seat cannot be moved.
+    #[error(transparent)]
+    Standby(#[from] StandbyError),
     /// The tokens of the API cannot be used.
     #[error(transparent)]
     Tokens(#[from] TokensError),
@@ -94,6 +98,7 @@ impl CliError {
             | Self::Join(_)
             | Self::Genesis(_)
             | Self::Start(_)
+            | Self::Standby(_)
             | Self::Listen(_)
             | Self::Tokens(_) => 1,
         })
@@ -133,6 +138,7 @@ impl CliError {
             | Self::Join(_)
             | Self::Genesis(_)
             | Self::Start(_)
+            | Self::Standby(_)
             | Self::Listen(_)
             | Self::Tokens(_) => self.view("failed", ""),
         };

@@ -311,6 +311,7 @@ impl Knocking {
             | Response::Noted
             | Response::Height(_)
             | Response::Blocks(_)
+            | Response::State { .. }
             | Response::Acknowledged(_)
             | Response::Signed(_)
             | Response::Admitted(_)

@@ -8,6 +8,7 @@
 //! | `audit` | index, 8 bytes big-endian | the entry, DAG-CBOR |
 //! | `witnessed` | author, 32 bytes | the log head, DAG-CBOR |
 //! | `roots` | root key, 32 bytes | empty |
+//! | `halts` | digest of the halt's name, 32 bytes | the halt as it stands, DAG-CBOR |
 //! | `journal` | place, 4 bytes big-endian | a line of the seat's journal, DAG-CBOR |
 //! | `blocks` | height, 8 bytes big-endian | the block with its commit, DAG-CBOR |
 //! | `keys` | `d`, ceremony, dealer (32 bytes each) | what this seat was dealt, sealed, DAG-CBOR |
@@ -34,6 +35,7 @@ use x0_protocol::{
         audit::Entry,
         ballot::{StoredVotes, VoteWrite},
         committee::{JournalLine, Tip},
+        halt::Halt,
     },
     wire::{Decided, LogHead, PolicyName, Record, Verified},
 };
@@ -49,6 +51,7 @@ pub(super) enum Column {
     Audit,
     Witnessed,
     Roots,
+    Halts,
     Journal,
     Blocks,
     Keys,
@@ -72,13 +75,14 @@ const RECEIPT: u8 = b'r';
 const HELD: u8 = b'h';
 
 impl Column {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Records,
         Self::Executed,
         Self::Policies,
         Self::Audit,
         Self::Witnessed,
         Self::Roots,
+        Self::Halts,
         Self::Journal,
         Self::Blocks,
         Self::Keys,
@@ -94,6 +98,7 @@ impl Column {
             Self::Audit => "audit",
             Self::Witnessed => "witnessed",
             Self::Roots => "roots",
+            Self::Halts => "halts",
             Self::Journal => "journal",
             Self::Blocks => "blocks",
             Self::Keys => "keys",
@@ -162,12 +167,14 @@ pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), 
             if let Some(state) = snapshot {
                 batch.put_cf(Column::Meta.of(db)?, STATE_KEY, state);
             }
-            // The end is not part of the range: five bytes lie behind every place.
-            batch.delete_range_cf(
-                Column::Journal.of(db)?,
-                [0; 4].as_slice(),
-                [u8::MAX; 5].as_slice(),
-            );
+            end_journal(db, batch)?;
+        }
+        Write::State { tip, state } => {
+            let after = tip.height.saturating_add(1).to_be_bytes();
+            batch.delete_range_cf(Column::Blocks.of(db)?, [0; 8], after);
+            batch.put_cf(Column::Meta.of(db)?, TIP_KEY, encoded(db, tip)?);
+            batch.put_cf(Column::Meta.of(db)?, STATE_KEY, state);
+            end_journal(db, batch)?;
         }
         Write::Dealing {
             ceremony,
@@ -190,6 +197,10 @@ pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), 
             let bytes = encoded(db, head)?;
             batch.put_cf(Column::Witnessed.of(db)?, head.author.bytes(), bytes);
         }
+        Write::Halt(halt) => {
+            let bytes = encoded(db, halt)?;
+            batch.put_cf(Column::Halts.of(db)?, halt.id.digest(), bytes);
+        }
         Write::AcceptRoot { root, accepted } => {
             let roots = Column::Roots.of(db)?;
             if *accepted {
@@ -199,6 +210,16 @@ pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), 
             }
         }
     }
+    Ok(())
+}
+
+fn end_journal(db: &DB, batch: &mut WriteBatch) -> Result<(), StoreError> {
+    // The end is not part of the range: five bytes lie behind every place.
+    batch.delete_range_cf(
+        Column::Journal.of(db)?,
+        [0; 4].as_slice(),
+        [u8::MAX; 5].as_slice(),
+    );
     Ok(())
 }
 
@@ -298,6 +319,10 @@ impl Rows<'_> {
 
     pub(super) fn head(&self, value: &[u8]) -> Result<LogHead, StoreError> {
         self.decode(format_args!("a log head of another node"), value)
+    }
+
+    pub(super) fn halt(&self, value: &[u8]) -> Result<Halt, StoreError> {
+        self.decode(format_args!("a halt"), value)
     }
 
     pub(super) fn line(

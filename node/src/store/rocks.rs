@@ -301,6 +301,7 @@ impl Store for RocksStore {
             })?,
             witnessed,
             roots: self.each(Column::Roots, |key, _| rows.root(key))?,
+            halts: self.each(Column::Halts, |_, value| rows.halt(value))?,
             committee: self.committee()?,
             work: StoredWork {
                 dealings: self

@@ -39,8 +39,8 @@ const MIGRATIONS: [Migration; SCHEMA as usize] = [
         run: |db| add(db, &[Column::Keys]),
     },
     Migration {
-        what: "adds the column of votes",
-        run: |db| add(db, &[Column::Votes]),
+        what: "adds the columns of halts and votes",
+        run: |db| add(db, &[Column::Halts, Column::Votes]),
     },
 ];
 

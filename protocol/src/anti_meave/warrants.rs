@@ -206,6 +206,15 @@ impl Proven {
         Ok(u8::try_from(all.len()).unwrap_or(u8::MAX))
     }
 
+    /// Tells whether drawn co-signers were needed for the act and have signed it, whatever the time is now: then it
+    /// was no one point that decided, and nothing of it was silent.
+    pub fn is_cosigned(&self, directory: &Directory, act: &Act) -> bool {
+        let needed = needed_cosigners(directory, &self.ticket);
+        let drawn = self.drawn(directory);
+        let signed = count(self.by(Word::Cosign, |by| drawn.contains(by)).len());
+        needed > 0 && signed >= needed && self.ticket.root == act.root
+    }
+
     fn by(&self, word: Word, counts: impl Fn(&PublicKey) -> bool) -> BTreeSet<PublicKey> {
         let said = self.said.iter().filter(|said| said.word == word);
         said.map(|said| said.by).filter(|by| counts(by)).collect()

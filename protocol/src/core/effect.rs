@@ -24,6 +24,7 @@ use crate::{
         audit::{Entry, tree::Hash},
         ballot::VoteWrite,
         committee::{JournalLine, Tip},
+        halt::Halt,
     },
     wire::{
         Change, Decided, Draft, LogHead, PolicyName, Record, Request, Response, SeatDraft, Topic,
@@ -223,8 +224,15 @@ pub enum Write {
         decided: Arc<Decided>,
         /// What the log ends with now.
         tip: Tip,
-        /// What follows from the log as of this block, now and then; takes the place of the last one.
+        /// What follows from the log up to the block before, now and then; takes the place of the last one.
         snapshot: Option<Vec<u8>>,
+    },
+    /// A state of the committee log, taken over from another seat; the journal and older blocks count no longer.
+    State {
+        /// What the log ends with now.
+        tip: Tip,
+        /// The state as of it.
+        state: Vec<u8>,
     },
     /// What this node's seat was dealt in a key ceremony, sealed for it.
     Dealing {
@@ -244,6 +252,8 @@ pub enum Write {
         /// The share.
         sealed: Vec<u8>,
     },
+    /// A halt as it stands now.
+    Halt(Box<Halt>),
     /// Something about votes.
     Vote(Box<VoteWrite>),
     /// Whether this node shows and uses a delegation root of its own choice.
@@ -314,6 +324,8 @@ pub enum Why {
     Committee,
     /// An own act waits for its ticket or for others' words.
     Proposal,
+    /// A freeze or a halt ends by itself.
+    Halt,
     /// An own ballot, proposal or delegation waits for the seats.
     Vote,
 }

@@ -106,6 +106,18 @@ pub const PAGE_BLOCKS_MAX: usize = 64;
 /// Blocks of the log that a seat keeps for others to catch up with.
 pub const BLOCKS_KEPT_MAX: u64 = 4_096;
 
+/// Epochs of the committee whose keys a node keeps, the newest; at one hand-over a month that is two decades.
+pub const EPOCHS_KEPT_MAX: usize = 256;
+
+/// Bytes of one part of a copied state, as it is sent to a seat that is far behind.
+pub const STATE_PART_BYTES: usize = 512 * 1024;
+
+/// Parts of a copied state that a seat takes over: 128 MiB, a million members.
+pub const STATE_PARTS_MAX: u32 = 256;
+
+/// Heights by which a seat must be behind the last checkpoint known to take over a state instead of blocks.
+pub const STATE_AHEAD_MIN: u64 = 256;
+
 /// Largest log of a dealer in a key ceremony, bytes.
 pub const DEALER_LOG_BYTES_MAX: usize = 16 * 1024;
 
@@ -184,6 +196,18 @@ pub const HALTS_MAX: usize = 4_096;
 
 /// Most witnesses drawn for an epoch.
 pub const WITNESSES_MAX: usize = 256;
+
+/// Witnesses drawn for an epoch, if so many can be.
+pub const WITNESSES_DRAWN: usize = 16;
+
+/// Alerts of one member looked at within an hour; what it says beyond that is kept as any record, but not rechecked.
+pub const ALERTS_PER_SIGNER_MAX: u32 = 16;
+
+/// Newest alerts kept ready to be rechecked and shown; the oldest gives way.
+pub const ALERTS_KEPT_MAX: usize = 256;
+
+/// Newest acts kept as detection saw them, so that alerts can be rechecked; the one dated first gives way.
+pub const OBSERVED_KEPT_MAX: usize = 4_096;
 
 /// Most audit logs one evidence pack asks for: those of the authors first, then targets drawn by hash.
 pub const PACK_LOGS_MAX: usize = 256;

@@ -178,6 +178,10 @@ impl Peer {
                 self.on_height_told(now, to, height, out);
             }
             (Asked::Blocks, Some(Response::Blocks(blocks))) => self.check_blocks(blocks, out),
+            (Asked::State { to }, Some(Response::State { parts, bytes })) => {
+                self.on_state_part(now, to, Some((parts, bytes)), out);
+            }
+            (Asked::State { to }, _) => self.on_state_part(now, to, None, out),
             (Asked::Dealing { ceremony, to }, Some(Response::Acknowledged(ack))) => {
                 self.on_acknowledged(now, &ceremony, to, *ack, out);
             }

@@ -3,8 +3,9 @@
 //! The parts never call each other. What comes in is decided in the file named for it: `ingest`
 //! (records), `linking` (links, greetings, catch-up), `requests` (what other peers ask), `acting`
 //! (acts, local changes, healing), `proposing` (own acts on their way), `consenting` (others' acts that want a word
-//! of this node), `voting` (votes of a member), `polling` (votes as
-//! a seat holds them), `writing` (records of our own), `seat` (the committee), `commands` (the local user).
+//! of this node), `halting` (anomalies, freezes, halts), `voting` (votes of a member), `polling` (votes as a seat holds
+//! them), `writing` (records of our own), `seat` (the committee), `handover` and `recovery` (its next seats),
+//! `commands` (the local user).
 //! This file holds the state, the way in and the timers.
 //!
 //! A peer is in one of two conditions. Until it is *ready* it does not write records, because it may
@@ -14,10 +15,13 @@
 mod acting;
 mod commands;
 mod consenting;
+mod halting;
+mod handover;
 mod ingest;
 mod linking;
 mod polling;
 mod proposing;
+mod recovery;
 mod requests;
 mod seat;
 mod voting;
@@ -34,7 +38,9 @@ use x0_crypto::{
 };
 
 use self::{
-    ingest::{Origin, newest_checkpoint},
+    halting::{Halting, StoredHalting},
+    handover::epoch_records,
+    ingest::{Origin, newest_checkpoints},
     polling::VoteFor,
     seat::Seat,
     voting::Voting,
@@ -63,12 +69,13 @@ use crate::{
         committee::{SecretFor, StoredLog, StoredWork, Tip, Trust},
         delivery::{CatchUp, Index, Orphans, Sessions},
         directory::{Directory, SharedOverlays},
+        halt::Halt,
         healing::Healing,
         links::Links,
     },
     wire::{
         Act, Body, Certificate, Change, Draw, LogHead, Outcome, PolicyName, Record, SeatDraft,
-        Verified, VoteDraft, VoteItem, VoteNotice,
+        SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
     },
 };
 
@@ -92,6 +99,8 @@ pub struct PeerConfig {
     pub seed: [u8; 32],
     /// Whether the chain is new, so that no other peer can know a later head of it.
     pub fresh: bool,
+    /// Whether the node may sign for a seat of its identity; else that is kept elsewhere.
+    pub may_sit: bool,
     /// What the node does when it is drawn to co-sign.
     pub cosign: CosignPolicy,
 }
@@ -111,6 +120,8 @@ pub struct Stored {
     pub witnessed: Vec<LogHead>,
     /// Delegation roots accepted by the node's own choice.
     pub roots: Vec<RootKey>,
+    /// The halts known, those past too.
+    pub halts: Vec<Halt>,
     /// The committee log, if this node has a seat.
     pub committee: StoredLog,
     /// What the seat has kept of its work.
@@ -125,6 +136,7 @@ struct Settled {
     root: RootKey,
     genesis: Verified<Record>,
     healing: Option<Arc<Capability>>,
+    may_sit: bool,
     cosign: CosignPolicy,
 }
 
@@ -159,6 +171,8 @@ pub struct Peer {
     voting: Voting,
     /// Only a peer with a seat keeps the committee log.
     committee: Option<Box<Seat>>,
+    /// Only a peer that has seen an act keeps watch.
+    halting: Option<Box<Halting>>,
 }
 
 /// How far the peer knows its own chain.
@@ -195,7 +209,9 @@ enum Waiting {
     Combine(ContentId),
     Secret(Box<SecretFor>),
     Certificate(Box<Certificate>),
+    HandOver(Verified<Record>),
     Warrants(Verified<Record>),
+    Watched(Verified<Record>),
     Admitted {
         act: ContentId,
         ticket: Box<Certificate>,
@@ -237,6 +253,7 @@ enum Purpose {
 /// What a word about an act is signed for.
 enum WordFor {
     Ask { command: CommandId, act: Box<Act> },
+    Approve { plan: Box<SeatsPlan> },
     Pass,
     Consent { cosign: bool },
 }
@@ -279,6 +296,9 @@ enum Asked {
         to: PublicKey,
     },
     Blocks,
+    State {
+        to: PublicKey,
+    },
     Dealing {
         ceremony: ContentId,
         to: PublicKey,
@@ -320,6 +340,7 @@ impl Peer {
             healing,
             seed,
             fresh,
+            may_sit,
             cosign,
         } = config;
         let record = founding.value();
@@ -368,15 +389,19 @@ impl Peer {
             consents: Consents::default(),
             voting: Voting::restore(stored.votes.own, stored.votes.receipts, now.mono),
             committee: None,
+            halting: None,
             config: Settled {
                 key,
                 root,
                 genesis: founding,
                 healing,
+                may_sit,
                 cosign,
             },
         };
-        let newest = newest_checkpoint(&stored.records);
+        let newest = newest_checkpoints(&stored.records);
+        let epochs = epoch_records(&stored.records);
+        let halting = StoredHalting::of(stored.halts, &stored.records, now);
         let notices: Vec<_> = stored
             .records
             .iter()
@@ -384,10 +409,13 @@ impl Peer {
             .cloned()
             .collect();
         peer.recall(stored.records, stored.policies, stored.roots, &stored.audit);
+        peer.recall_epochs(now, &epochs);
         peer.recall_checkpoint(now, newest);
+        peer.recall_halting(now, halting, out);
         peer.recall_notices(&notices);
         peer.start(now, fresh, is_certified, out);
         peer.take_seat(now, (stored.committee, stored.work), out);
+        peer.tell_seat_of_halts(now);
         peer.recall_held(now, stored.votes.held, out);
         peer
     }
@@ -450,6 +478,10 @@ impl Peer {
                 Why::Committee,
             ),
             due(self.own_acts.due(), Why::Proposal),
+            due(
+                self.halting.as_ref().and_then(|halting| halting.due()),
+                Why::Halt,
+            ),
             due(self.voting.own.due(), Why::Vote),
         ]
         .into_iter()
@@ -511,6 +543,7 @@ impl Peer {
         }
         self.heal(now, out);
         self.run_catch_up(now, out);
+        self.run_halting(now, out);
         self.run_committee(now, out);
         self.run_proposals(now, out);
         self.run_votes(now, out);
@@ -621,8 +654,12 @@ impl Peer {
             }
             (Waiting::Certificate(certificate), Finding::Certificate(holds)) => {
                 if holds {
-                    self.trust.take(&certificate.statement, now.mono);
+                    self.trust.take(&certificate, now.mono);
+                    self.on_halt_certified(now, &certificate, out);
                 }
+            }
+            (Waiting::HandOver(record), Finding::Certificate(holds)) => {
+                self.on_hand_over_checked(now, &record, holds, out);
             }
             (Waiting::VoteItem(token), Finding::Vote(checked)) => {
                 self.on_vote_item_checked(now, token, *checked, out);
@@ -637,6 +674,9 @@ impl Peer {
             }
             (Waiting::Warrants(record), Finding::Warrants(checked)) => {
                 self.on_warrants_checked(now, record, *checked, out);
+            }
+            (Waiting::Watched(record), Finding::Warrants(checked)) => {
+                self.on_watched(now, &record, *checked, out);
             }
             (Waiting::Admitted { act, ticket, draw }, Finding::Warrants(checked)) => {
                 let draw = draw.map(|draw| *draw);

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use x0_crypto::{
     ContentId, PublicKey,
+    capability::RootKey,
     committee::{Ack, CombineError, Purpose, SealedDealing, SignedLog, ThresholdSignature},
 };
 
-use super::{AfterPersist, Asked, Peer, Waiting, requests::respond};
+use super::{
+    AfterPersist, Asked, Peer, Waiting, halting::Halting, handover::Fetching, requests::respond,
+};
 use crate::{
     core::{
         command::{CommitteeStatus, TrustStatus},
@@ -19,15 +22,18 @@ use crate::{
         secret::SecretDone,
         time::{Millis, Mono, Now, Wall},
     },
-    spine::ballot::Book,
-    spine::committee::{
-        CommitteeLog, Decision, Duty, Seats, State, StoredLog, StoredWork, Taken, Todo, Trust,
-        Weighed, Work,
+    spine::{
+        ballot::Book,
+        committee::{
+            CommitteeLog, Decision, Duty, Recovered, Seats, State, StoredLog, StoredWork, Taken,
+            Todo, Trust, Weighed, Work,
+        },
+        halt::HaltId,
     },
     wire::{
-        Admission, Admitted, Body, Certificate, Decided, Entry, KeysNamed, MemberFacts, Refused,
-        Request, Response, SeatDraft, SeatMessage, SignaturePart, Statement, Subject, Unverified,
-        Verified, VoteNotice,
+        Admission, Admitted, Body, Certificate, Checkpoint, CommitteeKeys, Decided, Entry, Halted,
+        HandedOver, KeysNamed, MemberFacts, Refused, Request, Response, SeatDraft, SeatMessage,
+        SignaturePart, Statement, Subject, Unverified, Verified, VoteNotice,
     },
 };
 
@@ -43,6 +49,12 @@ pub(super) struct Seat {
     /// What is to be made known to the mesh, and when, if nobody has done so until then.
     unpublished: Vec<(Mono, News)>,
     told_epoch: u64,
+    /// The newest hand-over that this seat has set out to make known.
+    pub(super) told_hand_over: Option<u64>,
+    /// A state on its way from another seat.
+    pub(super) fetching: Option<Fetching>,
+    /// Whether the seat asked last has no state to give: blocks are asked for next.
+    pub(super) no_state: bool,
 }
 
 /// Something to be made known to the mesh.
@@ -53,19 +65,29 @@ pub(super) enum News {
         height: u64,
         certificate: Box<Certificate>,
     },
+    HandOver(Box<HandedOver>),
+    Halt {
+        halt: HaltId,
+        certificate: Box<Certificate>,
+    },
 }
 
 impl News {
-    fn is_known(&self, trust: &Trust, book: &Book) -> bool {
+    fn is_known(&self, trust: &Trust, halting: Option<&Halting>, book: &Book) -> bool {
         match self {
             Self::Vote(notice) => book.has(&notice.certificate.statement),
             Self::Keys(named) => {
                 let epoch = named.keys().map(|keys| keys.epoch);
                 trust.keys().map(|keys| keys.epoch) >= epoch
             }
+            Self::HandOver(handed) => {
+                let known = trust.keys().map(|keys| keys.epoch);
+                known >= Some(handed.next.keys.epoch)
+            }
             Self::Checkpoint { height, .. } => trust
                 .checkpoint()
                 .is_some_and(|known| known.height >= *height),
+            Self::Halt { halt, .. } => halting.is_some_and(|known| known.knows_certified(halt)),
         }
     }
 
@@ -74,6 +96,8 @@ impl News {
             Self::Vote(notice) => Body::Vote(notice),
             Self::Keys(named) => Body::Keys(named),
             Self::Checkpoint { certificate, .. } => Body::Checkpoint(certificate),
+            Self::HandOver(handed) => Body::HandOver(handed),
+            Self::Halt { certificate, .. } => Body::Halt(certificate),
         }
     }
 }
@@ -121,28 +145,38 @@ impl Seat {
 }
 
 impl Peer {
-    /// Takes up the committee log, if the genesis gives this node a seat of a committee.
+    /// Takes up the committee log, if this node has a seat, has had one or was to have one.
     pub(super) fn take_seat(
         &mut self,
         now: Now,
         stored: (StoredLog, StoredWork),
         out: &mut Outbox,
     ) {
+        let own = self.config.key;
+        let is_of_genesis = self.directory.genesis().seats.contains(&own);
+        let begins = self.trust.recovered().map(Recovered::height);
+        let is_older = begins > Some(stored.0.tip.map_or(0, |tip| tip.height));
+        if is_older {
+            // The log that is kept here is that of the committee that was lost.
+            self.begin_recovered(now, out);
+        } else if is_of_genesis || self.seats().contains(&own) || stored.0.tip.is_some() {
+            self.open_log(now, stored, out);
+        }
+    }
+
+    pub(super) fn open_log(&mut self, now: Now, stored: (StoredLog, StoredWork), out: &mut Outbox) {
         let genesis = self.directory.genesis();
-        let Some(seats) = Seats::new(genesis.seats.clone()) else {
+        let seats = Seats::new(genesis.seats.clone()).filter(|_| self.config.may_sit);
+        let Some(seats) = seats else {
             return;
         };
         let own = self.config.key;
-        if !seats.contains(&own) {
-            return;
-        }
         let (mesh, founded) = (self.directory.mesh(), self.founded());
         let members = self.directory.first_members().clone();
         let first = State::new(mesh, &seats, &genesis.parameters, founded, members);
         let (log, work) = stored;
         let clock = self.clock(now);
-        let (log, todo) =
-            CommitteeLog::new(mesh, (seats, own), founded, first, log, now.mono, clock);
+        let (log, todo) = CommitteeLog::new(mesh, own, founded, first, log, now.mono, clock);
         let told_epoch = log.state().keys().map_or(0, |keys| keys.epoch);
         self.committee = Some(Box::new(Seat {
             log,
@@ -150,7 +184,11 @@ impl Peer {
             listed: BTreeMap::new(),
             unpublished: Vec::new(),
             told_epoch,
+            told_hand_over: None,
+            fetching: None,
+            no_state: false,
         }));
+        self.retire_if_out();
         self.see_all_members(now);
         self.do_seat_work(now, todo, out);
     }
@@ -164,7 +202,7 @@ impl Peer {
     }
 
     /// Tells the log what this node knows of all members.
-    fn see_all_members(&mut self, now: Now) {
+    pub(super) fn see_all_members(&mut self, now: Now) {
         let Some(seat) = &self.committee else { return };
         let state = seat.log.state();
         let is_news = |key: &PublicKey| state.member(key) != self.facts_of(key).as_ref();
@@ -186,11 +224,13 @@ impl Peer {
 
     pub(super) fn on_seat_message(
         &mut self,
+        now: Now,
         from: PublicKey,
         token: RequestToken,
         message: Box<Unverified<SeatMessage>>,
         out: &mut Outbox,
     ) {
+        self.follow_log(now, &from, out);
         let Some(log) = self.log_for(&from) else {
             return respond(token, Response::Refused(Refused::NoAnswer), out);
         };
@@ -313,9 +353,11 @@ impl Peer {
         self.publish_certified(now, out);
     }
 
-    fn log_for(&self, from: &PublicKey) -> Option<&CommitteeLog> {
+    /// Returns the log for somebody who has a seat, or is to have one.
+    pub(super) fn log_for(&self, from: &PublicKey) -> Option<&CommitteeLog> {
         let seat = self.committee.as_ref()?;
-        seat.log.seats().contains(from).then_some(&seat.log)
+        let is_seated = seat.log.state().is_seated(from) || self.seats().contains(from);
+        is_seated.then_some(&seat.log)
     }
 
     pub(super) fn on_dealing(
@@ -391,10 +433,12 @@ impl Peer {
         // A dealer speaks for itself; what a proposer must see to, nobody offers.
         let may_offer = match entry.peek() {
             Entry::Dealt { log, .. } => SignedLog::dealer_in(log) == Some(from),
-            Entry::Admission(_) | Entry::Said { .. } => true,
+            Entry::Admission(_) | Entry::Said { .. } | Entry::Seats { .. } | Entry::HandOver(_) => {
+                true
+            }
             // Members hand theirs in by requests of their own, where each is weighed.
             Entry::Vote(_) => self.log_for(&from).is_some(),
-            Entry::Keys(_) | Entry::Members(_) | Entry::Checkpoint => false,
+            Entry::Keys(_) | Entry::Members(_) | Entry::Checkpoint | Entry::Halt { .. } => false,
         };
         let seat = self.committee.as_ref().filter(|_| may_offer);
         let is_wanted = seat.is_some_and(|seat| seat.log.state().admits(entry.peek()));
@@ -412,6 +456,7 @@ impl Peer {
     /// Answers who asks for admission; what is new is checked and then put before the committee.
     pub(super) fn on_admit(
         &mut self,
+        now: Now,
         from: PublicKey,
         token: RequestToken,
         admission: Unverified<Admission>,
@@ -419,13 +464,14 @@ impl Peer {
     ) {
         let mesh = self.directory.mesh();
         let asked = admission.peek().asked;
+        let stopped = self.stopped(now, &admission.peek().act.root);
         let Some(seat) = &mut self.committee else {
             return respond(token, Response::Refused(Refused::NoAnswer), out);
         };
         if asked.by != from {
             return respond(token, Response::Refused(Refused::Malformed), out);
         }
-        let answer = seat.admitted(&mesh, &asked.act);
+        let answer = stopped.or_else(|| seat.admitted(&mesh, &asked.act));
         if answer.is_none() {
             let entry = Entry::Admission(Box::new(admission.peek().clone()));
             if seat.log.state().admits(&entry) {
@@ -439,6 +485,13 @@ impl Peer {
         }
         let answer = answer.unwrap_or(Admitted::Pending);
         respond(token, Response::Admitted(answer), out);
+    }
+
+    /// Answers that no ticket is issued for acts under a root while it is frozen here or the mesh is halted.
+    pub(super) fn stopped(&self, now: Now, root: &RootKey) -> Option<Admitted> {
+        let why = self.ticket_refusal(now, root)?;
+        let why = super::acting::shorten(&why);
+        Some(Admitted::Refused { why })
     }
 
     pub(super) fn on_entry_checked(
@@ -483,8 +536,8 @@ impl Peer {
             return;
         };
         if let Some(seat) = &mut self.committee {
-            let duties = seat.work.done(*what, done, now.mono);
-            self.do_duties(now, duties, out);
+            let duty = seat.work.done(*what, done, now.mono);
+            self.do_duties(now, duty.into_iter().collect(), out);
         }
     }
 
@@ -503,25 +556,35 @@ impl Peer {
         }
     }
 
-    /// Sets when this seat makes a certificate known, if none of those whose turn comes before has.
-    fn plan_to_publish(&mut self, now: Now, certificate: Certificate) {
-        let checkpoint = match certificate.statement {
-            Statement::Checkpoint(checkpoint) => checkpoint,
-            Statement::Opened(_) | Statement::Tally(_) | Statement::Resolved(_) => {
-                return self.plan_vote_notice(now, certificate);
-            }
-            Statement::Ticket(_) => return,
-        };
-        let height = checkpoint.height;
+    /// Puts a certificate to its use: one about the log or a halt is made known, if nobody whose turn comes before does;
+    /// one over a hand-over goes before the seats, who pass with it.
+    fn on_certified(&mut self, now: Now, certificate: Certificate, out: &mut Outbox) {
+        let statement = certificate.statement;
         let certificate = Box::new(certificate);
-        self.plan(
-            now,
-            height,
-            News::Checkpoint {
+        let (height, news) = match statement {
+            Statement::Ticket(_) => return,
+            Statement::Opened(_) | Statement::Tally(_) | Statement::Resolved(_) => {
+                return self.plan_vote_notice(now, *certificate);
+            }
+            Statement::HandOver(_) => {
+                let entry = Entry::HandOver(certificate);
+                if let Some(seat) = &mut self.committee {
+                    seat.log.submit(entry.clone(), now.mono);
+                }
+                return self.send_entry(entry, out);
+            }
+            Statement::Checkpoint(Checkpoint { height, .. }) => (
                 height,
-                certificate,
-            },
-        );
+                News::Checkpoint {
+                    height,
+                    certificate,
+                },
+            ),
+            Statement::Halt(Halted { halt, height, .. }) => {
+                (height, News::Halt { halt, certificate })
+            }
+        };
+        self.plan(now, height, news);
     }
 
     pub(super) fn plan(&mut self, now: Now, height: u64, news: News) {
@@ -529,6 +592,9 @@ impl Peer {
         let Some(seat) = &mut self.committee else {
             return;
         };
+        if !seat.log.is_seated() {
+            return;
+        }
         let mut before = 0;
         while seat.log.seats().proposer(height, before) != &own {
             before += 1;
@@ -541,9 +607,10 @@ impl Peer {
         let Some(seat) = &mut self.committee else {
             return;
         };
-        let (trust, book) = (&self.trust, &self.voting.book);
+        let (trust, halting) = (&self.trust, self.halting.as_deref());
+        let book = &self.voting.book;
         seat.unpublished
-            .retain(|(_, news)| !news.is_known(trust, book));
+            .retain(|(_, news)| !news.is_known(trust, halting, book));
         let due = seat.unpublished.extract_if(.., |(at, _)| *at <= now.mono);
         let due: Vec<_> = due.map(|(_, news)| news.into_body()).collect();
         for body in due {
@@ -554,6 +621,9 @@ impl Peer {
     pub(super) fn committee_status(&self, now: Now) -> Option<CommitteeStatus> {
         let seat = self.committee.as_ref()?;
         let log = &seat.log;
+        if !log.is_seated() {
+            return None;
+        }
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let keys = log.seats().keys().iter();
         let linked = keys.filter(|seat| **seat == self.config.key || self.links.is_greeted(seat));
@@ -591,6 +661,18 @@ impl Peer {
     /// Tells whether the mesh has seats enough for a committee, so that acts need its tickets.
     pub(super) fn has_committee(&self) -> bool {
         Seats::can_be(self.directory.genesis().seats.len())
+    }
+
+    /// Returns the keys that a ticket is to be checked with: those of its epoch, if they may have signed it.
+    pub(super) fn keys_for(&self, ticket: Option<&Certificate>) -> Option<CommitteeKeys> {
+        let of_epoch = ticket.map(|ticket| {
+            let height = ticket.statement.height();
+            self.trust.keys_of(ticket.epoch, height)
+        });
+        match of_epoch {
+            Some(Ok(keys)) => Some(*keys),
+            Some(Err(_)) | None => self.trust.keys().copied(),
+        }
     }
 
     /// Returns mesh time as certified and gone on since; this node's own clock as long as nothing is certified.
@@ -638,7 +720,21 @@ impl Peer {
             }));
         }
         let named = seat.log.take_named();
+        let news = seat.log.state_mut().take_news();
+        out.extend(
+            news.into_iter()
+                .map(|news| Effect::Notify(Event::Seats(news))),
+        );
+        let known = self.trust.keys().map(|keys| keys.epoch);
+        let handed = seat.untold_hand_over(known);
         self.do_duties(now, duties, out);
+        if let Some(handed) = handed {
+            let height = self
+                .committee
+                .as_ref()
+                .map_or(0, |seat| seat.log.tip().height);
+            self.plan(now, height, News::HandOver(handed));
+        }
         if let Some(decided) = named {
             let height = decided.block.height;
             let decided = Decided::clone(&decided);
@@ -724,7 +820,7 @@ impl Peer {
                     };
                     out.push(Effect::Check { id, job });
                 }
-                Duty::Certified(certificate) => self.plan_to_publish(now, certificate),
+                Duty::Certified(certificate) => self.on_certified(now, certificate, out),
                 Duty::Refuse(token) => {
                     respond(token, Response::Refused(Refused::Malformed), out);
                 }
@@ -744,7 +840,7 @@ impl Peer {
                 }
                 Todo::Send(message) => self.send_to_seats(&message, out),
                 Todo::Ask { seat, from } => {
-                    self.ask(seat, Request::Blocks { from }, Asked::Blocks, out);
+                    self.ask_for_log(seat, from, out);
                 }
                 Todo::Store {
                     decided,
@@ -774,13 +870,16 @@ impl Peer {
         let Some(seat) = &self.committee else {
             return;
         };
-        let log = &seat.log;
+        let state = seat.log.state();
         let is_clock = matches!(message, SeatMessage::Clock { .. });
         let own = self.config.key;
-        let seats = log.seats().keys().iter().copied();
-        let seats: Vec<_> = seats
-            .filter(|seat| *seat != own && (is_clock || self.links.is_greeted(seat)))
-            .collect();
+        let seats = state.seats().keys().iter().copied();
+        let seats = seats.filter(|seat| is_clock || self.links.is_greeted(seat));
+        // Who is to have a seat hears that there is something to follow.
+        let incoming = state.incoming().filter(|_| is_clock);
+        let incoming = incoming.into_iter().flat_map(Seats::keys).copied();
+        let incoming = incoming.filter(|seat| !state.seats().contains(seat));
+        let seats: Vec<_> = seats.chain(incoming).filter(|seat| *seat != own).collect();
         for to in seats {
             let message = Box::new(Unverified::from_wire(message.clone()));
             self.ask(to, Request::Seat(message), Asked::Seat { to }, out);

@@ -23,7 +23,7 @@ use crate::{
     },
     spine::{
         ballot::{Book, Finality, Known, Leaf, OwnVotes, RecountTask, Recounted, VoteWrite},
-        committee::Seats,
+        committee::{Seats, Unchecked},
     },
     wire::{
         Body, Certificate, Choice, DelegationScope, Elector, Receipt, Record, Request, Verified,
@@ -220,7 +220,7 @@ impl Peer {
         if self.voting.own.due().is_none_or(|at| at > now.mono) {
             return;
         }
-        let seats = self.directory.genesis().seats.clone();
+        let seats = self.seats().to_vec();
         for (id, item, receipts) in self.voting.own.take_due(now.mono) {
             for to in &seats {
                 if !self.voting.own.awaits(&id, to) {
@@ -248,7 +248,9 @@ impl Peer {
         answer: VoteAnswer,
         out: &mut Outbox,
     ) {
-        let Some(seats) = self.seats() else { return };
+        let Some(seats) = Seats::new(self.seats().to_vec()) else {
+            return;
+        };
         let before = self.voting.own.find(&id).map(|own| own.stage.clone());
         match answer {
             VoteAnswer::Pending | VoteAnswer::Leaves(_) | VoteAnswer::Electors(_) => {}
@@ -277,11 +279,6 @@ impl Peer {
         }
     }
 
-    /// Returns the committee that holds votes.
-    pub(super) fn seats(&self) -> Option<Seats> {
-        Seats::new(self.directory.genesis().seats.clone())
-    }
-
     /// Has the certificate of a notice checked; one whose key is not known yet waits for it.
     pub(super) fn check_notice(
         &mut self,
@@ -292,12 +289,10 @@ impl Peer {
             return Ok(());
         }
         let mesh = self.directory.mesh();
-        let Some(question) = self.trust.question(&mesh, &notice.certificate) else {
-            let known = self.trust.keys().map(|keys| keys.epoch);
-            return match known {
-                Some(epoch) if notice.certificate.epoch < epoch => Ok(()),
-                Some(_) | None => Err(RejectReason::Missing(mesh)),
-            };
+        let question = match self.trust.question(&mesh, &notice.certificate) {
+            Ok(question) => question,
+            Err(Unchecked::Unknown) => return Err(RejectReason::Missing(mesh)),
+            Err(Unchecked::Void) => return Ok(()),
         };
         let id = self.job(Waiting::Notice(Box::new(notice.clone())));
         let job = Job::Certificate(Box::new(question));
@@ -330,7 +325,7 @@ impl Peer {
         for (_, notice) in notices.into_iter().take(VOTES_KNOWN_MAX) {
             let certificate: &Certificate = &notice.certificate;
             let question = self.trust.question(&mesh, certificate);
-            if question.is_some_and(|question| question.holds()) {
+            if question.is_ok_and(|question| question.holds()) {
                 self.voting.book.take(notice);
             }
         }
@@ -413,7 +408,7 @@ impl Peer {
 
     /// Asks for the next page of what a recount takes, or counts.
     fn fetch_counted(&mut self, proposal: ContentId, out: &mut Outbox) {
-        let seats = self.directory.genesis().seats.clone();
+        let seats = self.seats().to_vec();
         let own = self.config.key;
         let Some(known) = self.voting.book.find(&proposal) else {
             return;
@@ -508,13 +503,13 @@ impl Peer {
             Recounted::Same(_) => {}
             Recounted::False(fraud) => self.refute(proposal, fraud, out),
             Recounted::NotPublished(_) => {
+                let others = self.seats().iter();
+                let others = others.filter(|seat| **seat != self.config.key).count();
                 // Another seat may hand out what was certified.
                 if let Some(recount) = self.voting.recounts.get_mut(&proposal) {
                     recount.tried.extend(recount.asking.take());
                     recount.is_counting = false;
-                    let seats = &self.directory.genesis().seats;
-                    let others = seats.iter().filter(|seat| **seat != self.config.key);
-                    if recount.tried.len() < others.count() {
+                    if recount.tried.len() < others {
                         return self.fetch_counted(proposal, out);
                     }
                 }

@@ -37,6 +37,8 @@ pub enum Word {
     Cosign,
     /// A drawn co-signer refuses: the act is over.
     Refuse,
+    /// The person of a seat approves of new seats; the plan's name stands for the act's.
+    Approve,
 }
 
 /// A word about an act, signed.

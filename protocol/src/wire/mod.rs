@@ -11,8 +11,10 @@ mod ballot;
 mod body;
 mod certificate;
 mod codec;
+mod handover;
 mod message;
 mod record;
+mod recovery;
 mod seat;
 mod topic;
 mod version;
@@ -30,13 +32,16 @@ pub use body::{
     Parameters, PolicyName, Reason, Region, Removal, Revocation,
 };
 pub use certificate::{
-    Certificate, Checkpoint, CommitteeKeys, Electorate, KeysNamed, Statement, Subject, Ticket,
+    Certificate, Checkpoint, CommitteeKeys, Electorate, Halted, KeysNamed, Statement, Subject,
+    Ticket,
 };
 pub use codec::DecodeError;
+pub use handover::{Authority, HandOver, HandedOver, NextCommittee, SeatsPlan};
 pub use message::{
     Consent, Hello, LogHead, Outcome, Part, Refused, Request, Response, SignaturePart, Welcome,
 };
 pub use record::{Draft, Header, Place, Record, Unverified, Verified, decode_record};
+pub use recovery::{RecoveryPlan, RecoveryWord};
 pub use seat::{
     Block, ClockReading, Decided, Entry, MemberChange, MemberFacts, Phase, Proposal, Quorum,
     SeatDraft, SeatMessage, SeatVote,

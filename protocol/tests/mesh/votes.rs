@@ -76,7 +76,7 @@ fn keys(world: &World) -> CommitteeKeys {
         let Body::Keys(named) = record.value().body() else {
             return None;
         };
-        named.keys()
+        named.keys().copied()
     });
     named.next().expect("the keys are known")
 }

@@ -72,6 +72,7 @@ impl Disk {
                     self.rest.committee.keep(&decided, tip, snapshot);
                     self.blocks.push(decided);
                 }
+                Write::State { tip, state } => self.rest.committee.adopt(tip, state),
                 Write::Dealing {
                     ceremony,
                     dealer,
@@ -85,6 +86,10 @@ impl Disk {
                     epoch,
                     sealed,
                 } => self.shares.push((purpose, epoch, sealed)),
+                Write::Halt(halt) => {
+                    self.rest.halts.retain(|known| known.id != halt.id);
+                    self.rest.halts.push(*halt);
+                }
                 Write::Vote(write) => self.rest.votes.apply(*write),
                 Write::AcceptRoot {
                     root,
@@ -155,10 +160,10 @@ pub(crate) fn founder(identity: &Identity) -> Founder {
 }
 
 fn genesis(
+    parameters: Parameters,
     founders: &[&Identity],
     roots: &[&Identity],
     seats: usize,
-    parameters: Parameters,
 ) -> Verified<Record> {
     let mut all: Vec<_> = founders.iter().map(|identity| founder(identity)).collect();
     all.sort_by_key(|founder| founder.key);
@@ -210,15 +215,6 @@ impl World {
         Self::seated(count, 3).linked_all()
     }
 
-    /// Founds a mesh of `count` founders, fully linked, in which so many seconds pass in one.
-    pub(crate) fn fast(count: u8, scale: u32) -> Self {
-        let parameters = Parameters {
-            time_scale: TimeScale(scale),
-            ..Parameters::default()
-        };
-        Self::seated_with(count, usize::from(count), parameters).linked_all()
-    }
-
     /// Asks a node something in another's name.
     pub(crate) fn ask_as(&mut self, from: usize, to: usize, request: Request) {
         self.next += 1;
@@ -234,6 +230,11 @@ impl World {
             },
         ));
         self.settle();
+    }
+
+    /// Founds a mesh of `count` founders of whom some have a seat, fully linked.
+    pub(crate) fn with_seats(count: u8, seats: usize) -> Self {
+        Self::seated(count, seats).linked_all()
     }
 
     fn linked_all(self) -> Self {
@@ -259,14 +260,23 @@ impl World {
         Self::seated(count, usize::from(count))
     }
 
-    fn seated(count: u8, seats: usize) -> Self {
-        Self::seated_with(count, seats, Parameters::default())
+    /// Founds a mesh of `count` founders, fully linked, whose time runs so many times faster.
+    pub(crate) fn fast(count: u8, scale: u32) -> Self {
+        let parameters = Parameters {
+            time_scale: TimeScale(scale),
+            ..Parameters::default()
+        };
+        Self::under(parameters, count, usize::from(count)).linked_all()
     }
 
-    fn seated_with(count: u8, seats: usize, parameters: Parameters) -> Self {
+    fn seated(count: u8, seats: usize) -> Self {
+        Self::under(Parameters::default(), count, seats)
+    }
+
+    fn under(parameters: Parameters, count: u8, seats: usize) -> Self {
         let identities: Vec<_> = (1..=count).map(identity).collect();
         let founders: Vec<_> = identities.iter().collect();
-        let genesis = genesis(&founders, &founders[..1], seats, parameters);
+        let genesis = genesis(parameters, &founders, &founders[..1], seats);
         let mut world = Self {
             nodes: Vec::new(),
             genesis,
@@ -329,6 +339,7 @@ impl World {
             healing: Some(healing.into()),
             seed: [at as u8; 32],
             fresh,
+            may_sit: true,
             cosign: node.cosign,
         };
         let mut out = Outbox::new();
@@ -585,8 +596,10 @@ impl World {
                 self.respond(token, Response::Records(records));
             }
             Effect::RespondBlocks { token, from } => {
-                let from = usize::try_from(from.saturating_sub(1)).unwrap();
-                let blocks = self.nodes[at].disk.blocks.iter().skip(from).take(8);
+                let blocks = self.nodes[at].disk.blocks.iter();
+                let blocks = blocks
+                    .filter(|decided| decided.block.height >= from)
+                    .take(8);
                 let blocks = blocks.map(|decided| decided.to_unverified()).collect();
                 self.respond(token, Response::Blocks(blocks));
             }

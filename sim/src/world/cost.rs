@@ -82,7 +82,10 @@ pub(super) fn of_job(job: &Job) -> Span {
             | Entry::Members(_)
             | Entry::Checkpoint
             | Entry::Said { .. }
-            | Entry::Vote(_) => VERIFY,
+            | Entry::Vote(_)
+            | Entry::Halt { .. }
+            | Entry::Seats { .. } => VERIFY,
+            Entry::HandOver(_) => PAIRING,
         },
         Job::Combine { .. } => COMBINE,
         Job::Certificate(_) => PAIRING,
@@ -125,7 +128,11 @@ fn of_record(record: &Record) -> Span {
         | Body::Removal(_)
         | Body::Merge(_)
         | Body::Revocation(_)
+        | Body::Alert(_)
         | Body::Checkpoint(_)
+        | Body::HandOver(_)
+        | Body::Recovery(_)
+        | Body::Halt(_)
         | Body::Vote(_)
         | Body::Unknown(..) => VERIFY,
         Body::Keys(named) => times(VERIFY, 1 + named.decided.signatures()),

@@ -175,6 +175,7 @@ fn request_fingerprint(request: &Request) -> u64 {
             9 ^ fold(message.seat().bytes()) ^ message.height() << 8
         }
         Request::Blocks { from } => 10 ^ from << 8,
+        Request::State { state, part } => 32 ^ fold(state.digest()) ^ u64::from(*part) << 8,
         Request::Dealing { ceremony, dealing } => {
             19 ^ fold(ceremony.digest()) ^ fold(&dealing.sealed)
         }
@@ -216,6 +217,7 @@ fn response_fingerprint(response: &Response) -> u64 {
         Response::Blocks(blocks) => blocks.iter().fold(18, |sum, decided| {
             sum ^ fold(decided.peek().block.id().digest())
         }),
+        Response::State { parts, bytes } => 33 ^ fold(bytes) ^ u64::from(*parts) << 8,
         Response::Acknowledged(ack) => 24 ^ fold(&ack.to_bytes()),
         Response::Signed(signed) => signed
             .iter()

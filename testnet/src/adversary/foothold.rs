@@ -125,7 +125,8 @@ impl Foothold {
     ///
     /// Returns that a member did not answer.
     pub async fn send(&mut self, record: &HandMade) -> Result<Vec<PublicKey>> {
-        let topic = x0_net::Topic::new(Topic::Acts.name())?;
+        let kind = decode_record(&record.bytes)?.peek().header().kind;
+        let topic = x0_net::Topic::new(Topic::of(kind).name())?;
         // Gossip that nobody listens to yet is no loss: the record is handed over as well.
         self.net.publish(topic, record.bytes.clone()).await.ok();
         let push = Request::Push {
@@ -314,6 +315,7 @@ impl Foothold {
             | Request::Consistency { .. }
             | Request::Seat(_)
             | Request::Blocks { .. }
+            | Request::State { .. }
             | Request::Dealing { .. }
             | Request::Parts(_)
             | Request::Offer(_)

@@ -80,7 +80,10 @@ impl Book {
             Statement::Opened(_) => known.opening.is_some(),
             Statement::Tally(_) => known.tally.is_some(),
             Statement::Resolved(_) => known.resolved.is_some(),
-            Statement::Checkpoint(_) | Statement::Ticket(_) => false,
+            Statement::Checkpoint(_)
+            | Statement::Ticket(_)
+            | Statement::HandOver(_)
+            | Statement::Halt(_) => false,
         }
     }
 
@@ -116,7 +119,10 @@ impl Book {
                 known.resolved = Some(notice.certificate);
                 format!("ended: {}", resolved.end)
             }
-            Statement::Checkpoint(_) | Statement::Ticket(_) => return None,
+            Statement::Checkpoint(_)
+            | Statement::Ticket(_)
+            | Statement::HandOver(_)
+            | Statement::Halt(_) => return None,
         };
         self.forget();
         Some((proposal, what))
@@ -153,6 +159,8 @@ impl Known {
             Statement::Tally(stated) => Some(stated),
             Statement::Checkpoint(_)
             | Statement::Ticket(_)
+            | Statement::HandOver(_)
+            | Statement::Halt(_)
             | Statement::Opened(_)
             | Statement::Resolved(_) => None,
         }
@@ -164,6 +172,8 @@ impl Known {
             Statement::Resolved(resolved) => Some(resolved),
             Statement::Checkpoint(_)
             | Statement::Ticket(_)
+            | Statement::HandOver(_)
+            | Statement::Halt(_)
             | Statement::Opened(_)
             | Statement::Tally(_) => None,
         }
@@ -202,6 +212,9 @@ fn vote_of(statement: &Statement) -> Option<ContentId> {
         Statement::Opened(opened) => Some(opened.proposal),
         Statement::Tally(stated) => Some(stated.tally.proposal),
         Statement::Resolved(resolved) => Some(resolved.proposal),
-        Statement::Checkpoint(_) | Statement::Ticket(_) => None,
+        Statement::Checkpoint(_)
+        | Statement::Ticket(_)
+        | Statement::HandOver(_)
+        | Statement::Halt(_) => None,
     }
 }

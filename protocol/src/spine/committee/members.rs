@@ -190,6 +190,20 @@ impl Roll {
         }
     }
 
+    /// Lists those of the members who count at a moment.
+    pub(crate) fn counted(
+        members: impl Iterator<Item = (PublicKey, MemberFacts)>,
+        age: Millis,
+        time: Wall,
+    ) -> Arc<Self> {
+        Members::new(Arc::new(members.collect()), age).roll(time)
+    }
+
+    /// Returns who stands at a place.
+    pub(crate) fn elector(&self, place: u32) -> Option<&Elector> {
+        self.electors.get(usize::try_from(place).ok()?)
+    }
+
     /// Returns the root and the numbers.
     pub const fn electorate(&self) -> Electorate {
         self.electorate
@@ -218,6 +232,15 @@ impl Roll {
             proof: inclusion_proof(&self.leaves, place.into(), size)?,
         })
     }
+}
+
+/// Returns those of some members who count at a moment.
+pub(crate) fn roll_at(
+    members: Arc<BTreeMap<PublicKey, MemberFacts>>,
+    age: Millis,
+    time: Wall,
+) -> Arc<Roll> {
+    Members::new(members, age).roll(time)
 }
 
 /// Returns a member's leaf in the tree.

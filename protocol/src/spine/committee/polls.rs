@@ -115,6 +115,12 @@ pub struct Happened {
 }
 
 impl Polls {
+    /// Passes votes to other seats. Those that are open go on with what the seats before have listed; as many of them
+    /// stay as make a quorum.
+    pub(super) fn pass_to(&mut self, seats: Seats) {
+        self.seats = seats;
+    }
+
     pub(super) fn new(mesh: ContentId, seats: Seats, scale: u64) -> Self {
         Self {
             mesh,
@@ -600,7 +606,10 @@ impl Polls {
                 })
             }
             Statement::Tally(_) | Statement::Resolved(_) => Some(bare),
-            Statement::Checkpoint(_) | Statement::Ticket(_) => None,
+            Statement::Checkpoint(_)
+            | Statement::Ticket(_)
+            | Statement::HandOver(_)
+            | Statement::Halt(_) => None,
         }
     }
 }
