@@ -73,6 +73,8 @@ pub struct OneHaltView {
     pub until_ms: u64,
     /// Votes that have renewed it.
     pub renewals: u32,
+    /// The subject of the emergency vote that ends it.
+    pub resumption: String,
 }
 
 impl OneHaltView {
@@ -96,6 +98,7 @@ impl OneHaltView {
             began_ms: halt.began.0,
             until_ms: halt.end().0,
             renewals: u32::try_from(halt.renewals.len()).unwrap_or(u32::MAX),
+            resumption: halt.id.resumption().to_string(),
         }
     }
 }

@@ -8,8 +8,12 @@ use super::{
     Context,
     error::CliError,
     output::{Facts, Table, date},
+    vote,
 };
-use crate::api::halts::{EvidenceView, HaltView, OneHaltView};
+use crate::api::{
+    halts::{EvidenceView, HaltView, OneHaltView},
+    votes::ProposeVoteBody,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum HaltCommand {
@@ -37,7 +41,7 @@ pub(super) struct EvidenceArgs {
     out: Option<PathBuf>,
 }
 
-/// End a halt by an emergency vote
+/// Put the end of a halt to an emergency vote
 #[derive(Debug, Args)]
 #[command(
     after_help = "Only a vote ends a halt before its time; no key, seat or operator can.\n\n\
@@ -228,13 +232,25 @@ async fn resume(context: &Context, args: ResumeArgs) -> Result<(), CliError> {
         .iter()
         .filter(|halt| halt.stage != "ended")
         .find(named);
-    Err(CliError::Failed(match halt {
-        None => "no such halt is in force: `x0 halt status` lists those known".to_owned(),
-        Some(halt) => format!(
-            "halt {} ends before its time by an emergency vote only, and this version holds no votes: it ends by itself \
-             at {}. Until then lapses, revocations, a node's changes of itself and leaving go on as before",
-            halt.short,
-            date(halt.until_ms)
-        ),
-    }))
+    let Some(halt) = halt else {
+        let why = "no such halt is in force: `x0 halt status` lists those known";
+        return Err(CliError::Failed(why.to_owned()));
+    };
+    context.output.note(&format!(
+        "Only an emergency vote ends halt {}: a jury drawn from the members on call (`x0 vote jury on`) decides. Without \
+         it the halt ends by itself at {}.",
+        halt.short,
+        date(halt.until_ms)
+    ));
+    let body = ProposeVoteBody {
+        text: format!("End the halt {}", halt.short),
+        subject: Some(halt.resumption.clone()),
+        emergency: true,
+        window_secs: None,
+        quorum_percent: None,
+        threshold_percent: None,
+        changeable: false,
+        sealed: false,
+    };
+    vote::put_to_vote(context, &body, false).await
 }

@@ -209,9 +209,18 @@ async fn propose(context: &Context, args: ProposeArgs) -> Result<(), CliError> {
         changeable: args.changeable,
         sealed: false,
     };
+    put_to_vote(context, &body, args.wait.no_wait).await
+}
+
+/// Puts something to the vote, and shows the vote once the seats have taken it.
+pub(super) async fn put_to_vote(
+    context: &Context,
+    body: &ProposeVoteBody,
+    no_wait: bool,
+) -> Result<(), CliError> {
     let client = context.client()?;
-    let voted: VotedView = client.post("/v1/votes", &body).await?;
-    if args.wait.no_wait {
+    let voted: VotedView = client.post("/v1/votes", body).await?;
+    if no_wait {
         return context.output.show(&voted, |voted| {
             format!(
                 "Proposed {}; `x0 vote show` tells when it is open.",

@@ -199,7 +199,11 @@ impl Peer {
                 let change = proposal.act.change.clone();
                 if self.has_committee() {
                     let matter = proposal.act.matter(&agent);
-                    usage.vote = self.voting.book.passed_vote(&matter);
+                    usage.vote = self
+                        .voting
+                        .book
+                        .passed_vote(&matter)
+                        .map(|vote| vote.proposal);
                     let nodes = usage.nodes;
                     if usage.scope == Scope::Network && usage.vote.is_none() {
                         let refusal = ActRefusal::NeedsVote { nodes, matter };

@@ -33,7 +33,7 @@ use crate::{
         committee::{Roll, Seats},
         halt::{
             self, ALERT_LIFE, AlertReport, EvidencePack, Groups, Halt, HaltId, HaltReport, Heard,
-            NotHeard, Step, Stop, Turn, Witnesses, allows,
+            NotHeard, Pardon, Step, Stop, Turn, Witnesses, allows,
         },
     },
     wire::{Body, Certificate, Halted, Record, Statement, Subject, Verified, Warrants},
@@ -396,6 +396,33 @@ impl Peer {
         let time = self.halt_time(now);
         let turns = self.halting().stop.certify((halt, root), name, span, time);
         self.on_turns(now, &turns, out);
+        self.heed_votes_on_halts(now, out);
+    }
+
+    /// Ends the halts that an emergency vote resumes, and prolongs those that a vote renews.
+    pub(super) fn heed_votes_on_halts(&mut self, now: Now, out: &mut Outbox) {
+        let time = self.halt_time(now);
+        let Some(halting) = &mut self.halting else {
+            return;
+        };
+        let in_force = halting.stop.halts().filter(|halt| halt.is_in_force(time));
+        let in_force: Vec<_> = in_force.map(|halt| halt.id).collect();
+        let mut turns = Vec::new();
+        for halt in in_force {
+            let resumed = self.voting.book.passed_vote(&halt.resumption());
+            let renewed = self.voting.book.passed_vote(&halt.renewal());
+            let stop = &mut halting.stop;
+            let heeded = match (resumed.filter(|vote| vote.emergency), renewed) {
+                (Some(vote), _) => stop.resume(halt, vote.proposal, Pardon::Withheld, time),
+                (None, Some(vote)) => stop.renew(halt, vote.proposal, time),
+                (None, None) => continue,
+            };
+            // A vote that has renewed the halt before does so no more.
+            turns.extend(heeded.into_iter().flatten());
+        }
+        if !turns.is_empty() {
+            self.on_turns(now, &turns, out);
+        }
     }
 
     /// Tells, keeps and passes on what has changed.

@@ -666,7 +666,7 @@ impl Peer {
             }
             (Waiting::Notice(notice), Finding::Certificate(holds)) => {
                 if holds {
-                    self.on_notice_checked(&notice, out);
+                    self.on_notice_checked(now, &notice, out);
                 }
             }
             (Waiting::Recount(proposal), Finding::Recounted(found)) => {

@@ -300,7 +300,7 @@ impl Peer {
         Ok(())
     }
 
-    pub(super) fn on_notice_checked(&mut self, notice: &VoteNotice, out: &mut Outbox) {
+    pub(super) fn on_notice_checked(&mut self, now: Now, notice: &VoteNotice, out: &mut Outbox) {
         let Some((proposal, what)) = self.voting.book.take(notice) else {
             return;
         };
@@ -309,6 +309,7 @@ impl Peer {
             self.voting.own.end(&proposal);
         }
         out.push(Effect::Notify(Event::Vote { proposal, what }));
+        self.heed_votes_on_halts(now, out);
     }
 
     /// Takes up the newest of the notices read back at a start whose certificates hold.

@@ -18,6 +18,7 @@ use x0_node::{
         capabilities::RevokeBody,
         halts::{EvidenceView, HaltView},
         view::{DoneView, PolicyView, ProposedView, RecordView, RecordedView},
+        votes::VoteView,
     },
     cli::client::Streamed,
 };
@@ -363,22 +364,64 @@ async fn restart(mesh: &mut Mesh, account: &mut Account) -> Result<()> {
 
 async fn ends(mesh: &Mesh, account: &mut Account) -> Result<()> {
     account.step(
-        "x0 halt resume on a node",
-        "no key, seat or operator ends a halt",
+        "every person goes on call for juries; one asks by `x0 halt resume` for an emergency vote, and the jury says yes",
+        "no key, seat or operator ends a halt; people whom nobody chose can",
     );
-    let ended = mesh.node(1)?.run_to_end(&["halt", "resume"]).await?;
-    ensure!(
-        !ended.status.success(),
-        "one node alone resumed: {}",
-        ended.said
-    );
-    let halt: HaltView = mesh.node(1)?.get("/v1/halt").await?;
-    let halt = halt.halts.first().context("no halt is known")?;
-    let hours = halt.until_ms.saturating_sub(halt.began_ms) / 3_600_000;
-    account.saw(ended.said);
+    for node in mesh.nodes() {
+        if node.status().await?.member {
+            node.run_well(&["vote", "jury", "on"]).await?;
+        }
+    }
+    let asker = mesh.node(1)?;
+    let said = asker.run_well(&["--json", "halt", "resume"]).await?;
+    let vote = said
+        .lines()
+        .find_map(|line| serde_json::from_str::<VoteView>(line).ok())
+        .with_context(|| format!("the vote is not shown: {said}"))?;
     account.saw(format!(
-        "left alone, it lapses {hours} hours after it began"
+        "{} asked, and the vote is {}",
+        asker.name(),
+        vote.vote
     ));
+    let opened = until("the jury to be drawn", PATIENCE, async || {
+        let seen: VoteView = asker.get(&format!("/v1/votes/{}", vote.vote)).await?;
+        Ok(match !seen.jury.is_empty() {
+            true => Look::Holds(seen),
+            false => Look::NotYet(format!("{seen:?}")),
+        })
+    })
+    .await?;
+    let mut jurors = 0;
+    for node in mesh.nodes() {
+        let cast = node
+            .run_to_end(&["vote", "cast", &vote.vote, "yes"])
+            .await?;
+        jurors += usize::from(cast.status.success());
+    }
+    account.saw(format!(
+        "{jurors} of a jury of {} have said yes",
+        opened.jury.len()
+    ));
+    until("the halt to be over everywhere", PATIENCE, async || {
+        let mut in_force = Vec::new();
+        for node in mesh.nodes() {
+            if !node.status().await?.member {
+                continue;
+            }
+            let view: HaltView = node.get("/v1/halt").await?;
+            if view.halts.iter().any(|halt| halt.stage != "ended") {
+                in_force.push(node.name().to_owned());
+            }
+        }
+        Ok(match in_force.is_empty() {
+            true => Look::Holds(()),
+            false => Look::NotYet(format!("it is in force on {}", in_force.join(", "))),
+        })
+    })
+    .await?;
+    let halt: HaltView = asker.get("/v1/halt").await?;
+    let halt = halt.halts.first().context("no halt is known")?;
+    account.saw(format!("on all nodes the halt is over: {}", halt.words));
     Ok(())
 }
 

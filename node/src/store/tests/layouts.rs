@@ -135,7 +135,13 @@ fn a_store_from_before_the_committee_log_is_migrated_and_can_keep_it() {
     let home = Home::new();
     let record = make_store(
         &home,
-        &[Column::Journal, Column::Blocks, Column::Keys, Column::Halts],
+        &[
+            Column::Journal,
+            Column::Blocks,
+            Column::Keys,
+            Column::Halts,
+            Column::Votes,
+        ],
         Some(1),
     );
 
@@ -157,6 +163,7 @@ fn make_layout_0(home: &Home) -> Verified<Record> {
         Column::Blocks,
         Column::Keys,
         Column::Halts,
+        Column::Votes,
     ];
     make_store(home, &later, None)
 }

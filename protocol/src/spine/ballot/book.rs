@@ -58,9 +58,9 @@ impl Book {
     }
 
     /// Finds a vote on a subject that has passed.
-    pub fn passed_vote(&self, subject: &ContentId) -> Option<ContentId> {
+    pub fn passed_vote(&self, subject: &ContentId) -> Option<VoteResolved> {
         let mut passed = self.on(subject).filter(|known| known.proof().is_some());
-        Some(passed.next()?.resolved()?.proposal)
+        passed.next()?.resolved()
     }
 
     fn on(&self, subject: &ContentId) -> impl Iterator<Item = &Known> {

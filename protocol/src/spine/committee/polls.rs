@@ -143,12 +143,10 @@ impl Polls {
     }
 
     /// Finds a vote on a subject that has passed and is in force.
-    pub fn passed(&self, subject: &ContentId) -> Option<ContentId> {
+    pub fn passed(&self, subject: &ContentId) -> Option<VoteResolved> {
         let passed = VoteEnd::Outcome(Outcome::Passed);
         let mut resolved = self.held.values().filter_map(|held| held.resolved);
-        let found =
-            resolved.find(|resolved| resolved.subject == *subject && resolved.end == passed);
-        found.map(|resolved| resolved.proposal)
+        resolved.find(|resolved| resolved.subject == *subject && resolved.end == passed)
     }
 
     /// Tells what became of something that a member handed in: that it stands in the log, or that it cannot.

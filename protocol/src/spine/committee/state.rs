@@ -516,6 +516,20 @@ impl State {
             .apply(&turn, |proposal| drawn.get(proposal).copied());
         self.round += asked;
         self.happened = happened;
+        self.heed_votes_on_halts();
+    }
+
+    /// Ends the halts that an emergency vote resumes, and prolongs those that a vote renews.
+    fn heed_votes_on_halts(&mut self) {
+        let (time, polls) = (self.time, &self.polls);
+        for halted in self.halts.values_mut().filter(|it| it.until > time) {
+            let resumed = polls.passed(&halted.halt.resumption());
+            if resumed.is_some_and(|vote| vote.emergency) {
+                halted.until = time;
+            } else if let Some(vote) = polls.passed(&halted.halt.renewal()) {
+                halted.until = halted.until.max(vote.time + HALT_LIFE);
+            }
+        }
     }
 
     /// Applies a block that follows the last one. Now and then returns a copy of the state before it, to be kept: at
@@ -860,7 +874,8 @@ impl State {
         let terms = self.terms();
         let vote = self
             .polls
-            .passed(&admission.act.matter(&admission.asked.by));
+            .passed(&admission.act.matter(&admission.asked.by))
+            .map(|vote| vote.proposal);
         let decision = self
             .admissions
             .admit(admission, &self.members, vote, &terms);

@@ -21,6 +21,20 @@ impl HaltId {
         Self(ContentId::of(&name))
     }
 
+    /// Returns the subject of the emergency vote that ends this halt.
+    pub fn resumption(&self) -> ContentId {
+        self.subject(b"x0/halt-resume/1\0")
+    }
+
+    /// Returns the subject of the vote that renews this halt.
+    pub fn renewal(&self) -> ContentId {
+        self.subject(b"x0/halt-renew/1\0")
+    }
+
+    fn subject(&self, tag: &[u8]) -> ContentId {
+        ContentId::of(&[tag, self.0.digest()].concat())
+    }
+
     /// Returns the 32 bytes of the name.
     pub const fn digest(&self) -> &[u8; 32] {
         self.0.digest()
