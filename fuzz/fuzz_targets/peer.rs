@@ -71,6 +71,7 @@ impl World {
             healing: None,
             seed: [0; 32],
             fresh: true,
+            may_sit: true,
             cosign: CosignPolicy::Approve,
         };
         let peer = Peer::new(config, Stored::default(), now, &mut out);
@@ -247,6 +248,10 @@ impl World {
                 Effect::SignWord { id, act, word } => {
                     let said = Said::sign(&GENESIS.value().id(), act, word, &OWN);
                     self.queue.push_back(Input::WordSigned { id, said });
+                }
+                Effect::SignVote { id, draft } => {
+                    let signed = Box::new(draft.sign(&GENESIS.value().id(), &OWN));
+                    self.queue.push_back(Input::VoteSigned { id, signed });
                 }
                 Effect::Persist { id, .. } => self.queue.push_back(Input::Persisted { id }),
                 Effect::Execute { id, .. } => {

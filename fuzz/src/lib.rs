@@ -5,7 +5,7 @@ use x0_protocol::wire::Kind;
 use zeroize::Zeroizing;
 
 /// Every kind of record this build knows, and one it does not.
-const KINDS: [Kind; 12] = [
+const KINDS: [Kind; 14] = [
     Kind::GENESIS,
     Kind::INVITE,
     Kind::JOIN,
@@ -18,6 +18,8 @@ const KINDS: [Kind; 12] = [
     Kind(0x7fff),
     Kind::KEYS,
     Kind::CHECKPOINT,
+    Kind::ALERT,
+    Kind::HALT,
 ];
 
 /// Splits an input into the kind that its first byte picks, and the body.

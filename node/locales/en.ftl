@@ -60,6 +60,13 @@ notice-not-ready = This node is still asking its peers for the newest record of 
 notice-alone = No link is open: what happens elsewhere does not reach this node. It keeps trying; check that others are running and reachable.
 notice-only-member = You are the only member so far. Make an invite and give it to somebody:
 notice-test-mesh = This is a test mesh: { $n } seconds of mesh time pass in each second.
+notice-halted = THE MESH IS HALTED. No policy changes anywhere. Halt { $halt } lapses in { $span }, or ends by an emergency vote. This node alone can still be changed by its operator.
+notice-halted-unconfirmed = THE MESH IS HALTED by its witnesses. No policy changes anywhere. Halt { $halt } ends in { $span } unless the committee or a jury confirms it.
+notice-restarting = The halt is over. Nodes start again one after the other; this one takes up changes in { $span }.
+notice-frozen = { $n ->
+    [one] { $n } delegation root is frozen on this node after an anomaly: its acts are refused here.
+   *[other] { $n } delegation roots are frozen on this node after an anomaly: their acts are refused here.
+}
 tile-links = Links
 tile-links-of = { $n } of { $of }
 tile-links-all-up = as many as wanted
@@ -112,9 +119,17 @@ event-split-view = Audit log contradicts its earlier head:
 event-healed = Lost link replaced in { $span } by
 event-decided = The committee decided block { $height }
 event-keys-made = The committee made its keys, epoch { $epoch }
+event-seats = The committee:
 event-share-lost = This seat has no share of the committee's key:
 event-proposed = An act of this node:
 event-cosign-asked = Asks this node to co-sign:
+event-anomaly = Unusual acts, to be looked at, by
+event-anomaly-critical = Critical anomaly in acts of
+event-frozen = Frozen here: the delegation root { $root }
+event-halted = The mesh is halted: halt { $halt }
+event-halted-unconfirmed = The mesh is halted by its witnesses: halt { $halt }
+event-halt-ended = The halt { $halt } is over
+event-vote = Vote:
 event-ready = { $n ->
     [0] Ready to write
     [one] Ready to write; { $n } peer vouched for the head of the chain
@@ -135,6 +150,8 @@ kind-merge = merge
 kind-capability = capability
 kind-revocation = revocation
 kind-act = act
+kind-alert = alert
+kind-halt = halt
 kind-unknown = kind { $number }, unknown to this version
 
 ## Map

@@ -411,8 +411,13 @@ fn write_new(path: &Path, bytes: &[u8], mend: &'static str) -> Result<(), Identi
     }
 }
 
+/// Writes a file that only its owner may read and that must not exist yet.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), IdentityError> {
+    write_new(path, bytes, "name another file, or move that one away")
+}
+
 /// Writes a file in place of the one that may be there.
-fn write_over(path: &Path, bytes: &[u8]) -> Result<(), IdentityError> {
+pub(crate) fn write_over(path: &Path, bytes: &[u8]) -> Result<(), IdentityError> {
     let draft = write_draft(path, bytes)?;
     fs::rename(&draft, path).map_err(|error| io_error(path, error))?;
     sync_dir_of(path)

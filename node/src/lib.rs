@@ -2,7 +2,7 @@
 //!
 //! [`runtime`] is the node at work; it keeps what it knows in a [`store`] and is reached through the local
 //! [`api`] and the [`dashboard`]. [`cli`] is the program `x0` around it: settings ([`config`]), the
-//! [`identity`] file, logs and traces ([`telemetry`]), numbers about itself ([`metrics`]).
+//! [`identity`] file, the right to sign for a seat ([`standby`]), logs and traces ([`telemetry`]), numbers about itself ([`metrics`]).
 //!
 //! No rule of the mesh is decided in this crate: what is valid and allowed is `x0-protocol`'s to say.
 
@@ -14,6 +14,7 @@ pub mod identity;
 pub mod metrics;
 pub mod runtime;
 pub mod snapshot;
+pub mod standby;
 pub mod store;
 pub mod telemetry;
 mod tls;

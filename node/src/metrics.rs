@@ -79,6 +79,7 @@ table! {
         Members = "x0_members", "Active members known, to see whether the node has the directory.", 365 days, 1 nodes;
         Records = "x0_records", "Records kept, to see whether the node has caught up.", 365 days, 1 nodes;
         Orphans = "x0_orphans", "Records that wait for one they depend on; many mean that catching up is stuck.", 30 days, 10 nodes;
+        Halted = "x0_halted", "1 while the mesh is halted as this node knows it, else 0.", 365 days, 1 nodes;
         AuditEntries = "x0_audit_entries", "Entries in the node's own audit log.", 365 days, 10 nodes;
         StoreBytes = "x0_store_bytes", "Space the store takes on disk.", 90 days, 10 nodes;
         StoreWaiting = "x0_store_waiting", "1 while the store cannot write for want of space, else 0.", 30 days, 10 nodes;
@@ -92,6 +93,8 @@ table! {
         CatchUps = "x0_catch_ups", "Times this node caught up with another.", 30 days, 10 nodes;
         ActsExecuted = "x0_acts_executed", "Acts of agents executed on this node.", 365 days, 1 nodes;
         ActsRefused = "x0_acts_refused", "Acts of agents refused on this node.", 365 days, 1 nodes;
+        Anomalies = "x0_anomalies", "Anomalies that this node found in the acts it saw.", 365 days, 1 nodes;
+        Freezes = "x0_freezes", "Delegation roots that this node froze because of an anomaly.", 365 days, 1 nodes;
         Repairs = "x0_repairs", "Times the node healed its links.", 90 days, 10 nodes;
     }
     Histogram {
@@ -185,6 +188,7 @@ impl Metrics {
         self.set(Gauge::Records, status.records);
         self.set(Gauge::Orphans, u64::from(status.orphans));
         self.set(Gauge::AuditEntries, status.audit_size);
+        self.set(Gauge::Halted, u64::from(status.is_halted()));
         if let Some(took) = status.last_repair {
             self.set(Gauge::LastRepairMs, took.0);
         }
@@ -197,6 +201,8 @@ impl Metrics {
             Event::Executed { .. } => Counter::ActsExecuted,
             Event::Refused { .. } => Counter::ActsRefused,
             Event::Healed { .. } => Counter::Repairs,
+            Event::Anomaly { .. } => Counter::Anomalies,
+            Event::Frozen { .. } => Counter::Freezes,
             Event::Linked { .. }
             | Event::Unlinked { .. }
             | Event::TurnedAway { .. }
@@ -209,9 +215,13 @@ impl Metrics {
             | Event::SplitView { .. }
             | Event::Decided { .. }
             | Event::KeysMade { .. }
+            | Event::Seats(_)
             | Event::ShareLost { .. }
             | Event::Proposed { .. }
             | Event::CosignAsked { .. }
+            | Event::Halted { .. }
+            | Event::HaltEnded { .. }
+            | Event::Vote { .. }
             | Event::Ready { .. } => return,
         };
         self.add(counter, 1);

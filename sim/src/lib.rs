@@ -18,6 +18,7 @@
 //! # Ok::<(), x0_sim::SimError>(())
 //! ```
 
+pub mod attacks;
 pub mod digest;
 pub mod histogram;
 mod memory;

@@ -112,6 +112,7 @@ async fn up(nodes: usize, programs: Programs) -> Result<()> {
         nodes,
         relayed: false,
         founders: nodes.min(4),
+        time_scale: 1,
         programs,
     };
     let Some(started) = interruptible(Mesh::start(&plan, |up| write(&up))).await? else {

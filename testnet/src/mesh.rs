@@ -46,6 +46,8 @@ pub struct Plan {
     pub relayed: bool,
     /// How many of the nodes found the mesh together and hold its seats; at least one.
     pub founders: usize,
+    /// How many seconds of mesh time pass in one.
+    pub time_scale: u32,
     /// What to run.
     pub programs: Programs,
 }
@@ -114,7 +116,9 @@ impl Mesh {
             words.push(other.founder_word().await?);
             others.push(other);
         }
-        let up = founder.found(&plan.name, &words, &mesh.register()).await;
+        let up = founder
+            .found(&plan.name, &words, plan.time_scale, &mesh.register())
+            .await;
         mesh.nodes.push(founder);
         up?;
         if !others.is_empty() {

@@ -245,6 +245,7 @@ impl Node {
         &mut self,
         name: &str,
         others: &[String],
+        time_scale: u32,
         register: &Register,
     ) -> Result<()> {
         let mut arguments = vec!["genesis", "--name", name];
@@ -253,6 +254,10 @@ impl Node {
         }
         if !others.is_empty() {
             arguments.extend(["--test-member-age", "1s"]);
+        }
+        let scale = time_scale.to_string();
+        if time_scale != 1 {
+            arguments.extend(["--test-time-scale", &scale]);
         }
         self.run_well(&arguments).await?;
         self.run(register).await

@@ -34,6 +34,7 @@ pub async fn take(programs: Programs, once: bool) -> Result<()> {
         nodes: NODES,
         relayed: true,
         founders: 1,
+        time_scale: 1,
         programs,
     };
     let started = Mesh::start(&plan, |up| account.saw(up)).await;

@@ -281,9 +281,15 @@ fn is_about(event: &Event, id: &ContentId) -> bool {
         | Event::Healed { .. }
         | Event::Decided { .. }
         | Event::KeysMade { .. }
+        | Event::Seats(_)
         | Event::ShareLost { .. }
         | Event::Proposed { .. }
         | Event::CosignAsked { .. }
+        | Event::Anomaly { .. }
+        | Event::Frozen { .. }
+        | Event::Halted { .. }
+        | Event::HaltEnded { .. }
+        | Event::Vote { .. }
         | Event::Ready { .. } => false,
     }
 }

@@ -187,10 +187,21 @@ fn table(error: &CommandError) -> (StatusCode, &'static str, &'static str) {
             "nothing_to_cosign",
             "list what waits for this node with `x0 act cosign`",
         ),
+        CommandError::Vote(refusal) => super::votes::refused(refusal),
         CommandError::TooManyProposals(_) => (
             StatusCode::SERVICE_UNAVAILABLE,
             "too_many_proposals",
             "wait until some have ended: `x0 act proposals` lists them",
+        ),
+        CommandError::NoSeat(_) => (
+            StatusCode::FORBIDDEN,
+            "no_seat",
+            "ask the holder of a seat of the committee: `x0 committee show` lists them",
+        ),
+        CommandError::NoSuchPlan(_) => (
+            StatusCode::NOT_FOUND,
+            "no_such_plan",
+            "list the plans with `x0 committee show`; a plan is void once other seats are in force",
         ),
         CommandError::NotASeat(_) => (
             StatusCode::FORBIDDEN,
@@ -235,7 +246,13 @@ fn act_mend(refusal: &ActRefusal) -> &'static str {
         ActRefusal::TooFewAgree { .. } | ActRefusal::TooFewCosigned { .. } => {
             "propose the act again, or name fewer targets; `x0 act proposals` tells who has not signed"
         }
-        ActRefusal::NeedsVote { .. } => "name at most 100 nodes",
+        ActRefusal::NeedsVote { .. } => {
+            "name at most 100 nodes, or have the members decide: `x0 vote propose TEXT --subject ID` with the id \
+             that the message names"
+        }
+        ActRefusal::Stopped { .. } => {
+            "wait as the message says; `x0 halt status` tells what is stopped and `x0 halt evidence` why"
+        }
         ActRefusal::Expired => "propose the act again with a life of at most 10 minutes",
         ActRefusal::StaleVersion { .. } => {
             "propose the act again: it starts from the version in force now"

@@ -26,7 +26,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use x0_protocol::Event;
 
-use super::{ApiState, view::kind_name};
+use super::{ApiState, halts::rfc3339, view::kind_name};
 use crate::runtime::TimedEvent;
 
 /// Events kept for clients that come back: some minutes of a busy mesh.
@@ -165,6 +165,7 @@ fn describe(event: &Event) -> Described<'_> {
                 ),
             },
         ),
+        Event::Seats(news) => ("seats", None, None, news.to_string()),
         Event::ShareLost { epoch, why } => (
             "share_lost",
             None,
@@ -178,6 +179,52 @@ fn describe(event: &Event) -> Described<'_> {
             Some(act),
             format!("asks this node to co-sign: {change}"),
         ),
+        Event::Anomaly {
+            agent,
+            critical,
+            words,
+        } => {
+            let grave = if *critical {
+                "critical"
+            } else {
+                "to be looked at"
+            };
+            let words = format!("an anomaly, {grave}: {words}");
+            ("anomaly", Some(agent), None, words)
+        }
+        Event::Frozen { root, until } => (
+            "frozen",
+            None,
+            None,
+            format!("froze the delegation root {root} until {}", rfc3339(*until)),
+        ),
+        Event::Halted {
+            halt,
+            root,
+            confirmed,
+            until,
+        } => {
+            let (short, root) = (halt.short(), root.short());
+            let end = rfc3339(*until);
+            let words = if *confirmed {
+                format!("the mesh is halted because of the root {root}: halt {short}, until {end}")
+            } else {
+                format!(
+                    "the mesh is halted by its witnesses because of the root {root}: halt {short} ends at {end} \
+                     unless it is confirmed"
+                )
+            };
+            ("halted", None, None, words)
+        }
+        Event::HaltEnded { halt, how } => {
+            let words = format!(
+                "halt {} is over: {}",
+                halt.short(),
+                super::halts::end_words(how)
+            );
+            ("halt_ended", None, None, words)
+        }
+        Event::Vote { proposal, what } => ("vote", None, Some(proposal), what.clone()),
         Event::Ready { witnesses } => (
             "ready",
             None,

@@ -13,11 +13,13 @@ pub mod audit;
 pub mod auth;
 pub mod capabilities;
 pub mod capability_view;
+pub mod committee;
 pub mod consents;
 pub mod control;
 pub mod error;
 pub mod events;
 mod extract;
+pub mod halts;
 pub mod invites;
 pub mod node;
 mod pages;
@@ -26,6 +28,7 @@ pub mod sessions;
 pub mod sockets;
 pub mod tokens;
 pub mod view;
+pub mod votes;
 mod wait;
 
 #[cfg(test)]
@@ -203,6 +206,9 @@ fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(capabilities::read_routes())
         .merge(acts::read_routes())
         .merge(consents::read_routes())
+        .merge(committee::read_routes())
+        .merge(halts::routes())
+        .merge(votes::read_routes())
         .merge(audit::routes())
         .merge(events::routes())
         .merge(control::read_routes())
@@ -213,11 +219,13 @@ fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(capabilities::act_routes())
         .merge(acts::act_routes())
         .merge(consents::act_routes())
+        .merge(votes::act_routes())
 }
 
 fn admin_routes() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::new()
         .merge(capabilities::admin_routes())
+        .merge(committee::admin_routes())
         .merge(invites::routes())
         .merge(control::admin_routes())
 }

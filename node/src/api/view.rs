@@ -14,6 +14,7 @@ use x0_protocol::{
     spine::{
         audit::What,
         directory::{Member, Standing},
+        halt::Step,
     },
     wire::{Outcome, Parameters, Policy, Targets},
 };
@@ -59,6 +60,9 @@ pub struct StatusView {
     pub committee: Option<CommitteeView>,
     /// What this node knows of the committee, seat or not.
     pub trust: TrustView,
+    /// What is stopped, if anything is.
+    #[serde(default)]
+    pub stopped: StoppedView,
     /// What protects the mesh now, in plain words.
     pub protection: Vec<ProtectionView>,
 }
@@ -130,6 +134,32 @@ impl CommitteeView {
     }
 }
 
+/// What is stopped at a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StoppedView {
+    /// Whether the mesh is halted: no policy changes anywhere.
+    pub halted: bool,
+    /// How things stand, in words, and what can be done; none while nothing is stopped.
+    pub words: Option<String>,
+    /// Delegation roots frozen on this node.
+    pub frozen: u32,
+    /// Witnesses drawn for this epoch, whose alerts halt a mesh whose committee is silent.
+    pub witnesses: u32,
+}
+
+impl StoppedView {
+    fn new(status: &Status) -> Self {
+        Self {
+            halted: status.is_halted(),
+            words: status
+                .standing
+                .refuse_reason(Step::PolicyChange, status.standing_at),
+            frozen: status.frozen,
+            witnesses: status.witnesses,
+        }
+    }
+}
+
 /// One line of the protection in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProtectionView {
@@ -163,9 +193,34 @@ impl StatusView {
             uptime_secs,
             committee: status.committee.as_ref().map(CommitteeView::new),
             trust: TrustView::new(&status.trust),
+            stopped: StoppedView::new(status),
             protection: protection(status),
         }
     }
+}
+
+/// Says what happens at an anomaly in the acts of one agent or root.
+fn anomaly_rule(status: &Status) -> String {
+    let mut rule = "every node freezes that root and its tokens for 10 minutes".to_owned();
+    let faulty = |count: u32| count.saturating_sub(1) / 3 + 1;
+    let (seats, _) = status.seats;
+    if status.trust.has_committee {
+        rule.push_str(&format!(
+            "; alerts of {} of {seats} seats halt the mesh",
+            faulty(seats)
+        ));
+    }
+    match status.witnesses {
+        0 if !status.trust.has_committee => {
+            rule.push_str("; nothing halts the mesh, as it has no committee of 4 seats or more");
+        }
+        0 => {}
+        drawn => rule.push_str(&format!(
+            ", or of {} of {drawn} drawn witnesses",
+            faulty(drawn)
+        )),
+    }
+    rule
 }
 
 /// Says what protects the mesh now: no more than what this version enforces.
@@ -214,6 +269,11 @@ fn protection(status: &Status) -> Vec<ProtectionView> {
             ),
         ],
     });
+    lines.push(line(
+        "one agent or root that changes too much at once",
+        anomaly_rule(status),
+        false,
+    ));
     lines.push(line(
         "the removal of a member",
         format!("needs the word of {quorum} of {seats} seats"),
@@ -643,6 +703,8 @@ pub fn kind_name(kind: u16) -> String {
         Kind::CAPABILITY => "a capability token",
         Kind::REVOCATION => "a revocation",
         Kind::ACT => "an act",
+        Kind::ALERT => "an alert",
+        Kind::HALT => "a halt of the committee",
         Kind(other) => return format!("a record of unknown kind {other:#06x}"),
     };
     name.to_owned()

@@ -17,8 +17,10 @@ use super::{
     api_token::ApiTokenCommand,
     audit::AuditCommand,
     capability::CapCommand,
+    committee::CommitteeCommand,
     daemon::RunFlags,
     error::CliError,
+    halt::HaltCommand,
     identity::IdentityCommand,
     join::JoinArgs,
     membership::{InviteArgs, LeaveArgs, RemoveArgs},
@@ -27,6 +29,7 @@ use super::{
     sim::SimCommand,
     snapshot::SnapshotCommand,
     status::{EventsArgs, PeersArgs},
+    vote::VoteCommand,
 };
 
 /// Largest text read from a file or standard input in place of an argument, bytes.
@@ -78,6 +81,15 @@ pub(super) enum Command {
     /// Change this node, or propose a change of others
     #[command(subcommand)]
     Act(ActCommand),
+    /// Show who sits on the committee, and put others in their place
+    #[command(subcommand)]
+    Committee(CommitteeCommand),
+    /// See what is frozen or halted because of an anomaly, and why
+    #[command(subcommand)]
+    Halt(HaltCommand),
+    /// Propose, cast, follow and recount votes
+    #[command(subcommand)]
+    Vote(VoteCommand),
     /// Read and check this node's audit log
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -152,7 +152,7 @@ pub(super) async fn follow(context: &Context, act: &str) -> Result<ProposalView,
 }
 
 /// Writes a text so that it can stand in a query (RFC 3986, section 2.1).
-fn percent(text: &str) -> String {
+pub(super) fn percent(text: &str) -> String {
     let mut query = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() {

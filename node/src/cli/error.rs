@@ -10,6 +10,7 @@ use crate::{
     identity::IdentityError,
     runtime::{StartError, genesis::GenesisError, invite::InvalidInvite, join::JoinError},
     snapshot::{SnapshotError, key::KeyError},
+    standby::StandbyError,
     store::StoreError,
 };
 
@@ -72,6 +73,9 @@ pub enum CliError {
     /// The API cannot be served.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The right to sign for a seat cannot be moved.
+    #[error(transparent)]
+    Standby(#[from] StandbyError),
     /// The tokens of the API cannot be used.
     #[error(transparent)]
     Tokens(#[from] TokensError),
@@ -106,6 +110,7 @@ impl CliError {
             | Self::Join(_)
             | Self::Genesis(_)
             | Self::Start(_)
+            | Self::Standby(_)
             | Self::Listen(_)
             | Self::Snapshot(
                 SnapshotError::TooOften { .. }
@@ -153,6 +158,7 @@ impl CliError {
             | Self::Join(_)
             | Self::Genesis(_)
             | Self::Start(_)
+            | Self::Standby(_)
             | Self::Listen(_)
             | Self::VoterKey(_)
             | Self::Tokens(_) => self.view("failed", ""),

@@ -17,7 +17,7 @@ use crate::{
     api::view::{DoneView, RecordedView, StatusView},
     identity::{self, Replace},
     runtime::{founder::FounderWord, genesis},
-    store,
+    standby, store,
 };
 
 #[derive(Debug, Subcommand)]
@@ -176,12 +176,16 @@ async fn restore(
         Replace::Never
     };
     let identity = identity::restore(&context.data_dir, file, Some(&seal), daily, replace)?;
+    if !store::exists(&context.data_dir) {
+        standby::restored(&context.data_dir)?;
+    }
     let view = json!({ "node": identity.public().to_string(), "sealed": with_passphrase });
     context.output.show(&view, |_| {
         let next = if store::exists(&context.data_dir) {
             "Next: `x0 run` starts it."
         } else {
-            "Its records are not here: `x0 join INVITE` brings them back from the mesh, with an invite of a member."
+            "Its records are not here: `x0 join INVITE` brings them back from the mesh, with an invite of a member. A \
+             seat of it may be kept elsewhere, so this node signs for none until it takes it over: `x0 committee standby`."
         };
         format!("This node is {} again.\n{next}", identity.public())
     })

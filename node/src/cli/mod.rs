@@ -13,9 +13,11 @@ mod args;
 mod audit;
 mod capability;
 pub mod client;
+mod committee;
 mod cosign;
 mod daemon;
 pub mod error;
+mod halt;
 mod identity;
 mod join;
 mod membership;
@@ -25,8 +27,10 @@ mod rotate;
 mod settings;
 mod setup;
 mod sim;
+mod sim_attack;
 mod snapshot;
 mod status;
+mod vote;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -134,6 +138,9 @@ async fn ask(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Remove(args) => membership::remove(context, args).await,
         Command::Cap(command) => capability::answer(context, command).await,
         Command::Act(command) => act::answer(context, command).await,
+        Command::Committee(command) => committee::answer(context, command).await,
+        Command::Halt(command) => halt::answer(context, command).await,
+        Command::Vote(command) => vote::answer(context, command).await,
         Command::Audit(command) => audit::answer(context, command).await,
         Command::Config(command) => settings::answer(context, command).await,
         Command::Identity(command) => identity::answer(context, command).await,

@@ -13,6 +13,7 @@ use x0_sim::{
 use super::{
     error::CliError,
     output::{Output, Table},
+    sim_attack::{self, AttackArgs},
 };
 
 /// Steps of the bar.
@@ -24,6 +25,7 @@ const DRAWN_HZ: u8 = 10;
 pub(super) enum SimCommand {
     Run(RunArgs),
     Replay(ReplayArgs),
+    Attack(AttackArgs),
     /// List the scenarios that come with the program
     #[command(after_help = "Example:\n  x0 sim list")]
     List,
@@ -80,6 +82,10 @@ pub(super) fn answer(command: SimCommand, output: Output) -> Result<(), CliError
         SimCommand::Replay(args) => {
             faster();
             replay(&args, output)
+        }
+        SimCommand::Attack(args) => {
+            faster();
+            sim_attack::answer(&args, output)
         }
         SimCommand::List => list(output),
     }

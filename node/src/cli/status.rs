@@ -56,7 +56,23 @@ pub(super) fn text(status: &StatusView) -> String {
     facts
         .add("mesh", format!("{} ({})", status.name, status.mesh))
         .add("node", &status.node)
-        .add("state", state)
+        .add("state", state);
+    if let Some(words) = &status.stopped.words {
+        let mark = if status.stopped.halted {
+            "HALTED"
+        } else {
+            "stopped"
+        };
+        facts.add(mark, format!("{words}: x0 halt status"));
+    }
+    if status.stopped.frozen > 0 {
+        let frozen = status.stopped.frozen;
+        facts.add(
+            "frozen here",
+            format!("{frozen} delegation roots: x0 halt status"),
+        );
+    }
+    facts
         .add("members", status.members)
         .add(
             "links",

@@ -115,6 +115,7 @@ pub(super) fn event(t: Texts, event: &Event) -> Line {
         Event::KeysMade { epoch, .. } => {
             Line::new(Good, t.with("event-keys-made", [("epoch", epoch.into())]))
         }
+        Event::Seats(news) => line(Plain, "event-seats").quote(&news.to_string()),
         Event::ShareLost { why, .. } => line(Bad, "event-share-lost").quote(why),
         Event::Proposed { act, stage, .. } => line(Plain, "event-proposed")
             .record(Some(*act))
@@ -123,6 +124,36 @@ pub(super) fn event(t: Texts, event: &Event) -> Line {
             .who(agent)
             .record(Some(*act))
             .quote(change),
+        Event::Anomaly {
+            agent,
+            critical,
+            words,
+        } => {
+            let (tone, key) = match critical {
+                true => (Bad, "event-anomaly-critical"),
+                false => (Plain, "event-anomaly"),
+            };
+            line(tone, key).who(agent).quote(words)
+        }
+        Event::Frozen { root, .. } => {
+            Line::new(Bad, t.with("event-frozen", [("root", root.short().into())]))
+        }
+        Event::Halted {
+            halt, confirmed, ..
+        } => {
+            let key = match confirmed {
+                true => "event-halted",
+                false => "event-halted-unconfirmed",
+            };
+            Line::new(Bad, t.with(key, [("halt", halt.short().into())]))
+        }
+        Event::HaltEnded { halt, .. } => Line::new(
+            Good,
+            t.with("event-halt-ended", [("halt", halt.short().into())]),
+        ),
+        Event::Vote { proposal, what } => line(Plain, "event-vote")
+            .record(Some(*proposal))
+            .quote(what),
         Event::Ready { witnesses } => Line::new(Good, t.count("event-ready", *witnesses)),
     }
 }
@@ -165,6 +196,8 @@ fn kind_name(t: Texts, kind: u16) -> String {
         Kind::CAPABILITY => t.say("kind-capability"),
         Kind::REVOCATION => t.say("kind-revocation"),
         Kind::ACT => t.say("kind-act"),
+        Kind::ALERT => t.say("kind-alert"),
+        Kind::HALT => t.say("kind-halt"),
         Kind(number) => t.with(
             "kind-unknown",
             [("number", format!("{number:#06x}").into())],

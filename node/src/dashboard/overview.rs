@@ -2,8 +2,9 @@
 
 use maud::{Markup, html};
 use x0_protocol::{
+    Millis, Wall,
     core::command::{CommitteeStatus, PolicyView, Status},
-    spine::committee::Seats,
+    spine::{committee::Seats, halt::Standing},
 };
 
 use super::{
@@ -53,6 +54,7 @@ fn notices(t: Texts, status: &Status) -> Markup {
         html! { p.notice.(tone.class()) { (parts::sign(tone)) span { (t.say(key)) } } }
     };
     html! {
+        (stopped(t, status))
         @if !status.member { (notice(Tone::Bad, "notice-not-a-member")) }
         @else if !status.ready { (notice(Tone::Waiting, "notice-not-ready")) }
         @if status.member && status.links == 0 && status.members > 1 {
@@ -77,6 +79,43 @@ fn notices(t: Texts, status: &Status) -> Markup {
             p.notice.waiting {
                 (parts::sign(Tone::Waiting))
                 span { (t.count("notice-test-mesh", status.time_scale)) }
+            }
+        }
+    }
+}
+
+/// Says first of all that the mesh is halted, or what is frozen here.
+fn stopped(t: Texts, status: &Status) -> Markup {
+    let left = |until: Wall| parts::span(t, Millis(until.0.saturating_sub(status.standing_at.0)));
+    let (tone, words) = match status.standing {
+        Standing::Halted {
+            halt,
+            confirmed,
+            until,
+            ..
+        } => {
+            let key = match confirmed {
+                true => "notice-halted",
+                false => "notice-halted-unconfirmed",
+            };
+            let named = [("halt", halt.short().into()), ("span", left(until).into())];
+            (Tone::Bad, t.with(key, named))
+        }
+        Standing::Restarting { until } => {
+            let words = t.with("notice-restarting", [("span", left(until).into())]);
+            (Tone::Waiting, words)
+        }
+        Standing::Running | Standing::Frozen { .. } if status.frozen > 0 => {
+            (Tone::Waiting, t.count("notice-frozen", status.frozen))
+        }
+        Standing::Running | Standing::Frozen { .. } => return html! {},
+    };
+    html! {
+        div.notice.(tone.class()) #halt role="alert" {
+            (parts::sign(tone))
+            div {
+                p { (words) }
+                p { code { "x0 halt status" } }
             }
         }
     }

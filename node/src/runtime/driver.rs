@@ -537,6 +537,11 @@ impl Driver {
                 let said = Said::sign(&mesh, act, word, &self.secrets.identity);
                 Some(Input::WordSigned { id, said })
             }
+            Effect::SignVote { id, draft } => {
+                let mesh = self.peer.directory().mesh();
+                let signed = Box::new(draft.sign(&mesh, &self.secrets.identity));
+                Some(Input::VoteSigned { id, signed })
+            }
             Effect::Persist { id, writes } => {
                 let written = self.store.submit(writes);
                 self.work.push(Box::pin(
@@ -679,12 +684,30 @@ impl Driver {
             Event::ShareLost { epoch, why } => {
                 warn!(epoch, why, "this seat has no share of the committee's key");
             }
+            Event::Seats(news) => info!(%news, "the committee"),
             Event::KeysMade { epoch, revealed } => {
                 info!(epoch, revealed, "the committee has made its keys");
             }
             Event::CosignAsked { act, agent, change } => {
                 info!(%act, %agent, change, "drawn to co-sign: `x0 act cosign` shows it");
             }
+            Event::Anomaly {
+                agent,
+                critical: true,
+                words,
+            } => warn!(%agent, words, "an anomaly: its root is frozen"),
+            Event::Anomaly { agent, words, .. } => {
+                warn!(%agent, words, "an anomaly: somebody should look");
+            }
+            Event::Frozen { root, .. } => warn!(%root, "a delegation root is frozen"),
+            Event::Halted {
+                halt, confirmed, ..
+            } => warn!(
+                halt = halt.short(),
+                confirmed, "the mesh is halted: `x0 halt status` tells why"
+            ),
+            Event::HaltEnded { halt, how } => info!(halt = halt.short(), ?how, "the halt is over"),
+            Event::Vote { proposal, what } => info!(%proposal, what, "vote"),
             Event::Refused { act, why } => {
                 info!(act = act.map(|act| act.to_string()), why, "refused");
             }

@@ -311,10 +311,12 @@ impl Knocking {
             | Response::Noted
             | Response::Height(_)
             | Response::Blocks(_)
+            | Response::State { .. }
             | Response::Acknowledged(_)
             | Response::Signed(_)
             | Response::Admitted(_)
-            | Response::Consent(_) => {
+            | Response::Consent(_)
+            | Response::Vote(_) => {
                 self.shut(
                     peer,
                     "it gave an answer that does not fit".to_owned(),

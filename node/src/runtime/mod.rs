@@ -39,6 +39,7 @@ use self::{
 };
 use crate::{
     metrics::{Counter, Gauge, Metrics},
+    standby::{self, StandbyError},
     store::{RocksStore, Store, StoreError, Writer},
 };
 
@@ -127,6 +128,9 @@ pub enum StartError {
     /// The node's own healing token could not be made.
     #[error("the self-healing loop got no capability: {0}")]
     Healing(CapabilityError),
+    /// Whether the node may sign for a seat cannot be told.
+    #[error(transparent)]
+    Standby(#[from] StandbyError),
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes: {0}")]
     NoRandomness(#[from] getrandom::Error),
@@ -291,6 +295,11 @@ pub fn start(
             Err(cause) => warn!(%purpose, epoch, %cause, "a share of the committee's key is lost"),
         }
     }
+    standby::settle(&settings.data_dir)?;
+    let may_sit = standby::is_here(&settings.data_dir)?;
+    if !may_sit {
+        warn!("a seat of this identity may be kept elsewhere: this node signs for none");
+    }
     let root_secret = identity.capability_root();
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)?;
@@ -304,6 +313,7 @@ pub fn start(
         seed,
         fresh: settings.fresh,
         cosign: settings.cosign,
+        may_sit,
     };
     let (net, net_events) = x0_net::spawn(net_config(&identity, &mesh, &settings.network)?)?;
     let (events, _) = broadcast::channel(EVENTS_KEPT);

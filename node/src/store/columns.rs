@@ -8,10 +8,14 @@
 //! | `audit` | index, 8 bytes big-endian | the entry, DAG-CBOR |
 //! | `witnessed` | author, 32 bytes | the log head, DAG-CBOR |
 //! | `roots` | root key, 32 bytes | empty |
+//! | `halts` | digest of the halt's name, 32 bytes | the halt as it stands, DAG-CBOR |
 //! | `journal` | place, 4 bytes big-endian | a line of the seat's journal, DAG-CBOR |
 //! | `blocks` | height, 8 bytes big-endian | the block with its commit, DAG-CBOR |
 //! | `keys` | `d`, ceremony, dealer (32 bytes each) | what this seat was dealt, sealed, DAG-CBOR |
 //! | | `s`, purpose (1 byte), epoch (8 bytes big-endian) | the seat's share of a key, sealed |
+//! | `votes` | `o`, name (32 bytes) | what this node has handed in for votes, DAG-CBOR |
+//! | | `r`, ballot, seat (32 bytes each) | a receipt for an own ballot, DAG-CBOR |
+//! | | `h`, vote, ballot (32 bytes each) | a ballot that this seat gave its word for, and when, DAG-CBOR |
 //! | `meta` | `schema`, `genesis`, `owner` | number (4 bytes big-endian), record, public key |
 //! | | `tip`, `state` | what the committee log ends with, and what followed from it at some height, DAG-CBOR |
 
@@ -29,7 +33,9 @@ use x0_protocol::{
     core::limits::BLOCKS_KEPT_MAX,
     spine::{
         audit::Entry,
+        ballot::{StoredVotes, VoteWrite},
         committee::{JournalLine, Tip},
+        halt::Halt,
     },
     wire::{Decided, LogHead, PolicyName, Record, Verified},
 };
@@ -45,9 +51,11 @@ pub(super) enum Column {
     Audit,
     Witnessed,
     Roots,
+    Halts,
     Journal,
     Blocks,
     Keys,
+    Votes,
     Meta,
 }
 
@@ -61,17 +69,24 @@ pub(super) const STATE_KEY: &[u8] = b"state";
 const DEALING: u8 = b'd';
 const SHARE: u8 = b's';
 
+/// First byte of the keys of what this node has handed in for votes, of receipts for it, and of ballots held.
+const OWN: u8 = b'o';
+const RECEIPT: u8 = b'r';
+const HELD: u8 = b'h';
+
 impl Column {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Records,
         Self::Executed,
         Self::Policies,
         Self::Audit,
         Self::Witnessed,
         Self::Roots,
+        Self::Halts,
         Self::Journal,
         Self::Blocks,
         Self::Keys,
+        Self::Votes,
         Self::Meta,
     ];
 
@@ -83,9 +98,11 @@ impl Column {
             Self::Audit => "audit",
             Self::Witnessed => "witnessed",
             Self::Roots => "roots",
+            Self::Halts => "halts",
             Self::Journal => "journal",
             Self::Blocks => "blocks",
             Self::Keys => "keys",
+            Self::Votes => "votes",
             Self::Meta => "meta",
         }
     }
@@ -150,12 +167,14 @@ pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), 
             if let Some(state) = snapshot {
                 batch.put_cf(Column::Meta.of(db)?, STATE_KEY, state);
             }
-            // The end is not part of the range: five bytes lie behind every place.
-            batch.delete_range_cf(
-                Column::Journal.of(db)?,
-                [0; 4].as_slice(),
-                [u8::MAX; 5].as_slice(),
-            );
+            end_journal(db, batch)?;
+        }
+        Write::State { tip, state } => {
+            let after = tip.height.saturating_add(1).to_be_bytes();
+            batch.delete_range_cf(Column::Blocks.of(db)?, [0; 8], after);
+            batch.put_cf(Column::Meta.of(db)?, TIP_KEY, encoded(db, tip)?);
+            batch.put_cf(Column::Meta.of(db)?, STATE_KEY, state);
+            end_journal(db, batch)?;
         }
         Write::Dealing {
             ceremony,
@@ -173,9 +192,14 @@ pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), 
             let key = [&[SHARE, purpose.number()], &epoch.to_be_bytes()[..]].concat();
             batch.put_cf(Column::Keys.of(db)?, key, sealed);
         }
+        Write::Vote(write) => put_vote(db, batch, write)?,
         Write::Witnessed(head) => {
             let bytes = encoded(db, head)?;
             batch.put_cf(Column::Witnessed.of(db)?, head.author.bytes(), bytes);
+        }
+        Write::Halt(halt) => {
+            let bytes = encoded(db, halt)?;
+            batch.put_cf(Column::Halts.of(db)?, halt.id.digest(), bytes);
         }
         Write::AcceptRoot { root, accepted } => {
             let roots = Column::Roots.of(db)?;
@@ -184,6 +208,54 @@ pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), 
             } else {
                 batch.delete_cf(roots, root.bytes());
             }
+        }
+    }
+    Ok(())
+}
+
+fn end_journal(db: &DB, batch: &mut WriteBatch) -> Result<(), StoreError> {
+    // The end is not part of the range: five bytes lie behind every place.
+    batch.delete_range_cf(
+        Column::Journal.of(db)?,
+        [0; 4].as_slice(),
+        [u8::MAX; 5].as_slice(),
+    );
+    Ok(())
+}
+
+fn put_vote(db: &DB, batch: &mut WriteBatch, write: &VoteWrite) -> Result<(), StoreError> {
+    let votes = Column::Votes.of(db)?;
+    let key = |first: u8, parts: &[&[u8; 32]]| {
+        let parts = parts.iter().flat_map(|part| part.iter());
+        let key: Vec<u8> = [first].iter().chain(parts).copied().collect();
+        key
+    };
+    // A longer key of one byte value lies behind every key that begins alike.
+    let end = |mut from: Vec<u8>| {
+        from.extend([u8::MAX; 33]);
+        from
+    };
+    match write {
+        VoteWrite::Held { ballot, time } => {
+            let id = ballot.id();
+            let key = key(HELD, &[ballot.proposal.digest(), id.digest()]);
+            batch.put_cf(votes, key, encoded(db, &(ballot, time))?);
+        }
+        VoteWrite::Over(proposal) => {
+            let from = key(HELD, &[proposal.digest()]);
+            batch.delete_range_cf(votes, from.clone(), end(from));
+        }
+        VoteWrite::Own(item) => {
+            batch.put_cf(votes, key(OWN, &[item.id().digest()]), encoded(db, item)?);
+        }
+        VoteWrite::Receipt(receipt) => {
+            let key = key(RECEIPT, &[receipt.ballot.digest(), receipt.seat.bytes()]);
+            batch.put_cf(votes, key, encoded(db, receipt)?);
+        }
+        VoteWrite::Done(id) => {
+            batch.delete_cf(votes, key(OWN, &[id.digest()]));
+            let from = key(RECEIPT, &[id.digest()]);
+            batch.delete_range_cf(votes, from.clone(), end(from));
         }
     }
     Ok(())
@@ -249,6 +321,10 @@ impl Rows<'_> {
         self.decode(format_args!("a log head of another node"), value)
     }
 
+    pub(super) fn halt(&self, value: &[u8]) -> Result<Halt, StoreError> {
+        self.decode(format_args!("a halt"), value)
+    }
+
     pub(super) fn line(
         &self,
         place: u32,
@@ -287,6 +363,30 @@ impl Rows<'_> {
             }
             _ => Err(self.damaged("a row of the column `keys` has an unknown key")),
         }
+    }
+
+    /// Reads a row of the column of votes into what a node starts with.
+    pub(super) fn vote_row(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        votes: &mut StoredVotes,
+    ) -> Result<(), StoreError> {
+        match key.first() {
+            Some(&OWN) => votes
+                .own
+                .push(self.decode(format_args!("an own ballot"), value)?),
+            Some(&RECEIPT) => votes
+                .receipts
+                .push(self.decode(format_args!("a receipt"), value)?),
+            Some(&HELD) => votes
+                .held
+                .push(self.decode(format_args!("a ballot"), value)?),
+            Some(_) | None => {
+                return Err(self.damaged("a row of the column `votes` has an unknown key"));
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn root(&self, key: &[u8]) -> Result<RootKey, StoreError> {

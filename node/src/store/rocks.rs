@@ -15,6 +15,7 @@ use x0_protocol::{
     core::limits::WITNESSED_MAX,
     spine::{
         audit::Entry,
+        ballot::StoredVotes,
         committee::{State, StoredLog, StoredWork},
     },
     wire::{Record, Verified},
@@ -283,7 +284,12 @@ impl Store for RocksStore {
         witnessed.sort_by_key(|head| std::cmp::Reverse((head.time, head.author)));
         witnessed.truncate(WITNESSED_MAX);
         let mut index = 0..;
+        let mut votes = StoredVotes::default();
+        self.each(Column::Votes, |key, value| {
+            rows.vote_row(key, value, &mut votes)
+        })?;
         Ok(Stored {
+            votes,
             records: self.each(Column::Records, |key, value| rows.record(key, value))?,
             executed: self
                 .each(Column::Executed, |key, _| rows.content_id("act", key))?
@@ -295,6 +301,7 @@ impl Store for RocksStore {
             })?,
             witnessed,
             roots: self.each(Column::Roots, |key, _| rows.root(key))?,
+            halts: self.each(Column::Halts, |_, value| rows.halt(value))?,
             committee: self.committee()?,
             work: StoredWork {
                 dealings: self

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The layout this program writes.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 /// One step from a layout to the next.
 struct Migration {
@@ -37,6 +37,10 @@ const MIGRATIONS: [Migration; SCHEMA as usize] = [
     Migration {
         what: "adds the column of the committee's keys",
         run: |db| add(db, &[Column::Keys]),
+    },
+    Migration {
+        what: "adds the columns of halts and votes",
+        run: |db| add(db, &[Column::Halts, Column::Votes]),
     },
 ];
 

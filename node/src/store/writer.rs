@@ -267,8 +267,11 @@ fn record_bytes(write: &Write) -> usize {
         | Write::Witnessed(_)
         | Write::Journal { .. }
         | Write::Block { .. }
+        | Write::State { .. }
         | Write::Dealing { .. }
         | Write::KeyShare { .. }
+        | Write::Halt(_)
+        | Write::Vote(_)
         | Write::AcceptRoot { .. } => 0,
     }
 }

@@ -176,6 +176,7 @@ impl Pair {
                 Effect::SignSeat { .. }
                 | Effect::Secret { .. }
                 | Effect::SignWord { .. }
+                | Effect::SignVote { .. }
                 | Effect::RespondBlocks { .. }
                 | Effect::Publish { .. }
                 | Effect::Report { .. }
@@ -241,6 +242,7 @@ impl Node {
             healing: None,
             seed: [number; 32],
             fresh: true,
+            may_sit: true,
             cosign: x0_protocol::anti_meave::CosignPolicy::Ask,
         };
         let stored = Stored {
@@ -274,8 +276,11 @@ impl Node {
                 | Write::Witnessed(_)
                 | Write::Journal { .. }
                 | Write::Block { .. }
+                | Write::State { .. }
                 | Write::Dealing { .. }
                 | Write::KeyShare { .. }
+                | Write::Halt(_)
+                | Write::Vote(_)
                 | Write::AcceptRoot { .. } => {}
             }
         }

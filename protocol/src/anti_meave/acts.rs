@@ -14,11 +14,11 @@ use x0_crypto::{
     capability::{Capability, Refusal, RootKey, Scope, Use},
 };
 
-use super::{Approved, Capabilities, Policies, warrants::Proven};
+use super::{Approved, Capabilities, Policies, anomaly::MASS_WINDOW, warrants::Proven};
 use crate::{
     core::{
         command::ActView,
-        limits::{ACT_LIFE_MAX, ACTS_TRACKED_MAX},
+        limits::{ACT_LIFE_MAX, ACTS_TRACKED_MAX, CLOCK_SKEW_MAX},
         reject::ActRefusal,
         time::{Now, Wall},
     },
@@ -330,6 +330,17 @@ impl Acts {
             })
             .map(|(_, tracked)| tracked.record.clone())
             .collect()
+    }
+
+    /// Returns the acts that were written shortly before a moment, in order of date.
+    pub fn recent(&self, time: Wall) -> Vec<Verified<Record>> {
+        let dated = self.tracked.values().map(|tracked| &tracked.record);
+        let mut recent: Vec<_> = dated
+            .filter(|record| record.value().header().time + MASS_WINDOW + CLOCK_SKEW_MAX > time)
+            .cloned()
+            .collect();
+        recent.sort_by_key(|record| (record.value().header().time, record.value().id()));
+        recent
     }
 
     /// Lists the acts tracked, newest first, as many as the policy shows.

@@ -17,7 +17,7 @@ use crate::{
         time::{Mono, Wall},
     },
     spine::directory::Directory,
-    wire::{Admission, Certificate, Draw, Said, Warrants, Word},
+    wire::{Admission, Certificate, Draw, Said, VoteProof, Warrants, Word},
 };
 
 /// An own act on its way.
@@ -34,6 +34,7 @@ pub struct OwnProposal {
     /// How often was asked; tells which seats are next.
     pub round: u32,
     ticket: Option<Certificate>,
+    vote: Option<Box<VoteProof>>,
     draw: Option<Draw>,
     proven: Option<Proven>,
     said: Vec<Said>,
@@ -100,8 +101,13 @@ pub struct ProposalView {
 pub struct Proposals(BTreeMap<ContentId, OwnProposal>);
 
 impl OwnProposal {
-    /// Starts with nothing collected.
-    pub const fn new(admission: Admission, since: Wall, now: Mono) -> Self {
+    /// Starts with nothing collected but the vote on it, if there was one.
+    pub const fn new(
+        admission: Admission,
+        vote: Option<Box<VoteProof>>,
+        since: Wall,
+        now: Mono,
+    ) -> Self {
         Self {
             admission,
             since,
@@ -109,6 +115,7 @@ impl OwnProposal {
             ask_at: now,
             round: 0,
             ticket: None,
+            vote,
             draw: None,
             proven: None,
             said: Vec::new(),
@@ -246,6 +253,7 @@ impl OwnProposal {
     pub fn warrants(&self) -> Warrants {
         Warrants {
             ticket: self.ticket,
+            vote: self.vote.clone(),
             draw: self.draw.clone(),
             said: self.said.clone(),
         }

@@ -1,4 +1,5 @@
-//! What stands for an act beyond its token: the committee's ticket, agreement of targets, drawn co-signers.
+//! What stands for an act beyond its token: the committee's ticket, agreement of targets, drawn co-signers, and for one
+//! on the whole network a vote.
 //!
 //! Every target checks all of it itself. Signatures are checked by [`Question::check`], outside the peer's turn; what
 //! they must add up to is [`Proven::suffices`].
@@ -19,8 +20,8 @@ use crate::{
         directory::Directory,
     },
     wire::{
-        Act, Certificate, CommitteeKeys, Said, Statement, Subject, Targets, Ticket, Warrants, Word,
-        encode_entry,
+        Act, Certificate, CommitteeKeys, Said, Statement, Subject, Targets, Ticket, VotePassed,
+        Warrants, Word, encode_entry,
     },
 };
 
@@ -34,6 +35,8 @@ pub struct Question {
     pub mesh: ContentId,
     /// The act, by its digest.
     pub act: ContentId,
+    /// What a vote about it would have as its subject.
+    pub matter: ContentId,
     /// The agent.
     pub agent: PublicKey,
     /// The warrants.
@@ -46,6 +49,7 @@ pub struct Question {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proven {
     ticket: Ticket,
+    voted: Option<VotePassed>,
     drawn: Vec<PublicKey>,
     said: Vec<Said>,
 }
@@ -56,11 +60,13 @@ impl Question {
         let Self {
             mesh,
             act,
+            matter,
             agent,
             warrants,
             keys,
         } = self;
-        ContentId::of(&encode_entry(&(mesh, act, agent, warrants.to_wire(), keys)))
+        let warrants = warrants.to_wire();
+        ContentId::of(&encode_entry(&(mesh, act, matter, agent, warrants, keys)))
     }
 
     /// Checks every signature and proof among the warrants, and that they are about this act and agent.
@@ -73,6 +79,13 @@ impl Question {
             return Err("it carries no ticket of the committee".to_owned());
         };
         let ticket = self.check_ticket(certificate)?;
+        let voted = match &self.warrants.vote {
+            None => None,
+            Some(proof) => {
+                let passed = proof.check(&self.mesh, &self.keys, &self.matter);
+                Some(passed.map_err(|why| format!("its vote does not hold: {why}"))?)
+            }
+        };
         let drawn = match &self.warrants.draw {
             None => Vec::new(),
             Some(draw) => {
@@ -94,6 +107,7 @@ impl Question {
         }
         Ok(Proven {
             ticket,
+            voted,
             drawn,
             said: self.warrants.said.clone(),
         })
@@ -134,6 +148,11 @@ impl Proven {
         &self.ticket
     }
 
+    /// Returns the vote that has approved the act, if one has.
+    pub fn vote(&self) -> Option<ContentId> {
+        self.voted.map(|passed| passed.proposal())
+    }
+
     /// Returns who may co-sign: as many as are needed, and those who stand in for silent ones.
     pub fn drawn(&self, directory: &Directory) -> &[PublicKey] {
         let needed = needed_cosigners(directory, &self.ticket);
@@ -159,7 +178,7 @@ impl Proven {
         agent: &PublicKey,
         time: Wall,
     ) -> Result<u8, ActRefusal> {
-        check_ticket(&self.ticket, directory, act, time)?;
+        check_ticket(self, directory, (act, agent), time)?;
         let needed = needed(directory, act, agent, &self.ticket);
         let drawn = self.drawn(directory);
         let signed = self.by(Word::Cosign, |by| drawn.contains(by));
@@ -187,23 +206,34 @@ impl Proven {
         Ok(u8::try_from(all.len()).unwrap_or(u8::MAX))
     }
 
+    /// Tells whether drawn co-signers were needed for the act and have signed it, whatever the time is now: then it
+    /// was no one point that decided, and nothing of it was silent.
+    pub fn is_cosigned(&self, directory: &Directory, act: &Act) -> bool {
+        let needed = needed_cosigners(directory, &self.ticket);
+        let drawn = self.drawn(directory);
+        let signed = count(self.by(Word::Cosign, |by| drawn.contains(by)).len());
+        needed > 0 && signed >= needed && self.ticket.root == act.root
+    }
+
     fn by(&self, word: Word, counts: impl Fn(&PublicKey) -> bool) -> BTreeSet<PublicKey> {
         let said = self.said.iter().filter(|said| said.word == word);
         said.map(|said| said.by).filter(|by| counts(by)).collect()
     }
 }
 
-/// Checks that a ticket still holds and is for an act of this reach and root.
+/// Checks that a ticket still holds and is for an act of this reach and root, and that a vote has approved one on so
+/// many nodes that it takes a vote.
 ///
 /// # Errors
 ///
 /// Returns what does not.
 pub fn check_ticket(
-    ticket: &Ticket,
+    proven: &Proven,
     directory: &Directory,
-    act: &Act,
+    (act, agent): (&Act, &PublicKey),
     time: Wall,
 ) -> Result<(), ActRefusal> {
+    let ticket = &proven.ticket;
     if ticket.expires <= time {
         return Err(ActRefusal::TicketExpired);
     }
@@ -228,7 +258,11 @@ pub fn check_ticket(
     }
     match scope_of(nodes) {
         Scope::Local | Scope::Regional => Ok(()),
-        Scope::Network => Err(ActRefusal::NeedsVote { nodes }),
+        Scope::Network if proven.voted.is_some() => Ok(()),
+        Scope::Network => Err(ActRefusal::NeedsVote {
+            nodes,
+            matter: act.matter(agent),
+        }),
     }
 }
 

@@ -13,10 +13,17 @@ use x0_crypto::{
 use super::{
     reject::{ActRefusal, RejectReason},
     time::{Millis, Mono, Wall},
+    vote::{VoteCommand, VoteRefusal, VotesView},
 };
 use crate::{
     anti_meave::{consents::ConsentView, proposals::ProposalView},
-    spine::{audit::tree::Hash, directory::Member},
+    spine::{
+        audit::tree::Hash,
+        ballot::Recounted,
+        committee::{HandingView, OpenPlan, RecoveryView},
+        directory::Member,
+        halt::{self, HaltReport},
+    },
     wire::{Change, Outcome, PolicyName, Reason, Region, Rules, Targets},
 };
 
@@ -81,6 +88,8 @@ pub enum Command {
     },
     /// Lists the acts known here, newest first.
     Acts,
+    /// Asks what is frozen or halted, and why.
+    Halt,
     /// Lists own acts on their way.
     Proposals,
     /// Lists what this node was asked to agree to or to co-sign.
@@ -92,6 +101,26 @@ pub enum Command {
         /// Whether it is signed; else it is refused, which ends it.
         approve: bool,
     },
+    /// Asks who sits on the committee, and who is to.
+    Committee,
+    /// Proposes other seats, as one of the present ones.
+    ProposeSeats {
+        /// Members that are to have a seat.
+        add: Vec<PublicKey>,
+        /// Seats that are to leave.
+        remove: Vec<PublicKey>,
+    },
+    /// Approves of seats that another seat has proposed.
+    ApproveSeats(ContentId),
+    /// Proposes a new committee in place of a lost one, as a member that counts.
+    ProposeRecovery {
+        /// Who is to sit.
+        seats: Vec<PublicKey>,
+    },
+    /// Speaks for a new committee that another member has proposed.
+    SignRecovery(ContentId),
+    /// Asks or does something about votes.
+    Vote(VoteCommand),
     /// Shows the policies in force here.
     Policies,
     /// Leaves the mesh.
@@ -120,16 +149,29 @@ impl Command {
             | Self::Acts
             | Self::Proposals
             | Self::Consents
+            | Self::Committee
+            | Self::Halt
             | Self::Policies
             | Self::AuditHeads
-            | Self::CatchUp => true,
+            | Self::CatchUp
+            | Self::Vote(VoteCommand::List | VoteCommand::Recount(_)) => true,
             Self::Invite { .. }
             | Self::PublishCapability { .. }
             | Self::Revoke { .. }
             | Self::AcceptRoot { .. }
             | Self::Propose { .. }
             | Self::Cosign { .. }
+            | Self::ProposeSeats { .. }
+            | Self::ApproveSeats(_)
+            | Self::ProposeRecovery { .. }
+            | Self::SignRecovery(_)
             | Self::Local { .. }
+            | Self::Vote(
+                VoteCommand::Propose { .. }
+                | VoteCommand::Cast { .. }
+                | VoteCommand::Delegate { .. }
+                | VoteCommand::OnCall { .. },
+            )
             | Self::Leave
             | Self::Remove { .. } => false,
         }
@@ -166,6 +208,18 @@ pub enum Reply {
     Proposals(Vec<ProposalView>),
     /// To [`Command::Consents`].
     Consents(Vec<ConsentView>),
+    /// To [`Command::Committee`].
+    Committee(Box<CommitteeView>),
+    /// To [`Command::ProposeSeats`] and [`Command::ApproveSeats`]: the plan, by its name, is on its way to the seats.
+    Plan(ContentId),
+    /// To [`Command::Halt`].
+    Halt(Box<HaltReport>),
+    /// To [`VoteCommand::List`].
+    Votes(Box<VotesView>),
+    /// To votes' commands that hand something in: it is on disk and on its way, by its name.
+    Voted(ContentId),
+    /// To [`VoteCommand::Recount`].
+    Recounted(Recounted),
     /// To [`Command::Policies`].
     Policies(Vec<PolicyView>),
     /// To [`Command::AuditHeads`].
@@ -213,6 +267,21 @@ pub struct Status {
     pub member: bool,
     /// Time of the last repair by the self-healing loop, if there was one.
     pub last_repair: Option<Millis>,
+    /// How things stand for acts under this node's own root: running, unless the mesh is halted.
+    pub standing: halt::Standing,
+    /// When that was, by the clock of halts.
+    pub standing_at: Wall,
+    /// Roots frozen on this node.
+    pub frozen: u32,
+    /// Witnesses of this epoch, if so many can be drawn.
+    pub witnesses: u32,
+}
+
+impl Status {
+    /// Tells whether the mesh is halted, as this node knows it.
+    pub const fn is_halted(&self) -> bool {
+        matches!(self.standing, halt::Standing::Halted { .. })
+    }
 }
 
 /// What a node knows of the committee.
@@ -230,6 +299,21 @@ pub struct TrustStatus {
     pub time: Option<Wall>,
     /// Acts that wait for a person of this node to co-sign them.
     pub cosign_waiting: u32,
+}
+
+/// Who sits on the committee, and who is to, as this node knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitteeView {
+    /// The epoch of the keys in force.
+    pub epoch: Option<u64>,
+    /// Who sits.
+    pub seats: Vec<PublicKey>,
+    /// Plans that wait for approvals, by name; only seats know them.
+    pub plans: Vec<(ContentId, OpenPlan)>,
+    /// How far a hand-over is; only seats know it.
+    pub handing: Option<HandingView>,
+    /// Plans to recover a lost committee, and how many have spoken for each.
+    pub recoveries: Vec<RecoveryView>,
 }
 
 /// How the committee log stands, as a seat keeps it.
@@ -347,6 +431,15 @@ pub enum CommandError {
     /// Nobody asks this node for a co-signature of such an act.
     #[error("this node is not asked to co-sign {0}: `x0 act cosign` lists what waits")]
     NothingToCosign(ContentId),
+    /// Only a seat of the committee has a say in who sits on it.
+    #[error("this node has no seat of the committee; the seats are {0}")]
+    NoSeat(String),
+    /// No plan of this name waits for approvals.
+    #[error("no plan {0} of new seats waits for approvals")]
+    NoSuchPlan(ContentId),
+    /// Something about a vote cannot be done.
+    #[error(transparent)]
+    Vote(#[from] VoteRefusal),
     /// Too many own acts are on their way.
     #[error("{0} own acts are on their way: wait until some have ended")]
     TooManyProposals(usize),

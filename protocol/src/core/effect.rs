@@ -22,11 +22,13 @@ use crate::{
     anti_meave::Approved,
     spine::{
         audit::{Entry, tree::Hash},
+        ballot::VoteWrite,
         committee::{JournalLine, Tip},
+        halt::Halt,
     },
     wire::{
         Change, Decided, Draft, LogHead, PolicyName, Record, Request, Response, SeatDraft, Topic,
-        Verified, Word,
+        Verified, VoteDraft, Word,
     },
 };
 
@@ -135,6 +137,13 @@ pub enum Effect {
         /// The word.
         word: Word,
     },
+    /// Signs something about a vote.
+    SignVote {
+        /// To be returned with what is signed.
+        id: JobId,
+        /// What to sign.
+        draft: Box<VoteDraft>,
+    },
     /// Writes to the store, all or nothing, and confirms when it is safe on disk.
     Persist {
         /// To be returned with the confirmation.
@@ -215,8 +224,15 @@ pub enum Write {
         decided: Arc<Decided>,
         /// What the log ends with now.
         tip: Tip,
-        /// What follows from the log as of this block, now and then; takes the place of the last one.
+        /// What follows from the log up to the block before, now and then; takes the place of the last one.
         snapshot: Option<Vec<u8>>,
+    },
+    /// A state of the committee log, taken over from another seat; the journal and older blocks count no longer.
+    State {
+        /// What the log ends with now.
+        tip: Tip,
+        /// The state as of it.
+        state: Vec<u8>,
     },
     /// What this node's seat was dealt in a key ceremony, sealed for it.
     Dealing {
@@ -236,6 +252,10 @@ pub enum Write {
         /// The share.
         sealed: Vec<u8>,
     },
+    /// A halt as it stands now.
+    Halt(Box<Halt>),
+    /// Something about votes.
+    Vote(Box<VoteWrite>),
     /// Whether this node shows and uses a delegation root of its own choice.
     AcceptRoot {
         /// The root.
@@ -304,4 +324,8 @@ pub enum Why {
     Committee,
     /// An own act waits for its ticket or for others' words.
     Proposal,
+    /// A freeze or a halt ends by itself.
+    Halt,
+    /// An own ballot, proposal or delegation waits for the seats.
+    Vote,
 }

@@ -1,8 +1,12 @@
 //! What a peer tells its user as it happens: the source of the live views and of the log.
 
-use x0_crypto::{ContentId, PublicKey};
+use x0_crypto::{ContentId, PublicKey, capability::RootKey};
 
 use super::time::{Millis, Wall};
+use crate::spine::{
+    committee::SeatNews,
+    halt::{End, HaltId},
+};
 
 /// Something the user of the node may want to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +119,8 @@ pub enum Event {
         /// How many seats' shares are known to everybody, as they did not answer in time.
         revealed: u32,
     },
+    /// Something about seats and keys of the committee.
+    Seats(SeatNews),
     /// This node's seat has no share of a key.
     ShareLost {
         /// The epoch of the key.
@@ -139,6 +145,47 @@ pub enum Event {
         agent: PublicKey,
         /// What would change, in words.
         change: String,
+    },
+    /// This node has found an anomaly in the acts it sees.
+    Anomaly {
+        /// The agent it is laid to.
+        agent: PublicKey,
+        /// Whether it freezes the root; else a person should look.
+        critical: bool,
+        /// What was found, in words.
+        words: String,
+    },
+    /// This node has frozen a delegation root.
+    Frozen {
+        /// The root.
+        root: RootKey,
+        /// Until when.
+        until: Wall,
+    },
+    /// The mesh is halted, or its halt was confirmed or renewed.
+    Halted {
+        /// Which halt.
+        halt: HaltId,
+        /// The root whose acts caused it.
+        root: RootKey,
+        /// Whether it is confirmed.
+        confirmed: bool,
+        /// When it ends by itself.
+        until: Wall,
+    },
+    /// A halt is over.
+    HaltEnded {
+        /// Which halt.
+        halt: HaltId,
+        /// How.
+        how: End,
+    },
+    /// Something happened to a vote.
+    Vote {
+        /// The vote.
+        proposal: ContentId,
+        /// What, in words.
+        what: String,
     },
     /// Authoring is open: the own chain's head is known.
     Ready {

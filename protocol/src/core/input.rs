@@ -9,7 +9,9 @@ use super::{
     reject::RejectReason,
     secret::SecretDone,
 };
-use crate::wire::{LogHead, Record, Request, Response, Said, SeatMessage, Unverified, Verified};
+use crate::wire::{
+    LogHead, Record, Request, Response, Said, SeatMessage, Unverified, Verified, VoteSigned,
+};
 
 /// Something that happened, handed to [`crate::Peer::handle`].
 #[derive(Clone, Debug)]
@@ -106,6 +108,13 @@ pub enum Input {
         id: JobId,
         /// The word, from [`Said::sign`].
         said: Said,
+    },
+    /// Something about a vote is signed.
+    VoteSigned {
+        /// The job.
+        id: JobId,
+        /// From [`crate::wire::VoteDraft::sign`].
+        signed: Box<VoteSigned>,
     },
     /// Everything in a persist effect is on disk.
     Persisted {

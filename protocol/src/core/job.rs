@@ -14,8 +14,14 @@ use x0_crypto::{
 use super::reject::RejectReason;
 use crate::{
     anti_meave::warrants::{Proven, Question as WarrantsQuestion},
-    spine::committee::Question as CertificateQuestion,
-    wire::{Admission, Decided, Entry, LogHead, Record, SeatMessage, Unverified, Verified},
+    spine::{
+        ballot::{RecountTask, Recounted},
+        committee::Question as CertificateQuestion,
+    },
+    wire::{
+        Admission, Decided, Entry, LogHead, Receipt, Record, SeatMessage, Unverified, Verified,
+        VoteItem, VoteStatement,
+    },
 };
 
 /// A check to be run outside the peer's own turn.
@@ -61,6 +67,17 @@ pub enum Job {
         /// Its warrants.
         warrants: Box<WarrantsQuestion>,
     },
+    /// Checks what a member hands in for a vote; receipts that do not hold are left out.
+    Vote {
+        /// The mesh it belongs to.
+        mesh: ContentId,
+        /// What is handed in.
+        item: Box<Unverified<VoteItem>>,
+        /// Receipts that come with it.
+        receipts: Vec<Receipt>,
+    },
+    /// Counts a certified vote again.
+    Recount(Box<RecountTask>),
     /// Verifies a token the local user hands in.
     Token {
         /// The token.
@@ -81,6 +98,9 @@ pub enum Job {
 #[derive(Clone, Debug)]
 pub struct Verdict(pub(crate) Finding);
 
+/// Something handed in for a vote that is good, with those of its receipts that are.
+pub(crate) type HandedIn = Result<(Verified<VoteItem>, Vec<Receipt>), RejectReason>;
+
 #[derive(Clone, Debug)]
 pub(crate) enum Finding {
     Records(Vec<Result<Verified<Record>, RejectReason>>),
@@ -92,6 +112,8 @@ pub(crate) enum Finding {
     Certificate(bool),
     Warrants(Box<Result<Proven, String>>),
     Consent(Box<Result<(Verified<Admission>, Proven), String>>),
+    Vote(Box<HandedIn>),
+    Recounted(Box<Recounted>),
     Token(Result<Arc<Capability>, CapabilityError>),
     Authorize(Result<(), Refusal>),
 }
@@ -124,6 +146,16 @@ impl Job {
                 admission,
                 warrants,
             } => Finding::Consent(Box::new(check_consent(*admission, &warrants))),
+            Self::Vote {
+                mesh,
+                item,
+                mut receipts,
+            } => {
+                receipts.retain(|receipt| receipt.holds(&mesh));
+                let checked = item.verify(&mesh).map(|item| (item, receipts));
+                Finding::Vote(Box::new(checked))
+            }
+            Self::Recount(task) => Finding::Recounted(Box::new(task.run())),
             Self::Token { token, root } => Finding::Token(token.verify(&root).map(Arc::new)),
             Self::Authorize { capability, usage } => {
                 Finding::Authorize(capability.authorize(&usage))
@@ -143,6 +175,8 @@ impl Job {
             | Self::Entry { .. }
             | Self::Combine { .. }
             | Self::Consent { .. }
+            | Self::Vote { .. }
+            | Self::Recount(_)
             | Self::Token { .. }
             | Self::Authorize { .. } => None,
         }
@@ -164,6 +198,8 @@ impl Job {
                 | Finding::Certificate(_)
                 | Finding::Warrants(_)
                 | Finding::Consent(_)
+                | Finding::Vote(_)
+                | Finding::Recounted(_)
                 | Finding::Token(_)
                 | Finding::Authorize(_) => {}
             }

@@ -106,6 +106,18 @@ pub const PAGE_BLOCKS_MAX: usize = 64;
 /// Blocks of the log that a seat keeps for others to catch up with.
 pub const BLOCKS_KEPT_MAX: u64 = 4_096;
 
+/// Epochs of the committee whose keys a node keeps, the newest; at one hand-over a month that is two decades.
+pub const EPOCHS_KEPT_MAX: usize = 256;
+
+/// Bytes of one part of a copied state, as it is sent to a seat that is far behind.
+pub const STATE_PART_BYTES: usize = 512 * 1024;
+
+/// Parts of a copied state that a seat takes over: 128 MiB, a million members.
+pub const STATE_PARTS_MAX: u32 = 256;
+
+/// Heights by which a seat must be behind the last checkpoint known to take over a state instead of blocks.
+pub const STATE_AHEAD_MIN: u64 = 256;
+
 /// Largest log of a dealer in a key ceremony, bytes.
 pub const DEALER_LOG_BYTES_MAX: usize = 16 * 1024;
 
@@ -185,6 +197,18 @@ pub const HALTS_MAX: usize = 4_096;
 /// Most witnesses drawn for an epoch.
 pub const WITNESSES_MAX: usize = 256;
 
+/// Witnesses drawn for an epoch, if so many can be.
+pub const WITNESSES_DRAWN: usize = 16;
+
+/// Alerts of one member looked at within an hour; what it says beyond that is kept as any record, but not rechecked.
+pub const ALERTS_PER_SIGNER_MAX: u32 = 16;
+
+/// Newest alerts kept ready to be rechecked and shown; the oldest gives way.
+pub const ALERTS_KEPT_MAX: usize = 256;
+
+/// Newest acts kept as detection saw them, so that alerts can be rechecked; the one dated first gives way.
+pub const OBSERVED_KEPT_MAX: usize = 4_096;
+
 /// Most audit logs one evidence pack asks for: those of the authors first, then targets drawn by hash.
 pub const PACK_LOGS_MAX: usize = 256;
 
@@ -205,6 +229,40 @@ pub const LIST_PARTS_MAX: u32 = 2_048;
 
 /// Largest encoded part of a list, bytes.
 pub const LIST_BYTES_MAX: usize = 192 * 1024;
+
+/// Largest encoded proposal of a vote, bytes: a text of [`REASON_BYTES_MAX`], rules, ids and a signature.
+pub const PROPOSAL_BYTES_MAX: usize = 1_024;
+
+/// Most ballots, receipts and delegations in one entry of the committee log: about 300 bytes each, so that a block
+/// has room for one such entry, and its signatures are checked in a fraction of a second.
+pub const BATCH_BALLOTS_MAX: usize = 1_024;
+
+/// Most counted ballots in one page: with two ballots each they fit a message.
+pub const PAGE_LEAVES_MAX: usize = 512;
+
+/// Most of those who can vote in one page: about 90 bytes each.
+pub const PAGE_ELECTORS_MAX: usize = 4_096;
+
+/// Most votes open at a time. When there are so many no more are proposed: who would propose waits.
+pub const VOTES_OPEN_MAX: usize = 16;
+
+/// Most votes open at a time that one member has proposed.
+pub const VOTES_PER_MEMBER_MAX: usize = 2;
+
+/// Most votes that a seat keeps with all their ballots, for others to recount; the one longest over is forgotten.
+pub const VOTES_KEPT_MAX: usize = 48;
+
+/// Most votes that a node remembers; the one longest over is forgotten, its records stay.
+pub const VOTES_KNOWN_MAX: usize = 256;
+
+/// Most own ballots, proposals and delegations that a node keeps; what is done with gives way.
+pub const OWN_VOTES_MAX: usize = 256;
+
+/// Counted ballots that are hashed in one block of the log, so that no block keeps a seat busy for long.
+pub const LEAVES_COUNTED_MAX: usize = 4_096;
+
+/// How far the date of a proposal may lie from mesh time, real time: the seats have it by then.
+pub const PROPOSAL_AGE_MAX: Millis = Millis::from_mins(10);
 
 /// Window of an ordinary vote: long enough for every time zone and a weekend.
 pub const VOTE_WINDOW: Millis = Millis::from_mins(72 * 60);

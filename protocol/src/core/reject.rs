@@ -5,7 +5,11 @@ use x0_crypto::{
     capability::{CapabilityError, Refusal},
 };
 
-use crate::wire::DecodeError;
+use super::time::Wall;
+use crate::{
+    spine::halt::{Standing, Step},
+    wire::DecodeError,
+};
 
 /// Why a record or message from outside is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -128,11 +132,13 @@ pub enum ActRefusal {
     },
     /// A network act needs a vote.
     #[error(
-        "the act touches {nodes} nodes: beyond 100 an act needs a vote, and this version holds none yet"
+        "the act touches {nodes} nodes: beyond 100 an act needs a passed vote on it, whose subject is {matter}"
     )]
     NeedsVote {
         /// How many it touches.
         nodes: u32,
+        /// What is to be voted on.
+        matter: ContentId,
     },
     /// The act expired before it arrived, or lives longer than an act may.
     #[error("the act's life is over or longer than allowed")]
@@ -154,6 +160,17 @@ pub enum ActRefusal {
     /// The author is not an active member.
     #[error("the author is not an active member")]
     NotAMember,
+    /// The root or token is frozen here, the mesh is halted, or this node waits its turn after a halt.
+    #[error(
+        "{}",
+        standing.refuse_reason(Step::PolicyChange, *time).unwrap_or_default()
+    )]
+    Stopped {
+        /// How things stand.
+        standing: Standing,
+        /// When it was refused.
+        time: Wall,
+    },
     /// This node has not caught up after a restart and executes nothing yet.
     #[error("this node has not caught up yet")]
     CatchingUp,

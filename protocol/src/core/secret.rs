@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use x0_crypto::{
     Identity, PublicKey,
     committee::{
-        AccountError, Ack, Ceremony, Keyring, Logs, PartialSignature, Purpose, SealedDealing,
-        SealedDealings, SignedLog, account, acknowledge, deal, own_share,
+        AccountError, Ack, Ceremony, KeyShare, Keyring, Logs, PartialSignature, Purpose,
+        SealedDealing, SealedDealings, SignedLog, account, acknowledge, deal, own_share,
     },
 };
 
@@ -74,7 +74,8 @@ impl SecretTask {
     pub fn run(self, identity: &Identity, keyring: &mut Keyring) -> SecretDone {
         match self {
             Self::Deal(ceremony) => {
-                SecretDone::Dealt(deal(&ceremony, identity, None).map_err(|e| e.to_string()))
+                let dealt = deal(&ceremony, identity, dealt_on(&ceremony, keyring));
+                SecretDone::Dealt(dealt.map_err(|e| e.to_string()))
             }
             Self::Acknowledge {
                 ceremony,
@@ -84,7 +85,7 @@ impl SecretTask {
                 acknowledge(&ceremony, identity, &dealer, &dealing).map_err(|e| e.to_string()),
             ),
             Self::Account { ceremony, acks } => {
-                let signed = account(&ceremony, identity, None, &acks);
+                let signed = account(&ceremony, identity, dealt_on(&ceremony, keyring), &acks);
                 SecretDone::Accounted(signed.map_err(|error| match error {
                     AccountError::Acks { faults } => {
                         faults.into_iter().map(|(player, _)| player).collect()
@@ -104,6 +105,12 @@ impl SecretTask {
             } => SecretDone::Part(keyring.sign(purpose, epoch, &message)),
         }
     }
+}
+
+/// Finds the share that a ceremony deals on, if the key is an old one.
+fn dealt_on<'a>(ceremony: &Ceremony, keyring: &'a Keyring) -> Option<&'a KeyShare> {
+    let previous = ceremony.previous()?;
+    keyring.share(previous.purpose(), previous.epoch())
 }
 
 fn find_share(

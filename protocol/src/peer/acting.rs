@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use x0_crypto::capability::{Capability, Refusal, Use};
+use x0_crypto::capability::{Capability, Refusal, Scope, Use};
 
 use super::{AfterPersist, Asked, Peer, Purpose, Waiting, commands::Proposal, refuse};
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
         reject::ActRefusal,
         time::Now,
     },
-    spine::audit::What,
+    spine::{audit::What, halt::Step},
     wire::{Body, Change, Outcome, Policy, PolicyName, Record, Request, Verified, Warrants},
 };
 
@@ -53,7 +53,10 @@ impl Peer {
         let judged = if suspended {
             Err(ActRefusal::AuthorSuspended)
         } else {
-            judge(self.bench(now), agent, act, written, &capability)
+            // A freeze is asked for when the act is carried out: whoever sends a stroke is told first what else is
+            // wrong with it.
+            self.check_halt(now)
+                .and_then(|()| judge(self.bench(now), agent, act, written, &capability))
         };
         let pending = judged.map(|usage| Pending {
             change: act.change.clone(),
@@ -76,12 +79,13 @@ impl Peer {
         };
         let agent = record.value().author();
         let warrants = Warrants::of(act).unwrap_or_default();
-        let Some(keys) = self.trust.keys().copied() else {
+        let Some(keys) = self.keys_for(warrants.ticket.as_ref()) else {
             return self.on_refused(now, &ActRefusal::NoKeys, Purpose::Act(record), None, out);
         };
         let question = Question {
             mesh: self.directory.mesh(),
             act: act.digest(&agent),
+            matter: act.matter(&agent),
             agent,
             warrants,
             keys,
@@ -111,6 +115,7 @@ impl Peer {
                 capability: capability.clone(),
                 usage: Use {
                     peer_signatures: signed,
+                    vote: proven.vote(),
                     ..usage
                 },
             };
@@ -185,9 +190,26 @@ impl Peer {
     ) {
         let command = proposal.command;
         let agent = self.config.key;
-        match judge(self.bench(now), agent, &proposal.act, now.wall, &capability) {
+        let root = &proposal.act.root;
+        let judged = self
+            .check_stop(now, root, &capability, Step::PolicyChange)
+            .and_then(|()| judge(self.bench(now), agent, &proposal.act, now.wall, &capability));
+        match judged {
             Ok(mut usage) => {
                 let change = proposal.act.change.clone();
+                if self.has_committee() {
+                    let matter = proposal.act.matter(&agent);
+                    usage.vote = self
+                        .voting
+                        .book
+                        .passed_vote(&matter)
+                        .map(|vote| vote.proposal);
+                    let nodes = usage.nodes;
+                    if usage.scope == Scope::Network && usage.vote.is_none() {
+                        let refusal = ActRefusal::NeedsVote { nodes, matter };
+                        return refuse(command, CommandError::Act(refusal), out);
+                    }
+                }
                 self.proposals.insert(command, proposal.act);
                 // What an act needs beyond its token is collected after this, and counted by its targets.
                 let admittance = if self.has_committee() {
@@ -264,7 +286,7 @@ impl Peer {
         purpose: Purpose,
         out: &mut Outbox,
     ) {
-        if let Err(stale) = self.recheck(&change) {
+        if let Err(stale) = self.recheck(now, &change, &purpose) {
             return self.on_refused(now, &stale, purpose, Some(change.value()), out);
         }
         let words = change.value().to_string();
@@ -310,8 +332,18 @@ impl Peer {
         self.persist(writes, AfterPersist::Execute { change, purpose }, out);
     }
 
-    /// Checks the starting version again: another change may have come between judging and approval.
-    fn recheck(&self, change: &Approved<Change>) -> Result<(), ActRefusal> {
+    /// Checks again what may have come between judging and approval: another change, a freeze or a halt.
+    fn recheck(
+        &self,
+        now: Now,
+        change: &Approved<Change>,
+        purpose: &Purpose,
+    ) -> Result<(), ActRefusal> {
+        if let Purpose::Act(record) = purpose
+            && let (Body::Act(act), Some(capability)) = (record.value().body(), record.capability())
+        {
+            self.check_stop(now, &act.root, capability, Step::PolicyChange)?;
+        }
         match change.value() {
             Change::SetPolicy {
                 policy,

@@ -47,7 +47,18 @@ impl Peer {
             Command::Acts => Ok(Reply::Acts(self.acts.view(&self.policies))),
             Command::Proposals => Ok(Reply::Proposals(self.own_acts.view(&self.directory))),
             Command::Consents => Ok(Reply::Consents(self.consent_views())),
+            Command::Halt => Ok(Reply::Halt(Box::new(self.halt_report(now)))),
             Command::Cosign { act, approve } => return self.cosign(id, act, approve, out),
+            Command::Committee => Ok(Reply::Committee(Box::new(self.committee_view()))),
+            Command::ProposeSeats { add, remove } => {
+                return self.propose_seats(id, (&add, &remove), out);
+            }
+            Command::ProposeRecovery { seats } => {
+                return self.propose_recovery(now, id, seats, out);
+            }
+            Command::SignRecovery(plan) => return self.sign_recovery(now, id, &plan, out),
+            Command::ApproveSeats(plan) => return self.approve_seats(id, &plan, out),
+            Command::Vote(command) => return self.on_vote_command(now, id, command, out),
             Command::Policies => Ok(Reply::Policies(self.policies.view())),
             Command::AuditHeads => Ok(Reply::AuditHeads(self.audit_heads())),
             Command::CatchUp => {
@@ -92,7 +103,7 @@ impl Peer {
     }
 
     /// Writes a record for a command, which is answered once it is on disk.
-    fn write_for(
+    pub(super) fn write_for(
         &mut self,
         now: Now,
         id: CommandId,
@@ -248,7 +259,8 @@ impl Peer {
         Ok(Targets::Nodes(nodes))
     }
 
-    fn status(&self, now: Now) -> Status {
+    fn status(&mut self, now: Now) -> Status {
+        let witnesses = self.witnesses().map_or(0, |drawn| drawn.keys().len());
         let genesis = self.directory.genesis();
         let seats = u32::try_from(genesis.seats.len()).unwrap_or(u32::MAX);
         Status {
@@ -270,6 +282,10 @@ impl Peer {
             trust: self.trust_status(now),
             member: self.directory.is_active(&self.config.key),
             last_repair: self.healing.last_repair(),
+            standing: self.own_standing(now),
+            standing_at: self.halt_time(now),
+            frozen: self.frozen_count(now),
+            witnesses: u32::try_from(witnesses).unwrap_or(u32::MAX),
         }
     }
 

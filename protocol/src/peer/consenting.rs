@@ -19,6 +19,7 @@ use crate::{
         reject::ActRefusal,
         time::Now,
     },
+    spine::halt::Step,
     wire::{
         self, Admission, Change, Consented, Entry, Policy, Refused, Request, Response, Said,
         Verified, Word,
@@ -46,7 +47,7 @@ impl Peer {
         if let Some(answer) = self.consents.answer(&said.act, cosign) {
             return respond(token, Response::Consent(answer), out);
         }
-        let answer = match self.trust.keys() {
+        let answer = match self.keys_for(warrants.ticket.as_ref()) {
             None => Consented::Refused {
                 why: ActRefusal::NoKeys.to_string(),
             },
@@ -54,9 +55,10 @@ impl Peer {
                 let question = Question {
                     mesh: self.directory.mesh(),
                     act: said.act,
+                    matter: admission.peek().act.matter(&from),
                     agent: from,
                     warrants: warrants.clone(),
-                    keys: *keys,
+                    keys,
                 };
                 let consent = Consent {
                     admission: admission.peek().clone(),
@@ -129,12 +131,15 @@ impl Peer {
             let why = "this node is neither drawn for it nor a target of it".to_owned();
             return Err(ActRefusal::BadWarrants(why));
         }
-        warrants::check_ticket(proven.ticket(), &self.directory, act, self.mesh_time(now))?;
+        let time = self.mesh_time(now);
+        warrants::check_ticket(proven, &self.directory, (act, &agent), time)?;
         let capability = admission.capability().cloned();
         let capability =
             capability.ok_or_else(|| ActRefusal::BadWarrants("no token".to_owned()))?;
+        self.check_stop(now, &act.root, &capability, Step::PolicyChange)?;
         let mut usage = judge(self.bench(now), agent, act, now.wall, &capability)?;
         usage.peer_signatures = u8::MAX;
+        usage.vote = proven.vote();
         Ok(Pending {
             change: act.change.clone(),
             capability,
@@ -214,6 +219,7 @@ impl Peer {
         };
         match what {
             WordFor::Ask { command, act } => self.on_asked_signed(now, command, *act, said, out),
+            WordFor::Approve { plan } => self.on_approval_signed(now, plan, said, out),
             WordFor::Pass => self.offer(now, Entry::Said { said, draw: None }, out),
             WordFor::Consent { cosign } => {
                 let Some(consent) = self.consents.find(&said.act, cosign) else {
@@ -243,7 +249,7 @@ impl Peer {
 
     /// Returns the other seats to ask: all that are linked, else as many as cannot all be hostile, others each time.
     pub(super) fn some_seats(&self, round: u32) -> Vec<PublicKey> {
-        let seats = &self.directory.genesis().seats;
+        let seats = self.seats();
         let others = || {
             seats
                 .iter()

@@ -3,6 +3,8 @@
 //! Decoding happened before; here a record is looked up, bounded by mesh and date, sent to have its
 //! signature checked, and then takes effect. A record whose author or cause is not known yet waits.
 
+use std::collections::BTreeMap;
+
 use x0_crypto::{ContentId, PublicKey};
 
 use super::{AfterPersist, Peer, Waiting};
@@ -16,10 +18,15 @@ use crate::{
         reject::RejectReason,
         time::Now,
     },
-    spine::{audit::What, committee::Seats, delivery::Placed, directory},
+    spine::{
+        audit::What,
+        committee::{Seats, Unchecked},
+        delivery::Placed,
+        directory,
+    },
     wire::{
-        Body, Certificate, KeysNamed, Kind, Merge, Record, Refused, Response, Topic, Unverified,
-        Verified, VersionRange, Welcome,
+        Body, Certificate, Kind, Merge, Record, Refused, Response, Topic, Unverified, Verified,
+        VersionRange, Welcome,
     },
 };
 
@@ -76,8 +83,11 @@ fn acts_in(writes: &[Write]) -> Vec<Verified<Record>> {
         | Write::Witnessed(_)
         | Write::Journal { .. }
         | Write::Block { .. }
+        | Write::State { .. }
         | Write::Dealing { .. }
         | Write::KeyShare { .. }
+        | Write::Halt(_)
+        | Write::Vote(_)
         | Write::AcceptRoot { .. } => None,
     });
     acts.filter(|record| matches!(record.value().body(), Body::Act(_)))
@@ -185,18 +195,7 @@ impl Peer {
                 AfterPersist::Nothing
             }
         };
-        match (writes.is_empty(), after) {
-            (true, AfterPersist::Effects(effects)) => out.extend(effects),
-            (true, _) => {}
-            (false, after) => {
-                let acts = acts_in(&writes);
-                self.persist(writes, after, out);
-                // Only now: what is decided about them enters the log after what came with them.
-                for act in acts {
-                    self.consider(now, act, out);
-                }
-            }
-        }
+        self.keep(now, writes, after, out);
     }
 
     /// Spreads what only this peer may have heard: a newcomer's join by gossip, anything else that
@@ -216,8 +215,11 @@ impl Peer {
             | Write::Witnessed(_)
             | Write::Journal { .. }
             | Write::Block { .. }
+            | Write::State { .. }
             | Write::Dealing { .. }
             | Write::KeyShare { .. }
+            | Write::Halt(_)
+            | Write::Vote(_)
             | Write::AcceptRoot { .. } => None,
         });
         records.collect()
@@ -323,8 +325,13 @@ impl Peer {
             | Body::Capability(_)
             | Body::Revocation(_)
             | Body::Act(_)
+            | Body::Alert(_)
             | Body::Keys(_)
             | Body::Checkpoint(_)
+            | Body::HandOver(_)
+            | Body::Recovery(_)
+            | Body::Halt(_)
+            | Body::Vote(_)
             | Body::Unknown(..) => {}
         }
         let member = self
@@ -338,23 +345,34 @@ impl Peer {
         if let Body::Capability(_) = value.body() {
             self.capabilities.learn(record);
         }
-        if let Body::Keys(named) = value.body() {
-            self.name_keys(named)?;
+        if let Body::Keys(_) = value.body() {
+            self.name_keys(value)?;
         }
-        if let Body::Checkpoint(certificate) = value.body() {
+        if let Body::HandOver(handed) = value.body() {
+            self.check_hand_over(record, handed, out)?;
+        }
+        if let Body::Recovery(word) = value.body() {
+            self.hear_recovery(now, record, word, out)?;
+        }
+        if let Body::Checkpoint(certificate) | Body::Halt(certificate) = value.body() {
             self.check_certificate(certificate, out)?;
+        }
+        if let Body::Alert(alert) = value.body() {
+            self.on_alert(now, (value.id(), author), alert, out);
+        }
+        if let Body::Vote(notice) = value.body() {
+            self.check_notice(notice, out)?;
         }
         Ok(())
     }
 
     /// Takes the committee's keys from the block that names them.
-    fn name_keys(&mut self, named: &KeysNamed) -> Result<(), RejectReason> {
+    pub(super) fn name_keys(&mut self, record: &Record) -> Result<(), RejectReason> {
         let seats = Seats::new(self.directory.genesis().seats.clone());
         let mesh = self.directory.mesh();
-        let is_named = seats.is_some_and(|seats| self.trust.name_keys(&mesh, &seats, named));
-        is_named.then_some(()).ok_or(RejectReason::NotEntitled(
-            "a quorum of the genesis' seats names the committee's keys",
-        ))
+        let is_named = seats.is_some_and(|seats| self.trust.name_keys(&mesh, &seats, record));
+        // Seats that members have put in place of lost ones may be known later than their keys.
+        is_named.then_some(()).ok_or(RejectReason::Missing(mesh))
     }
 
     /// Has a certificate checked; it counts from then on. One whose key is not known yet waits for it.
@@ -364,12 +382,14 @@ impl Peer {
         out: &mut Outbox,
     ) -> Result<(), RejectReason> {
         let mesh = self.directory.mesh();
-        let Some(question) = self.trust.question(&mesh, certificate) else {
-            let known = self.trust.keys().map(|keys| keys.epoch);
-            return match known {
-                Some(epoch) if certificate.epoch < epoch => Ok(()),
-                Some(_) | None => Err(RejectReason::Missing(mesh)),
-            };
+        let question = match self.trust.question(&mesh, certificate) {
+            Ok(question) => question,
+            Err(Unchecked::Unknown) => return Err(RejectReason::Missing(mesh)),
+            Err(Unchecked::Void) => {
+                return Err(RejectReason::NotEntitled(
+                    "the keys of its epoch verify nothing above their hand-over",
+                ));
+            }
         };
         let id = self.job(Waiting::Certificate(Box::new(*certificate)));
         let job = Job::Certificate(Box::new(question));
@@ -377,12 +397,24 @@ impl Peer {
         Ok(())
     }
 
-    /// Takes up the newest of the checkpoints read back at a start, if its certificate holds.
-    pub(super) fn recall_checkpoint(&mut self, now: Now, newest: Option<Certificate>) {
-        let Some(certificate) = newest else { return };
-        let question = self.trust.question(&self.directory.mesh(), &certificate);
-        if question.is_some_and(|question| question.holds()) {
-            self.trust.take(&certificate.statement, now.mono);
+    /// Takes up the newest of the checkpoints read back at a start whose certificate holds.
+    ///
+    /// Anybody may have written one that does not: those of the seats are looked at first.
+    pub(super) fn recall_checkpoint(&mut self, now: Now, stored: Vec<(PublicKey, Certificate)>) {
+        let genesis = self.directory.genesis();
+        let seats = self.trust.seats().unwrap_or(&genesis.seats);
+        let is_seat = |author: &PublicKey| seats.binary_search(author).is_ok();
+        let (by_seats, by_others): (Vec<_>, Vec<_>) =
+            stored.into_iter().partition(|(author, _)| is_seat(author));
+        let mesh = self.directory.mesh();
+        let holds = |certificate: &Certificate| {
+            let question = self.trust.question(&mesh, certificate);
+            question.is_ok_and(|question| question.holds())
+        };
+        let in_order = by_seats.into_iter().chain(by_others);
+        let mut certificates = in_order.map(|(_, certificate)| certificate);
+        if let Some(certificate) = certificates.find(holds) {
+            self.trust.take(&certificate, now.mono);
         }
     }
 
@@ -409,6 +441,30 @@ impl Peer {
             if member != own {
                 out.push(Effect::Expel(member));
             }
+        }
+    }
+
+    /// Tries again what waited for something that has become known otherwise than by a record.
+    pub(super) fn retry_waiting(&mut self, now: Now, out: &mut Outbox) {
+        let mut writes = Vec::new();
+        self.retry_orphans(now, &mut writes, out);
+        self.keep(now, writes, AfterPersist::Nothing, out);
+    }
+
+    /// Keeps what was taken in, and considers the acts in it.
+    fn keep(&mut self, now: Now, writes: Vec<Write>, after: AfterPersist, out: &mut Outbox) {
+        if writes.is_empty() {
+            if let AfterPersist::Effects(effects) = after {
+                out.extend(effects);
+            }
+            return;
+        }
+        let acts = acts_in(&writes);
+        self.persist(writes, after, out);
+        // Only now: what is decided about them enters the log after what came with them.
+        for act in acts {
+            self.watch(now, &act, out);
+            self.consider(now, act, out);
         }
     }
 
@@ -516,9 +572,20 @@ impl Peer {
         if self.index.contains(&record.value().id()) {
             return true;
         }
-        // Of the checkpoints read back only the newest is checked, when all records are there.
-        let taken = record.value().body().checkpoint().is_some()
-            || self.take_effect(Now::default(), record, silent).is_ok();
+        // What tells of the committee's epochs, and what it certified, is followed when all records are there; of the
+        // checkpoints only the newest is checked. Alerts are counted, and notices of votes checked, then as well.
+        let kind = record.value().header().kind;
+        let later = [
+            Kind::KEYS,
+            Kind::CHECKPOINT,
+            Kind::HAND_OVER,
+            Kind::RECOVERY,
+            Kind::ALERT,
+            Kind::HALT,
+            Kind::VOTE,
+        ];
+        let taken =
+            later.contains(&kind) || self.take_effect(Now::default(), record, silent).is_ok();
         if taken {
             self.index.insert(record.value());
             match record.value().body() {
@@ -534,8 +601,13 @@ impl Peer {
                 | Body::Removal(_)
                 | Body::Capability(_)
                 | Body::Revocation(_)
+                | Body::Alert(_)
                 | Body::Keys(_)
                 | Body::Checkpoint(_)
+                | Body::HandOver(_)
+                | Body::Recovery(_)
+                | Body::Halt(_)
+                | Body::Vote(_)
                 | Body::Unknown(..) => {}
             }
         }
@@ -544,12 +616,24 @@ impl Peer {
     }
 }
 
-/// Finds the newest checkpoint among records.
-pub(super) fn newest_checkpoint(records: &[Verified<Record>]) -> Option<Certificate> {
-    let certificates = records.iter().filter_map(|record| {
-        let (checkpoint, certificate) = record.value().body().checkpoint()?;
-        Some((checkpoint.height, *certificate))
-    });
-    let newest = certificates.max_by_key(|(height, _)| *height);
-    newest.map(|(_, certificate)| certificate)
+/// Finds the newest checkpoint of each author among records, the highest first.
+pub(super) fn newest_checkpoints(records: &[Verified<Record>]) -> Vec<(PublicKey, Certificate)> {
+    let mut newest: BTreeMap<PublicKey, (u64, Certificate)> = BTreeMap::new();
+    for record in records {
+        let Some((checkpoint, certificate)) = record.value().body().checkpoint() else {
+            continue;
+        };
+        let known = newest
+            .entry(record.value().author())
+            .or_insert((checkpoint.height, *certificate));
+        if known.0 < checkpoint.height {
+            *known = (checkpoint.height, *certificate);
+        }
+    }
+    let mut newest: Vec<_> = newest.into_iter().collect();
+    newest.sort_by_key(|(_, (height, _))| std::cmp::Reverse(*height));
+    let certificates = newest.into_iter();
+    certificates
+        .map(|(author, (_, certificate))| (author, certificate))
+        .collect()
 }

@@ -178,6 +178,10 @@ impl Peer {
                 self.on_height_told(now, to, height, out);
             }
             (Asked::Blocks, Some(Response::Blocks(blocks))) => self.check_blocks(blocks, out),
+            (Asked::State { to }, Some(Response::State { parts, bytes })) => {
+                self.on_state_part(now, to, Some((parts, bytes)), out);
+            }
+            (Asked::State { to }, _) => self.on_state_part(now, to, None, out),
             (Asked::Dealing { ceremony, to }, Some(Response::Acknowledged(ack))) => {
                 self.on_acknowledged(now, &ceremony, to, *ack, out);
             }
@@ -187,11 +191,22 @@ impl Peer {
             (Asked::Admit { act, to }, Some(Response::Admitted(answer))) => {
                 self.on_admitted(act, to, answer, out);
             }
+            (Asked::Vote { id, to }, Some(Response::Vote(answer))) => {
+                self.on_vote_answer(id, to, *answer, out);
+            }
+            (Asked::Counted { proposal, to }, answer) => {
+                let answer = match answer {
+                    Some(Response::Vote(answer)) => Some(*answer),
+                    Some(_) | None => None,
+                };
+                self.on_counted_page(proposal, to, answer, out);
+            }
             (Asked::Consent { act, to, cosign }, Some(Response::Consent(answer))) => {
                 self.on_consented(now, (act, to, cosign), answer, out);
             }
             (
-                Asked::Head { .. }
+                Asked::Vote { .. }
+                | Asked::Head { .. }
                 | Asked::Consistency(_)
                 | Asked::Outcome
                 | Asked::Seat { .. }

@@ -3,7 +3,9 @@
 //! The parts never call each other. What comes in is decided in the file named for it: `ingest`
 //! (records), `linking` (links, greetings, catch-up), `requests` (what other peers ask), `acting`
 //! (acts, local changes, healing), `proposing` (own acts on their way), `consenting` (others' acts that want a word
-//! of this node), `writing` (records of our own), `seat` (the committee), `commands` (the local user).
+//! of this node), `halting` (anomalies, freezes, halts), `voting` (votes of a member), `polling` (votes as a seat holds
+//! them), `writing` (records of our own), `seat` (the committee), `handover` and `recovery` (its next seats),
+//! `commands` (the local user).
 //! This file holds the state, the way in and the timers.
 //!
 //! A peer is in one of two conditions. Until it is *ready* it does not write records, because it may
@@ -13,11 +15,16 @@
 mod acting;
 mod commands;
 mod consenting;
+mod halting;
+mod handover;
 mod ingest;
 mod linking;
+mod polling;
 mod proposing;
+mod recovery;
 mod requests;
 mod seat;
+mod voting;
 mod writing;
 
 use std::{
@@ -31,8 +38,12 @@ use x0_crypto::{
 };
 
 use self::{
-    ingest::{Origin, newest_checkpoint},
+    halting::{Halting, StoredHalting},
+    handover::epoch_records,
+    ingest::{Origin, newest_checkpoints},
+    polling::VoteFor,
     seat::Seat,
+    voting::Voting,
     writing::Wanted,
 };
 use crate::{
@@ -44,7 +55,7 @@ use crate::{
         command::CommandError,
         effect::{Deadline, Effect, Outbox, Why, Write},
         event::Event,
-        ids::{CommandId, JobId, RequestId},
+        ids::{CommandId, JobId, RequestId, RequestToken},
         in_flight::InFlight,
         input::Input,
         job::{Finding, Verdict},
@@ -54,15 +65,17 @@ use crate::{
     },
     spine::{
         audit::{AuditLog, Entry, What},
+        ballot::StoredVotes,
         committee::{SecretFor, StoredLog, StoredWork, Tip, Trust},
         delivery::{CatchUp, Index, Orphans, Sessions},
         directory::{Directory, SharedOverlays},
+        halt::Halt,
         healing::Healing,
         links::Links,
     },
     wire::{
         Act, Body, Certificate, Change, Draw, LogHead, Outcome, PolicyName, Record, SeatDraft,
-        Verified,
+        SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
     },
 };
 
@@ -86,6 +99,8 @@ pub struct PeerConfig {
     pub seed: [u8; 32],
     /// Whether the chain is new, so that no other peer can know a later head of it.
     pub fresh: bool,
+    /// Whether the node may sign for a seat of its identity; else that is kept elsewhere.
+    pub may_sit: bool,
     /// What the node does when it is drawn to co-sign.
     pub cosign: CosignPolicy,
 }
@@ -105,10 +120,14 @@ pub struct Stored {
     pub witnessed: Vec<LogHead>,
     /// Delegation roots accepted by the node's own choice.
     pub roots: Vec<RootKey>,
+    /// The halts known, those past too.
+    pub halts: Vec<Halt>,
     /// The committee log, if this node has a seat.
     pub committee: StoredLog,
     /// What the seat has kept of its work.
     pub work: StoredWork,
+    /// What this node has handed in for votes, and what its seat holds of them.
+    pub votes: StoredVotes,
 }
 
 /// What of its configuration a peer needs for good.
@@ -117,6 +136,7 @@ struct Settled {
     root: RootKey,
     genesis: Verified<Record>,
     healing: Option<Arc<Capability>>,
+    may_sit: bool,
     cosign: CosignPolicy,
 }
 
@@ -148,8 +168,11 @@ pub struct Peer {
     trust: Trust,
     own_acts: Proposals,
     consents: Consents,
+    voting: Voting,
     /// Only a peer with a seat keeps the committee log.
     committee: Option<Box<Seat>>,
+    /// Only a peer that has seen an act keeps watch.
+    halting: Option<Box<Halting>>,
 }
 
 /// How far the peer knows its own chain.
@@ -186,7 +209,9 @@ enum Waiting {
     Combine(ContentId),
     Secret(Box<SecretFor>),
     Certificate(Box<Certificate>),
+    HandOver(Verified<Record>),
     Warrants(Verified<Record>),
+    Watched(Verified<Record>),
     Admitted {
         act: ContentId,
         ticket: Box<Certificate>,
@@ -197,6 +222,10 @@ enum Waiting {
         cosign: bool,
     },
     SignWord(WordFor),
+    SignVote(VoteFor),
+    VoteItem(Option<RequestToken>),
+    Notice(Box<VoteNotice>),
+    Recount(ContentId),
     Persist(AfterPersist),
     Execute {
         words: String,
@@ -224,6 +253,7 @@ enum Purpose {
 /// What a word about an act is signed for.
 enum WordFor {
     Ask { command: CommandId, act: Box<Act> },
+    Approve { plan: Box<SeatsPlan> },
     Pass,
     Consent { cosign: bool },
 }
@@ -232,6 +262,8 @@ enum WordFor {
 enum AfterPersist {
     Nothing,
     SignSeat(Box<SeatDraft>),
+    SignVote(Box<VoteDraft>, VoteFor),
+    OwnVote(CommandId, Box<VoteItem>),
     Decided(Tip),
     Effects(Vec<Effect>),
     Wrote {
@@ -264,6 +296,9 @@ enum Asked {
         to: PublicKey,
     },
     Blocks,
+    State {
+        to: PublicKey,
+    },
     Dealing {
         ceremony: ContentId,
         to: PublicKey,
@@ -278,6 +313,14 @@ enum Asked {
         act: ContentId,
         to: PublicKey,
         cosign: bool,
+    },
+    Vote {
+        id: ContentId,
+        to: PublicKey,
+    },
+    Counted {
+        proposal: ContentId,
+        to: PublicKey,
     },
 }
 
@@ -297,6 +340,7 @@ impl Peer {
             healing,
             seed,
             fresh,
+            may_sit,
             cosign,
         } = config;
         let record = founding.value();
@@ -343,20 +387,36 @@ impl Peer {
             trust: Trust::default(),
             own_acts: Proposals::default(),
             consents: Consents::default(),
+            voting: Voting::restore(stored.votes.own, stored.votes.receipts, now.mono),
             committee: None,
+            halting: None,
             config: Settled {
                 key,
                 root,
                 genesis: founding,
                 healing,
+                may_sit,
                 cosign,
             },
         };
-        let newest = newest_checkpoint(&stored.records);
+        let newest = newest_checkpoints(&stored.records);
+        let epochs = epoch_records(&stored.records);
+        let halting = StoredHalting::of(stored.halts, &stored.records, now);
+        let notices: Vec<_> = stored
+            .records
+            .iter()
+            .filter(|record| matches!(record.value().body(), Body::Vote(_)))
+            .cloned()
+            .collect();
         peer.recall(stored.records, stored.policies, stored.roots, &stored.audit);
+        peer.recall_epochs(now, &epochs);
         peer.recall_checkpoint(now, newest);
+        peer.recall_halting(now, halting, out);
+        peer.recall_notices(&notices);
         peer.start(now, fresh, is_certified, out);
         peer.take_seat(now, (stored.committee, stored.work), out);
+        peer.tell_seat_of_halts(now);
+        peer.recall_held(now, stored.votes.held, out);
         peer
     }
 
@@ -396,6 +456,7 @@ impl Peer {
             Input::SeatSigned { id, message } => self.on_seat_signed(now, id, message, out),
             Input::SecretDone { id, done } => self.on_secret_done(now, id, done, out),
             Input::WordSigned { id, said } => self.on_word_signed(now, id, said, out),
+            Input::VoteSigned { id, signed } => self.on_vote_signed(now, id, *signed, out),
             Input::Persisted { id } => self.on_persisted(now, id, out),
             Input::Executed { id, result } => self.on_executed(now, id, result, out),
             Input::Wake => {}
@@ -417,6 +478,11 @@ impl Peer {
                 Why::Committee,
             ),
             due(self.own_acts.due(), Why::Proposal),
+            due(
+                self.halting.as_ref().and_then(|halting| halting.due()),
+                Why::Halt,
+            ),
+            due(self.voting.own.due(), Why::Vote),
         ]
         .into_iter()
         .flatten()
@@ -477,8 +543,10 @@ impl Peer {
         }
         self.heal(now, out);
         self.run_catch_up(now, out);
+        self.run_halting(now, out);
         self.run_committee(now, out);
         self.run_proposals(now, out);
+        self.run_votes(now, out);
     }
 
     fn start(&mut self, now: Now, fresh: bool, is_certified: bool, out: &mut Outbox) {
@@ -586,11 +654,29 @@ impl Peer {
             }
             (Waiting::Certificate(certificate), Finding::Certificate(holds)) => {
                 if holds {
-                    self.trust.take(&certificate.statement, now.mono);
+                    self.trust.take(&certificate, now.mono);
+                    self.on_halt_certified(now, &certificate, out);
                 }
+            }
+            (Waiting::HandOver(record), Finding::Certificate(holds)) => {
+                self.on_hand_over_checked(now, &record, holds, out);
+            }
+            (Waiting::VoteItem(token), Finding::Vote(checked)) => {
+                self.on_vote_item_checked(now, token, *checked, out);
+            }
+            (Waiting::Notice(notice), Finding::Certificate(holds)) => {
+                if holds {
+                    self.on_notice_checked(now, &notice, out);
+                }
+            }
+            (Waiting::Recount(proposal), Finding::Recounted(found)) => {
+                self.on_recounted(proposal, *found, out);
             }
             (Waiting::Warrants(record), Finding::Warrants(checked)) => {
                 self.on_warrants_checked(now, record, *checked, out);
+            }
+            (Waiting::Watched(record), Finding::Warrants(checked)) => {
+                self.on_watched(now, &record, *checked, out);
             }
             (Waiting::Admitted { act, ticket, draw }, Finding::Warrants(checked)) => {
                 let draw = draw.map(|draw| *draw);
@@ -611,6 +697,10 @@ impl Peer {
             AfterPersist::Nothing => {}
             AfterPersist::Effects(effects) => out.extend(effects),
             AfterPersist::SignSeat(draft) => self.sign_seat(draft, out),
+            AfterPersist::SignVote(draft, what) => self.sign_vote(*draft, what, out),
+            AfterPersist::OwnVote(command, item) => {
+                self.on_own_vote_kept(now, command, *item, out);
+            }
             AfterPersist::Decided(tip) => {
                 let Tip { height, time, .. } = tip;
                 out.push(Effect::Notify(Event::Decided { height, time }));

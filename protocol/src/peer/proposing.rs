@@ -49,7 +49,9 @@ impl Peer {
         asked: Said,
         out: &mut Outbox,
     ) {
-        let proposal = OwnProposal::new(Admission { act, asked }, now.wall, now.mono);
+        let vote = self.voting.book.passed(&act.matter(&self.config.key));
+        let admission = Admission { act, asked };
+        let proposal = OwnProposal::new(admission, vote.map(Box::new), now.wall, now.mono);
         self.own_acts.open(asked.act, proposal);
         let reply = Ok(Reply::Proposed(asked.act));
         out.push(Effect::Reply { id: command, reply });
@@ -120,7 +122,8 @@ impl Peer {
         let admission = proposal.admission.clone();
         if self.committee.is_some() {
             let entry = Entry::Admission(Box::new(admission.clone()));
-            let answer = self.admission_answer(now, &act, entry, out);
+            let stopped = self.stopped(now, &admission.act.root);
+            let answer = stopped.unwrap_or_else(|| self.admission_answer(now, &act, entry, out));
             self.on_admitted(act, self.config.key, answer, out);
         }
         for to in self.some_seats(round) {
@@ -163,7 +166,7 @@ impl Peer {
         answer: Admitted,
         out: &mut Outbox,
     ) {
-        let seats = &self.directory.genesis().seats;
+        let seats = self.seats();
         let is_seat = seats.binary_search(&seat).is_ok();
         let seats = seats.len();
         let own = self.own_acts.find(&act);
@@ -183,19 +186,25 @@ impl Peer {
                 if !proposal.lacks(&ticket, draw.as_ref()) {
                     return;
                 }
-                let Some(keys) = self.trust.keys() else {
+                let (matter, vote) = (
+                    proposal.admission.act.matter(&self.config.key),
+                    proposal.warrants().vote,
+                );
+                let Some(keys) = self.keys_for(Some(&ticket)) else {
                     return;
                 };
                 let question = Question {
                     mesh: self.directory.mesh(),
                     act,
+                    matter,
                     agent: self.config.key,
                     warrants: Warrants {
                         ticket: Some(*ticket),
+                        vote,
                         draw: draw.clone(),
                         said: Vec::new(),
                     },
-                    keys: *keys,
+                    keys,
                 };
                 let id = self.job(Waiting::Admitted {
                     act,

@@ -85,14 +85,18 @@ impl Peer {
                 }
                 respond(token, Response::Noted, out);
             }
-            Request::Seat(message) => self.on_seat_message(from, token, message, out),
+            Request::Seat(message) => self.on_seat_message(now, from, token, message, out),
             Request::Blocks { from: height } => self.on_blocks_asked(from, token, height, out),
+            Request::State { state, part } => {
+                self.on_state_asked(&from, token, (state, part), out);
+            }
             Request::Dealing { ceremony, dealing } => {
                 self.on_dealing(now, from, token, (ceremony, *dealing), out);
             }
             Request::Parts(parts) => self.on_parts(now, from, token, &parts, out),
             Request::Offer(entry) => self.on_offered(from, token, entry, out),
-            Request::Admit(admission) => self.on_admit(from, token, *admission, out),
+            Request::Admit(admission) => self.on_admit(now, from, token, *admission, out),
+            Request::Vote(ask) => self.on_vote_asked(now, token, *ask, out),
             Request::Consent(consent) => {
                 self.on_consent_asked(now, from, token, *consent, out);
             }

@@ -1,11 +1,16 @@
 //! The seat of this node: what the committee log and the seat's work are told, and what they want done.
 
+use std::collections::BTreeMap;
+
 use x0_crypto::{
     ContentId, PublicKey,
+    capability::RootKey,
     committee::{Ack, CombineError, Purpose, SealedDealing, SignedLog, ThresholdSignature},
 };
 
-use super::{AfterPersist, Asked, Peer, Waiting, requests::respond};
+use super::{
+    AfterPersist, Asked, Peer, Waiting, halting::Halting, handover::Fetching, requests::respond,
+};
 use crate::{
     core::{
         command::{CommitteeStatus, TrustStatus},
@@ -17,14 +22,18 @@ use crate::{
         secret::SecretDone,
         time::{Millis, Mono, Now, Wall},
     },
-    spine::committee::{
-        CommitteeLog, Decision, Duty, Seats, State, StoredLog, StoredWork, Taken, Todo, Trust,
-        Weighed, Work,
+    spine::{
+        ballot::Book,
+        committee::{
+            CommitteeLog, Decision, Duty, Recovered, Seats, State, StoredLog, StoredWork, Taken,
+            Todo, Trust, Weighed, Work,
+        },
+        halt::HaltId,
     },
     wire::{
-        Admission, Admitted, Body, Certificate, Decided, Entry, KeysNamed, MemberFacts, Refused,
-        Request, Response, SeatDraft, SeatMessage, SignaturePart, Statement, Subject, Unverified,
-        Verified,
+        Admission, Admitted, Body, Certificate, Checkpoint, CommitteeKeys, Decided, Entry, Halted,
+        HandedOver, KeysNamed, MemberFacts, Refused, Request, Response, SeatDraft, SeatMessage,
+        SignaturePart, Statement, Subject, Unverified, Verified, VoteNotice,
     },
 };
 
@@ -34,38 +43,61 @@ const TURN: Millis = Millis::from_secs(3);
 /// What a node with a seat keeps.
 pub(super) struct Seat {
     pub(super) log: CommitteeLog,
-    work: Work,
+    pub(super) work: Work,
+    /// The part of its list that this seat has signed last for each vote that closes, and when.
+    pub(super) listed: BTreeMap<ContentId, (u32, Mono)>,
     /// What is to be made known to the mesh, and when, if nobody has done so until then.
     unpublished: Vec<(Mono, News)>,
     told_epoch: u64,
+    /// The newest hand-over that this seat has set out to make known.
+    pub(super) told_hand_over: Option<u64>,
+    /// A state on its way from another seat.
+    pub(super) fetching: Option<Fetching>,
+    /// Whether the seat asked last has no state to give: blocks are asked for next.
+    pub(super) no_state: bool,
 }
 
 /// Something to be made known to the mesh.
-enum News {
+pub(super) enum News {
+    Vote(Box<VoteNotice>),
     Keys(Box<KeysNamed>),
     Checkpoint {
         height: u64,
         certificate: Box<Certificate>,
     },
+    HandOver(Box<HandedOver>),
+    Halt {
+        halt: HaltId,
+        certificate: Box<Certificate>,
+    },
 }
 
 impl News {
-    fn is_known(&self, trust: &Trust) -> bool {
+    fn is_known(&self, trust: &Trust, halting: Option<&Halting>, book: &Book) -> bool {
         match self {
+            Self::Vote(notice) => book.has(&notice.certificate.statement),
             Self::Keys(named) => {
                 let epoch = named.keys().map(|keys| keys.epoch);
                 trust.keys().map(|keys| keys.epoch) >= epoch
             }
+            Self::HandOver(handed) => {
+                let known = trust.keys().map(|keys| keys.epoch);
+                known >= Some(handed.next.keys.epoch)
+            }
             Self::Checkpoint { height, .. } => trust
                 .checkpoint()
                 .is_some_and(|known| known.height >= *height),
+            Self::Halt { halt, .. } => halting.is_some_and(|known| known.knows_certified(halt)),
         }
     }
 
     fn into_body(self) -> Body {
         match self {
+            Self::Vote(notice) => Body::Vote(notice),
             Self::Keys(named) => Body::Keys(named),
             Self::Checkpoint { certificate, .. } => Body::Checkpoint(certificate),
+            Self::HandOver(handed) => Body::HandOver(handed),
+            Self::Halt { certificate, .. } => Body::Halt(certificate),
         }
     }
 }
@@ -113,35 +145,50 @@ impl Seat {
 }
 
 impl Peer {
-    /// Takes up the committee log, if the genesis gives this node a seat of a committee.
+    /// Takes up the committee log, if this node has a seat, has had one or was to have one.
     pub(super) fn take_seat(
         &mut self,
         now: Now,
         stored: (StoredLog, StoredWork),
         out: &mut Outbox,
     ) {
+        let own = self.config.key;
+        let is_of_genesis = self.directory.genesis().seats.contains(&own);
+        let begins = self.trust.recovered().map(Recovered::height);
+        let is_older = begins > Some(stored.0.tip.map_or(0, |tip| tip.height));
+        if is_older {
+            // The log that is kept here is that of the committee that was lost.
+            self.begin_recovered(now, out);
+        } else if is_of_genesis || self.seats().contains(&own) || stored.0.tip.is_some() {
+            self.open_log(now, stored, out);
+        }
+    }
+
+    pub(super) fn open_log(&mut self, now: Now, stored: (StoredLog, StoredWork), out: &mut Outbox) {
         let genesis = self.directory.genesis();
-        let Some(seats) = Seats::new(genesis.seats.clone()) else {
+        let seats = Seats::new(genesis.seats.clone()).filter(|_| self.config.may_sit);
+        let Some(seats) = seats else {
             return;
         };
         let own = self.config.key;
-        if !seats.contains(&own) {
-            return;
-        }
         let (mesh, founded) = (self.directory.mesh(), self.founded());
         let members = self.directory.first_members().clone();
         let first = State::new(mesh, &seats, &genesis.parameters, founded, members);
         let (log, work) = stored;
         let clock = self.clock(now);
-        let (log, todo) =
-            CommitteeLog::new(mesh, (seats, own), founded, first, log, now.mono, clock);
+        let (log, todo) = CommitteeLog::new(mesh, own, founded, first, log, now.mono, clock);
         let told_epoch = log.state().keys().map_or(0, |keys| keys.epoch);
         self.committee = Some(Box::new(Seat {
             log,
             work: Work::new(own, work),
+            listed: BTreeMap::new(),
             unpublished: Vec::new(),
             told_epoch,
+            told_hand_over: None,
+            fetching: None,
+            no_state: false,
         }));
+        self.retire_if_out();
         self.see_all_members(now);
         self.do_seat_work(now, todo, out);
     }
@@ -155,7 +202,7 @@ impl Peer {
     }
 
     /// Tells the log what this node knows of all members.
-    fn see_all_members(&mut self, now: Now) {
+    pub(super) fn see_all_members(&mut self, now: Now) {
         let Some(seat) = &self.committee else { return };
         let state = seat.log.state();
         let is_news = |key: &PublicKey| state.member(key) != self.facts_of(key).as_ref();
@@ -177,11 +224,13 @@ impl Peer {
 
     pub(super) fn on_seat_message(
         &mut self,
+        now: Now,
         from: PublicKey,
         token: RequestToken,
         message: Box<Unverified<SeatMessage>>,
         out: &mut Outbox,
     ) {
+        self.follow_log(now, &from, out);
         let Some(log) = self.log_for(&from) else {
             return respond(token, Response::Refused(Refused::NoAnswer), out);
         };
@@ -304,9 +353,11 @@ impl Peer {
         self.publish_certified(now, out);
     }
 
-    fn log_for(&self, from: &PublicKey) -> Option<&CommitteeLog> {
+    /// Returns the log for somebody who has a seat, or is to have one.
+    pub(super) fn log_for(&self, from: &PublicKey) -> Option<&CommitteeLog> {
         let seat = self.committee.as_ref()?;
-        seat.log.seats().contains(from).then_some(&seat.log)
+        let is_seated = seat.log.state().is_seated(from) || self.seats().contains(from);
+        is_seated.then_some(&seat.log)
     }
 
     pub(super) fn on_dealing(
@@ -367,6 +418,7 @@ impl Peer {
         if let Some(Seat { log, work, .. }) = self.committee.as_deref_mut() {
             let duties = work.told(&mesh, log.state(), signatures);
             self.do_duties(now, duties, out);
+            self.run_polls(now, out);
         }
     }
 
@@ -381,8 +433,12 @@ impl Peer {
         // A dealer speaks for itself; what a proposer must see to, nobody offers.
         let may_offer = match entry.peek() {
             Entry::Dealt { log, .. } => SignedLog::dealer_in(log) == Some(from),
-            Entry::Admission(_) | Entry::Said { .. } => true,
-            Entry::Keys(_) | Entry::Members(_) | Entry::Checkpoint => false,
+            Entry::Admission(_) | Entry::Said { .. } | Entry::Seats { .. } | Entry::HandOver(_) => {
+                true
+            }
+            // Members hand theirs in by requests of their own, where each is weighed.
+            Entry::Vote(_) => self.log_for(&from).is_some(),
+            Entry::Keys(_) | Entry::Members(_) | Entry::Checkpoint | Entry::Halt { .. } => false,
         };
         let seat = self.committee.as_ref().filter(|_| may_offer);
         let is_wanted = seat.is_some_and(|seat| seat.log.state().admits(entry.peek()));
@@ -400,6 +456,7 @@ impl Peer {
     /// Answers who asks for admission; what is new is checked and then put before the committee.
     pub(super) fn on_admit(
         &mut self,
+        now: Now,
         from: PublicKey,
         token: RequestToken,
         admission: Unverified<Admission>,
@@ -407,13 +464,14 @@ impl Peer {
     ) {
         let mesh = self.directory.mesh();
         let asked = admission.peek().asked;
+        let stopped = self.stopped(now, &admission.peek().act.root);
         let Some(seat) = &mut self.committee else {
             return respond(token, Response::Refused(Refused::NoAnswer), out);
         };
         if asked.by != from {
             return respond(token, Response::Refused(Refused::Malformed), out);
         }
-        let answer = seat.admitted(&mesh, &asked.act);
+        let answer = stopped.or_else(|| seat.admitted(&mesh, &asked.act));
         if answer.is_none() {
             let entry = Entry::Admission(Box::new(admission.peek().clone()));
             if seat.log.state().admits(&entry) {
@@ -427,6 +485,13 @@ impl Peer {
         }
         let answer = answer.unwrap_or(Admitted::Pending);
         respond(token, Response::Admitted(answer), out);
+    }
+
+    /// Answers that no ticket is issued for acts under a root while it is frozen here or the mesh is halted.
+    pub(super) fn stopped(&self, now: Now, root: &RootKey) -> Option<Admitted> {
+        let why = self.ticket_refusal(now, root)?;
+        let why = super::acting::shorten(&why);
+        Some(Admitted::Refused { why })
     }
 
     pub(super) fn on_entry_checked(
@@ -471,8 +536,8 @@ impl Peer {
             return;
         };
         if let Some(seat) = &mut self.committee {
-            let duties = seat.work.done(*what, done, now.mono);
-            self.do_duties(now, duties, out);
+            let duty = seat.work.done(*what, done, now.mono);
+            self.do_duties(now, duty.into_iter().collect(), out);
         }
     }
 
@@ -486,31 +551,50 @@ impl Peer {
         if let Some(seat) = &mut self.committee {
             let duties = seat.work.combined(subject, result);
             self.do_duties(now, duties, out);
+            // What was signed may be what a vote waits for.
+            self.run_polls(now, out);
         }
     }
 
-    /// Sets when this seat makes a certificate known, if none of those whose turn comes before has.
-    fn plan_to_publish(&mut self, now: Now, certificate: Certificate) {
-        let Statement::Checkpoint(checkpoint) = certificate.statement else {
-            return;
-        };
-        let height = checkpoint.height;
+    /// Puts a certificate to its use: one about the log or a halt is made known, if nobody whose turn comes before does;
+    /// one over a hand-over goes before the seats, who pass with it.
+    fn on_certified(&mut self, now: Now, certificate: Certificate, out: &mut Outbox) {
+        let statement = certificate.statement;
         let certificate = Box::new(certificate);
-        self.plan(
-            now,
-            height,
-            News::Checkpoint {
+        let (height, news) = match statement {
+            Statement::Ticket(_) => return,
+            Statement::Opened(_) | Statement::Tally(_) | Statement::Resolved(_) => {
+                return self.plan_vote_notice(now, *certificate);
+            }
+            Statement::HandOver(_) => {
+                let entry = Entry::HandOver(certificate);
+                if let Some(seat) = &mut self.committee {
+                    seat.log.submit(entry.clone(), now.mono);
+                }
+                return self.send_entry(entry, out);
+            }
+            Statement::Checkpoint(Checkpoint { height, .. }) => (
                 height,
-                certificate,
-            },
-        );
+                News::Checkpoint {
+                    height,
+                    certificate,
+                },
+            ),
+            Statement::Halt(Halted { halt, height, .. }) => {
+                (height, News::Halt { halt, certificate })
+            }
+        };
+        self.plan(now, height, news);
     }
 
-    fn plan(&mut self, now: Now, height: u64, news: News) {
+    pub(super) fn plan(&mut self, now: Now, height: u64, news: News) {
         let own = self.config.key;
         let Some(seat) = &mut self.committee else {
             return;
         };
+        if !seat.log.is_seated() {
+            return;
+        }
         let mut before = 0;
         while seat.log.seats().proposer(height, before) != &own {
             before += 1;
@@ -523,8 +607,10 @@ impl Peer {
         let Some(seat) = &mut self.committee else {
             return;
         };
-        let trust = &self.trust;
-        seat.unpublished.retain(|(_, news)| !news.is_known(trust));
+        let (trust, halting) = (&self.trust, self.halting.as_deref());
+        let book = &self.voting.book;
+        seat.unpublished
+            .retain(|(_, news)| !news.is_known(trust, halting, book));
         let due = seat.unpublished.extract_if(.., |(at, _)| *at <= now.mono);
         let due: Vec<_> = due.map(|(_, news)| news.into_body()).collect();
         for body in due {
@@ -535,6 +621,9 @@ impl Peer {
     pub(super) fn committee_status(&self, now: Now) -> Option<CommitteeStatus> {
         let seat = self.committee.as_ref()?;
         let log = &seat.log;
+        if !log.is_seated() {
+            return None;
+        }
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let keys = log.seats().keys().iter();
         let linked = keys.filter(|seat| **seat == self.config.key || self.links.is_greeted(seat));
@@ -572,6 +661,18 @@ impl Peer {
     /// Tells whether the mesh has seats enough for a committee, so that acts need its tickets.
     pub(super) fn has_committee(&self) -> bool {
         Seats::can_be(self.directory.genesis().seats.len())
+    }
+
+    /// Returns the keys that a ticket is to be checked with: those of its epoch, if they may have signed it.
+    pub(super) fn keys_for(&self, ticket: Option<&Certificate>) -> Option<CommitteeKeys> {
+        let of_epoch = ticket.map(|ticket| {
+            let height = ticket.statement.height();
+            self.trust.keys_of(ticket.epoch, height)
+        });
+        match of_epoch {
+            Some(Ok(keys)) => Some(*keys),
+            Some(Err(_)) | None => self.trust.keys().copied(),
+        }
     }
 
     /// Returns mesh time as certified and gone on since; this node's own clock as long as nothing is certified.
@@ -619,12 +720,27 @@ impl Peer {
             }));
         }
         let named = seat.log.take_named();
+        let news = seat.log.state_mut().take_news();
+        out.extend(
+            news.into_iter()
+                .map(|news| Effect::Notify(Event::Seats(news))),
+        );
+        let known = self.trust.keys().map(|keys| keys.epoch);
+        let handed = seat.untold_hand_over(known);
         self.do_duties(now, duties, out);
+        if let Some(handed) = handed {
+            let height = self
+                .committee
+                .as_ref()
+                .map_or(0, |seat| seat.log.tip().height);
+            self.plan(now, height, News::HandOver(handed));
+        }
         if let Some(decided) = named {
             let height = decided.block.height;
             let decided = Decided::clone(&decided);
             self.plan(now, height, News::Keys(Box::new(KeysNamed { decided })));
         }
+        self.run_polls(now, out);
         self.publish_certified(now, out);
     }
 
@@ -704,7 +820,7 @@ impl Peer {
                     };
                     out.push(Effect::Check { id, job });
                 }
-                Duty::Certified(certificate) => self.plan_to_publish(now, certificate),
+                Duty::Certified(certificate) => self.on_certified(now, certificate, out),
                 Duty::Refuse(token) => {
                     respond(token, Response::Refused(Refused::Malformed), out);
                 }
@@ -724,7 +840,7 @@ impl Peer {
                 }
                 Todo::Send(message) => self.send_to_seats(&message, out),
                 Todo::Ask { seat, from } => {
-                    self.ask(seat, Request::Blocks { from }, Asked::Blocks, out);
+                    self.ask_for_log(seat, from, out);
                 }
                 Todo::Store {
                     decided,
@@ -754,13 +870,16 @@ impl Peer {
         let Some(seat) = &self.committee else {
             return;
         };
-        let log = &seat.log;
+        let state = seat.log.state();
         let is_clock = matches!(message, SeatMessage::Clock { .. });
         let own = self.config.key;
-        let seats = log.seats().keys().iter().copied();
-        let seats: Vec<_> = seats
-            .filter(|seat| *seat != own && (is_clock || self.links.is_greeted(seat)))
-            .collect();
+        let seats = state.seats().keys().iter().copied();
+        let seats = seats.filter(|seat| is_clock || self.links.is_greeted(seat));
+        // Who is to have a seat hears that there is something to follow.
+        let incoming = state.incoming().filter(|_| is_clock);
+        let incoming = incoming.into_iter().flat_map(Seats::keys).copied();
+        let incoming = incoming.filter(|seat| !state.seats().contains(seat));
+        let seats: Vec<_> = seats.chain(incoming).filter(|seat| *seat != own).collect();
         for to in seats {
             let message = Box::new(Unverified::from_wire(message.clone()));
             self.ask(to, Request::Seat(message), Asked::Seat { to }, out);
@@ -772,7 +891,7 @@ impl Peer {
     }
 
     /// Returns what this node's clock shows in mesh time: on a test mesh time runs faster from its founding on.
-    fn clock(&self, now: Now) -> Wall {
+    pub(super) fn clock(&self, now: Now) -> Wall {
         let founded = self.founded();
         let scale = u64::from(self.directory.genesis().parameters.time_scale.0);
         let passed = now.wall.0.saturating_sub(founded.0);

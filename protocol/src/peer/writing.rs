@@ -111,6 +111,7 @@ impl Peer {
         if let Body::Act(act) = record.value().body() {
             self.on_act_written(act, id, out);
             self.acts.track(record.clone());
+            self.watch(now, &record, out);
             self.consider(now, record, out);
         }
     }

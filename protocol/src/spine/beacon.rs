@@ -18,7 +18,7 @@ use x0_crypto::{
 
 use super::committee::{Roll, leaf};
 use crate::{
-    core::limits::DRAW_TRIES_MAX,
+    core::limits::{DRAW_TRIES_MAX, WITNESSES_DRAWN},
     wire::{Draw, Electorate, Placed},
 };
 
@@ -99,6 +99,27 @@ pub const fn drawable(electorate: &Electorate) -> u32 {
     electorate.subtrees.saturating_sub(1)
 }
 
+/// Draws the witnesses of an epoch, of each first-level invite subtree one at most; `seed` is the randomness of the
+/// checkpoint that the epoch begins with.
+pub(crate) fn draw_witnesses(roll: &Roll, seed: &[u8; 32]) -> Vec<PublicKey> {
+    let start = Sha256::new()
+        .chain_update(b"x0/witness/1\0")
+        .chain_update(seed);
+    let (mut subtrees, mut keys) = (BTreeSet::new(), Vec::new());
+    for place in places_from(start, roll.electorate().count) {
+        let Some(elector) = roll.elector(place) else {
+            break;
+        };
+        if subtrees.insert(elector.subtree) {
+            keys.push(elector.key);
+        }
+        if keys.len() >= WITNESSES_DRAWN {
+            break;
+        }
+    }
+    keys
+}
+
 struct Drawn {
     subtrees: BTreeSet<PublicKey>,
     keys: Vec<PublicKey>,
@@ -127,6 +148,11 @@ fn places(value: &BeaconValue, act: &ContentId, count: u32) -> impl Iterator<Ite
         .chain_update(b"x0/draw/1\0")
         .chain_update(value.bytes())
         .chain_update(act.digest());
+    places_from(start, count)
+}
+
+/// Returns the places that a hash leads to, in order, each as likely as any other.
+fn places_from(start: Sha256, count: u32) -> impl Iterator<Item = u32> + use<> {
     (0..DRAW_TRIES_MAX).map_while(move |try_number| {
         let number = u64::try_from(try_number).unwrap_or(u64::MAX);
         let hash: [u8; 32] = start
@@ -140,7 +166,7 @@ fn places(value: &BeaconValue, act: &ContentId, count: u32) -> impl Iterator<Ite
     })
 }
 
-fn stands(placed: &Placed, electorate: &Electorate) -> bool {
+pub(crate) fn stands(placed: &Placed, electorate: &Electorate) -> bool {
     let (place, count) = (placed.place.into(), electorate.count.into());
     let leaf = leaf(&placed.elector);
     placed

@@ -239,6 +239,21 @@ impl Act {
         )))
     }
 
+    /// Returns the name under which members vote on the act: what the agent would do, and where.
+    ///
+    /// The act's own date, which lies minutes ahead, and its token are left out, for a vote takes days.
+    pub fn matter(&self, agent: &PublicKey) -> ContentId {
+        let Self {
+            change,
+            targets,
+            root,
+            token: _,
+            expires: _,
+            warrants: _,
+        } = self;
+        ContentId::of(&encode(&("act matter", agent, change, targets, root)))
+    }
+
     pub(super) fn check(&self) -> Result<(), DecodeError> {
         match &self.targets {
             Targets::Nodes(nodes) => ordered("act", "targets", nodes, 1, ACT_TARGETS_MAX)?,

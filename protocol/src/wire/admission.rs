@@ -9,7 +9,7 @@ use x0_crypto::{
 };
 
 use super::{
-    Act, Certificate, DecodeError, Unverified, Verified, Warrant,
+    Act, Certificate, DecodeError, Unverified, Verified, VoteProof, Warrant,
     codec::{decode, encode},
 };
 use crate::{
@@ -37,6 +37,8 @@ pub enum Word {
     Cosign,
     /// A drawn co-signer refuses: the act is over.
     Refuse,
+    /// The person of a seat approves of new seats; the plan's name stands for the act's.
+    Approve,
 }
 
 /// A word about an act, signed.
@@ -173,6 +175,8 @@ impl Draw {
 pub struct Warrants {
     /// The committee's ticket.
     pub ticket: Option<Certificate>,
+    /// The proof that a vote on the act has passed.
+    pub vote: Option<Box<VoteProof>>,
     /// The draw of co-signers.
     pub draw: Option<Draw>,
     /// What targets and co-signers said.
@@ -182,6 +186,7 @@ pub struct Warrants {
 impl Warrants {
     const TICKET: u16 = 1;
     const SAID: u16 = 2;
+    const VOTE: u16 = 3;
     const DRAW: u16 = 5;
 
     /// Reads the warrants of an act; kinds that this build does not know count as absent.
@@ -203,6 +208,11 @@ impl Warrants {
                 Self::SAID => warrants
                     .said
                     .push(decode("word", proof, WARRANT_BYTES_MAX)?),
+                Self::VOTE => {
+                    let proof: Box<VoteProof> = decode("vote", proof, WARRANT_BYTES_MAX)?;
+                    proof.check_bounds()?;
+                    warrants.vote = Some(proof);
+                }
                 Self::DRAW => {
                     let draw: Draw = decode("draw", proof, WARRANT_BYTES_MAX)?;
                     draw.check()?;
@@ -228,7 +238,11 @@ impl Warrants {
             kind: Self::DRAW,
             proof: encode(draw),
         });
-        ticket.chain(said).chain(draw).collect()
+        let vote = self.vote.iter().map(|vote| Warrant {
+            kind: Self::VOTE,
+            proof: encode(vote),
+        });
+        ticket.chain(said).chain(vote).chain(draw).collect()
     }
 }
 

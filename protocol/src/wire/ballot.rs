@@ -41,6 +41,17 @@ pub enum Choice {
     Abstain,
 }
 
+impl Choice {
+    /// Returns its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Abstain => "abstain",
+        }
+    }
+}
+
 /// A choice that nobody can read before the close, sealed to a label that names proposal and voter.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -374,7 +385,7 @@ impl BallotList {
 }
 
 /// Stands in a statement until it is signed.
-const UNSIGNED: Signature = Signature::from_bytes([0; 64]);
+pub(super) const UNSIGNED: Signature = Signature::from_bytes([0; 64]);
 
 impl VoteStatement for Ballot {
     const WHAT: &'static str = "ballot";

@@ -11,15 +11,19 @@ use x0_crypto::{
 };
 
 use super::{
-    Act, Certificate, Checkpoint, DecodeError, KeysNamed, Rules, Statement,
+    Act, Certificate, Checkpoint, CommitteeKeys, DecodeError, HandedOver, KeysNamed, RecoveryWord,
+    Rules, Statement, VoteNotice,
     codec::{decode, encode},
 };
-use crate::core::{
-    limits::{
-        FOUNDERS_MAX, MERGE_HEADS_MAX, REASON_BYTES_MAX, RECORD_BYTES_MAX, REGIONS_MAX,
-        REVOCATIONS_MAX, SEATS_MAX,
+use crate::{
+    anti_meave::anomaly::Alert,
+    core::{
+        limits::{
+            FOUNDERS_MAX, MERGE_HEADS_MAX, REASON_BYTES_MAX, RECORD_BYTES_MAX, REGIONS_MAX,
+            REVOCATIONS_MAX, SEATS_MAX,
+        },
+        time::{Millis, TimeScale, Wall},
     },
-    time::{Millis, TimeScale, Wall},
 };
 
 const TEN_PERCENT: ShareBp = ShareBp::from_percent(10);
@@ -51,10 +55,20 @@ impl Kind {
     pub const REVOCATION: Self = Self(0x0201);
     /// [`Act`].
     pub const ACT: Self = Self(0x0300);
+    /// [`Alert`].
+    pub const ALERT: Self = Self(0x0301);
     /// [`KeysNamed`].
     pub const KEYS: Self = Self(0x0400);
     /// [`Certificate`] over a [`super::Checkpoint`].
     pub const CHECKPOINT: Self = Self(0x0401);
+    /// What the committee certifies of a vote.
+    pub const VOTE: Self = Self(0x0402);
+    /// [`Certificate`] over a [`super::Halted`].
+    pub const HALT: Self = Self(0x0403);
+    /// [`HandedOver`].
+    pub const HAND_OVER: Self = Self(0x0410);
+    /// [`RecoveryWord`].
+    pub const RECOVERY: Self = Self(0x0411);
 }
 
 /// What a record says.
@@ -78,10 +92,20 @@ pub enum Body {
     Revocation(Revocation),
     /// A change asked of nodes.
     Act(Act),
+    /// An anomaly found in acts, with the evidence that shows it.
+    Alert(Box<Alert>),
     /// The committee's keys.
     Keys(Box<KeysNamed>),
     /// Where the committee log stands.
     Checkpoint(Box<Certificate>),
+    /// A vote is open, counted or over.
+    Vote(Box<VoteNotice>),
+    /// The committee has halted the mesh.
+    Halt(Box<Certificate>),
+    /// The committee's next keys and seats.
+    HandOver(Box<HandedOver>),
+    /// A member's word for a new committee in place of a lost one.
+    Recovery(Box<RecoveryWord>),
     /// A kind this build does not know: stored and relayed, never acted upon.
     Unknown(Kind, Box<[u8]>),
 }
@@ -337,8 +361,13 @@ impl Body {
             Self::Capability(_) => Kind::CAPABILITY,
             Self::Revocation(_) => Kind::REVOCATION,
             Self::Act(_) => Kind::ACT,
+            Self::Alert(_) => Kind::ALERT,
             Self::Keys(_) => Kind::KEYS,
             Self::Checkpoint(_) => Kind::CHECKPOINT,
+            Self::Vote(_) => Kind::VOTE,
+            Self::Halt(_) => Kind::HALT,
+            Self::HandOver(_) => Kind::HAND_OVER,
+            Self::Recovery(_) => Kind::RECOVERY,
             Self::Unknown(kind, _) => *kind,
         }
     }
@@ -350,7 +379,51 @@ impl Body {
         };
         match &certificate.statement {
             Statement::Checkpoint(checkpoint) => Some((checkpoint, certificate)),
-            Statement::Ticket(_) => None,
+            Statement::Ticket(_)
+            | Statement::Halt(_)
+            | Statement::HandOver(_)
+            | Statement::Opened(_)
+            | Statement::Tally(_)
+            | Statement::Resolved(_) => None,
+        }
+    }
+
+    /// Returns the word for a new committee, if that is what the record says.
+    pub fn recovery(&self) -> Option<&RecoveryWord> {
+        let Self::Recovery(word) = self else {
+            return None;
+        };
+        Some(word)
+    }
+
+    /// Returns the hand-over of the committee, if that is what the record says.
+    pub fn handed_over(&self) -> Option<&HandedOver> {
+        let Self::HandOver(handed) = self else {
+            return None;
+        };
+        Some(handed)
+    }
+
+    /// Returns the keys of the committee that the record makes known, if it makes any.
+    pub fn committee_keys(&self) -> Option<&CommitteeKeys> {
+        match self {
+            Self::Keys(named) => named.keys(),
+            Self::HandOver(handed) => Some(&handed.next.keys),
+            Self::Genesis(_)
+            | Self::Invite(_)
+            | Self::Join(_)
+            | Self::Leave(_)
+            | Self::Removal(_)
+            | Self::Merge(_)
+            | Self::Capability(_)
+            | Self::Revocation(_)
+            | Self::Act(_)
+            | Self::Alert(_)
+            | Self::Halt(_)
+            | Self::Vote(_)
+            | Self::Checkpoint(_)
+            | Self::Recovery(_)
+            | Self::Unknown(..) => None,
         }
     }
 
@@ -365,8 +438,13 @@ impl Body {
             Self::Capability(body) => encode(body),
             Self::Revocation(body) => encode(body),
             Self::Act(body) => encode(body),
+            Self::Alert(body) => encode(body),
             Self::Keys(body) => encode(body),
             Self::Checkpoint(body) => encode(body),
+            Self::Vote(body) => encode(body),
+            Self::Halt(body) => encode(body),
+            Self::HandOver(body) => encode(body),
+            Self::Recovery(body) => encode(body),
             Self::Unknown(_, bytes) => bytes.to_vec(),
         }
     }
@@ -399,6 +477,11 @@ impl Body {
                 act.check()?;
                 Ok(Self::Act(act))
             }
+            Kind::ALERT => {
+                let alert: Box<Alert> = decode("alert", bytes, max)?;
+                alert.check()?;
+                Ok(Self::Alert(alert))
+            }
             Kind::KEYS => {
                 let keys: Box<KeysNamed> = decode("named keys", bytes, max)?;
                 keys.check()?;
@@ -408,11 +491,46 @@ impl Body {
                 let certificate: Box<Certificate> = decode("checkpoint", bytes, max)?;
                 match certificate.statement {
                     Statement::Checkpoint(_) => Ok(Self::Checkpoint(certificate)),
-                    Statement::Ticket(_) => {
+                    Statement::Ticket(_)
+                    | Statement::Halt(_)
+                    | Statement::HandOver(_)
+                    | Statement::Opened(_)
+                    | Statement::Tally(_)
+                    | Statement::Resolved(_) => {
                         let why = "is not one about the log";
                         Err(DecodeError::bounds("checkpoint", "statement", why))
                     }
                 }
+            }
+            Kind::VOTE => {
+                let notice: Box<VoteNotice> = decode("notice of a vote", bytes, max)?;
+                notice.check()?;
+                Ok(Self::Vote(notice))
+            }
+            Kind::HALT => {
+                let certificate: Box<Certificate> = decode("halt", bytes, max)?;
+                match certificate.statement {
+                    Statement::Halt(_) => Ok(Self::Halt(certificate)),
+                    Statement::Checkpoint(_)
+                    | Statement::Ticket(_)
+                    | Statement::HandOver(_)
+                    | Statement::Opened(_)
+                    | Statement::Tally(_)
+                    | Statement::Resolved(_) => {
+                        let why = "is not one about a halt";
+                        Err(DecodeError::bounds("halt", "statement", why))
+                    }
+                }
+            }
+            Kind::HAND_OVER => {
+                let handed: Box<HandedOver> = decode("hand-over", bytes, max)?;
+                handed.check()?;
+                Ok(Self::HandOver(handed))
+            }
+            Kind::RECOVERY => {
+                let word: Box<RecoveryWord> = decode("recovery", bytes, max)?;
+                word.plan.check()?;
+                Ok(Self::Recovery(word))
             }
             Kind(_) => Ok(Self::Unknown(kind, bytes.into())),
         }

@@ -8,8 +8,11 @@ use x0_crypto::{
     committee::{CommitteeKey, Purpose, ThresholdSignature},
 };
 
-use super::{Decided, DecodeError, Entry, codec::encode};
-use crate::{core::time::Wall, spine::audit::tree::Hash};
+use super::{Decided, DecodeError, Entry, HandOver, VoteOpened, VoteResolved, codec::encode};
+use crate::{
+    core::time::Wall,
+    spine::{audit::tree::Hash, ballot::TallyStatement, halt::HaltId},
+};
 
 /// The public keys of the committee in one epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -64,6 +67,8 @@ pub struct Checkpoint {
     pub members: u32,
     /// Those who count.
     pub electorate: Electorate,
+    /// Hash of the state that follows from the log up to the block before: whoever has been away may take it over.
+    pub state: ContentId,
 }
 
 /// Admits one act: counted together with all that its root, and this change under any root, reached lately.
@@ -103,6 +108,22 @@ impl Ticket {
     }
 }
 
+/// The mesh is halted, by the committee or confirmed by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Halted {
+    /// Which halt.
+    pub halt: HaltId,
+    /// The root whose acts caused it.
+    pub root: RootKey,
+    /// The height at which the committee took it up.
+    pub height: u64,
+    /// Mesh time as of that height.
+    pub began: Wall,
+    /// Mesh time at which it lapses.
+    pub until: Wall,
+}
+
 /// What a threshold of seats signs together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
@@ -111,6 +132,30 @@ pub enum Statement {
     Checkpoint(Checkpoint),
     /// An act is admitted.
     Ticket(Ticket),
+    /// A vote is open.
+    Opened(VoteOpened),
+    /// The ballots of a vote are counted.
+    Tally(TallyStatement),
+    /// A vote has ended.
+    Resolved(VoteResolved),
+    /// The keys pass to new seats.
+    HandOver(HandOver),
+    /// All changes are stopped.
+    Halt(Halted),
+}
+
+impl Statement {
+    /// Returns the height of the log that the statement is about. Of votes none is told: what an epoch certified of them
+    /// holds as long as that epoch, and the next certifies it anew.
+    pub const fn height(&self) -> u64 {
+        match self {
+            Self::Checkpoint(checkpoint) => checkpoint.height,
+            Self::Ticket(ticket) => ticket.height,
+            Self::HandOver(stated) => stated.height,
+            Self::Halt(halted) => halted.height,
+            Self::Opened(_) | Self::Tally(_) | Self::Resolved(_) => u64::MAX,
+        }
+    }
 }
 
 /// A statement with the committee's signature.
@@ -144,11 +189,11 @@ impl Subject {
         }
     }
 
-    /// Returns what is signed.
+    /// Returns what is signed. A round is the same in all epochs: the beacon's key outlives them.
     pub fn message(&self, mesh: &ContentId, epoch: u64) -> Vec<u8> {
         match self {
             Self::Statement(statement) => encode(&("statement", mesh, epoch, statement)),
-            Self::Round(round) => encode(&("round", mesh, epoch, round)),
+            Self::Round(round) => encode(&("round", mesh, round)),
         }
     }
 
@@ -170,9 +215,9 @@ pub struct KeysNamed {
 
 impl KeysNamed {
     /// Returns the keys that the block names.
-    pub fn keys(&self) -> Option<CommitteeKeys> {
+    pub fn keys(&self) -> Option<&CommitteeKeys> {
         match self.decided.block.entries.as_slice() {
-            [Entry::Keys(keys)] => Some(**keys),
+            [Entry::Keys(keys)] => Some(keys),
             _ => None,
         }
     }

@@ -13,13 +13,16 @@ use x0_crypto::{
 
 use super::{
     Admission, Admitted, Consented, Decided, DecodeError, Entry, Kind, Record, SeatMessage, Topic,
-    Unverified, VersionRange, Warrant, Warrants,
+    Unverified, VersionRange, VoteAnswer, VoteAsk, Warrant, Warrants,
     codec::{decode, encode},
     decode_record,
 };
 use crate::{
     core::{
-        limits::{MESSAGE_BYTES_MAX, PAGE_BLOCKS_MAX, PAGE_RECORDS_MAX, PARTS_MAX},
+        limits::{
+            MESSAGE_BYTES_MAX, PAGE_BLOCKS_MAX, PAGE_RECORDS_MAX, PARTS_MAX, STATE_PART_BYTES,
+            STATE_PARTS_MAX,
+        },
         reject::RejectReason,
         time::Wall,
     },
@@ -79,6 +82,13 @@ pub enum Request {
         /// The first height wanted.
         from: u64,
     },
+    /// Between seats: asks for a part of a state that a checkpoint certifies, as the asker is far behind.
+    State {
+        /// The hash of the state.
+        state: ContentId,
+        /// Which part, from 0.
+        part: u32,
+    },
     /// Between seats: what the asker deals to the asked in a key ceremony.
     Dealing {
         /// The ceremony.
@@ -94,6 +104,8 @@ pub enum Request {
     Admit(Box<Unverified<Admission>>),
     /// To a target or a drawn co-signer of an admitted act: its word. Consented again until the answer is final.
     Consent(Box<Consent>),
+    /// To a seat: something about votes.
+    Vote(Box<VoteAsk>),
 }
 
 /// An agent's request for a target's or co-signer's word about its act.
@@ -136,6 +148,13 @@ pub enum Response {
     Height(u64),
     /// To [`Request::Blocks`]: those at hand, in order, at most a page.
     Blocks(Vec<Unverified<Decided>>),
+    /// To [`Request::State`].
+    State {
+        /// How many parts there are.
+        parts: u32,
+        /// The part.
+        bytes: Vec<u8>,
+    },
     /// To [`Request::Dealing`]: it is kept, and fits.
     Acknowledged(Box<Ack>),
     /// To [`Request::Parts`]: what the asked seat has the whole signature of.
@@ -144,6 +163,8 @@ pub enum Response {
     Admitted(Admitted),
     /// To [`Request::Consent`].
     Consent(Consented),
+    /// To [`Request::Vote`].
+    Vote(Box<VoteAnswer>),
 }
 
 /// A part of the records; each is reconciled on its own, the directory first.
@@ -161,7 +182,11 @@ impl Part {
     pub fn of(kind: Kind) -> Self {
         match Topic::of(kind) {
             Topic::Directory => Self::Directory,
-            Topic::Capabilities | Topic::Acts | Topic::Certificates | Topic::Other => Self::Rest,
+            Topic::Capabilities
+            | Topic::Acts
+            | Topic::Alerts
+            | Topic::Certificates
+            | Topic::Other => Self::Rest,
         }
     }
 }
@@ -312,6 +337,10 @@ enum RequestWire {
     Blocks {
         from: u64,
     },
+    State {
+        state: ContentId,
+        part: u32,
+    },
     Dealing {
         ceremony: ContentId,
         dealing: Box<SealedDealing>,
@@ -324,6 +353,7 @@ enum RequestWire {
         warrants: Vec<Warrant>,
         cosign: bool,
     },
+    Vote(Box<VoteAsk>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -340,10 +370,15 @@ enum ResponseWire {
     Noted,
     Height(u64),
     Blocks(Vec<Decided>),
+    State {
+        parts: u32,
+        bytes: ByteBuf,
+    },
     Acknowledged(Box<Ack>),
     Signed(Vec<(ContentId, ThresholdSignature)>),
     Admitted(Admitted),
     Consent(Consented),
+    Vote(Box<VoteAnswer>),
 }
 
 fn pack(records: &[Unverified<Record>]) -> Vec<ByteBuf> {
@@ -430,6 +465,10 @@ impl Request {
             },
             Self::Seat(message) => RequestWire::Seat(Box::new(message.peek().clone())),
             Self::Blocks { from } => RequestWire::Blocks { from: *from },
+            Self::State { state, part } => RequestWire::State {
+                state: *state,
+                part: *part,
+            },
             Self::Dealing { ceremony, dealing } => RequestWire::Dealing {
                 ceremony: *ceremony,
                 dealing: dealing.clone(),
@@ -442,6 +481,7 @@ impl Request {
                 warrants: consent.warrants.to_wire(),
                 cosign: consent.cosign,
             },
+            Self::Vote(ask) => RequestWire::Vote(ask.clone()),
         })
     }
 
@@ -501,6 +541,7 @@ impl Request {
                 Self::Seat(Box::new(Unverified::from_wire(*message)))
             }
             RequestWire::Blocks { from } => Self::Blocks { from },
+            RequestWire::State { state, part } => Self::State { state, part },
             RequestWire::Dealing { ceremony, dealing } => {
                 if !dealing.is_well_formed() {
                     return Err(DecodeError::bounds(
@@ -532,6 +573,10 @@ impl Request {
                     cosign,
                 }))
             }
+            RequestWire::Vote(ask) => {
+                ask.check()?;
+                Self::Vote(ask)
+            }
         })
     }
 }
@@ -556,10 +601,15 @@ impl Response {
             Self::Blocks(blocks) => {
                 ResponseWire::Blocks(blocks.iter().map(|block| block.peek().clone()).collect())
             }
+            Self::State { parts, bytes } => ResponseWire::State {
+                parts: *parts,
+                bytes: ByteBuf::from(bytes.as_slice()),
+            },
             Self::Acknowledged(ack) => ResponseWire::Acknowledged(ack.clone()),
             Self::Signed(signed) => ResponseWire::Signed(signed.clone()),
             Self::Admitted(admitted) => ResponseWire::Admitted(admitted.clone()),
             Self::Consent(asked) => ResponseWire::Consent(asked.clone()),
+            Self::Vote(answer) => ResponseWire::Vote(answer.clone()),
         })
     }
 
@@ -591,6 +641,18 @@ impl Response {
                 blocks.iter().try_for_each(Decided::check)?;
                 Self::Blocks(blocks.into_iter().map(Unverified::from_wire).collect())
             }
+            ResponseWire::State { parts, bytes } => {
+                if parts > STATE_PARTS_MAX || bytes.len() > STATE_PART_BYTES {
+                    let why = format!(
+                        "has at most {STATE_PARTS_MAX} parts of {STATE_PART_BYTES} bytes each"
+                    );
+                    return Err(DecodeError::bounds("message", "state", why));
+                }
+                Self::State {
+                    parts,
+                    bytes: bytes.into_vec(),
+                }
+            }
             ResponseWire::Acknowledged(ack) => Self::Acknowledged(ack),
             ResponseWire::Signed(signed) => Self::Signed(few(signed, "signed")?),
             ResponseWire::Admitted(admitted) => {
@@ -600,6 +662,10 @@ impl Response {
             ResponseWire::Consent(asked) => {
                 asked.check()?;
                 Self::Consent(asked)
+            }
+            ResponseWire::Vote(answer) => {
+                answer.check()?;
+                Self::Vote(answer)
             }
         })
     }

@@ -11,11 +11,14 @@ mod ballot;
 mod body;
 mod certificate;
 mod codec;
+mod handover;
 mod message;
 mod record;
+mod recovery;
 mod seat;
 mod topic;
 mod version;
+mod vote;
 
 pub use act::{Act, Change, Policy, Targets, Warrant};
 pub use admission::{Admission, Admitted, Consented, Draw, Elector, Placed, Said, Warrants, Word};
@@ -29,19 +32,28 @@ pub use body::{
     Parameters, PolicyName, Reason, Region, Removal, Revocation,
 };
 pub use certificate::{
-    Certificate, Checkpoint, CommitteeKeys, Electorate, KeysNamed, Statement, Subject, Ticket,
+    Certificate, Checkpoint, CommitteeKeys, Electorate, Halted, KeysNamed, Statement, Subject,
+    Ticket,
 };
 pub use codec::DecodeError;
+pub use handover::{Authority, HandOver, HandedOver, NextCommittee, SeatsPlan};
 pub use message::{
     Consent, Hello, LogHead, Outcome, Part, Refused, Request, Response, SignaturePart, Welcome,
 };
 pub use record::{Draft, Header, Place, Record, Unverified, Verified, decode_record};
+pub use recovery::{RecoveryPlan, RecoveryWord};
 pub use seat::{
     Block, ClockReading, Decided, Entry, MemberChange, MemberFacts, Phase, Proposal, Quorum,
     SeatDraft, SeatMessage, SeatVote,
 };
 pub use topic::Topic;
 pub use version::{Rules, VersionRange, WIRE_VERSION};
+pub(crate) use vote::decided;
+pub use vote::{
+    JuryProof, NotPassed, OnCall, VoteAnswer, VoteAsk, VoteBatch, VoteDraft, VoteEnd, VoteEntry,
+    VoteItem, VoteNotice, VoteOpened, VotePassed, VoteProof, VoteProposal, VoteResolved, VoteRules,
+    VoteSigned, jury_electorate,
+};
 
 pub(crate) use codec::{decode as decode_entry, encode as encode_entry};
 

@@ -336,8 +336,13 @@ impl Verified<Record> {
             | Body::Removal(_)
             | Body::Revocation(_)
             | Body::Merge(_)
+            | Body::Alert(_)
             | Body::Keys(_)
             | Body::Checkpoint(_)
+            | Body::HandOver(_)
+            | Body::Recovery(_)
+            | Body::Halt(_)
+            | Body::Vote(_)
             | Body::Unknown(..) => None,
         };
         if let Body::Keys(named) = record.body() {

@@ -8,19 +8,25 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-use x0_crypto::{ContentId, Identity, Namespace, PublicKey, Signature, Signed, verify_batch};
+use x0_crypto::{
+    ContentId, Identity, Namespace, PublicKey, Signature, Signed, capability::RootKey, verify_batch,
+};
 
 use super::{
-    Admission, CommitteeKeys, DecodeError, Draw, Region, Said, Unverified, Verified,
+    Admission, Authority, Certificate, CommitteeKeys, DecodeError, Draw, Region, Said, SeatsPlan,
+    Unverified, Verified, VoteEntry,
     body::ordered,
     codec::{decode, encode},
 };
-use crate::core::{
-    limits::{
-        BLOCK_BYTES_MAX, BLOCK_ENTRIES_MAX, DEALER_LOG_BYTES_MAX, MEMBER_CHANGES_MAX, SEATS_MAX,
+use crate::{
+    core::{
+        limits::{
+            BLOCK_BYTES_MAX, BLOCK_ENTRIES_MAX, DEALER_LOG_BYTES_MAX, MEMBER_CHANGES_MAX, SEATS_MAX,
+        },
+        reject::RejectReason,
+        time::Wall,
     },
-    reject::RejectReason,
-    time::Wall,
+    spine::halt::HaltId,
 };
 
 /// One height of the committee log.
@@ -77,6 +83,24 @@ pub enum Entry {
         /// The draw by which a co-signer has one.
         draw: Option<Box<Draw>>,
     },
+    /// Somebody wants other seats.
+    Seats {
+        /// Which.
+        plan: Box<SeatsPlan>,
+        /// What stands for it.
+        by: Authority,
+    },
+    /// The committee certifies its successors, who decide from the next height on.
+    HandOver(Box<Certificate>),
+    /// The mesh is halted: enough seats or witnesses have shown why.
+    Halt {
+        /// Which halt.
+        halt: HaltId,
+        /// The root whose acts caused it.
+        root: RootKey,
+    },
+    /// Something about a vote.
+    Vote(Box<VoteEntry>),
 }
 
 /// A change of the list of members.
@@ -303,7 +327,13 @@ impl Entry {
             }
             Self::Admission(admission) => admission.check(),
             Self::Said { draw, .. } => draw.as_ref().map_or(Ok(()), |draw| draw.check()),
-            Self::Dealt { .. } | Self::Keys(_) | Self::Checkpoint => Ok(()),
+            Self::Vote(entry) => entry.check(),
+            Self::Seats { plan, .. } => plan.check(),
+            Self::Dealt { .. }
+            | Self::Keys(_)
+            | Self::Checkpoint
+            | Self::HandOver(_)
+            | Self::Halt { .. } => Ok(()),
         }
     }
 
@@ -312,7 +342,17 @@ impl Entry {
         match self {
             Self::Admission(admission) => admission.to_unverified().verify(mesh).map(|_| ()),
             Self::Said { said, .. } => said.verify(mesh),
-            Self::Dealt { .. } | Self::Keys(_) | Self::Members(_) | Self::Checkpoint => Ok(()),
+            Self::Vote(entry) => entry.verify(mesh),
+            Self::Seats {
+                by: Authority::Seat(said),
+                ..
+            } => said.verify(mesh),
+            Self::Dealt { .. }
+            | Self::Keys(_)
+            | Self::Members(_)
+            | Self::Checkpoint
+            | Self::HandOver(_)
+            | Self::Halt { .. } => Ok(()),
         }
     }
 

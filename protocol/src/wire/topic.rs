@@ -11,6 +11,8 @@ pub enum Topic {
     Capabilities,
     /// Acts on other nodes.
     Acts,
+    /// Alerts about anomalies.
+    Alerts,
     /// What the committee certifies.
     Certificates,
     /// Records of a kind this version does not know.
@@ -19,10 +21,11 @@ pub enum Topic {
 
 impl Topic {
     /// Every topic a peer subscribes to.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Directory,
         Self::Capabilities,
         Self::Acts,
+        Self::Alerts,
         Self::Certificates,
         Self::Other,
     ];
@@ -33,6 +36,7 @@ impl Topic {
             Self::Directory => "directory",
             Self::Capabilities => "capabilities",
             Self::Acts => "acts",
+            Self::Alerts => "alerts",
             Self::Certificates => "certificates",
             Self::Other => "other",
         }
@@ -49,7 +53,13 @@ impl Topic {
             | Kind::MERGE => Self::Directory,
             Kind::CAPABILITY | Kind::REVOCATION => Self::Capabilities,
             Kind::ACT => Self::Acts,
-            Kind::KEYS | Kind::CHECKPOINT => Self::Certificates,
+            Kind::ALERT => Self::Alerts,
+            Kind::KEYS
+            | Kind::CHECKPOINT
+            | Kind::HALT
+            | Kind::VOTE
+            | Kind::HAND_OVER
+            | Kind::RECOVERY => Self::Certificates,
             Kind(_) => Self::Other,
         }
     }

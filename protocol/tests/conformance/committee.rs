@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_bytes::ByteBuf;
 use x0_crypto::{
-    PublicKey,
+    ContentId, PublicKey,
     committee::{
         Ack, Ceremony, CeremonyPlan, CommitteeKey, PartialSignature, Purpose, SealedDealing,
         ThresholdSignature, acknowledge, deal,
@@ -12,12 +12,17 @@ use x0_crypto::{
 };
 use x0_protocol::{
     Millis,
-    spine::audit::tree::{Hash, inclusion_proof},
+    anti_meave::anomaly::{Alert, Evidence, Pattern, Severity},
+    spine::{
+        audit::tree::{Hash, inclusion_proof},
+        halt::HaltId,
+    },
     wire::{
-        Act, Admission, Admitted, Block, Body, Certificate, Checkpoint, CommitteeKeys, Consent,
-        Consented, Draw, Elector, Electorate, Entry, KeysNamed, MemberChange, MemberFacts, Placed,
-        Request, Response, Said, SignaturePart, Statement, Subject, Targets, Ticket, Warrants,
-        Word, decode_record,
+        Act, Admission, Admitted, Authority, Block, Body, Certificate, Checkpoint, CommitteeKeys,
+        Consent, Consented, Draw, Elector, Electorate, Entry, Halted, HandOver, HandedOver,
+        KeysNamed, MemberChange, MemberFacts, NextCommittee, Placed, RecoveryPlan, RecoveryWord,
+        Request, Response, Said, SeatsPlan, SignaturePart, Statement, Subject, Targets, Ticket,
+        Warrants, Word, decode_record,
     },
 };
 
@@ -68,7 +73,39 @@ fn checkpoint() -> Statement {
         round: 3,
         members: 41,
         electorate: electorate(),
+        state: id(b"state"),
     })
+}
+
+fn seats() -> Vec<PublicKey> {
+    let mut seats: Vec<_> = (1..=4).map(key).collect();
+    seats.sort_unstable();
+    seats
+}
+
+fn handed_over() -> HandedOver {
+    let next = NextCommittee {
+        keys: CommitteeKeys { epoch: 2, ..keys() },
+        seats: seats(),
+    };
+    let stated = Statement::HandOver(HandOver {
+        height: 9,
+        next: next.id(),
+    });
+    HandedOver {
+        certificate: certificate(stated),
+        next,
+    }
+}
+
+fn recovery() -> RecoveryWord {
+    let Statement::Checkpoint(checkpoint) = checkpoint() else {
+        unreachable!("a checkpoint was made");
+    };
+    RecoveryWord {
+        plan: RecoveryPlan::after(&checkpoint, seats()),
+        placed: placed(0, 2),
+    }
 }
 
 fn plain_act() -> Act {
@@ -105,6 +142,26 @@ fn ticket() -> Statement {
     })
 }
 
+fn halt() -> HaltId {
+    HaltId::of(&id(b"mesh"), &root(), 0)
+}
+
+fn halted() -> Statement {
+    Statement::Halt(Halted {
+        halt: halt(),
+        root: root(),
+        height: 9,
+        began: TIME,
+        until: TIME + Millis::from_mins(72 * 60),
+    })
+}
+
+fn alerted() -> Vec<ContentId> {
+    let mut acts = vec![id(b"one act"), id(b"another"), id(b"a third")];
+    acts.sort_unstable();
+    acts
+}
+
 fn certificate(statement: Statement) -> Certificate {
     Certificate {
         epoch: 1,
@@ -139,6 +196,7 @@ fn drawn() -> Draw {
 fn warrants() -> Warrants {
     Warrants {
         ticket: Some(certificate(ticket())),
+        vote: None,
         draw: Some(drawn()),
         said: vec![said(Word::Agree), said(Word::Cosign)],
     }
@@ -209,6 +267,24 @@ fn records_of_the_committee() {
             "checkpoint",
             Body::Checkpoint(Box::new(certificate(checkpoint()))),
         ),
+        ("hand-over", Body::HandOver(Box::new(handed_over()))),
+        ("recovery", Body::Recovery(Box::new(recovery()))),
+        (
+            "alert",
+            Body::Alert(Box::new(Alert {
+                mesh: id(b"mesh"),
+                severity: Severity::Critical,
+                agent: key(2),
+                root: root(),
+                evidence: Evidence {
+                    pattern: Pattern::SilentIdentical,
+                    acts: alerted(),
+                    usual: None,
+                },
+                time: TIME,
+            })),
+        ),
+        ("halt", Body::Halt(Box::new(certificate(halted())))),
         (
             "act with warrants",
             Body::Act(Act {
@@ -232,7 +308,23 @@ fn records_of_the_committee() {
             ),
             (
                 "checkpoint",
-                "bafyreic72tjcrdtkre7vkxxqrotalueo4v3jqriignfo2osvbprbb6zcsa",
+                "bafyreihxcwzloero7ku5sj27vmvzgnl4simq34uzryirflqmdt44sq2lsm",
+            ),
+            (
+                "hand-over",
+                "bafyreienfyevs3eqofyuxvevwht3yjooa6qlvuhmxepkzjpziqtb22ph2i",
+            ),
+            (
+                "recovery",
+                "bafyreidw727kxzzl6e3huw4ldbbeyxluhhg7wcukj5h62zcvcxgxnf7ony",
+            ),
+            (
+                "alert",
+                "bafyreifrltuir6ivvwfkd5bnr7cxtzl7xs3xms2yiru7clv4xmdoxjksh4",
+            ),
+            (
+                "halt",
+                "bafyreicqyljtef6w6ccjjgwzvanpblpb7b42or3hhqjeghhomvfmktw4cq",
             ),
             (
                 "act with warrants",
@@ -290,6 +382,34 @@ fn requests_to_seats_targets_and_cosigners() {
             }),
         ),
         (
+            "offer of seats",
+            offer(Entry::Seats {
+                plan: Box::new(SeatsPlan {
+                    epoch: 1,
+                    seats: seats(),
+                }),
+                by: Authority::Seat(said(Word::Approve)),
+            }),
+        ),
+        (
+            "offer of a hand-over",
+            offer(Entry::HandOver(Box::new(handed_over().certificate))),
+        ),
+        (
+            "state",
+            Request::State {
+                state: id(b"state"),
+                part: 1,
+            },
+        ),
+        (
+            "offer of a halt",
+            offer(Entry::Halt {
+                halt: halt(),
+                root: root(),
+            }),
+        ),
+        (
             "admit",
             Request::Admit(Box::new(admission().to_unverified())),
         ),
@@ -309,7 +429,7 @@ fn requests_to_seats_targets_and_cosigners() {
             ),
             (
                 "parts",
-                "bafyreidb66snvijvomgg5depcc2anjd2o3vmav7ey7gpnsmjhx2ku6nofm",
+                "bafyreid23elicultxtx7gh7plbjqysz6jjivpeq4ztf5qlaudrnjnlh4cq",
             ),
             (
                 "offer of a dealer's log",
@@ -340,6 +460,22 @@ fn requests_to_seats_targets_and_cosigners() {
                 "bafyreid6xyeyleuatm2b3b7lylvfjjxoiflnfnme7pnn6zdigszo3cg4wy",
             ),
             (
+                "offer of seats",
+                "bafyreiequvmemnk55bpndabzrhrk5lkdtmf3abnncfowjirhrv64letv7m",
+            ),
+            (
+                "offer of a hand-over",
+                "bafyreig35l6ugtn64vbuktdyz7j7bhuwpnx5qcmlf3xhday2ysqr4bu2ry",
+            ),
+            (
+                "state",
+                "bafyreif2h6sqaoh2koehmjrxhgcgewnnqx6adztphn2zzdux4mx7hcyqv4",
+            ),
+            (
+                "offer of a halt",
+                "bafyreibab5vbtcrggkea3sdsip7vktgoq4cujnv6omafeakr7uj7ecljqa",
+            ),
+            (
                 "admit",
                 "bafyreifpqaytzna2k62tzis2yledk5qnkkuq45jprtyqbh7ipddik627bu",
             ),
@@ -357,6 +493,13 @@ fn responses_of_seats_targets_and_cosigners() {
     let why = || "no".to_owned();
     let samples = [
         ("acknowledged", Response::Acknowledged(Box::new(ack))),
+        (
+            "state",
+            Response::State {
+                parts: 2,
+                bytes: vec![5; 9],
+            },
+        ),
         ("signed", Response::Signed(vec![(id(b"subject"), whole())])),
         ("not yet admitted", Response::Admitted(Admitted::Pending)),
         (
@@ -398,6 +541,10 @@ fn responses_of_seats_targets_and_cosigners() {
             (
                 "acknowledged",
                 "bafyreiaw6qmsxicpqhf7ktd64pvtjgld3pq5dca35zb7nuwj4er4svwkam",
+            ),
+            (
+                "state",
+                "bafyreifa5zckd3wnwvqvmlc26hcw6oxzqkvamztl2u7kppmnugu3ti42wm",
             ),
             (
                 "signed",
@@ -443,6 +590,10 @@ fn subjects() {
     let samples = [
         ("checkpoint", message(Subject::Statement(checkpoint()))),
         ("ticket", message(Subject::Statement(ticket()))),
+        (
+            "hand-over",
+            message(Subject::Statement(handed_over().certificate.statement)),
+        ),
         ("round", message(Subject::Round(3))),
     ];
     hold(
@@ -450,15 +601,19 @@ fn subjects() {
         &[
             (
                 "checkpoint",
-                "bafyreiavib7petbxs7kjvcr5a3lrbcai4oxcu5mfotadblk2ufb2qmemmy",
+                "bafyreibubmyykh2qt36yynmfeskkb6ux2v6ia4i7qwqaauavrdo6axm23y",
             ),
             (
                 "ticket",
                 "bafyreiewwnr4kyiyowcpwhek73a2osn7kw3x25znp2b6lrmx47tclgn2m4",
             ),
             (
+                "hand-over",
+                "bafyreibi3cqh45pkzcjuxsydk33br5n23y5hzbvh4lvpvudizi5bsxebry",
+            ),
+            (
                 "round",
-                "bafyreidvp7uf7m2247j7t25daavjwx3nburmskagvyxokbu24cwlzcnpqa",
+                "bafyreihvhx7qip5lh6rufn75yzzxzhhdbnisabomxdkrpimjjoyqjxsafm",
             ),
         ],
     );

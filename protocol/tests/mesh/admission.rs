@@ -150,6 +150,23 @@ fn a_small_act_needs_a_ticket_and_the_word_of_its_target() {
 }
 
 #[test]
+fn a_seat_that_has_admitted_acts_goes_on_from_its_snapshot() {
+    let mut world = with_keys(4);
+    let target = world.key(3);
+    let act = propose(&mut world, 2, 5, Aim::At(Targets::Nodes(vec![target])));
+    world.pass(Millis::from_mins(60));
+    let height = status(&mut world, 0).committee.unwrap().height;
+    assert!(height > 256, "a snapshot is taken at block 256: {height}");
+
+    world.crash(0);
+    world.boot(0, false);
+
+    assert_eq!(status(&mut world, 0).committee.unwrap().height, height);
+    let own = proposal(&mut world, 2, act);
+    assert!(matches!(own.stage, Stage::Written(Some(_))));
+}
+
+#[test]
 fn an_act_on_the_whole_mesh_runs_everywhere_once_all_drawn_have_signed() {
     let mut world = with_keys(8);
     let act = propose(&mut world, 2, 5, Aim::At(Targets::All));

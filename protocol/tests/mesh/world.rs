@@ -14,7 +14,7 @@ use x0_protocol::{
     Command, CommandError, CommandId, Effect, Event, Input, MessageId, MessageVerdict, Millis,
     Mono, Now, Outbox, Peer, PeerConfig, Reply, RequestId, RequestToken, Stored, Wall, Write,
     anti_meave::CosignPolicy,
-    core::command::Status,
+    core::{command::Status, time::TimeScale},
     wire::{
         Body, Change, Decided, Draft, Founder, Genesis, Hello, Join, LogHead, Parameters, Record,
         Request, Response, Said, Verified, VersionRange,
@@ -72,6 +72,7 @@ impl Disk {
                     self.rest.committee.keep(&decided, tip, snapshot);
                     self.blocks.push(decided);
                 }
+                Write::State { tip, state } => self.rest.committee.adopt(tip, state),
                 Write::Dealing {
                     ceremony,
                     dealer,
@@ -85,6 +86,11 @@ impl Disk {
                     epoch,
                     sealed,
                 } => self.shares.push((purpose, epoch, sealed)),
+                Write::Halt(halt) => {
+                    self.rest.halts.retain(|known| known.id != halt.id);
+                    self.rest.halts.push(*halt);
+                }
+                Write::Vote(write) => self.rest.votes.apply(*write),
                 Write::AcceptRoot {
                     root,
                     accepted: true,
@@ -153,7 +159,8 @@ pub(crate) fn founder(identity: &Identity) -> Founder {
     }
 }
 
-pub(crate) fn genesis(
+fn genesis(
+    parameters: Parameters,
     founders: &[&Identity],
     roots: &[&Identity],
     seats: usize,
@@ -170,7 +177,7 @@ pub(crate) fn genesis(
         seats: all.iter().take(seats).map(|founder| founder.key).collect(),
         founders: all,
         roots,
-        parameters: Parameters::default(),
+        parameters,
     });
     let author = founders[0];
     Draft::new(None, author.public(), (0, None), START, [0; 16], body)
@@ -208,6 +215,28 @@ impl World {
         Self::seated(count, 3).linked_all()
     }
 
+    /// Asks a node something in another's name.
+    pub(crate) fn ask_as(&mut self, from: usize, to: usize, request: Request) {
+        self.next += 1;
+        let token = RequestToken(self.next);
+        self.asked.insert(token, (from, RequestId(u64::MAX)));
+        let from = self.key(from);
+        self.queue.push_back((
+            to,
+            Input::Request {
+                from,
+                token,
+                request,
+            },
+        ));
+        self.settle();
+    }
+
+    /// Founds a mesh of `count` founders of whom some have a seat, fully linked.
+    pub(crate) fn with_seats(count: u8, seats: usize) -> Self {
+        Self::seated(count, seats).linked_all()
+    }
+
     fn linked_all(self) -> Self {
         let mut world = self;
         let count = world.nodes.len();
@@ -231,10 +260,23 @@ impl World {
         Self::seated(count, usize::from(count))
     }
 
+    /// Founds a mesh of `count` founders, fully linked, whose time runs so many times faster.
+    pub(crate) fn fast(count: u8, scale: u32) -> Self {
+        let parameters = Parameters {
+            time_scale: TimeScale(scale),
+            ..Parameters::default()
+        };
+        Self::under(parameters, count, usize::from(count)).linked_all()
+    }
+
     fn seated(count: u8, seats: usize) -> Self {
+        Self::under(Parameters::default(), count, seats)
+    }
+
+    fn under(parameters: Parameters, count: u8, seats: usize) -> Self {
         let identities: Vec<_> = (1..=count).map(identity).collect();
         let founders: Vec<_> = identities.iter().collect();
-        let genesis = genesis(&founders, &founders[..1], seats);
+        let genesis = genesis(parameters, &founders, &founders[..1], seats);
         let mut world = Self {
             nodes: Vec::new(),
             genesis,
@@ -297,6 +339,7 @@ impl World {
             healing: Some(healing.into()),
             seed: [at as u8; 32],
             fresh,
+            may_sit: true,
             cosign: node.cosign,
         };
         let mut out = Outbox::new();
@@ -553,8 +596,10 @@ impl World {
                 self.respond(token, Response::Records(records));
             }
             Effect::RespondBlocks { token, from } => {
-                let from = usize::try_from(from.saturating_sub(1)).unwrap();
-                let blocks = self.nodes[at].disk.blocks.iter().skip(from).take(8);
+                let blocks = self.nodes[at].disk.blocks.iter();
+                let blocks = blocks
+                    .filter(|decided| decided.block.height >= from)
+                    .take(8);
                 let blocks = blocks.map(|decided| decided.to_unverified()).collect();
                 self.respond(token, Response::Blocks(blocks));
             }
@@ -594,6 +639,11 @@ impl World {
                 let mesh = self.genesis.value().id();
                 let said = Said::sign(&mesh, act, word, &self.nodes[at].identity);
                 self.queue.push_back((at, Input::WordSigned { id, said }));
+            }
+            Effect::SignVote { id, draft } => {
+                let mesh = self.genesis.value().id();
+                let signed = Box::new(draft.sign(&mesh, &self.nodes[at].identity));
+                self.queue.push_back((at, Input::VoteSigned { id, signed }));
             }
             Effect::Persist { id, writes } => {
                 self.nodes[at].disk.write(writes);

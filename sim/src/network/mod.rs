@@ -8,6 +8,8 @@ pub mod gossip;
 pub mod latency;
 pub mod topology;
 
+use std::collections::BTreeSet;
+
 use crate::{
     random::{Ppm, Purpose, Seed},
     time::{Span, Time},
@@ -24,6 +26,13 @@ pub struct Network {
     loss: Ppm,
     /// The partition each node is in; empty while the network is whole.
     groups: Vec<u16>,
+    eclipse: Option<Eclipse>,
+}
+
+/// A node all of whose links are in hostile hands.
+struct Eclipse {
+    victim: u32,
+    circle: BTreeSet<u32>,
 }
 
 impl Network {
@@ -35,6 +44,7 @@ impl Network {
             latency: Latency::new(seed, nodes, model),
             loss: Ppm::NEVER,
             groups: Vec::new(),
+            eclipse: None,
         }
     }
 
@@ -57,20 +67,40 @@ impl Network {
         self.groups = groups;
     }
 
-    /// Takes partitions away.
+    /// Cuts a node off from all but a hostile circle, which listens to it and says nothing to it by itself.
+    pub fn eclipse(&mut self, victim: u32, circle: BTreeSet<u32>) {
+        self.eclipse = Some(Eclipse { victim, circle });
+    }
+
+    /// Takes partitions and eclipses away.
     pub fn join(&mut self) {
         self.groups = Vec::new();
+        self.eclipse = None;
     }
 
     /// Tells whether the two nodes are in one partition.
     pub fn joined(&self, a: u32, b: u32) -> bool {
-        self.groups.is_empty() || self.groups[a as usize] == self.groups[b as usize]
+        let is_cut = |eclipse: &Eclipse| {
+            let is_out = |one, other| one == eclipse.victim && !eclipse.circle.contains(&other);
+            is_out(a, b) || is_out(b, a)
+        };
+        let in_one = self.groups.is_empty() || self.groups[a as usize] == self.groups[b as usize];
+        in_one && !self.eclipse.as_ref().is_some_and(is_cut)
+    }
+
+    /// Tells whether what `from` sends by its peer's rules gets through to `to`.
+    fn passes(&self, from: u32, to: u32) -> bool {
+        let is_mute = self
+            .eclipse
+            .as_ref()
+            .is_some_and(|eclipse| to == eclipse.victim && from != to);
+        self.joined(from, to) && !is_mute
     }
 
     /// Returns when a message arrives, `None` if it is lost; `sequence` counts the sender's messages.
     #[inline]
     pub fn transmit(&self, from: u32, to: u32, sequence: u32, at: Time) -> Option<Time> {
-        if !self.joined(from, to) {
+        if !self.passes(from, to) {
             return None;
         }
         let [jitter, loss, ..] = self.seed.block(Purpose::Transit, from, u64::from(sequence));
@@ -82,6 +112,12 @@ impl Network {
     /// What is lost is sent again: after 1 s, then after twice as long each time (RFC 6298, 2 and 5.5);
     /// the fourth try always arrives.
     pub fn transmit_reliably(&self, from: u32, to: u32, sequence: u32, at: Time) -> Option<Time> {
+        self.passes(from, to)
+            .then(|| self.transmit_past_peers(from, to, sequence, at))?
+    }
+
+    /// Returns when something arrives that a hostile driver sends; `None` where no line leads.
+    pub fn transmit_past_peers(&self, from: u32, to: u32, sequence: u32, at: Time) -> Option<Time> {
         if !self.joined(from, to) {
             return None;
         }
@@ -116,6 +152,18 @@ mod tests {
         assert_eq!(network.transmit(1, 2, 0, Time::START), None);
 
         network.join();
+        assert!(network.transmit(1, 2, 0, Time::START).is_some());
+    }
+
+    #[test]
+    fn an_eclipsed_node_is_heard_by_its_circle_only_and_hears_what_hostile_drivers_send() {
+        let mut network = Network::new(Seed(1), 4, MODEL);
+        network.eclipse(0, BTreeSet::from([1]));
+        assert!(network.transmit(0, 1, 0, Time::START).is_some());
+        assert_eq!(network.transmit(0, 2, 0, Time::START), None);
+        assert_eq!(network.transmit_reliably(1, 0, 0, Time::START), None);
+        assert!(network.transmit_past_peers(1, 0, 0, Time::START).is_some());
+        assert_eq!(network.transmit_past_peers(2, 0, 0, Time::START), None);
         assert!(network.transmit(1, 2, 0, Time::START).is_some());
     }
 

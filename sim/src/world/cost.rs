@@ -81,12 +81,18 @@ pub(super) fn of_job(job: &Job) -> Span {
             | Entry::Keys(_)
             | Entry::Members(_)
             | Entry::Checkpoint
-            | Entry::Said { .. } => VERIFY,
+            | Entry::Said { .. }
+            | Entry::Vote(_)
+            | Entry::Halt { .. }
+            | Entry::Seats { .. } => VERIFY,
+            Entry::HandOver(_) => PAIRING,
         },
         Job::Combine { .. } => COMBINE,
         Job::Certificate(_) => PAIRING,
         Job::Warrants(question) => of_warrants(&question.warrants),
         Job::Consent { warrants, .. } => VERIFY + TOKEN + of_warrants(&warrants.warrants),
+        Job::Vote { receipts, .. } => times(VERIFY, 1 + receipts.len()),
+        Job::Recount(task) => times(VERIFY, task.leaves.len()),
         Job::Token { .. } => TOKEN,
         Job::Authorize { .. } => AUTHORIZE,
     }
@@ -122,7 +128,12 @@ fn of_record(record: &Record) -> Span {
         | Body::Removal(_)
         | Body::Merge(_)
         | Body::Revocation(_)
+        | Body::Alert(_)
         | Body::Checkpoint(_)
+        | Body::HandOver(_)
+        | Body::Recovery(_)
+        | Body::Halt(_)
+        | Body::Vote(_)
         | Body::Unknown(..) => VERIFY,
         Body::Keys(named) => times(VERIFY, 1 + named.decided.signatures()),
     }

@@ -7,7 +7,7 @@
 use x0_protocol::{
     Command, CommandId, Input, JobId, RequestId, RequestToken,
     core::effect::Write,
-    wire::{Admitted, Consented, Request, Response},
+    wire::{Admitted, Consented, Request, Response, VoteAnswer, VoteAsk},
 };
 
 use crate::{queue::Timed, time::Time};
@@ -175,6 +175,7 @@ fn request_fingerprint(request: &Request) -> u64 {
             9 ^ fold(message.seat().bytes()) ^ message.height() << 8
         }
         Request::Blocks { from } => 10 ^ from << 8,
+        Request::State { state, part } => 32 ^ fold(state.digest()) ^ u64::from(*part) << 8,
         Request::Dealing { ceremony, dealing } => {
             19 ^ fold(ceremony.digest()) ^ fold(&dealing.sealed)
         }
@@ -187,6 +188,18 @@ fn request_fingerprint(request: &Request) -> u64 {
             let act = consent.admission.peek().asked.act;
             23 ^ fold(act.digest()) ^ u64::from(consent.cosign) << 8
         }
+        Request::Vote(ask) => match &**ask {
+            VoteAsk::Take { item, receipts } => {
+                32 ^ fold(item.id().digest()) ^ (receipts.len() as u64) << 8
+            }
+            VoteAsk::Leaves { proposal, from } => {
+                33 ^ fold(proposal.digest()) ^ u64::from(*from) << 8
+            }
+            VoteAsk::Electors { proposal, from } => {
+                34 ^ fold(proposal.digest()) ^ u64::from(*from) << 8
+            }
+            VoteAsk::Refute { proposal, fraud } => 35 ^ fold(proposal.digest()) ^ fold(fraud),
+        },
     }
 }
 
@@ -204,6 +217,7 @@ fn response_fingerprint(response: &Response) -> u64 {
         Response::Blocks(blocks) => blocks.iter().fold(18, |sum, decided| {
             sum ^ fold(decided.peek().block.id().digest())
         }),
+        Response::State { parts, bytes } => 33 ^ fold(bytes) ^ u64::from(*parts) << 8,
         Response::Acknowledged(ack) => 24 ^ fold(&ack.to_bytes()),
         Response::Signed(signed) => signed
             .iter()
@@ -216,6 +230,14 @@ fn response_fingerprint(response: &Response) -> u64 {
         Response::Consent(Consented::Pending) => 29,
         Response::Consent(Consented::Said(said)) => 30 ^ fold(said.act.digest()),
         Response::Consent(Consented::Refused { why }) => 31 ^ fold(why.as_bytes()),
+        Response::Vote(answer) => match &**answer {
+            VoteAnswer::Pending => 36,
+            VoteAnswer::Taken => 37,
+            VoteAnswer::Receipt(receipt) => 38 ^ fold(receipt.ballot.digest()),
+            VoteAnswer::Refused { why } => 39 ^ fold(why.as_bytes()),
+            VoteAnswer::Leaves(leaves) => 40 ^ (leaves.len() as u64) << 8,
+            VoteAnswer::Electors(electors) => 41 ^ (electors.len() as u64) << 8,
+        },
     }
 }
 

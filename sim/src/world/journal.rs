@@ -4,8 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use x0_crypto::ContentId;
-use x0_protocol::{CommandError, CommandId, Event as Told, Reply, wire::LogHead};
+use x0_crypto::{ContentId, PublicKey};
+use x0_protocol::{
+    CommandError, CommandId, Event as Told, Reply, RequestId,
+    anti_meave::proposals::ProposalView,
+    core::command::Status,
+    wire::{LogHead, Response},
+};
 
 use super::store::NotAppended;
 use crate::histogram::Histogram;
@@ -32,6 +37,14 @@ pub(super) struct Journal {
     pub(super) proposed: BTreeMap<CommandId, ContentId>,
     /// Acts that were admitted and written: their records, by digest.
     pub(super) written: BTreeMap<ContentId, ContentId>,
+    /// Answers to requests that went past peers; none where no answer came.
+    pub(super) past_peer: BTreeMap<RequestId, Option<Response>>,
+    /// What nodes said of themselves, by the command that asked.
+    pub(super) statuses: BTreeMap<CommandId, Box<Status>>,
+    /// What nodes said of their own acts on their way, by the command that asked.
+    pub(super) proposals: BTreeMap<CommandId, Vec<ProposalView>>,
+    /// Nodes that found a fork, and whose.
+    pub(super) forked: Vec<(u32, PublicKey)>,
     /// Acts executed: by whom.
     pub(super) executed: Vec<(ContentId, u32)>,
     /// Acts refused: by whom, and why.
@@ -71,15 +84,27 @@ impl Journal {
                 self.proposed.insert(id, act);
                 Ok(None)
             }
+            Ok(Reply::Status(status)) => {
+                self.statuses.insert(id, status);
+                Ok(None)
+            }
+            Ok(Reply::Proposals(proposals)) => {
+                self.proposals.insert(id, proposals);
+                Ok(None)
+            }
             Ok(
-                Reply::Status(_)
-                | Reply::Links(_)
+                Reply::Links(_)
                 | Reply::Members(_)
                 | Reply::Capabilities(_)
                 | Reply::Acts(_)
                 | Reply::Policies(_)
-                | Reply::Proposals(_)
                 | Reply::Consents(_)
+                | Reply::Committee(_)
+                | Reply::Plan(_)
+                | Reply::Halt(_)
+                | Reply::Votes(_)
+                | Reply::Voted(_)
+                | Reply::Recounted(_)
                 | Reply::AuditHeads(_)
                 | Reply::Done,
             ) => Ok(None),
@@ -107,7 +132,10 @@ impl Journal {
                 self.written.insert(act, record);
             }
             Told::CaughtUp { .. } => self.caught_up += 1,
-            Told::ForkFound { .. } => self.forks += 1,
+            Told::ForkFound { author, .. } => {
+                self.forks += 1;
+                self.forked.push((node, author));
+            }
             Told::SplitView { .. } => self.split_views.push(node),
             Told::Executed { act: None, .. }
             | Told::Refused { act: None, .. }
@@ -120,9 +148,15 @@ impl Journal {
             | Told::Healed { .. }
             | Told::Decided { .. }
             | Told::KeysMade { .. }
+            | Told::Seats(_)
             | Told::ShareLost { .. }
             | Told::Proposed { record: None, .. }
             | Told::CosignAsked { .. }
+            | Told::Anomaly { .. }
+            | Told::Frozen { .. }
+            | Told::Halted { .. }
+            | Told::HaltEnded { .. }
+            | Told::Vote { .. }
             | Told::Ready { .. } => {}
         }
     }

@@ -13,40 +13,37 @@ use std::{
 use x0_crypto::{Identity, MembershipCommitment, PublicKey, capability::RootKey};
 use x0_protocol::{
     Wall,
-    core::time::TimeScale,
     spine::directory::{Base, Directory, Member, Standing},
-    wire::{Body, Draft, Founder, Genesis, Parameters, Record, Verified},
+    wire::{Body, Draft, Founder, Genesis, Record, Verified},
 };
 
+use super::founding::Founding;
 use crate::random::{Purpose, Seed};
 
 /// Wall time at the start of every run: 1 January 2026, 00:00 UTC, ms since the Unix epoch.
-pub(super) const WALL_START: Wall = Wall(1_767_225_600_000);
-
-/// Founders in the genesis of a simulated mesh, and seats: enough that a committee could form.
-const FOUNDERS: u32 = 4;
+pub(crate) const WALL_START: Wall = Wall(1_767_225_600_000);
 
 /// The keys of all nodes, by number and back.
-pub(super) struct Keys {
+pub(crate) struct Keys {
     seed: Seed,
     by_node: Vec<(PublicKey, RootKey)>,
     nodes: HashMap<PublicKey, u32, ByDigest>,
 }
 
 /// The mesh that all nodes belong to.
-pub(super) struct Mesh {
-    pub(super) genesis: Verified<Record>,
-    pub(super) directory: Directory,
+pub(crate) struct Mesh {
+    pub(crate) genesis: Verified<Record>,
+    pub(crate) directory: Directory,
 }
 
 impl Keys {
     /// Returns the number of the node with this key.
-    pub(super) fn node(&self, key: &PublicKey) -> Option<u32> {
+    pub(crate) fn node(&self, key: &PublicKey) -> Option<u32> {
         self.nodes.get(key).copied()
     }
 
     /// Returns the key of a node.
-    pub(super) fn key(&self, node: u32) -> PublicKey {
+    pub(crate) fn key(&self, node: u32) -> PublicKey {
         self.by_node[node as usize].0
     }
 
@@ -56,7 +53,7 @@ impl Keys {
     }
 
     /// Makes the identity of a node.
-    pub(super) fn identity(&self, node: u32) -> Identity {
+    pub(crate) fn identity(&self, node: u32) -> Identity {
         identity(self.seed, node)
     }
 }
@@ -70,32 +67,33 @@ fn identity(seed: Seed, node: u32) -> Identity {
 /// # Panics
 ///
 /// Panics if the genesis it writes is refused, which its construction excludes.
-pub(super) fn found(seed: Seed, nodes: u32) -> (Keys, Mesh) {
-    let founder_ids: Vec<_> = (0..FOUNDERS.min(nodes))
-        .map(|node| identity(seed, node))
-        .collect();
-    let mut founders: Vec<_> = founder_ids.iter().map(founder).collect();
-    founders.sort_by_key(|founder| founder.key);
+pub(crate) fn found(seed: Seed, nodes: u32, founding: &Founding) -> (Keys, Mesh) {
+    let founders = founding.seats.min(nodes);
+    let founder_ids: Vec<_> = (0..founders).map(|node| identity(seed, node)).collect();
+    let mut listed: Vec<_> = founder_ids.iter().map(founder).collect();
+    listed.sort_by_key(|founder| founder.key);
     let first = &founder_ids[0];
+    let named = founder_ids.iter().take(founding.roots as usize);
+    let mut roots: Vec<_> = named
+        .map(|founder| founder.capability_root().public())
+        .collect();
+    roots.sort_unstable();
     let Ok(name) = "simulated".parse() else {
         unreachable!("a plain word names a mesh")
     };
     let genesis = Genesis {
         name,
-        seats: founders.iter().map(|founder| founder.key).collect(),
-        founders,
-        roots: vec![first.capability_root().public()],
-        parameters: Parameters {
-            time_scale: TimeScale(1),
-            ..Parameters::default()
-        },
+        seats: listed.iter().map(|founder| founder.key).collect(),
+        founders: listed,
+        roots,
+        parameters: founding.parameters.clone(),
     };
     let salt = [0; 16];
     let body = Body::Genesis(genesis.clone());
     let draft = Draft::new(None, first.public(), (0, None), WALL_START, salt, body);
     let record = match draft.sign(first) {
         Ok(record) => record,
-        Err(error) => unreachable!("a genesis of {FOUNDERS} founders is in bounds: {error}"),
+        Err(error) => unreachable!("a genesis of {founders} founders is in bounds: {error}"),
     };
     let id = record.value().id();
     let members: Vec<_> = (0..nodes)
@@ -104,7 +102,7 @@ pub(super) fn found(seed: Seed, nodes: u32) -> (Keys, Mesh) {
             Member {
                 key: identity.public(),
                 root: identity.capability_root().public(),
-                commitment: commitment(seed, node, &identity),
+                commitment: commitment(seed, node < founders, node, &identity),
                 region: None,
                 since: WALL_START,
                 invited_by: None,
@@ -139,8 +137,13 @@ pub(super) fn found(seed: Seed, nodes: u32) -> (Keys, Mesh) {
 
 /// Returns what a member commits to. Those of members who are no founders are drawn, for computing them would take
 /// a third of a large run's founding: in a simulation nobody proves membership.
-fn commitment(seed: Seed, node: u32, identity: &Identity) -> MembershipCommitment {
-    if node < FOUNDERS {
+fn commitment(
+    seed: Seed,
+    is_founder: bool,
+    node: u32,
+    identity: &Identity,
+) -> MembershipCommitment {
+    if is_founder {
         return identity.membership_commitment();
     }
     MembershipCommitment::from_bytes(seed.bytes(Purpose::Commitment, node))

@@ -8,10 +8,12 @@
 //! hands in commands, and brings faults. As every event carries its full order, neither the number of
 //! shards nor the cut of the windows changes what happens.
 //!
-//! Not modelled: bandwidth, clocks that run wrong, disks that fail, discovery of addresses, and proofs of membership.
+//! Not modelled: bandwidth, disks that fail, discovery of addresses, and proofs of membership.
 
 mod cost;
 mod event;
+mod founding;
+mod hostile;
 mod journal;
 mod keys;
 mod node;
@@ -28,12 +30,16 @@ use x0_protocol::{
     wire::{LogHead, Record, Unverified, Verified, decode_record},
 };
 
-pub(crate) use self::store::NotAppended;
 use self::{
     event::{Event, Kind, Parcel, What},
-    keys::{ByDigest, Keys, Mesh, WALL_START},
+    keys::{ByDigest, Mesh},
     shard::{Mail, Publication, Shard},
     workers::Workers,
+};
+pub(crate) use self::{
+    founding::Founding,
+    keys::{Keys, WALL_START, found},
+    store::NotAppended,
 };
 use crate::{
     digest::{Digest, RunDigest},
@@ -43,7 +49,7 @@ use crate::{
         gossip::{ADVERTISED_HEARTBEATS, HEARTBEAT, advertisers},
     },
     random::{Ppm, Purpose, Seed},
-    scenarios::{LatencyPlan, Scenario},
+    scenarios::{LatencyPlan, NetworkPlan, Scenario},
     time::{Span, Time},
 };
 
@@ -62,6 +68,7 @@ pub(crate) struct Shared {
     network: Network,
     keys: Keys,
     mesh: Mesh,
+    founding: Founding,
     messages: Vec<Message>,
 }
 
@@ -83,6 +90,8 @@ pub(crate) struct World {
     live: Vec<(u32, u32)>,
     numbers: HashMap<[u8; 32], u32, ByDigest>,
     commands: u64,
+    /// Requests that went past peers.
+    past_peers: u64,
     /// When links that lead nowhere are noticed.
     cut_links_at: Option<Time>,
     loss: Ppm,
@@ -92,14 +101,25 @@ impl World {
     /// Founds a mesh, starts its nodes and opens their links.
     pub(crate) fn new(scenario: &Scenario, threads: u32) -> Self {
         let (seed, nodes) = (Seed(scenario.seed), scenario.nodes);
-        let (keys, mesh) = keys::found(seed, nodes);
-        let latency = match scenario.network.latency {
+        Self::found(seed, nodes, scenario.network, Founding::default(), threads)
+    }
+
+    /// Founds a mesh in a given way, starts its nodes and opens their links.
+    pub(crate) fn found(
+        seed: Seed,
+        nodes: u32,
+        plan: NetworkPlan,
+        founding: Founding,
+        threads: u32,
+    ) -> Self {
+        let (keys, mesh) = keys::found(seed, nodes, &founding);
+        let latency = match plan.latency {
             LatencyPlan::Internet => crate::network::latency::LatencyModel::Internet,
             LatencyPlan::FixedMs(ms) => {
                 crate::network::latency::LatencyModel::Fixed(Span::from_millis(ms))
             }
         };
-        let loss = Ppm::new(scenario.network.loss_ppm).unwrap_or(Ppm::NEVER);
+        let loss = Ppm::new(plan.loss_ppm).unwrap_or(Ppm::NEVER);
         let mut network = Network::new(seed, nodes, latency);
         network.lose(loss);
         let shared = Shared {
@@ -107,6 +127,7 @@ impl World {
             network,
             keys,
             mesh,
+            founding,
             messages: Vec::new(),
         };
         let size = nodes.div_ceil(threads.clamp(1, nodes));
@@ -125,6 +146,7 @@ impl World {
             live: Vec::new(),
             numbers: HashMap::default(),
             commands: 0,
+            past_peers: 0,
             cut_links_at: None,
             loss,
         };

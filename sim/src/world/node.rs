@@ -103,11 +103,24 @@ impl Node {
     }
 }
 
+/// The first number of requests that go past a node's peer; its peer's own stay below.
+const PAST_PEER: u64 = 1 << 23;
+
+/// Returns the number of a request that goes past a node's peer.
+pub(super) fn past_peer(count: u64) -> RequestId {
+    RequestId(PAST_PEER + count)
+}
+
+/// Tells whether a request went past its node's peer.
+pub(super) const fn is_past_peer(id: RequestId) -> bool {
+    id.0 >= PAST_PEER
+}
+
 /// A request token that names the asker, its life and its request, so that none needs a table.
 pub(super) fn token_of(asker: u32, life: u8, id: RequestId) -> RequestToken {
     assert!(
         id.0 < 1 << 24,
-        "a node asks fewer than 16 million times in one life"
+        "a node asks fewer than 8 million times in one life, and as often past its peer"
     );
     RequestToken(u64::from(asker) << 32 | u64::from(life) << 24 | id.0)
 }

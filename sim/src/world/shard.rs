@@ -16,9 +16,11 @@ use x0_crypto::{
 };
 use x0_protocol::{
     Effect, Event as Told, Input, JobId, MessageId, Millis, Mono, Now, Outbox, Peer, PeerConfig,
-    RequestId, RequestToken,
-    anti_meave::CosignPolicy,
-    core::effect::{MessageVerdict, Write},
+    RequestId, RequestToken, Wall,
+    core::{
+        effect::{MessageVerdict, Write},
+        secret::{SecretDone, SecretTask},
+    },
     peer::Stored,
     wire::{Change, LogHead, Record, Request, Response, Said, Unverified, Verified},
 };
@@ -28,7 +30,7 @@ use super::{
     event::{CONTROL, Event, Kind, Parcel, Parcels, What},
     journal::Journal,
     keys::{ByDigest, WALL_START},
-    node::{NEVER, Node, asker_of, token_of},
+    node::{NEVER, Node, asker_of, is_past_peer, token_of},
     store::Store,
     verdicts::Verdicts,
 };
@@ -319,6 +321,10 @@ impl Shard {
                     request,
                 }
             }
+            Parcel::Response { id, response, .. } if is_past_peer(id) => {
+                self.journal.past_peer.insert(id, response);
+                return fingerprint ^ 7;
+            }
             Parcel::Response { id, life, response } => {
                 if !is_up || life != own_life {
                     return fingerprint ^ 2;
@@ -400,7 +406,7 @@ impl Shard {
         self.inputs.push_back(input);
         while let Some(input) = self.inputs.pop_front() {
             if let Some(peer) = &mut self.nodes[local].peer {
-                peer.handle(clock(turn.now), input, &mut outbox);
+                peer.handle(clock(shared, id, turn.now), input, &mut outbox);
             }
             for effect in outbox.drain() {
                 self.perform(shared, &mut turn, effect);
@@ -498,7 +504,12 @@ impl Shard {
                 turn.now = self.nodes[turn.local].work(turn.now, cost::of_secret(&task));
                 let identity = shared.keys.identity(turn.id);
                 let keyring = self.keyrings.entry(turn.id).or_default();
-                let done = task.run(&identity, keyring);
+                let withheld = is_beacon(&task) && shared.founding.withholders.contains(&turn.id);
+                let done = if withheld {
+                    SecretDone::Part(None)
+                } else {
+                    task.run(&identity, keyring)
+                };
                 self.inputs.push_back(Input::SecretDone { id, done });
                 20
             }
@@ -508,6 +519,13 @@ impl Shard {
                 let said = Said::sign(&mesh, act, word, &shared.keys.identity(turn.id));
                 self.inputs.push_back(Input::WordSigned { id, said });
                 21
+            }
+            Effect::SignVote { id, draft } => {
+                turn.now = self.nodes[turn.local].work(turn.now, cost::SIGN);
+                let mesh = shared.mesh.genesis.value().id();
+                let signed = Box::new(draft.sign(&mesh, &shared.keys.identity(turn.id)));
+                self.inputs.push_back(Input::VoteSigned { id, signed });
+                22
             }
             Effect::Persist { id, writes } => {
                 self.persist(shared, turn, id, writes);
@@ -662,6 +680,37 @@ impl Shard {
             request,
         };
         self.deliver_parcel(Event::parcel(at, to, turn.id, sequence), parcel);
+    }
+
+    /// Sends a request that a node's peer knows nothing of, over a link or not.
+    pub(super) fn request_past_peer(
+        &mut self,
+        shared: &Shared,
+        (node, to): (u32, u32),
+        now: Time,
+        id: RequestId,
+        request: Request,
+    ) {
+        let local = self.local(node);
+        let (sequence, life) = (self.nodes[local].next_sequence(), self.nodes[local].life);
+        let Some(at) = shared.network.transmit_past_peers(node, to, sequence, now) else {
+            self.journal.past_peer.insert(id, None);
+            return;
+        };
+        let token = token_of(node, life, id);
+        self.deliver_parcel(
+            Event::parcel(at, to, node, sequence),
+            Parcel::Request { token, request },
+        );
+    }
+
+    /// Puts a node's disk back to what it held before; it must have no power.
+    pub(super) fn put_back(&mut self, node: u32, store: Store) {
+        let local = self.local(node);
+        for record in store.records() {
+            self.keep(record);
+        }
+        self.nodes[local].store = store;
     }
 
     fn respond(&mut self, shared: &Shared, turn: &Turn, token: RequestToken, response: Response) {
@@ -868,10 +917,11 @@ impl Shard {
             healing: None,
             seed: shared.seed.bytes(Purpose::PeerSeed, node),
             fresh: is_new,
-            cosign: CosignPolicy::Approve,
+            may_sit: true,
+            cosign: shared.founding.cosign_of(node),
         };
         let mut outbox = mem::take(&mut self.outbox);
-        let peer = Peer::new(config, stored, clock(now), &mut outbox);
+        let peer = Peer::new(config, stored, clock(shared, node, now), &mut outbox);
         self.nodes[local].peer = Some(Box::new(peer));
         let mut turn = Turn {
             local,
@@ -965,11 +1015,22 @@ fn remove<T: PartialEq>(list: &mut Vec<T>, one: &T) {
     }
 }
 
-/// Reads a node's clocks: they run true and start together.
-fn clock(now: Time) -> Now {
+/// Reads a node's clocks: they run true, and the wall clock is right unless the founding says otherwise.
+fn clock(shared: &Shared, node: u32, now: Time) -> Now {
     let millis = Millis(now.0 / 1_000);
+    let right = (WALL_START + millis).0;
     Now {
         mono: Mono(millis.0),
-        wall: WALL_START + millis,
+        wall: Wall(right.saturating_add_signed(shared.founding.clock_error_ms(node))),
     }
+}
+
+fn is_beacon(task: &SecretTask) -> bool {
+    matches!(
+        task,
+        SecretTask::Part {
+            purpose: KeyPurpose::Beacon,
+            ..
+        }
+    )
 }

@@ -16,29 +16,36 @@ use x0_crypto::{
 use x0_protocol::{
     core::{effect::Write, limits::PAGE_BLOCKS_MAX},
     peer::Stored,
-    spine::{audit::Entry, committee::StoredLog},
+    spine::{
+        audit::Entry,
+        ballot::StoredVotes,
+        committee::StoredLog,
+        halt::{Halt, HaltId},
+    },
     wire::{Decided, LogHead, PolicyName, Record, Unverified, Verified},
 };
 
 /// What is durable on one node.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Store {
     records: Vec<Verified<Record>>,
     rest: Option<Box<Rest>>,
 }
 
 /// What most nodes of a large run never write.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Rest {
     executed: BTreeSet<ContentId>,
     policies: BTreeMap<PolicyName, (u64, u64)>,
     audit: Vec<Entry>,
     witnessed: BTreeMap<PublicKey, LogHead>,
     roots: BTreeSet<RootKey>,
+    halts: BTreeMap<HaltId, Halt>,
     committee: StoredLog,
     blocks: Vec<Arc<Decided>>,
     dealings: Vec<(ContentId, PublicKey, SealedDealing)>,
     shares: Vec<(Purpose, u64, Vec<u8>)>,
+    votes: StoredVotes,
 }
 
 /// An audit entry written at a place that was not the end of the log.
@@ -91,6 +98,7 @@ impl Store {
                     rest.committee.keep(&decided, tip, snapshot);
                     rest.blocks.push(decided);
                 }
+                Write::State { tip, state } => self.rest().committee.adopt(tip, state),
                 Write::Dealing {
                     ceremony,
                     dealer,
@@ -104,6 +112,10 @@ impl Store {
                     epoch,
                     sealed,
                 } => self.rest().shares.push((purpose, epoch, sealed)),
+                Write::Halt(halt) => {
+                    self.rest().halts.insert(halt.id, *halt);
+                }
+                Write::Vote(write) => self.rest().votes.apply(*write),
                 Write::AcceptRoot {
                     root,
                     accepted: true,
@@ -137,8 +149,10 @@ impl Store {
             stored.audit = rest.audit.clone();
             stored.witnessed = rest.witnessed.values().cloned().collect();
             stored.roots = rest.roots.iter().copied().collect();
+            stored.halts = rest.halts.values().cloned().collect();
             stored.committee = rest.committee.clone();
             stored.work.dealings = rest.dealings.clone();
+            stored.votes = rest.votes.clone();
         }
         stored
     }
@@ -161,14 +175,20 @@ impl Store {
     /// Returns durable blocks of the committee log from a height on, at most a page.
     pub(super) fn blocks(&self, from: u64) -> Vec<Unverified<Decided>> {
         let blocks = self.committee_blocks();
-        let from = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
-        let page = blocks.iter().skip(from).take(PAGE_BLOCKS_MAX);
+        let first = blocks.partition_point(|decided| decided.block.height < from);
+        let page = blocks.iter().skip(first).take(PAGE_BLOCKS_MAX);
         page.map(|decided| decided.to_unverified()).collect()
     }
 
     /// Returns the durable audit entries, in order.
     pub(super) fn audit(&self) -> &[Entry] {
         self.rest.as_ref().map_or(&[], |rest| &rest.audit)
+    }
+
+    /// Returns the policies changed: version and value.
+    pub(super) fn policies(&self) -> impl Iterator<Item = (&PolicyName, (u64, u64))> {
+        let rest = self.rest.iter();
+        rest.flat_map(|rest| rest.policies.iter().map(|(name, at)| (name, *at)))
     }
 
     /// Tells whether the act was about to be executed, or was.

@@ -37,6 +37,8 @@ impl Verdicts {
             | Job::Entry { .. }
             | Job::Combine { .. }
             | Job::Consent { .. }
+            | Job::Vote { .. }
+            | Job::Recount(_)
             | Job::Token { .. }
             | Job::Authorize { .. } => job.run(),
         }

@@ -14,7 +14,10 @@ use x0_net::{
 use x0_node::runtime::invite::split_peer;
 use x0_protocol::{
     core::limits::{MESSAGE_BYTES_MAX, RECORD_BYTES_MAX},
-    wire::{Hello, Outcome, Request, Response, Topic, VersionRange, Welcome, decode_record},
+    wire::{
+        Hello, Outcome, Request, Response, Topic, VersionRange, VoteAnswer, VoteAsk, VoteItem,
+        Welcome, decode_record,
+    },
 };
 
 use super::record::HandMade;
@@ -122,7 +125,8 @@ impl Foothold {
     ///
     /// Returns that a member did not answer.
     pub async fn send(&mut self, record: &HandMade) -> Result<Vec<PublicKey>> {
-        let topic = x0_net::Topic::new(Topic::Acts.name())?;
+        let kind = decode_record(&record.bytes)?.peek().header().kind;
+        let topic = x0_net::Topic::new(Topic::of(kind).name())?;
         // Gossip that nobody listens to yet is no loss: the record is handed over as well.
         self.net.publish(topic, record.bytes.clone()).await.ok();
         let push = Request::Push {
@@ -156,6 +160,31 @@ impl Foothold {
         Ok(outcomes.collect())
     }
 
+    /// Hands something in for a vote: the first to the first half of the members linked, the second to the others.
+    ///
+    /// # Errors
+    ///
+    /// Returns that a member did not answer.
+    pub async fn hand_in(&mut self, items: [VoteItem; 2]) -> Result<Vec<(PublicKey, VoteAnswer)>> {
+        let half = self.members.len().div_ceil(2);
+        let [first, second] = items.map(|item| {
+            let receipts = Vec::new();
+            Request::Vote(Box::new(VoteAsk::Take { item, receipts }))
+        });
+        let members = self.members.clone();
+        let mut answers = Vec::new();
+        for (request, some) in [(first, &members[..half]), (second, &members[half..])] {
+            answers.extend(self.ask_some(Protocol::Sync, &request, some).await?);
+        }
+        let answers = answers.into_iter().filter_map(|(member, answer)| {
+            let Response::Vote(answer) = answer else {
+                return None;
+            };
+            Some((member, *answer))
+        });
+        Ok(answers.collect())
+    }
+
     /// Ends all links.
     pub async fn leave(self) {
         self.net.shutdown().await;
@@ -166,8 +195,18 @@ impl Foothold {
         protocol: Protocol,
         request: &Request,
     ) -> Result<Vec<(PublicKey, Response)>> {
+        let members = self.members.clone();
+        self.ask_some(protocol, request, &members).await
+    }
+
+    async fn ask_some(
+        &mut self,
+        protocol: Protocol,
+        request: &Request,
+        members: &[PublicKey],
+    ) -> Result<Vec<(PublicKey, Response)>> {
         let mut waiting = BTreeMap::new();
-        for member in &self.members {
+        for member in members {
             self.asked += 1;
             waiting.insert(self.asked, *member);
             let id = RequestId(self.asked);
@@ -276,11 +315,13 @@ impl Foothold {
             | Request::Consistency { .. }
             | Request::Seat(_)
             | Request::Blocks { .. }
+            | Request::State { .. }
             | Request::Dealing { .. }
             | Request::Parts(_)
             | Request::Offer(_)
             | Request::Admit(_)
-            | Request::Consent(_) => None,
+            | Request::Consent(_)
+            | Request::Vote(_) => None,
         }
     }
 }

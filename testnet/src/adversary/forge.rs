@@ -6,9 +6,10 @@ use anyhow::{Context as _, Result, bail};
 use biscuit_auth::format::schema;
 use prost::Message as _;
 use x0_crypto::{
-    Identity, PublicKey,
+    ContentId, Identity, PublicKey,
     capability::{Action, Caveat, Grant, Token},
 };
+use x0_protocol::wire::{Act, Statement, Warrant, Warrants};
 
 /// Signs a token with one's own key, to be shown as if another root had granted it.
 ///
@@ -43,6 +44,28 @@ pub fn widened(token: &Token) -> Result<Token> {
         bail!("this token was never narrowed: there is no block to take off");
     }
     Ok(Token::from_bytes(&frame.encode_to_vec())?)
+}
+
+/// Takes the warrants of another act; the ticket may be made to name the act at hand, under the signature it had.
+///
+/// # Errors
+///
+/// Returns that the other act carries none that can be read.
+pub fn borrowed(
+    other: &Act,
+    act: ContentId,
+    agent: PublicKey,
+    forge_ticket: bool,
+) -> Result<Vec<Warrant>> {
+    let mut warrants = Warrants::of(other)?;
+    let Some(certificate) = warrants.ticket.as_mut() else {
+        bail!("that act carries no ticket");
+    };
+    if let (true, Statement::Ticket(ticket)) = (forge_ticket, &mut certificate.statement) {
+        ticket.act = act;
+        ticket.agent = agent;
+    }
+    Ok(warrants.to_wire())
 }
 
 #[cfg(test)]

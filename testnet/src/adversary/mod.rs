@@ -8,3 +8,4 @@
 pub mod foothold;
 pub mod forge;
 pub mod record;
+pub mod usurp;

@@ -1,4 +1,4 @@
-//! Acts written by hand, past the checks that come before a signature.
+//! Records written by hand, past the checks that come before a signature.
 //!
 //! `Draft::sign` of the protocol refuses a token that does not verify. An attacker does not ask: it encodes
 //! header and body itself and signs the id.
@@ -45,9 +45,24 @@ pub fn sign_act(
     time: Wall,
     act: &Act,
 ) -> Result<HandMade> {
+    sign(author, mesh, at, time, (Kind::ACT, act))
+}
+
+/// Writes and signs a record of any kind at a place of the author's chain, whatever it says.
+///
+/// # Errors
+///
+/// Returns that it cannot be encoded, or that there is no randomness for the salt.
+pub fn sign(
+    author: &Identity,
+    mesh: ContentId,
+    at: (u64, Option<ContentId>),
+    time: Wall,
+    (kind, body): (Kind, &impl Serialize),
+) -> Result<HandMade> {
     let mut salt = [0; 16];
     getrandom::fill(&mut salt)?;
-    let body = serde_ipld_dagcbor::to_vec(act)?;
+    let body = serde_ipld_dagcbor::to_vec(body)?;
     let (seq, prev) = at;
     let commitment = Sha256::new()
         .chain_update(b"x0/body/1\0")
@@ -61,7 +76,7 @@ pub fn sign_act(
         seq,
         prev,
         time,
-        kind: Kind::ACT,
+        kind,
         body: commitment.into(),
     })?;
     let id = ContentId::of(&header);

@@ -10,7 +10,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 use x0_crypto::{
@@ -21,11 +21,14 @@ use x0_net::Multiaddr;
 use x0_node::identity;
 use x0_protocol::{
     Millis, Wall,
-    wire::{Act, Change, Outcome, PolicyName, Targets},
+    wire::{
+        Act, Ballot, Body, Change, Choice, Kind, Outcome, PolicyName, Record, Targets, Unverified,
+        Vote, VoteAnswer, VoteItem, decode_record,
+    },
 };
 use x0_testnet::{
     account::write,
-    adversary::{foothold::Foothold, forge, record},
+    adversary::{foothold::Foothold, forge, record, usurp},
 };
 
 /// How long a hand-made act may wait for execution.
@@ -43,6 +46,21 @@ struct Cli {
 enum Command {
     /// Signs an act past the proposer's checks and sends it to members.
     Act(ActCommand),
+    /// Sends a record again as it was signed.
+    Replay {
+        /// Data directory of the member whose key is used; its node must be stopped.
+        #[arg(long)]
+        data_dir: PathBuf,
+        /// The mesh.
+        #[arg(long)]
+        mesh: ContentId,
+        /// Address of a member to link to, with /p2p/ID.
+        #[arg(long, required = true)]
+        member: Vec<Multiaddr>,
+        /// The record, in base64.
+        #[arg(long)]
+        record: String,
+    },
     /// Signs a token with the member's own key, to be shown as another root's.
     Forge {
         /// Data directory of the member.
@@ -57,6 +75,39 @@ enum Command {
         /// Within what limits.
         #[arg(long)]
         caveat: Vec<Caveat>,
+    },
+    /// Claims that the committee has passed to keys of the attacker's own, and sends that to members.
+    Usurp {
+        /// Data directory of the member whose key is used; its node must be stopped.
+        #[arg(long)]
+        data_dir: PathBuf,
+        /// The mesh.
+        #[arg(long)]
+        mesh: ContentId,
+        /// Address of a member to link to, with /p2p/ID; the claim is sent to all of them.
+        #[arg(long, required = true)]
+        member: Vec<Multiaddr>,
+        /// The epoch in force, which is said to have handed over.
+        #[arg(long)]
+        epoch: u64,
+        /// Who is to have a seat.
+        #[arg(long, required = true)]
+        seat: Vec<PublicKey>,
+    },
+    /// Signs two different ballots with one number, and shows each to half of the seats.
+    Ballots {
+        /// Data directory of the member whose key is used; its node must be stopped.
+        #[arg(long)]
+        data_dir: PathBuf,
+        /// The mesh.
+        #[arg(long)]
+        mesh: ContentId,
+        /// The vote.
+        #[arg(long)]
+        vote: ContentId,
+        /// Address of a seat, with /p2p/ID.
+        #[arg(long, required = true)]
+        member: Vec<Multiaddr>,
     },
     /// Takes the last narrowing off a token.
     Widen {
@@ -94,6 +145,15 @@ struct ActCommand {
     /// The version the policy stands at.
     #[arg(long, default_value_t = 0)]
     from_version: u64,
+    /// Ask each target by an act of its own, all at once and for the same change.
+    #[arg(long)]
+    each: bool,
+    /// Show the ticket and the words of this act record, in base64, as if they were for these acts.
+    #[arg(long, value_name = "RECORD")]
+    warrants_of: Option<String>,
+    /// Make the ticket shown name the act at hand; the committee has not signed that.
+    #[arg(long, requires = "warrants_of")]
+    forge_ticket: bool,
     /// Do not wait for the targets to tell what became of the act: they tell nothing of what they reject.
     #[arg(long)]
     no_outcomes: bool,
@@ -103,6 +163,12 @@ struct ActCommand {
 async fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Act(act) => send_act(act).await,
+        Command::Replay {
+            data_dir,
+            mesh,
+            member,
+            record,
+        } => replay(&data_dir, mesh, &member, &record).await,
         Command::Forge {
             data_dir,
             holder,
@@ -112,6 +178,19 @@ async fn main() -> ExitCode {
             let token = forge::forged(&own, holder, BTreeSet::from_iter(action), caveat)?;
             Ok(json!({ "token": token.to_string() }))
         }),
+        Command::Usurp {
+            data_dir,
+            mesh,
+            member,
+            epoch,
+            seat,
+        } => usurp(&data_dir, mesh, &member, (epoch, seat)).await,
+        Command::Ballots {
+            data_dir,
+            mesh,
+            vote,
+            member,
+        } => send_ballots(&data_dir, mesh, vote, &member).await,
         Command::Widen { token } => {
             forge::widened(&token).map(|token| json!({ "token": token.to_string() }))
         }
@@ -131,29 +210,31 @@ async fn main() -> ExitCode {
 async fn send_act(wanted: ActCommand) -> Result<serde_json::Value> {
     let own = load(&wanted.data_dir)?;
     let mut foothold = Foothold::take(&own, wanted.mesh, &wanted.member).await?;
-    let place = foothold.place().await?;
-    let mut targets = wanted.target;
+    let (first, mut prev) = foothold.place().await?;
+    let mut targets = wanted.target.clone();
     targets.sort_unstable();
     targets.dedup();
     let now = now()?;
-    let act = Act {
-        change: Change::SetPolicy {
-            policy: wanted.policy,
-            value: wanted.value,
-            from_version: wanted.from_version,
-        },
-        targets: Targets::Nodes(targets.clone()),
-        root: wanted.root,
-        token: wanted.token,
-        expires: now + LIFE,
-        warrants: Vec::new(),
+    let aims = match wanted.each {
+        true => targets.iter().map(|target| vec![*target]).collect(),
+        false => vec![targets.clone()],
     };
-    let made = record::sign_act(&own, wanted.mesh, place, now, &act)?;
-    let handed = foothold.send(&made).await?;
-    let outcomes = if wanted.no_outcomes {
-        Vec::new()
-    } else {
-        foothold.outcomes(made.id, &targets).await?
+    let mut made = Vec::new();
+    for (seq, aim) in (first..).zip(aims) {
+        let act = act_on(&wanted, &own.public(), aim, now)?;
+        let record = record::sign_act(&own, wanted.mesh, (seq, prev), now, &act)?;
+        prev = Some(record.id);
+        made.push(record);
+    }
+    let sent_ms = self::now()?.0;
+    let mut handed = Vec::new();
+    for record in &made {
+        handed = foothold.send(record).await?;
+    }
+    let ids: Vec<_> = made.iter().map(|record| record.id).collect();
+    let outcomes = match (wanted.no_outcomes, ids.as_slice()) {
+        (false, [only]) => foothold.outcomes(*only, &targets).await?,
+        (_, _) => Vec::new(),
     };
     foothold.leave().await;
     let outcomes = outcomes.iter().map(|(target, outcome)| match outcome {
@@ -162,12 +243,116 @@ async fn send_act(wanted: ActCommand) -> Result<serde_json::Value> {
             json!({ "node": target.to_string(), "executed": false, "why": why })
         }
     });
+    let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
     Ok(json!({
-        "act": made.id.to_string(),
-        "seq": place.0,
+        "act": ids.first(),
+        "acts": ids,
+        "seq": first,
+        "sent_ms": sent_ms,
         "handed_to": handed.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "outcomes": outcomes.collect::<Vec<_>>(),
     }))
+}
+
+async fn send_ballots(
+    data_dir: &std::path::Path,
+    mesh: ContentId,
+    vote: ContentId,
+    members: &[Multiaddr],
+) -> Result<serde_json::Value> {
+    let own = load(data_dir)?;
+    let ballots = [Choice::Yes, Choice::No].map(|choice| {
+        let signed = Ballot::sign(&mesh, &own, vote, 0, Vote::Open(choice));
+        VoteItem::Ballot(signed.value().clone())
+    });
+    let mut foothold = Foothold::take(&own, mesh, members).await?;
+    let answers = foothold.hand_in(ballots).await?;
+    foothold.leave().await;
+    let answers = answers.iter().map(|(_, answer)| match answer {
+        VoteAnswer::Receipt(_) => "a receipt".to_owned(),
+        VoteAnswer::Taken => "it is in the log".to_owned(),
+        VoteAnswer::Refused { why } => format!("refused: {why}"),
+        VoteAnswer::Pending | VoteAnswer::Leaves(_) | VoteAnswer::Electors(_) => {
+            "not yet".to_owned()
+        }
+    });
+    Ok(json!({ "answers": answers.collect::<Vec<_>>() }))
+}
+
+async fn usurp(
+    data_dir: &std::path::Path,
+    mesh: ContentId,
+    members: &[Multiaddr],
+    (epoch, mut seats): (u64, Vec<PublicKey>),
+) -> Result<serde_json::Value> {
+    let own = load(data_dir)?;
+    seats.sort_unstable();
+    let claim = usurp::usurped(mesh, epoch, seats)?;
+    let mut foothold = Foothold::take(&own, mesh, members).await?;
+    let place = foothold.place().await?;
+    let made = record::sign(&own, mesh, place, now()?, (Kind::HAND_OVER, &claim))?;
+    let handed = foothold.send(&made).await?;
+    foothold.leave().await;
+    Ok(json!({
+        "record": made.id.to_string(),
+        "handed_to": handed.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    }))
+}
+
+/// Writes an act, with warrants that were given for another if so wished.
+fn act_on(
+    wanted: &ActCommand,
+    agent: &PublicKey,
+    targets: Vec<PublicKey>,
+    now: Wall,
+) -> Result<Act> {
+    let mut act = Act {
+        change: Change::SetPolicy {
+            policy: wanted.policy.clone(),
+            value: wanted.value,
+            from_version: wanted.from_version,
+        },
+        targets: Targets::Nodes(targets),
+        root: wanted.root,
+        token: wanted.token.clone(),
+        expires: now + LIFE,
+        warrants: Vec::new(),
+    };
+    if let Some(record) = &wanted.warrants_of {
+        let record = decoded(record)?;
+        let Body::Act(other) = record.peek().body() else {
+            bail!("the record whose warrants are to be shown is no act");
+        };
+        let digest = act.digest(agent);
+        act.warrants = forge::borrowed(other, digest, *agent, wanted.forge_ticket)?;
+    }
+    Ok(act)
+}
+
+async fn replay(
+    data_dir: &std::path::Path,
+    mesh: ContentId,
+    members: &[Multiaddr],
+    record: &str,
+) -> Result<serde_json::Value> {
+    let own = load(data_dir)?;
+    let record = decoded(record)?;
+    let again = record::HandMade {
+        id: record.peek().id(),
+        bytes: record.peek().bytes().to_vec(),
+    };
+    let mut foothold = Foothold::take(&own, mesh, members).await?;
+    let handed = foothold.send(&again).await?;
+    foothold.leave().await;
+    Ok(json!({
+        "act": again.id.to_string(),
+        "handed_to": handed.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    }))
+}
+
+fn decoded(record: &str) -> Result<Unverified<Record>> {
+    let bytes = data_encoding::BASE64.decode(record.as_bytes())?;
+    Ok(decode_record(&bytes)?)
 }
 
 fn load(data_dir: &std::path::Path) -> Result<Identity> {

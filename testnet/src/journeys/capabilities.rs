@@ -38,7 +38,7 @@ const ATTACK_PATIENCE: Duration = Duration::from_secs(90);
 /// Longest wait for an event of a node that has happened already.
 const EVENT_PATIENCE: Duration = Duration::from_secs(20);
 /// An id after which the stream of events starts at the oldest kept: no run of a node has this number.
-const FROM_THE_START: &str = "0-0";
+pub(super) const FROM_THE_START: &str = "0-0";
 
 /// Tells the story.
 ///
@@ -525,7 +525,10 @@ async fn send(
     attack(mesh, &arguments).await
 }
 
-async fn attack<T: for<'de> Deserialize<'de>>(mesh: &Mesh, arguments: &[&str]) -> Result<T> {
+pub(super) async fn attack<T: for<'de> Deserialize<'de>>(
+    mesh: &Mesh,
+    arguments: &[&str],
+) -> Result<T> {
     let mut command = Command::new(&mesh.programs().adversary);
     command.args(arguments).kill_on_drop(true);
     let output = timeout(ATTACK_PATIENCE, command.output())
@@ -566,7 +569,7 @@ async fn logged(node: &Node, act: &str) -> Result<AuditEntryView> {
 }
 
 /// Waits until a node tells that it rejected a record of a peer since a moment, and why.
-async fn rejected(node: &Node, from: PublicKey, since_ms: u64) -> Result<String> {
+pub(super) async fn rejected(node: &Node, from: PublicKey, since_ms: u64) -> Result<String> {
     let from = from.to_string();
     let mut events = node.client().events(Some(FROM_THE_START)).await?;
     let found = async {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The policy the agent changes, which changes nothing else of a node's conduct.
-const POLICY: &str = "acts.shown";
+pub(super) const POLICY: &str = "acts.shown";
 /// The action a token must grant for it.
 const ACTION: &str = "set.acts.shown";
 /// Longest wait for the committee's keys, and for members to count.
@@ -170,7 +170,7 @@ pub(super) async fn propose(agent: &Node, token: Token, value: u64) -> Result<St
         .context("the act was written without a ticket")
 }
 
-async fn proposal(agent: &Node, act: &str) -> Result<ProposalView> {
+pub(super) async fn proposal(agent: &Node, act: &str) -> Result<ProposalView> {
     agent.get(&format!("/v1/proposals/{act}")).await
 }
 
@@ -232,11 +232,11 @@ pub(super) async fn ended(agent: &Node, act: &str) -> Result<ProposalView> {
     .await
 }
 
-/// Waits until the policy has a value on every node.
+/// Waits until the policy has a value on every node that runs.
 pub(super) async fn everywhere(mesh: &Mesh, value: u64) -> Result<()> {
     until("every node to have the value", STEP_PATIENCE, async || {
         let mut seen = Vec::new();
-        for node in mesh.nodes() {
+        for node in mesh.running() {
             let policies: Vec<PolicyView> = node.get("/v1/policies").await?;
             let found = policies.into_iter().find(|policy| policy.policy == POLICY);
             seen.push(found.context("the node lacks the policy")?.value);

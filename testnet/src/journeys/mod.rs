@@ -5,12 +5,16 @@
 
 pub mod capabilities;
 pub mod committee;
+pub mod committee_change;
+pub mod committee_keys;
 pub mod crash;
 pub mod dashboard;
 pub mod join;
 pub mod mass_action;
 pub mod partition;
 pub mod speed;
+pub mod takeover;
+pub mod vote;
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
@@ -34,8 +38,16 @@ pub enum Journey {
     Partition,
     /// Four founders keep one log; one of them is killed, and then two.
     Committee,
+    /// A seat is replaced: new keys are in force everywhere, whoever dies on the way.
+    CommitteeChange,
+    /// Fifteen seats make their keys, and make them anew: how long that takes; no part of the tour.
+    CommitteeKeys,
     /// An act on the whole mesh is co-signed by drawn members; one refuses another.
     MassAction,
+    /// A rogue agent tries every way to change the mesh at once; it is frozen, and the mesh halts.
+    Takeover,
+    /// Members vote for three days of a fast clock; a seat falls, one votes twice and one too late, and all can recount.
+    Vote,
     /// The dashboard as people see it, in a real browser; no part of the tour.
     Dashboard,
     /// How fast records, repairs and catch-ups are, and what idling costs; no part of the tour.
@@ -51,7 +63,11 @@ impl Journey {
             Self::Crash => "crash",
             Self::Partition => "partition",
             Self::Committee => "committee",
+            Self::CommitteeChange => "committee-change",
+            Self::CommitteeKeys => "committee-keys",
             Self::MassAction => "mass-action",
+            Self::Takeover => "takeover",
+            Self::Vote => "vote",
             Self::Dashboard => "dashboard",
             Self::Speed => "speed",
         }
@@ -69,9 +85,15 @@ impl Journey {
             Self::Crash => "what a node has acknowledged survives kill -9",
             Self::Partition => "a mesh that is cut in two goes on in both halves and heals",
             Self::Committee => "the seats keep one log, whatever happens to a third of them",
+            Self::CommitteeChange => {
+                "the committee passes to other seats, and nobody else can claim it"
+            }
+            Self::CommitteeKeys => "fifteen seats have keys within seconds",
             Self::MassAction => {
                 "nobody changes the whole mesh without people whom it could not choose"
             }
+            Self::Takeover => "no single agent changes the mesh, and one that tries halts it",
+            Self::Vote => "all members decide, and nobody has to believe who counted",
             Self::Dashboard => {
                 "everybody can see what goes on, on a phone, by keyboard, without reloading"
             }
@@ -87,17 +109,45 @@ impl Journey {
             Self::Crash => (5, 3),
             Self::Partition => (6, 4),
             Self::Committee => (6, 4),
-            Self::MassAction => (16, 8),
+            Self::CommitteeChange => (16, 16),
+            Self::CommitteeKeys => (15, 4),
+            Self::MassAction | Self::Takeover => (16, 8),
+            Self::Vote => (16, 16),
             Self::Dashboard => (6, 6),
             Self::Speed => (30, 5),
         }
     }
 
     /// Returns how many nodes found its mesh and hold seats.
-    const fn founders(self) -> usize {
+    const fn founders(self, nodes: usize) -> usize {
         match self {
-            Self::Committee | Self::MassAction | Self::Dashboard => 4,
+            Self::CommitteeKeys => nodes,
+            Self::Committee
+            | Self::CommitteeChange
+            | Self::MassAction
+            | Self::Vote
+            | Self::Takeover
+            | Self::Dashboard => 4,
             Self::Join | Self::Capabilities | Self::Crash | Self::Partition | Self::Speed => 1,
+        }
+    }
+
+    /// Returns how many seconds of mesh time pass in one.
+    const fn time_scale(self) -> u32 {
+        match self {
+            // 72 h pass in 32 s, and 24 h in 11 s.
+            Self::Vote => 8_000,
+            Self::Join
+            | Self::Capabilities
+            | Self::Crash
+            | Self::Partition
+            | Self::Committee
+            | Self::CommitteeChange
+            | Self::CommitteeKeys
+            | Self::MassAction
+            | Self::Takeover
+            | Self::Dashboard
+            | Self::Speed => 1,
         }
     }
 
@@ -113,7 +163,11 @@ impl Journey {
             Self::Crash => crash::tell(mesh, account).await,
             Self::Partition => partition::tell(mesh, account).await,
             Self::Committee => committee::tell(mesh, account).await,
+            Self::CommitteeChange => committee_change::tell(mesh, account).await,
+            Self::CommitteeKeys => committee_keys::tell(mesh, account).await,
             Self::MassAction => mass_action::tell(mesh, account).await,
+            Self::Takeover => takeover::tell(mesh, account).await,
+            Self::Vote => vote::tell(mesh, account).await,
             Self::Dashboard => dashboard::tell(mesh, account).await,
             Self::Speed => speed::tell(mesh, account).await,
         }
@@ -153,7 +207,7 @@ async fn go(
     account.step(
         format!(
             "{nodes} real nodes start on this machine: {} a mesh, the others join by invites",
-            match journey.founders() {
+            match journey.founders(nodes) {
                 1 => "one founds".to_owned(),
                 more => format!("{more} found"),
             }
@@ -164,7 +218,8 @@ async fn go(
         name: "testnet".to_owned(),
         nodes,
         relayed: journey == Journey::Partition,
-        founders: journey.founders(),
+        founders: journey.founders(nodes),
+        time_scale: journey.time_scale(),
         programs,
     };
     let mut mesh = Mesh::start(&plan, |up| account.saw(up)).await?;

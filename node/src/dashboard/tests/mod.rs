@@ -11,6 +11,11 @@ use axum::{
 };
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
+use x0_crypto::capability::RootKey;
+use x0_protocol::{
+    Wall,
+    spine::halt::{HaltId, Standing},
+};
 
 use self::sample::{Data, HOSTILE, Sample, key};
 use super::{assets::ASSETS, page::Page, router, text::Language};
@@ -229,6 +234,33 @@ async fn the_overview_says_what_protects_and_what_is_missing() {
             .await
             .contains("This is a test mesh")
     );
+}
+
+#[tokio::test]
+async fn the_overview_begins_with_what_is_stopped() {
+    let mut data = sample::full(24);
+    data.status.frozen = 2;
+    let frozen = page_of(&data, "/ui", Language::English).await;
+    assert!(frozen.contains("2 delegation roots are frozen"));
+    let until = Wall(data.status.standing_at.0 + 3 * 3_600_000);
+    let root = RootKey::from_bytes(*data.status.node.bytes()).unwrap();
+    let halt = HaltId::of(&data.status.mesh, &root, 0);
+    data.status.standing = Standing::Halted {
+        halt,
+        root,
+        confirmed: true,
+        until,
+    };
+    let halted = page_of(&data, "/ui", Language::English).await;
+    assert!(halted.contains("THE MESH IS HALTED") && halted.contains(&halt.short()));
+    assert!(
+        page_of(&data, "/ui", Language::Russian)
+            .await
+            .contains("СЕТЬ ОСТАНОВЛЕНА")
+    );
+    data.status.standing = Standing::Restarting { until };
+    let restarting = page_of(&data, "/ui", Language::English).await;
+    assert!(restarting.contains("The halt is over"));
 }
 
 #[tokio::test]

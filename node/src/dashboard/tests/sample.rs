@@ -24,6 +24,7 @@ use x0_protocol::{
             tree::{Frontier, Hash, leaf_hash},
         },
         directory::{Member, Standing},
+        halt::Standing as Stopped,
     },
     wire::{Electorate, Kind, LogHead, Outcome, Policy, Rules, Targets, Ticket, Word},
 };
@@ -84,6 +85,8 @@ impl Source for Sample {
             Command::Policies => Ok(Reply::Policies(data.policies)),
             Command::Proposals => Ok(Reply::Proposals(data.proposals)),
             Command::Consents => Ok(Reply::Consents(data.consents)),
+            Command::Committee => panic!("the dashboard does not ask for the seats"),
+            Command::Halt => panic!("the dashboard reads of halts in the status"),
             Command::AuditHeads => Ok(Reply::AuditHeads(data.heads)),
             change @ (Command::Invite { .. }
             | Command::PublishCapability { .. }
@@ -92,6 +95,11 @@ impl Source for Sample {
             | Command::Propose { .. }
             | Command::Local { .. }
             | Command::Cosign { .. }
+            | Command::ProposeSeats { .. }
+            | Command::ApproveSeats(_)
+            | Command::ProposeRecovery { .. }
+            | Command::SignRecovery(_)
+            | Command::Vote(_)
             | Command::Leave
             | Command::Remove { .. }
             | Command::CatchUp) => panic!("the dashboard asks for a change: {change:?}"),
@@ -153,6 +161,10 @@ pub(super) fn empty() -> Data {
             },
             member: true,
             last_repair: None,
+            standing: Stopped::Running,
+            standing_at: NOW,
+            frozen: 0,
+            witnesses: 0,
         },
         links: Vec::new(),
         members: vec![member(0, None)],

@@ -15,7 +15,10 @@ use x0_protocol::{
         limits::WITNESSED_MAX,
         time::{Millis, Wall},
     },
-    spine::audit::{Entry, What, tree::Hash},
+    spine::{
+        audit::{Entry, What, tree::Hash},
+        halt::{By, End, Halt, HaltId, Stage},
+    },
     wire::{Body, Draft, Founder, Genesis, Kind, LogHead, MeshName, Parameters, Record, Verified},
 };
 use zeroize::Zeroizing;
@@ -44,6 +47,7 @@ fn what_was_written_is_read_back_after_a_restart() {
         vec![audit(0), audit(1), Write::Witnessed(head.clone())],
         vec![accept(kept, true), accept(dropped, true)],
         vec![accept(dropped, false)],
+        vec![halted(None), halted(Some(Wall(7)))],
     ];
     for group in groups {
         store.submit(group).wait().unwrap();
@@ -61,6 +65,10 @@ fn what_was_written_is_read_back_after_a_restart() {
     assert_eq!(stored.audit, [entry(0), entry(1)]);
     assert_eq!(stored.witnessed, [head]);
     assert_eq!(stored.roots, [kept]);
+    let [halt] = stored.halts.as_slice() else {
+        panic!("a halt has one row: {:?}", stored.halts);
+    };
+    assert_eq!(halt.end(), Wall(7), "as it stands last");
 }
 
 #[test]
@@ -391,6 +399,30 @@ fn audit(index: u64) -> Write {
 
 fn root(number: u8) -> RootKey {
     identity(number).capability_root().public()
+}
+
+/// A halt of the mesh, in force or ended at a moment.
+fn halted(ended: Option<Wall>) -> Write {
+    let root = root(1);
+    let began = Wall(5);
+    let stage = match ended {
+        None => Stage::Unconfirmed,
+        Some(at) => Stage::Ended {
+            at,
+            how: End::Expired,
+        },
+    };
+    Write::Halt(Box::new(Halt {
+        id: HaltId::of(&ContentId::of(b"mesh"), &root, 0),
+        root,
+        alert: None,
+        began,
+        expires: began,
+        lapses: began,
+        by: By::Witnesses,
+        stage,
+        renewals: Vec::new(),
+    }))
 }
 
 fn accept(root: RootKey, accepted: bool) -> Write {

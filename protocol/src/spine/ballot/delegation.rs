@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use x0_crypto::{ContentId, PublicKey};
 
 use crate::{
@@ -41,6 +42,24 @@ pub enum DelegationRefused {
     Malformed,
 }
 
+impl Serialize for Delegations {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let said: Vec<_> = self.said.values().flat_map(BTreeMap::values).collect();
+        said.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Delegations {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut delegations = Self::default();
+        for (delegation, at) in Vec::<(Delegation, Wall)>::deserialize(from)? {
+            // Each stands there once, as it was taken before.
+            delegations.take_one(&delegation, at).ok();
+        }
+        Ok(delegations)
+    }
+}
+
 impl Delegations {
     /// Takes the delegations of a block, at the block's mesh time; their order in it does not matter. Returns
     /// those that change nothing.
@@ -63,6 +82,12 @@ impl Delegations {
             }
         }
         refused
+    }
+
+    /// Returns the number of what a member has said last in a scope.
+    pub fn seq_of(&self, member: &PublicKey, scope: &DelegationScope) -> Option<u32> {
+        let (delegation, _) = self.said.get(scope)?.get(member)?;
+        Some(delegation.seq)
     }
 
     /// Returns what a member has said for a proposal, or else in general.

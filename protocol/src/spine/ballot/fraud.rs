@@ -10,9 +10,9 @@
 //! whoever follows the log, as its own poll comes to another root; for the third, a statement without leaves is
 //! not to be acted on.
 //!
-//! A broken promise is enough: if `f+1` seats gave receipts for a ballot that is not counted, at least one of
-//! them is honest, and its list is missing. `f` hostile seats and one that was cut off can so make a vote void,
-//! which costs time and names them; they cannot make it come out otherwise.
+//! A broken promise is enough, but only of seats whose lists were counted: if `2f+1` of them gave receipts for a
+//! ballot before the close, `f+1` honest ones held it, and a ballot that `f+1` seats list counts. A seat that was cut
+//! off at the close has broken no promise, and `f` hostile ones alone cannot void an honest count.
 
 use serde::{Deserialize, Serialize};
 use x0_crypto::PublicKey;
@@ -104,7 +104,7 @@ pub enum Fraud {
         /// Where its delegate stands.
         delegate: Place,
     },
-    /// A ballot that enough seats promised to list and that does not count.
+    /// A ballot that enough of the seats whose lists were counted promised to list, and that does not count.
     LeftOut {
         /// The ballot and its receipts.
         receipted: Receipted,
@@ -129,7 +129,9 @@ pub enum NotFraud {
     #[error("the ballot could not have counted in this vote")]
     NoBallot,
     /// Too few seats promised to list the ballot.
-    #[error("{found} seats gave receipts from before the close, {needed} are needed")]
+    #[error(
+        "{found} seats whose lists were counted gave receipts from before the close, {needed} are needed"
+    )]
     TooFewReceipts {
         /// How many did.
         found: usize,
@@ -305,6 +307,11 @@ impl Receipted {
             return Err(NotFraud::NoBallot);
         }
         let id = ballot.id();
+        let has_listed = |seat: &PublicKey| {
+            let place = basis.seats.keys().binary_search(seat).ok();
+            let place = place.and_then(|place| u32::try_from(place).ok());
+            place.is_some_and(|place| statement.lists >> place & 1 == 1)
+        };
         let mut seats: Vec<_> = self
             .receipts
             .iter()
@@ -313,14 +320,14 @@ impl Receipted {
                 receipt.ballot == id
                     && receipt.proposal == ballot.proposal
                     && receipt.time < statement.closed
-                    && basis.seats.contains(&receipt.seat)
+                    && has_listed(&receipt.seat)
                     && receipt.holds(basis.mesh)
             })
             .map(|receipt| receipt.seat)
             .collect();
         seats.sort_unstable();
         seats.dedup();
-        let (found, needed) = (seats.len(), basis.seats.faulty_max() + 1);
+        let (found, needed) = (seats.len(), 2 * basis.seats.faulty_max() + 1);
         (found >= needed)
             .then_some(())
             .ok_or(NotFraud::TooFewReceipts { found, needed })
@@ -398,6 +405,8 @@ fn fits_terms(basis: &Basis<'_>, statement: &TallyStatement) -> bool {
     let is_empty = |node: Node| node.hash == Node::empty().hash || node.sums.leaves == 0;
     statement.mesh == *basis.mesh
         && statement.electorate == terms.electorate()
+        && usize::try_from(statement.lists.count_ones())
+            .is_ok_and(|lists| (basis.seats.quorum()..=basis.seats.len()).contains(&lists))
         && tally.proposal == terms.proposal()
         && (terms.opened()..=closes_by).contains(&statement.closed)
         && tally.sums.leaves <= members

@@ -6,6 +6,7 @@
 //! - [`tally`]: the counted ballots in order of voter, under a Merkle tree whose nodes carry the sums. A
 //!   [`TallyStatement`] names its root; the committee certifies that statement.
 //! - [`recount()`]: counts published leaves again. [`fraud`]: short proofs that a certified statement is false.
+//! - [`Book`]: what a node knows of votes. [`OwnVotes`]: what it has handed in itself.
 //! - [`jury`]: the emergency jury, whose signed ballots are their own certificate, and how likely its capture is.
 //! - [`sealed`]: choices that nobody can read before the close.
 //!
@@ -14,10 +15,13 @@
 //! Not decided here: who is in the electorate ([`Roll`] answers that), who sits on the committee or jury, and
 //! what follows from a result. Votes are not coercion-resistant: a member can show how it voted.
 
+mod book;
+mod check;
 mod delegation;
 pub mod fraud;
 pub mod jury;
 mod natural;
+mod own;
 mod poll;
 mod recount;
 pub mod sealed;
@@ -27,7 +31,10 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
+pub use book::{Book, Known, Opening as Announced};
+pub use check::{RecountTask, Recounted};
 pub use delegation::{DelegationRefused, Delegations};
+pub use own::{OwnItem, OwnStage, OwnVotes, StoredVotes, VoteWrite};
 pub use poll::{Batch, Event, Opening, Phase, Poll, Refused, Taken, VoidReason};
 pub use recount::{Basis, LeafFault, Miscount, recount};
 pub use tally::{Cast, Leaf, Sums, Tally, TallyStatement};

@@ -91,7 +91,7 @@ pub struct Node {
 }
 
 /// The result of counting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tally {
     /// What was voted on.
@@ -103,7 +103,7 @@ pub struct Tally {
 }
 
 /// What a committee certifies of a vote.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TallyStatement {
     /// The mesh.
@@ -112,6 +112,8 @@ pub struct TallyStatement {
     pub electorate: Electorate,
     /// The mesh time of the close: receipts from before it oblige.
     pub closed: Wall,
+    /// The seats whose lists were counted: bit `i` stands for the seat at place `i`, in order of key.
+    pub lists: u32,
     /// The count.
     pub tally: Tally,
     /// What it comes to.
@@ -141,8 +143,9 @@ pub struct OutOfOrder {
     pub voter: PublicKey,
 }
 
-/// Counts leaves as they come; keeps one node of each level.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Counts leaves as they come; keeps one node of each level. Read back from the own store only.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TallyBuilder {
     last: Option<PublicKey>,
     /// The roots of the complete subtrees, largest first: one for each bit of the number of leaves.

@@ -3,6 +3,7 @@
 //! A [`TermsDraft`] is what a proposal says; [`Terms`] is a draft whose every value is in range, bound to the id
 //! of the proposal and the mesh time at which it was opened. All shares are compared as exact fractions.
 
+use core::fmt;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -49,7 +50,7 @@ impl<F: Fn(&PublicKey) -> bool> Roll for F {
 }
 
 /// The members that may vote, as a checkpoint has them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Electorate {
     /// The root over the members.
@@ -118,8 +119,8 @@ pub struct TermsDraft {
     pub challenge: Millis,
 }
 
-/// The rules of one vote, every value in range.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The rules of one vote, every value in range. Read back from the own store only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
     proposal: ContentId,
     opened: Wall,
@@ -127,7 +128,7 @@ pub struct Terms {
 }
 
 /// What a vote has come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Enough took part, and enough of them said yes.
@@ -165,6 +166,16 @@ pub enum TermsError {
     /// Nobody may vote.
     #[error("electorate.count is 0; name a checkpoint with at least one member")]
     NoElectorate,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Passed => "passed",
+            Self::Rejected => "rejected",
+            Self::NoQuorum => "no quorum",
+        })
+    }
 }
 
 impl TermsDraft {

@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     core::time::{Millis, Wall},
     spine::committee::Seats,
-    wire::{Ballot, BallotList, Choice, Delegation, DelegationScope, Verified, Vote},
+    wire::{Ballot, BallotList, Choice, Delegation, DelegationScope, Receipt, Verified, Vote},
 };
 
 pub(super) const MESH: ContentId = ContentId::from_digest([1; 32]);

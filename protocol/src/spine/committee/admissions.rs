@@ -48,9 +48,13 @@ const REGIONAL_NODES_MAX: u32 = 100;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Admissions {
+    #[serde(with = "crate::core::pairs")]
     roots: BTreeMap<RootKey, Reach>,
+    #[serde(with = "crate::core::pairs")]
     changes: BTreeMap<ContentId, Reach>,
+    #[serde(with = "crate::core::pairs")]
     agents: BTreeMap<PublicKey, Vec<Wall>>,
+    #[serde(with = "crate::core::pairs")]
     decided: BTreeMap<ContentId, Decision>,
     order: VecDeque<ContentId>,
 }
@@ -96,6 +100,7 @@ impl Terms {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Reach {
+    #[serde(with = "crate::core::pairs")]
     touched: BTreeMap<PublicKey, Wall>,
     draws: Vec<Wall>,
 }
@@ -146,6 +151,7 @@ impl Admissions {
         &mut self,
         admission: &Admission,
         members: &Members,
+        vote: Option<ContentId>,
         terms: &Terms,
     ) -> &Decision {
         let act = admission.asked.act;
@@ -155,7 +161,7 @@ impl Admissions {
             None => true,
         };
         if lapsed {
-            let decision = match self.judge(admission, members, terms) {
+            let decision = match self.judge(admission, members, vote, terms) {
                 Ok(ticket) => Decision::Admitted(ticket),
                 Err(why) => Decision::Refused { why },
             };
@@ -207,6 +213,7 @@ impl Admissions {
         &mut self,
         admission: &Admission,
         members: &Members,
+        vote: Option<ContentId>,
         terms: &Terms,
     ) -> Result<Ticket, String> {
         let (act, agent) = (&admission.act, admission.asked.by);
@@ -242,7 +249,7 @@ impl Admissions {
             time: time.as_secs(),
             // Collected only once there is a ticket; each target counts them.
             peer_signatures: u8::MAX,
-            vote: None,
+            vote,
             multi_sig: None,
         };
         capability

@@ -4,8 +4,12 @@
 //! together: when every dealer's logs are in, or some time after enough are, or at the latest after a minute. From the
 //! same logs all seats find the same keys. If one of the ceremonies fails, all three are held again under the next
 //! number, without the dealers whose logs proved them wrong, as long as enough are left.
+//!
+//! At a hand-over the new seats deal a fresh certificate key to each other, so that nobody who sat before them can
+//! sign for them; the keys of the beacon and of decryption are dealt on by those who hold them, and stay the same
+//! in public, so that what was sealed to the committee or is to be drawn by it outlives its seats.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_bytes::ByteBuf;
@@ -64,52 +68,81 @@ impl Keys {
 #[derive(Clone)]
 pub(super) struct Making {
     epoch: u64,
-    dealers: Vec<PublicKey>,
     ceremonies: [(Ceremony, Logs); 3],
     signed: BTreeMap<(ContentId, PublicKey), ByteBuf>,
     first_at: Option<Wall>,
     enough_at: Option<Wall>,
 }
 
+/// Who deals in one of the ceremonies, and which key is dealt on.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Side {
+    dealers: Vec<PublicKey>,
+    previous: Option<GroupKey>,
+}
+
 /// What came of the ceremonies of one epoch.
 pub(super) enum Made {
     Keys(Box<Keys>),
-    /// None; held again with these dealers.
+    /// None; to be held again without those who were proved wrong.
     Failed {
-        again: Box<Making>,
+        again: Option<Box<Making>>,
     },
 }
 
 impl Making {
     /// Opens the first ceremonies of a mesh: all seats deal to all.
-    pub(super) fn first(mesh: ContentId, seats: &Seats) -> Option<Self> {
-        Self::open(mesh, 1, seats.keys().to_vec(), seats.keys())
+    pub(super) fn first(mesh: ContentId, epoch: u64, seats: &Seats) -> Option<Self> {
+        let side = || Side {
+            dealers: seats.keys().to_vec(),
+            previous: None,
+        };
+        Self::open(mesh, epoch, [side(), side(), side()], seats.keys())
     }
 
-    fn open(
+    /// Opens the ceremonies by which `keys` pass to other seats.
+    pub(super) fn hand_over(
         mesh: ContentId,
         epoch: u64,
-        dealers: Vec<PublicKey>,
-        players: &[PublicKey],
+        keys: &Keys,
+        seats: &Seats,
     ) -> Option<Self> {
-        let ceremony = |purpose| {
+        let on = |purpose| Side {
+            dealers: keys.group(purpose).players().collect(),
+            previous: Some(keys.group(purpose).clone()),
+        };
+        let fresh = Side {
+            dealers: seats.keys().to_vec(),
+            previous: None,
+        };
+        let sides = [fresh, on(Purpose::Beacon), on(Purpose::Decryption)];
+        Self::open(mesh, epoch, sides, seats.keys())
+    }
+
+    fn open(mesh: ContentId, epoch: u64, sides: [Side; 3], players: &[PublicKey]) -> Option<Self> {
+        let ceremony = |(purpose, side): (Purpose, Side)| {
             let plan = CeremonyPlan {
                 mesh,
                 epoch,
                 purpose,
-                dealers: dealers.clone(),
+                dealers: side.dealers,
                 players: players.to_vec(),
-                previous: None,
+                previous: side.previous,
             };
             let ceremony = Ceremony::new(plan).ok()?;
             let logs = Logs::new(&ceremony);
             Some((ceremony, logs))
         };
-        let [certificate, beacon, decryption] = Purpose::ALL.map(ceremony);
+        let [certificate, beacon, decryption] = sides;
+        let ceremonies = [
+            ceremony((Purpose::Certificate, certificate))?,
+            ceremony((Purpose::Beacon, beacon))?,
+            ceremony((Purpose::Decryption, decryption))?,
+        ];
         Some(Self {
             epoch,
-            ceremonies: [certificate?, beacon?, decryption?],
-            dealers,
+            ceremonies,
             signed: BTreeMap::new(),
             first_at: None,
             enough_at: None,
@@ -146,8 +179,9 @@ impl Making {
         let Some(dealer) = SignedLog::dealer_in(log) else {
             return false;
         };
-        let is_held = self.ceremonies().any(|held| held.id() == *ceremony);
-        is_held && self.dealers.binary_search(&dealer).is_ok() && !self.has_log(ceremony, &dealer)
+        let held = self.ceremonies().find(|held| held.id() == *ceremony);
+        let is_dealer = held.is_some_and(|held| held.dealers().binary_search(&dealer).is_ok());
+        is_dealer && !self.has_log(ceremony, &dealer)
     }
 
     /// Takes a dealer's log in log order; one that is not its first changes nothing.
@@ -169,9 +203,6 @@ impl Making {
     /// Closes the ceremonies if it is time.
     pub(super) fn close(&mut self, time: Wall, scale: u64) -> Option<Made> {
         let scaled = |span: Millis| Millis(span.0.saturating_mul(scale));
-        let needed = usize::from(threshold(
-            u8::try_from(self.dealers.len()).unwrap_or(u8::MAX),
-        ));
         let usable = |logs: &Logs| {
             let standings = logs.standings();
             let usable = standings.values();
@@ -182,11 +213,12 @@ impl Making {
         if self
             .ceremonies
             .iter()
-            .all(|(_, logs)| usable(logs) >= needed)
+            .all(|(ceremony, logs)| usable(logs) >= needed(ceremony))
         {
             self.enough_at.get_or_insert(time);
         }
-        let all = self.signed.len() == self.dealers.len() * self.ceremonies.len();
+        let dealers = self.ceremonies().map(|held| held.dealers().len());
+        let all = self.signed.len() == dealers.sum::<usize>();
         let is_late = |at: Option<Wall>, span| at.is_some_and(|at| at + scaled(span) <= time);
         if !all && !is_late(self.enough_at, LATE_LOGS) && !is_late(self.first_at, MAKING_MAX) {
             return None;
@@ -199,27 +231,63 @@ impl Making {
                 groups: [certificate.group, beacon.group, decryption.group],
             })));
         }
-        let is_faulty = |dealer: &PublicKey| {
-            self.ceremonies
-                .iter()
-                .any(|(_, logs)| matches!(logs.standings().get(dealer), Some(Standing::Faulty(_))))
-        };
-        let honest: Vec<_> = self
-            .dealers
-            .iter()
-            .copied()
-            .filter(|key| !is_faulty(key))
-            .collect();
-        let dealers = if honest.len() >= usize::from(SEATS_MIN) {
-            honest
-        } else {
-            self.dealers.clone()
-        };
+        let faulty = self.faulty();
+        let sides = self.ceremonies.each_ref().map(|(ceremony, _)| {
+            let honest = ceremony.dealers().iter().copied();
+            let honest: Vec<_> = honest.filter(|key| !faulty.contains(key)).collect();
+            let previous = ceremony.previous().cloned();
+            let fewest = previous.as_ref().map_or(SEATS_MIN, GroupKey::threshold);
+            let is_enough = honest.len() >= usize::from(fewest.max(SEATS_MIN));
+            Side {
+                dealers: match is_enough {
+                    true => honest,
+                    false => ceremony.dealers().to_vec(),
+                },
+                previous,
+            }
+        });
         let mesh = certificate.0.mesh();
-        let again = Self::open(mesh, self.epoch + 1, dealers, &self.players())?;
+        let again = Self::open(mesh, self.epoch + 1, sides, &self.players());
         Some(Made::Failed {
-            again: Box::new(again),
+            again: again.map(Box::new),
         })
+    }
+
+    /// Returns the dealers whose logs prove them wrong.
+    fn faulty(&self) -> BTreeSet<PublicKey> {
+        let all = self.ceremonies.iter();
+        let all = all.flat_map(|(_, logs)| logs.standings());
+        all.filter(|(_, standing)| matches!(standing, Standing::Faulty(_)))
+            .map(|(dealer, _)| dealer)
+            .collect()
+    }
+
+    /// Names those who were left out, each with the reason; a player that did not answer has its dealings revealed.
+    pub(super) fn left_out(&self) -> Vec<(PublicKey, String)> {
+        let mut named = BTreeMap::new();
+        for (ceremony, logs) in &self.ceremonies {
+            let purpose = ceremony.purpose();
+            for (dealer, standing) in logs.standings() {
+                let why = match standing {
+                    Standing::Missing => format!("dealt nothing for the {purpose} key in time"),
+                    Standing::HeldBack => {
+                        format!("had too few acknowledgements for the {purpose} key")
+                    }
+                    Standing::Faulty(fault) => format!("dealt wrongly: {fault}"),
+                    Standing::Usable { revealed } => {
+                        for player in revealed {
+                            named.entry(player).or_insert_with(|| {
+                                "did not acknowledge in time, so its share is known to all"
+                                    .to_owned()
+                            });
+                        }
+                        continue;
+                    }
+                };
+                named.insert(dealer, why);
+            }
+        }
+        named.into_iter().collect()
     }
 
     /// Returns the logs of one of the ceremonies.
@@ -232,13 +300,20 @@ impl Making {
     }
 }
 
+/// Returns how many usable logs make a key: a quorum of the dealers, and of those who hold the key dealt on.
+fn needed(ceremony: &Ceremony) -> usize {
+    let dealers = u8::try_from(ceremony.dealers().len()).unwrap_or(u8::MAX);
+    let holders = ceremony.previous().map_or(0, GroupKey::threshold);
+    usize::from(threshold(dealers).max(holders))
+}
+
 /// What is kept of ceremonies under way; all else follows from it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Kept {
     mesh: ContentId,
     epoch: u64,
-    dealers: Vec<PublicKey>,
+    sides: [Side; 3],
     players: Vec<PublicKey>,
     signed: Vec<(ContentId, ByteBuf)>,
     first_at: Option<Wall>,
@@ -252,7 +327,10 @@ impl Serialize for Making {
         Kept {
             mesh: ceremony.mesh(),
             epoch: self.epoch,
-            dealers: self.dealers.clone(),
+            sides: self.ceremonies.each_ref().map(|(held, _)| Side {
+                dealers: held.dealers().to_vec(),
+                previous: held.previous().cloned(),
+            }),
             players: ceremony.players().to_vec(),
             signed: signed.map(|((of, _), log)| (*of, log.clone())).collect(),
             first_at: self.first_at,
@@ -265,7 +343,7 @@ impl Serialize for Making {
 impl<'de> Deserialize<'de> for Making {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let kept = Kept::deserialize(deserializer)?;
-        let opened = Self::open(kept.mesh, kept.epoch, kept.dealers, &kept.players);
+        let opened = Self::open(kept.mesh, kept.epoch, kept.sides, &kept.players);
         let mut making =
             opened.ok_or_else(|| serde::de::Error::custom("these ceremonies cannot be held"))?;
         for (ceremony, log) in kept.signed {

@@ -4,7 +4,10 @@
 //! agree on the list. Those who count are members of a certain age and founders, at most a tenth of them from one
 //! first-level invite subtree, the eldest first: so that whoever invites many gains little.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use x0_crypto::{PublicKey, capability::ShareBp};
@@ -48,6 +51,25 @@ mod shared {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<All>, D::Error> {
         let rows = Vec::<(PublicKey, MemberFacts)>::deserialize(from)?;
         Ok(Arc::new(rows.into_iter().collect()))
+    }
+}
+
+/// Serde for those who count at the opening of a vote.
+pub(super) mod rolls {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Roll;
+    use crate::wire::Elector;
+
+    pub(crate) fn serialize<S: Serializer>(roll: &Arc<Roll>, to: S) -> Result<S::Ok, S::Error> {
+        roll.electors.serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<Roll>, D::Error> {
+        let electors = Vec::<Elector>::deserialize(from)?;
+        Ok(Arc::new(Roll::of_electors(electors)))
     }
 }
 
@@ -105,6 +127,11 @@ impl Members {
         }
     }
 
+    /// Returns those who count as they were last asked for.
+    pub(super) fn counted(&self) -> Option<&Arc<Roll>> {
+        self.roll.as_ref().map(|(_, roll)| roll)
+    }
+
     /// Returns those who count at a moment; the list is made anew only when it may have changed.
     pub(super) fn roll(&mut self, time: Wall) -> Arc<Roll> {
         if let Some((until, roll)) = self.roll.as_ref().filter(|(until, _)| time < *until) {
@@ -143,6 +170,12 @@ impl Roll {
             electors.extend(counted.map(|(_, key)| Elector { key, subtree }));
         }
         electors.sort_unstable();
+        Self::of_electors(electors)
+    }
+
+    /// Takes those who count as somebody names them, in order of key; whether they are those shows by the root.
+    pub fn of_electors(electors: Vec<Elector>) -> Self {
+        let subtrees: BTreeSet<_> = electors.iter().map(|elector| elector.subtree).collect();
         let leaves: Vec<_> = electors.iter().map(leaf).collect();
         let frontier: Frontier = leaves.iter().copied().collect();
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
@@ -157,9 +190,28 @@ impl Roll {
         }
     }
 
+    /// Lists those of the members who count at a moment.
+    pub(crate) fn counted(
+        members: impl Iterator<Item = (PublicKey, MemberFacts)>,
+        age: Millis,
+        time: Wall,
+    ) -> Arc<Self> {
+        Members::new(Arc::new(members.collect()), age).roll(time)
+    }
+
+    /// Returns who stands at a place.
+    pub(crate) fn elector(&self, place: u32) -> Option<&Elector> {
+        self.electors.get(usize::try_from(place).ok()?)
+    }
+
     /// Returns the root and the numbers.
     pub const fn electorate(&self) -> Electorate {
         self.electorate
+    }
+
+    /// Returns those who count, in order of key.
+    pub fn electors(&self) -> &[Elector] {
+        &self.electors
     }
 
     /// Finds the place of a member.
@@ -180,6 +232,15 @@ impl Roll {
             proof: inclusion_proof(&self.leaves, place.into(), size)?,
         })
     }
+}
+
+/// Returns those of some members who count at a moment.
+pub(crate) fn roll_at(
+    members: Arc<BTreeMap<PublicKey, MemberFacts>>,
+    age: Millis,
+    time: Wall,
+) -> Arc<Roll> {
+    Members::new(members, age).roll(time)
 }
 
 /// Returns a member's leaf in the tree.

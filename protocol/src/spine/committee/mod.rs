@@ -4,7 +4,8 @@
 //!   seats make no committee.
 //! - [`CommitteeLog`]: the log as one seat keeps it. At each height the seats first read their clocks, then one
 //!   proposes a block and all vote on it, in rounds, until a quorum has precommitted (Tendermint, `engine`).
-//! - [`State`]: what follows from the log: keys, members, admitted acts, rounds of the beacon.
+//! - [`State`]: what follows from the log: seats, keys, members, admitted acts, rounds of the beacon.
+//! - [`Polls`]: the votes among it.
 //! - [`Work`]: what a seat does beside it: makes keys with the others, and signs with them what the log says.
 //! - [`Trust`]: what every node knows of the committee, seat or not.
 //!
@@ -23,12 +24,16 @@
 
 mod admissions;
 mod engine;
+mod handing;
 mod log;
 mod making;
 mod members;
+mod polls;
+mod recovery;
 mod seats;
 mod state;
 mod trust;
+mod urn;
 mod work;
 
 #[cfg(test)]
@@ -36,12 +41,16 @@ mod tests;
 
 pub use admissions::Decision;
 pub(crate) use admissions::{PASSES_MAX, may_pass, scope_of};
+pub use handing::{HandingView, OpenPlan, SeatNews};
 pub use log::{CommitteeLog, JournalLine, StoredLog, Tip, Todo, Weighed};
 pub use making::Keys;
 pub use members::Roll;
-pub(crate) use members::leaf;
+pub(crate) use members::{leaf, roll_at};
+pub use polls::{Happened, Held, Polls};
+pub use recovery::{Recovered, RecoveryView};
 pub use seats::Seats;
 pub use state::{Standing, State, cosigners};
-pub use trust::{Question, Trust};
+pub use trust::{Question, Trust, Unchecked};
+pub use urn::Urn;
 pub(crate) use work::Taken;
 pub use work::{Duty, SecretFor, StoredWork, Work};

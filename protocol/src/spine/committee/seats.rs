@@ -1,12 +1,28 @@
 //! Who sits on the committee, and how many of them it takes.
 
+use serde::{Deserialize, Serialize};
 use x0_crypto::PublicKey;
 
 use crate::core::limits::{SEATS_MAX, SEATS_MIN};
 
 /// The seats of one epoch, in order of key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<PublicKey>", into = "Vec<PublicKey>")]
 pub struct Seats(Vec<PublicKey>);
+
+impl TryFrom<Vec<PublicKey>> for Seats {
+    type Error = &'static str;
+
+    fn try_from(keys: Vec<PublicKey>) -> Result<Self, Self::Error> {
+        Self::new(keys).ok_or("these seats make no committee")
+    }
+}
+
+impl From<Seats> for Vec<PublicKey> {
+    fn from(seats: Seats) -> Self {
+        seats.0
+    }
+}
 
 impl Seats {
     /// Takes the keys of the seats; `None` if they are too few or too many to agree on anything.

@@ -1,8 +1,9 @@
 //! What follows from the committee log, and nothing else: every seat that has read the same blocks is in the same
 //! state.
 //!
-//! - the committee's keys, and the ceremonies in which they are made;
+//! - the seats, the committee's keys, and the ceremonies in which they are made (`making`, `handing`);
 //! - the members, as all seats agree to count them;
+//! - votes, and the delegations in force;
 //! - acts admitted, and the rounds of the beacon asked for;
 //! - what the seats are to sign together.
 //!
@@ -14,22 +15,31 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use x0_crypto::{
     ContentId, PublicKey,
-    capability::ShareBp,
+    capability::{RootKey, ShareBp},
     committee::{BeaconValue, Ceremony, Logs, Purpose, ThresholdSignature},
 };
 
 use super::{
     Seats,
     admissions::{Admissions, Decision, Terms},
+    handing::{
+        Handing, HandingView, MAKING_KEYS_MAX, OpenPlan, Plans, SeatNews, TRIES_MAX, check_change,
+    },
     making::{Keys, Made, Making},
     members::{Members, Roll},
+    polls::{Happened, Polls, Turn},
+    recovery::Recovered,
 };
 use crate::{
     core::time::{Millis, Wall},
-    spine::beacon::{check_draw, draw, drawable},
+    spine::{
+        beacon::{check_draw, draw, drawable},
+        halt::{HALT_LIFE, HaltId, Step, allows},
+    },
     wire::{
-        Admission, Block, Checkpoint, Draw, Entry, MemberChange, MemberFacts, Parameters, Said,
-        Statement, Subject, Word, decode_own, encode_entry,
+        Admission, Authority, Block, Certificate, Checkpoint, Draw, Entry, Halted, HandedOver,
+        MemberChange, MemberFacts, Parameters, Said, SeatsPlan, Statement, Subject, VoteEntry,
+        Word, decode_own, encode_entry,
     },
 };
 
@@ -37,8 +47,13 @@ use crate::{
 const CHECKPOINT_EVERY: Millis = Millis::from_mins(60);
 /// Tickets, of the newest, that the seats still sign after a restart.
 const TICKETS_SIGNED_MAX: usize = 256;
+/// Halts, of the last to lapse, that the log remembers.
+const HALTS_KEPT_MAX: usize = 256;
 /// Rounds, of the newest, that the seats still sign after a restart.
 const ROUNDS_SIGNED_MAX: u64 = 16;
+/// Heights after which the state is copied and what counts no longer is forgotten: a restart applies that many blocks
+/// at most.
+const COPIED_EVERY: u64 = 256;
 
 /// The state after a height of the log.
 #[derive(Clone, Serialize, Deserialize)]
@@ -49,7 +64,20 @@ pub struct State {
     floor: u32,
     scale: u64,
     height: u64,
+    /// The last block applied; the mesh before the first.
+    block: ContentId,
     time: Wall,
+    seats: Seats,
+    /// The last height that the epoch before verifies; 0 in the first.
+    since: u64,
+    /// The number of the newest ceremonies.
+    numbered: u64,
+    plans: Plans,
+    handing: Option<Handing>,
+    /// How the keys in force were handed over; none for the first.
+    handed: Option<Box<HandedOver>>,
+    #[serde(skip)]
+    news: Vec<SeatNews>,
     making: Option<Making>,
     /// The ceremonies that made the keys, until every seat must have its share.
     made: Option<Making>,
@@ -60,8 +88,16 @@ pub struct State {
     round: u64,
     checkpoint: Option<Checkpoint>,
     /// Tickets to be signed, by the order in which they were issued.
+    #[serde(with = "crate::core::pairs")]
     tickets: BTreeMap<u64, Statement>,
     issued: u64,
+    polls: Polls,
+    /// What the last block did to votes.
+    #[serde(skip)]
+    happened: Vec<Happened>,
+    /// The halts taken up, those past too.
+    #[serde(default, with = "crate::core::pairs")]
+    halts: BTreeMap<HaltId, Halted>,
 }
 
 /// What became of an admission, with what a seat needs to draw for it.
@@ -82,14 +118,23 @@ impl State {
         founded: Wall,
         members: Arc<BTreeMap<PublicKey, MemberFacts>>,
     ) -> Self {
-        Self {
+        let scale = u64::from(parameters.time_scale.0);
+        let mut state = Self {
             mesh,
             share: parameters.mass_action_share,
             floor: parameters.mass_action_floor,
-            scale: u64::from(parameters.time_scale.0),
+            scale,
             height: 0,
+            block: mesh,
             time: founded,
-            making: Making::first(mesh, seats),
+            seats: seats.clone(),
+            since: 0,
+            numbered: 1,
+            plans: Plans::default(),
+            handing: None,
+            handed: None,
+            news: Vec::new(),
+            making: Making::first(mesh, 1, seats),
             made: None,
             keys: None,
             named: false,
@@ -99,6 +144,32 @@ impl State {
             checkpoint: None,
             tickets: BTreeMap::new(),
             issued: 0,
+            halts: BTreeMap::new(),
+            polls: Polls::new(mesh, seats.clone(), scale),
+            happened: Vec::new(),
+        };
+        state.roll();
+        state
+    }
+
+    /// Starts the log of a committee that members have seated in place of a lost one. What the old log knew of acts is
+    /// lost; members are agreed on anew.
+    pub fn recovered(
+        mesh: ContentId,
+        seats: &Seats,
+        parameters: &Parameters,
+        recovered: &Recovered,
+        members: Arc<BTreeMap<PublicKey, MemberFacts>>,
+    ) -> Self {
+        let time = recovered.checkpoint.time;
+        Self {
+            height: recovered.height(),
+            block: recovered.id,
+            since: recovered.height(),
+            numbered: recovered.epoch,
+            round: recovered.checkpoint.round,
+            making: Making::first(mesh, recovered.epoch, seats),
+            ..Self::new(mesh, seats, parameters, time, members)
         }
     }
 
@@ -109,7 +180,9 @@ impl State {
 
     /// Reads a state back from the own store; `None` if it is damaged or of another version.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        decode_own(bytes)
+        let mut state: Self = decode_own(bytes)?;
+        state.roll();
+        Some(state)
     }
 
     /// Returns mesh time as of the last height applied.
@@ -122,15 +195,96 @@ impl State {
         self.height
     }
 
+    /// Returns the last block applied; the mesh before the first.
+    pub const fn block(&self) -> ContentId {
+        self.block
+    }
+
+    /// Returns who decides the next height.
+    pub const fn seats(&self) -> &Seats {
+        &self.seats
+    }
+
+    /// Returns who is to decide once the hand-over under way is done.
+    pub fn incoming(&self) -> Option<&Seats> {
+        self.handing.as_ref().map(|handing| &handing.seats)
+    }
+
+    /// Tells whether `key` has a seat now, or is to have one.
+    pub fn is_seated(&self, key: &PublicKey) -> bool {
+        let is_incoming = self.incoming().is_some_and(|seats| seats.contains(key));
+        is_incoming || self.seats.contains(key)
+    }
+
+    /// Returns the plans that wait for approvals, by name.
+    pub fn plans(&self) -> impl Iterator<Item = (&ContentId, &OpenPlan)> {
+        self.plans.iter()
+    }
+
+    /// Returns how far the hand-over under way is.
+    pub fn handing(&self) -> Option<HandingView> {
+        self.handing.as_ref().map(|handing| HandingView {
+            epoch: handing.making.epoch(),
+            seats: handing.seats.keys().to_vec(),
+            is_made: handing.made.is_some(),
+        })
+    }
+
+    /// Returns how the keys in force were handed over; none for the first.
+    pub fn handed(&self) -> Option<&HandedOver> {
+        self.handed.as_deref()
+    }
+
+    /// Says why these seats cannot follow the present ones.
+    ///
+    /// # Errors
+    ///
+    /// Returns what stands against them, in words.
+    pub fn check_plan(&self, plan: &SeatsPlan) -> Result<(), String> {
+        let keys = self.keys.as_ref().filter(|_| self.named);
+        let Some(keys) = keys else {
+            return Err("the first keys are not made yet".to_owned());
+        };
+        if self.handing.is_some() {
+            return Err("a hand-over is under way".to_owned());
+        }
+        if plan.epoch != keys.epoch {
+            return Err(format!("epoch {} is in force by now", keys.epoch));
+        }
+        let seats = check_change(&self.seats, &plan.seats)?;
+        let strangers = seats.keys().iter();
+        let mut strangers = strangers.filter(|key| self.members.facts(key).is_none());
+        if let Some(stranger) = strangers.next() {
+            return Err(format!(
+                "the committee does not know {stranger} as a member"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Takes out what there is to tell about seats and keys.
+    pub fn take_news(&mut self) -> Vec<SeatNews> {
+        std::mem::take(&mut self.news)
+    }
+
     /// Returns the ceremonies under way.
     pub fn ceremonies(&self) -> impl Iterator<Item = &Ceremony> {
-        self.making.iter().flat_map(Making::ceremonies)
+        self.open().flat_map(Making::ceremonies)
+    }
+
+    /// Returns the ceremonies that still take logs: those of the first keys, or of a hand-over.
+    fn open(&self) -> impl Iterator<Item = &Making> {
+        let handing = self.handing.as_ref();
+        let handing = handing.filter(|handing| handing.made.is_none());
+        let making = handing.map(|handing| &handing.making);
+        self.making.iter().chain(making)
     }
 
     /// Returns whether a dealer's log is in.
     pub fn has_log(&self, ceremony: &ContentId, dealer: &PublicKey) -> bool {
-        let making = self.making.as_ref();
-        making.is_some_and(|making| making.has_log(ceremony, dealer))
+        let handing = self.handing.iter().map(|handing| &handing.making);
+        let mut making = self.making.iter().chain(handing);
+        making.any(|making| making.has_log(ceremony, dealer))
     }
 
     /// Returns the keys in force.
@@ -138,9 +292,13 @@ impl State {
         self.keys.as_ref()
     }
 
-    /// Returns the ceremony and the logs that made the key for a purpose.
-    pub fn made(&self, purpose: Purpose) -> Option<(&Ceremony, &Logs)> {
-        self.made.as_ref()?.logs(purpose)
+    /// Returns the ceremonies and the logs that made the keys in force, and those of a hand-over.
+    pub fn made(&self) -> impl Iterator<Item = (&Ceremony, &Logs)> {
+        let handing = self.handing.as_ref();
+        let handing = handing.filter(|handing| handing.made.is_some());
+        let next = handing.map(|handing| &handing.making);
+        let made = self.made.iter().chain(next);
+        made.flat_map(|making| Purpose::ALL.into_iter().filter_map(|of| making.logs(of)))
     }
 
     /// Returns the number of the ceremonies under way or of the keys in force.
@@ -161,9 +319,45 @@ impl State {
         self.members.keys()
     }
 
+    /// Returns the votes.
+    pub const fn polls(&self) -> &Polls {
+        &self.polls
+    }
+
+    /// Returns those who count as of the last height.
+    pub fn counted(&self) -> Option<&Arc<Roll>> {
+        self.members.counted()
+    }
+
+    /// Takes out what the last block did to votes.
+    pub fn take_happened(&mut self) -> Vec<Happened> {
+        std::mem::take(&mut self.happened)
+    }
+
+    /// Returns the next mesh time at which something moves on by itself.
+    pub fn deadline(&self) -> Option<Wall> {
+        self.polls.deadline_after(self.time)
+    }
+
+    /// Returns mesh milliseconds per real one.
+    pub const fn scale(&self) -> u64 {
+        self.scale
+    }
+
     /// Returns the last checkpoint.
     pub const fn checkpoint(&self) -> Option<&Checkpoint> {
         self.checkpoint.as_ref()
+    }
+
+    /// Returns the halt in force that lapses last, if the mesh is halted.
+    pub fn halted(&self) -> Option<&Halted> {
+        let in_force = self.halts.values().filter(|halt| halt.until > self.time);
+        in_force.max_by_key(|halt| (halt.until, halt.halt))
+    }
+
+    /// Tells whether the seats may take a step now.
+    fn may(&self, step: Step) -> bool {
+        allows(step) || self.halted().is_none()
     }
 
     /// Tells what a proposer must see to: entries that are due without anybody having offered them.
@@ -172,13 +366,15 @@ impl State {
         if !self.named {
             return Some(Entry::Keys(Box::new(keys.public())));
         }
-        self.is_checkpoint_due().then_some(Entry::Checkpoint)
+        let is_due = !self.is_passing() && self.is_checkpoint_due();
+        is_due.then_some(Entry::Checkpoint)
     }
 
     /// Tells whether the next height should come soon, as a ceremony waits for its end.
     pub fn is_pressing(&self) -> bool {
         let is_begun = self.making.as_ref().is_some_and(Making::is_begun);
-        is_begun || (self.keys.is_some() && !self.named)
+        let is_begun = is_begun || self.handing.is_some();
+        is_begun || (self.keys.is_some() && !self.named) || self.polls.is_counting()
     }
 
     fn is_checkpoint_due(&self) -> bool {
@@ -186,15 +382,17 @@ impl State {
             return true;
         };
         let every = Millis(CHECKPOINT_EVERY.0.saturating_mul(self.scale));
-        last.members != self.members.count() || last.time + every <= self.time
+        last.members != self.members.count()
+            || last.time + every <= self.time
+            || last.height <= self.since
     }
 
     /// Tells whether an entry may stand in the next block; what it says of members is for each seat to know.
     pub fn admits(&self, entry: &Entry) -> bool {
         match entry {
             Entry::Dealt { ceremony, log } => {
-                let making = self.making.as_ref();
-                making.is_some_and(|making| making.admits(ceremony, log))
+                let mut open = self.open();
+                open.any(|making| making.admits(ceremony, log))
             }
             Entry::Keys(keys) => {
                 !self.named && self.keys.as_ref().is_some_and(|own| own.public() == **keys)
@@ -202,41 +400,297 @@ impl State {
             Entry::Members(changes) => changes
                 .iter()
                 .all(|change| self.members.facts(&change.key) != change.facts.as_ref()),
-            Entry::Checkpoint => self.named && self.is_checkpoint_due(),
-            Entry::Admission(admission) => self.named && !self.is_open(&admission.asked.act),
+            Entry::Checkpoint => self.named && !self.is_passing() && self.is_checkpoint_due(),
+            Entry::Admission(admission) => {
+                self.named
+                    && !self.is_passing()
+                    && self.may(Step::Ticket)
+                    && !self.is_open(&admission.asked.act)
+            }
+            Entry::Said { .. } if self.is_passing() => false,
+            Entry::Seats {
+                plan,
+                by: Authority::Seat(said),
+            } => {
+                let id = plan.id(&self.mesh);
+                said.word == Word::Approve
+                    && said.act == id
+                    && self.seats.contains(&said.by)
+                    && self.plans.may_approve(&id, &said.by)
+                    && self.check_plan(plan).is_ok()
+            }
+            Entry::HandOver(certificate) => self.is_handed_over_by(certificate),
             Entry::Said { said, draw } => match said.word {
-                Word::Pass { passed } => self.may_pass(said, passed),
+                Word::Pass { passed } => self.may(Step::Ticket) && self.may_pass(said, passed),
                 Word::Refuse => draw
                     .as_ref()
                     .is_some_and(|draw| self.may_refuse(said, draw)),
-                Word::Ask | Word::Agree | Word::Cosign => false,
+                Word::Ask | Word::Agree | Word::Cosign | Word::Approve => false,
             },
+            Entry::Halt { halt, .. } => self.named && !self.halts.contains_key(halt),
+            Entry::Vote(entry) => self.admits_vote(entry),
         }
     }
 
-    /// Applies a block that follows the last one.
-    pub fn apply(&mut self, block: &Block, time: Wall) {
-        self.height = block.height;
-        self.time = time;
-        for entry in &block.entries {
-            self.take(entry, block);
+    /// Tells whether something about votes may stand in the next block, the committee's signatures included.
+    fn admits_vote(&self, entry: &VoteEntry) -> bool {
+        let Some(roll) = self.members.counted().filter(|_| self.named) else {
+            return false;
+        };
+        if !self.polls.admits(entry, self.time, roll) {
+            return false;
         }
-        if let Some(making) = &mut self.making {
-            match making.close(time, self.scale) {
-                Some(Made::Keys(keys)) => {
-                    self.keys = Some(*keys);
-                    self.named = false;
-                    self.made = self.making.take();
-                }
-                Some(Made::Failed { again }) => self.making = Some(*again),
-                None => {}
+        match entry {
+            VoteEntry::Drawn {
+                proposal,
+                signature,
+            } => {
+                let round = self.polls.to_draw(proposal);
+                round.is_some_and(|round| self.beacon(round, signature).is_some())
+            }
+            VoteEntry::Certified(certificate) => self.has_certified(certificate),
+            VoteEntry::Proposed(_)
+            | VoteEntry::OnCall(_)
+            | VoteEntry::Batch(_)
+            | VoteEntry::List(_)
+            | VoteEntry::Refuted { .. } => true,
+        }
+    }
+
+    fn has_certified(&self, certificate: &Certificate) -> bool {
+        let keys = self.keys.as_ref();
+        let Some(keys) = keys.filter(|keys| keys.epoch == certificate.epoch) else {
+            return false;
+        };
+        let message =
+            Subject::Statement(certificate.statement).message(&self.mesh, certificate.epoch);
+        let key = keys.group(Purpose::Certificate).public();
+        key.verify(Purpose::Certificate, &message, &certificate.signature)
+            .is_ok()
+    }
+
+    /// Takes what a block says of votes: their own before the delegations of the same block.
+    fn take_votes(&mut self, block: &Block) {
+        let roll = self.roll();
+        let entries: Vec<_> = block
+            .entries
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Vote(entry) if self.admits_vote(entry) => Some(&**entry),
+                Entry::Vote(_)
+                | Entry::Dealt { .. }
+                | Entry::Keys(_)
+                | Entry::Members(_)
+                | Entry::Checkpoint
+                | Entry::Admission(_)
+                | Entry::Said { .. }
+                | Entry::Seats { .. }
+                | Entry::HandOver(_)
+                | Entry::Halt { .. } => None,
+            })
+            .collect();
+        let drawn = entries.iter().filter_map(|entry| match entry {
+            VoteEntry::Drawn {
+                proposal,
+                signature,
+            } => {
+                let round = self.polls.to_draw(proposal)?;
+                Some((*proposal, self.beacon(round, signature)?))
+            }
+            VoteEntry::Proposed(_)
+            | VoteEntry::OnCall(_)
+            | VoteEntry::Batch(_)
+            | VoteEntry::List(_)
+            | VoteEntry::Certified(_)
+            | VoteEntry::Refuted { .. } => None,
+        });
+        let drawn: BTreeMap<_, _> = drawn.collect();
+        let turn = Turn {
+            entries: &entries,
+            time: self.time,
+            roll: &roll,
+            round: self.round,
+        };
+        let (happened, asked) = self
+            .polls
+            .apply(&turn, |proposal| drawn.get(proposal).copied());
+        self.round += asked;
+        self.happened = happened;
+        self.heed_votes_on_halts();
+    }
+
+    /// Ends the halts that an emergency vote resumes, and prolongs those that a vote renews.
+    fn heed_votes_on_halts(&mut self) {
+        let (time, polls) = (self.time, &self.polls);
+        for halted in self.halts.values_mut().filter(|it| it.until > time) {
+            let resumed = polls.passed(&halted.halt.resumption());
+            if resumed.is_some_and(|vote| vote.emergency) {
+                halted.until = time;
+            } else if let Some(vote) = polls.passed(&halted.halt.renewal()) {
+                halted.until = halted.until.max(vote.time + HALT_LIFE);
             }
         }
     }
 
-    /// Forgets what counts no longer; at the same heights everywhere.
-    pub fn forget(&mut self) {
-        self.admissions.forget(self.time);
+    /// Applies a block that follows the last one. Now and then returns a copy of the state before it, to be kept: at
+    /// every checkpoint, which certifies it by its hash, and in between so often that a restart is short.
+    pub fn apply(&mut self, block: &Block, time: Wall) -> Option<Vec<u8>> {
+        let is_turn = block.height.is_multiple_of(COPIED_EVERY);
+        let is_copied = is_turn || block.entries.contains(&Entry::Checkpoint);
+        let copy = is_copied.then(|| self.encode());
+        self.height = block.height;
+        self.block = block.id();
+        self.time = time;
+        for entry in &block.entries {
+            self.take(entry, block, copy.as_deref().unwrap_or_default());
+        }
+        self.take_votes(block);
+        self.close_first();
+        self.close_handing();
+        if is_turn {
+            self.admissions.forget(self.time);
+        }
+        copy
+    }
+
+    /// Ends the ceremonies that make the first keys, if it is time.
+    fn close_first(&mut self) {
+        let Some(making) = &mut self.making else {
+            return;
+        };
+        match making.close(self.time, self.scale) {
+            Some(Made::Keys(keys)) => {
+                let left_out = making.left_out();
+                self.keys = Some(*keys);
+                self.named = false;
+                self.made = self.making.take();
+                self.tell_left_out(left_out);
+            }
+            Some(Made::Failed { again }) => {
+                let (epoch, left_out) = (making.epoch(), making.left_out());
+                if let Some(again) = again {
+                    self.numbered = again.epoch();
+                    self.making = Some(*again);
+                }
+                self.tell_left_out(left_out);
+                self.news.push(SeatNews::Failed { epoch, again: true });
+            }
+            None => {}
+        }
+    }
+
+    /// Ends the ceremonies of a hand-over, if it is time: with keys, once more, or for good.
+    fn close_handing(&mut self) {
+        let (time, scale, height) = (self.time, self.scale, self.height);
+        let Some(handing) = self.handing.as_mut().filter(|h| h.made.is_none()) else {
+            return;
+        };
+        let epoch = handing.making.epoch();
+        let closed = handing.making.close(time, scale);
+        let left_out = closed.as_ref().map(|_| handing.making.left_out());
+        let longest = Millis(MAKING_KEYS_MAX.0.saturating_mul(scale));
+        let is_over = handing.begun + longest <= time;
+        match closed {
+            Some(Made::Keys(keys)) => handing.made = Some((keys, height)),
+            Some(Made::Failed { again: Some(again) }) if handing.tries < TRIES_MAX && !is_over => {
+                handing.tries += 1;
+                handing.making = *again;
+                self.numbered = handing.making.epoch();
+                self.news.push(SeatNews::Failed { epoch, again: true });
+            }
+            None if !is_over => {}
+            None | Some(Made::Failed { .. }) => {
+                self.handing = None;
+                let again = false;
+                self.news.push(SeatNews::Failed { epoch, again });
+            }
+        }
+        self.tell_left_out(left_out.unwrap_or_default());
+    }
+
+    fn tell_left_out(&mut self, left_out: Vec<(PublicKey, String)>) {
+        let named = left_out.into_iter();
+        self.news
+            .extend(named.map(|(who, why)| SeatNews::LeftOut { who, why }));
+    }
+
+    /// Tells whether the next keys are made: nothing is certified any more but their hand-over.
+    fn is_passing(&self) -> bool {
+        let handing = self.handing.as_ref();
+        handing.is_some_and(|handing| handing.made.is_some())
+    }
+
+    fn is_handed_over_by(&self, certificate: &Certificate) -> bool {
+        let (Some(keys), Some(handing)) = (&self.keys, &self.handing) else {
+            return false;
+        };
+        let subject = Subject::Statement(certificate.statement);
+        certificate.epoch == keys.epoch
+            && handing.statement() == Some(certificate.statement)
+            && keys
+                .group(Purpose::Certificate)
+                .verify(
+                    &subject.message(&self.mesh, keys.epoch),
+                    &certificate.signature,
+                )
+                .is_ok()
+    }
+
+    /// Begins a hand-over, if its ceremonies can be held.
+    fn begin_handing(&mut self, plan: &SeatsPlan) {
+        let (Some(keys), Some(seats)) = (&self.keys, Seats::new(plan.seats.clone())) else {
+            return;
+        };
+        let epoch = self.numbered + 1;
+        let Some(making) = Making::hand_over(self.mesh, epoch, keys, &seats) else {
+            return;
+        };
+        self.numbered = epoch;
+        self.plans.clear();
+        self.news.push(SeatNews::Begun {
+            epoch,
+            seats: u32::try_from(seats.len()).unwrap_or(u32::MAX),
+        });
+        self.handing = Some(Handing {
+            seats,
+            making,
+            begun: self.time,
+            tries: 1,
+            made: None,
+        });
+    }
+
+    /// Puts the next keys and seats in force: they decide and sign from the next height on.
+    fn hand_over(&mut self, certificate: Certificate) {
+        let next = self.handing.as_ref().and_then(Handing::next);
+        let (Some(next), Some(handing)) = (next, self.handing.take()) else {
+            return;
+        };
+        let Some((keys, height)) = handing.made else {
+            return;
+        };
+        self.news.push(SeatNews::HandedOver {
+            epoch: keys.epoch,
+            seats: u32::try_from(handing.seats.len()).unwrap_or(u32::MAX),
+        });
+        self.keys = Some(*keys);
+        self.seats = handing.seats;
+        self.polls.pass_to(self.seats.clone());
+        self.made = Some(handing.making);
+        self.since = height;
+        self.plans.clear();
+        self.handed = Some(Box::new(HandedOver { next, certificate }));
+        // Tickets that still hold are signed again, so that an act does not have to be asked for anew.
+        let time = self.time;
+        self.tickets.retain(|_, statement| match statement {
+            Statement::Ticket(ticket) => ticket.expires > time,
+            Statement::Checkpoint(_)
+            | Statement::HandOver(_)
+            | Statement::Halt(_)
+            | Statement::Opened(_)
+            | Statement::Tally(_)
+            | Statement::Resolved(_) => false,
+        });
     }
 
     /// Returns all that the seats are to sign together, as of now.
@@ -244,8 +698,16 @@ impl State {
         if !self.named {
             return Vec::new();
         }
-        let checkpoint = self.checkpoint.map(Statement::Checkpoint);
-        let statements = checkpoint.into_iter().chain(self.tickets.values().copied());
+        let checkpoint = self.checkpoint.filter(|last| last.height > self.since);
+        let checkpoint = checkpoint.map(Statement::Checkpoint);
+        let passing = self.handing.as_ref().and_then(Handing::statement);
+        let halts = self.halts.values().filter(|halt| halt.until > self.time);
+        let halts = halts.map(|halt| Statement::Halt(*halt));
+        let may_issue = self.may(Step::Ticket);
+        let tickets = self.tickets.values().filter(|_| may_issue).copied();
+        let statements = checkpoint.into_iter().chain(passing);
+        let statements = statements.chain(halts).chain(tickets);
+        let statements = statements.chain(self.polls.statements());
         let first = self.round.saturating_sub(ROUNDS_SIGNED_MAX) + 1;
         let rounds = (first..=self.round).map(Subject::Round);
         statements.map(Subject::Statement).chain(rounds).collect()
@@ -326,14 +788,16 @@ impl State {
         drawn.is_ok_and(|drawn| drawn.contains(&said.by))
     }
 
-    fn take(&mut self, entry: &Entry, block: &Block) {
+    fn take(&mut self, entry: &Entry, block: &Block, copy: &[u8]) {
         if !self.admits(entry) {
             return;
         }
         match entry {
             Entry::Dealt { ceremony, log } => {
                 let time = self.time;
-                if let Some(making) = &mut self.making {
+                let handing = self.handing.as_mut().filter(|h| h.made.is_none());
+                let next = handing.map(|handing| &mut handing.making);
+                for making in self.making.iter_mut().chain(next) {
                     making.take(ceremony, log, time);
                 }
             }
@@ -350,9 +814,28 @@ impl State {
                     round: self.round,
                     members: self.members.count(),
                     electorate,
+                    state: ContentId::of(copy),
                 });
             }
             Entry::Admission(admission) => self.admit(admission),
+            Entry::Seats {
+                plan,
+                by: Authority::Seat(said),
+            } => {
+                let id = said.act;
+                let have = self.plans.approve(id, plan, said.by);
+                let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+                let need = self.seats.quorum();
+                self.news.push(SeatNews::Approved {
+                    plan: id,
+                    by: said.by,
+                    approvals: (count(have), count(need)),
+                });
+                if have >= need {
+                    self.begin_handing(plan);
+                }
+            }
+            Entry::HandOver(certificate) => self.hand_over(**certificate),
             Entry::Said { said, .. } => match said.word {
                 Word::Pass { passed } => {
                     let terms = self.terms();
@@ -361,14 +844,41 @@ impl State {
                     }
                 }
                 Word::Refuse => self.admissions.refuse(said.act, &said.by),
-                Word::Ask | Word::Agree | Word::Cosign => {}
+                Word::Ask | Word::Agree | Word::Cosign | Word::Approve => {}
             },
+            // Taken together, once all else of the block is.
+            Entry::Vote(_) => {}
+            Entry::Halt { halt, root } => self.halt(*halt, *root),
+        }
+    }
+
+    fn halt(&mut self, halt: HaltId, root: RootKey) {
+        let halted = Halted {
+            halt,
+            root,
+            height: self.height,
+            began: self.time,
+            until: self.time + HALT_LIFE,
+        };
+        self.halts.insert(halt, halted);
+        while self.halts.len() > HALTS_KEPT_MAX {
+            let first = self.halts.values().min_by_key(|it| (it.until, it.halt));
+            let Some(first) = first.map(|it| it.halt) else {
+                return;
+            };
+            self.halts.remove(&first);
         }
     }
 
     fn admit(&mut self, admission: &Admission) {
         let terms = self.terms();
-        let decision = self.admissions.admit(admission, &self.members, &terms);
+        let vote = self
+            .polls
+            .passed(&admission.act.matter(&admission.asked.by))
+            .map(|vote| vote.proposal);
+        let decision = self
+            .admissions
+            .admit(admission, &self.members, vote, &terms);
         let Decision::Admitted(ticket) = *decision else {
             return;
         };

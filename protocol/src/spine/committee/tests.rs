@@ -405,11 +405,11 @@ impl Net {
         if self.seats[at].log.is_some() {
             return;
         }
-        let (seats, first) = self.first();
+        let (_, first) = self.first();
         let seat = &self.seats[at];
         let (log, todo) = CommitteeLog::new(
             self.mesh,
-            (seats, seat.identity.public()),
+            seat.identity.public(),
             FOUNDED,
             first,
             seat.disk.clone(),

@@ -333,8 +333,13 @@ impl Directory {
             | Body::Capability(_)
             | Body::Revocation(_)
             | Body::Act(_)
+            | Body::Alert(_)
             | Body::Keys(_)
             | Body::Checkpoint(_)
+            | Body::HandOver(_)
+            | Body::Recovery(_)
+            | Body::Halt(_)
+            | Body::Vote(_)
             | Body::Unknown(..) => return Ok(Change::Nothing),
         };
         Arc::make_mut(&mut self.overlay).note_applied(&record.id());

@@ -16,6 +16,7 @@ mod exempt;
 mod freeze;
 mod heard;
 mod pack;
+mod report;
 mod restart;
 mod stage;
 mod standing;
@@ -30,6 +31,7 @@ pub use self::{
     freeze::{Freeze, Freezes},
     heard::{Heard, NotHeard},
     pack::{EvidencePack, LogPull, Part},
+    report::{AlertReport, HaltReport},
     restart::restart_jitter,
     stage::{By, Confirmation, End, Halt, HaltId, Pardon, Stage},
     standing::Standing,

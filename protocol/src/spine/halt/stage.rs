@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use x0_crypto::{ContentId, capability::RootKey};
 
-use super::{HALT_CONFIRM, HALT_LIFE, Turn};
+use super::Turn;
 use crate::core::time::Wall;
 
 /// Names a halt: the same at every node, whichever alerts it heard first.
@@ -19,6 +19,20 @@ impl HaltId {
         name.extend_from_slice(root.bytes());
         name.extend_from_slice(&pardons.to_be_bytes());
         Self(ContentId::of(&name))
+    }
+
+    /// Returns the subject of the emergency vote that ends this halt.
+    pub fn resumption(&self) -> ContentId {
+        self.subject(b"x0/halt-resume/1\0")
+    }
+
+    /// Returns the subject of the vote that renews this halt.
+    pub fn renewal(&self) -> ContentId {
+        self.subject(b"x0/halt-renew/1\0")
+    }
+
+    fn subject(&self, tag: &[u8]) -> ContentId {
+        ContentId::of(&[tag, self.0.digest()].concat())
     }
 
     /// Returns the 32 bytes of the name.
@@ -113,10 +127,15 @@ pub struct Halt {
     pub id: HaltId,
     /// The root whose acts caused it.
     pub root: RootKey,
-    /// One of the alerts that made it: of those counted, the lowest.
-    pub alert: ContentId,
+    /// One of the alerts that made it: of those counted, the lowest; none if this node knows it by the committee's
+    /// certificate only.
+    pub alert: Option<ContentId>,
     /// Mesh time of the last alert it took, as far as that is not ahead.
     pub began: Wall,
+    /// When it ends if nobody confirms it.
+    pub expires: Wall,
+    /// When it lapses once it is confirmed, if no vote renews it.
+    pub lapses: Wall,
     /// Which group made it.
     pub by: By,
     /// Where it stands.
@@ -129,7 +148,7 @@ impl Halt {
     /// Returns when the halt ends or ended, with all that is known.
     pub fn end(&self) -> Wall {
         match self.stage {
-            Stage::Unconfirmed => self.began + HALT_CONFIRM,
+            Stage::Unconfirmed => self.expires,
             Stage::Confirmed { until, .. } => until,
             Stage::Ended { at, .. } => at,
         }
@@ -152,6 +171,16 @@ impl Halt {
         }
     }
 
+    /// Tells whether the committee's certificate confirms the halt.
+    pub const fn is_certified(&self) -> bool {
+        match self.stage {
+            Stage::Confirmed { by, .. } => matches!(by, Confirmation::Certificate(_)),
+            Stage::Unconfirmed => false,
+            // Over: nothing is left to be made known.
+            Stage::Ended { .. } => true,
+        }
+    }
+
     pub(super) const fn is_pardoned(&self) -> bool {
         matches!(
             self.stage,
@@ -165,11 +194,26 @@ impl Halt {
         )
     }
 
+    /// Confirms the halt by the committee's word, which sets one end for all nodes, whichever alerts each counted.
+    pub(super) fn certify(&mut self, by: Confirmation, until: Wall) -> Vec<Turn> {
+        self.lapses = until;
+        match self.stage {
+            Stage::Confirmed {
+                by: Confirmation::Alerts,
+                ..
+            } => {
+                self.stage = Stage::Confirmed { by, until };
+                vec![Turn::Confirmed(self.id)]
+            }
+            Stage::Unconfirmed | Stage::Confirmed { .. } | Stage::Ended { .. } => self.confirm(by),
+        }
+    }
+
     /// Confirms the halt if nothing has yet.
     pub(super) fn confirm(&mut self, by: Confirmation) -> Vec<Turn> {
         match self.stage {
             Stage::Unconfirmed => {
-                let until = self.began + HALT_LIFE;
+                let until = self.lapses;
                 self.stage = Stage::Confirmed { by, until };
                 vec![Turn::Confirmed(self.id)]
             }

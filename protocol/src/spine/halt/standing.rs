@@ -65,11 +65,11 @@ impl Standing {
                 confirmed: true,
                 until,
             } => format!(
-                "the mesh is halted because of acts under the delegation root {}: no policy changes anywhere. The \
-                 halt lapses in {}, or ends by an emergency vote: propose one to resume halt {}",
+                "the mesh is halted because of acts under the delegation root {}: no policy changes anywhere. Halt {} \
+                 lapses in {}; only an emergency vote ends it sooner",
                 root.short(),
-                left(*until, now),
-                halt.short()
+                halt.short(),
+                left(*until, now)
             ),
             Self::Halted {
                 halt,
@@ -78,7 +78,7 @@ impl Standing {
                 until,
             } => format!(
                 "the mesh is halted by its witnesses because of acts under the delegation root {}: no policy changes \
-                 anywhere. Halt {} ends in {} unless the committee or a jury confirms it: wait, or ask for that vote",
+                 anywhere. Halt {} ends in {} unless the committee or a jury confirms it",
                 root.short(),
                 halt.short(),
                 left(*until, now)

@@ -8,12 +8,12 @@ use x0_crypto::{
 };
 
 use super::{
-    ALERT_LIFE, By, Confirmation, Confirmations, End, Freezes, Groups, HALT_LIFE, Halt, HaltId,
-    Heard, Pardon, Said, Stage, Standing, restart_jitter,
+    ALERT_LIFE, By, Confirmation, Confirmations, End, Freezes, Groups, HALT_CONFIRM, HALT_LIFE,
+    Halt, HaltId, Heard, Pardon, Said, Stage, Standing, restart_jitter,
 };
 use crate::core::{
     limits::{CLOCK_SKEW_MAX, HALT_CASES_MAX, HALTS_MAX},
-    time::Wall,
+    time::{Millis, Wall},
 };
 
 /// Most votes that renew one halt: a year of them.
@@ -71,6 +71,7 @@ struct Case {
 #[derive(Clone, Debug)]
 pub struct Stop {
     mesh: ContentId,
+    scale: u64,
     freezes: Freezes,
     cases: BTreeMap<RootKey, Case>,
     halts: BTreeMap<HaltId, Halt>,
@@ -78,9 +79,13 @@ pub struct Stop {
 
 impl Stop {
     /// Starts a mesh in which nothing is stopped.
-    pub const fn new(mesh: ContentId) -> Self {
+    ///
+    /// `scale` is how much faster than real time the mesh's time runs, 1 unless it is a test mesh: what gives people
+    /// time for thought is so much shorter. All moments handed in are in real time.
+    pub const fn new(mesh: ContentId, scale: u64) -> Self {
         Self {
             mesh,
+            scale,
             freezes: Freezes::new(),
             cases: BTreeMap::new(),
             halts: BTreeMap::new(),
@@ -88,11 +93,11 @@ impl Stop {
     }
 
     /// Rebuilds the machine from its halts; freezes are as short as a restart and begin anew with new evidence.
-    pub fn restore(mesh: ContentId, halts: impl IntoIterator<Item = Halt>) -> Self {
+    pub fn restore(mesh: ContentId, scale: u64, halts: impl IntoIterator<Item = Halt>) -> Self {
         let halts = halts.into_iter().map(|halt| (halt.id, halt)).collect();
         Self {
             halts,
-            ..Self::new(mesh)
+            ..Self::new(mesh, scale)
         }
     }
 
@@ -121,6 +126,39 @@ impl Stop {
         turns
     }
 
+    /// Takes up a halt that the committee has certified, whether it is known here or not; `certificate` names what
+    /// was certified, and `began` and `until` say from when to when the halt is in force.
+    pub fn certify(
+        &mut self,
+        (id, root): (HaltId, RootKey),
+        certificate: ContentId,
+        (began, until): (Wall, Wall),
+        now: Wall,
+    ) -> Vec<Turn> {
+        let mut turns = self.tick(now);
+        let by = Confirmation::Certificate(certificate);
+        if let Some(halt) = self.halts.get_mut(&id) {
+            if halt.is_in_force(now) {
+                turns.extend(halt.certify(by, until));
+            }
+        } else if until > now && self.has_room() {
+            let halt = Halt {
+                id,
+                root,
+                alert: None,
+                began,
+                expires: began,
+                lapses: until,
+                by: By::Committee,
+                stage: Stage::Confirmed { by, until },
+                renewals: Vec::new(),
+            };
+            self.halts.insert(id, halt);
+            turns.push(Turn::Halted(id));
+        }
+        turns
+    }
+
     /// Confirms a halt by a certificate or verdict that the caller has verified and that names it.
     ///
     /// # Errors
@@ -146,6 +184,7 @@ impl Stop {
         vote: ContentId,
         now: Wall,
     ) -> Result<Vec<Turn>, StopError> {
+        let life = self.scaled(HALT_LIFE);
         let halt = self.in_force(id, now)?;
         if halt.renewals.contains(&vote) {
             return Err(StopError::VoteUsed);
@@ -156,7 +195,7 @@ impl Stop {
         halt.renewals.push(vote);
         let mut turns = halt.confirm(Confirmation::Vote(vote));
         if let Stage::Confirmed { until, .. } = &mut halt.stage {
-            *until = (now + HALT_LIFE).max(*until);
+            *until = (now + life).max(*until);
         }
         turns.push(Turn::Renewed(id));
         Ok(turns)
@@ -347,15 +386,17 @@ impl Stop {
         let stage = match by {
             By::Committee => Stage::Confirmed {
                 by: Confirmation::Alerts,
-                until: began + HALT_LIFE,
+                until: began + self.scaled(HALT_LIFE),
             },
             By::Witnesses => Stage::Unconfirmed,
         };
         let halt = Halt {
             id,
             root,
-            alert,
+            alert: Some(alert),
             began,
+            expires: began + self.scaled(HALT_CONFIRM),
+            lapses: began + self.scaled(HALT_LIFE),
             by,
             stage,
             renewals: Vec::new(),
@@ -364,6 +405,14 @@ impl Stop {
         let mut turns = vec![Turn::Halted(id)];
         turns.extend(self.tick(now));
         turns
+    }
+
+    /// Returns how long what gives people time for thought lasts on this mesh.
+    const fn scaled(&self, span: Millis) -> Millis {
+        match span.0.checked_div(self.scale) {
+            Some(span) => Millis(span),
+            None => span,
+        }
     }
 
     /// Forgets the halt longest over if there are too many; a mesh with so many in force needs no further one.

@@ -28,7 +28,7 @@ const CAUSE: u64 = 500;
 
 #[test]
 fn the_first_critical_evidence_freezes_root_and_token_here_for_ten_minutes() {
-    let mut stop = Stop::new(mesh());
+    let mut stop = Stop::new(mesh(), 1);
     let world = World::new(4, 4);
 
     let turns = stop.hear(&heard(CAUSE, 999, 0), world.groups(), START);
@@ -53,7 +53,7 @@ fn the_first_critical_evidence_freezes_root_and_token_here_for_ten_minutes() {
 
 #[test]
 fn the_same_evidence_never_freezes_twice_and_later_acts_do() {
-    let mut stop = Stop::new(mesh());
+    let mut stop = Stop::new(mesh(), 1);
     let world = World::new(4, 4);
     stop.hear(&heard(CAUSE, 999, 0), world.groups(), START);
 
@@ -69,7 +69,7 @@ fn the_same_evidence_never_freezes_twice_and_later_acts_do() {
 
 #[test]
 fn one_more_seat_than_may_be_hostile_halts_the_mesh_for_72_hours() {
-    let (mut stop, world) = (Stop::new(mesh()), World::new(4, 4));
+    let (mut stop, world) = (Stop::new(mesh(), 1), World::new(4, 4));
     stop.hear(&heard(CAUSE, 0, 0), world.groups(), START);
     assert!(!is_halted(&stop, START));
 
@@ -87,7 +87,7 @@ fn one_more_seat_than_may_be_hostile_halts_the_mesh_for_72_hours() {
 
 #[test]
 fn seats_and_witnesses_are_never_added_up() {
-    let (mut stop, world) = (Stop::new(mesh()), World::new(4, 4));
+    let (mut stop, world) = (Stop::new(mesh(), 1), World::new(4, 4));
     stop.hear(&heard(CAUSE, 0, 0), world.groups(), START);
     stop.hear(&heard(CAUSE, 100, 0), world.groups(), START);
     assert!(!is_halted(&stop, START));
@@ -97,7 +97,7 @@ fn seats_and_witnesses_are_never_added_up() {
 
 #[test]
 fn a_halt_by_witnesses_expires_unless_it_is_confirmed() {
-    let (mut stop, world) = (Stop::new(mesh()), World::new(4, 4));
+    let (mut stop, world) = (Stop::new(mesh(), 1), World::new(4, 4));
     let id = halt_by_witnesses(&mut stop, &world);
     let mut confirmed = stop.clone();
 
@@ -126,7 +126,7 @@ fn a_halt_by_witnesses_expires_unless_it_is_confirmed() {
 
 #[test]
 fn enough_seats_confirm_what_witnesses_began() {
-    let (mut stop, world) = (Stop::new(mesh()), World::new(4, 4));
+    let (mut stop, world) = (Stop::new(mesh(), 1), World::new(4, 4));
     let id = halt_by_witnesses(&mut stop, &world);
     stop.hear(&heard(CAUSE, 0, 0), world.groups(), START);
     let turns = stop.hear(&heard(CAUSE, 1, 0), world.groups(), START);
@@ -135,7 +135,7 @@ fn enough_seats_confirm_what_witnesses_began() {
 
 #[test]
 fn a_vote_renews_once_for_72_hours() {
-    let (mut stop, world) = (Stop::new(mesh()), World::new(4, 4));
+    let (mut stop, world) = (Stop::new(mesh(), 1), World::new(4, 4));
     let id = halt_by_committee(&mut stop, &world, 0);
     let late = START + Millis(HALT_LIFE.0 - 1);
 
@@ -153,7 +153,7 @@ fn a_vote_renews_once_for_72_hours() {
 #[test]
 fn one_root_causes_one_halt_until_a_vote_pardons_it() {
     for (pardon, halted_again) in [(Pardon::Withheld, false), (Pardon::Granted, true)] {
-        let (mut stop, world) = (Stop::new(mesh()), World::new(4, 4));
+        let (mut stop, world) = (Stop::new(mesh(), 1), World::new(4, 4));
         let id = halt_by_committee(&mut stop, &world, 0);
         let noon = START + Millis::from_mins(20);
         let ended = stop.resume(id, cid(1), pardon, noon).unwrap();
@@ -173,7 +173,7 @@ fn one_root_causes_one_halt_until_a_vote_pardons_it() {
 
 #[test]
 fn an_expired_halt_has_used_up_its_root() {
-    let (mut stop, world) = (Stop::new(mesh()), World::new(4, 4));
+    let (mut stop, world) = (Stop::new(mesh(), 1), World::new(4, 4));
     halt_by_witnesses(&mut stop, &world);
     let later = START + Millis::from_mins(40);
     stop.tick(later);
@@ -185,7 +185,7 @@ fn an_expired_halt_has_used_up_its_root() {
 fn every_node_names_a_halt_alike_and_ends_it_at_the_same_time_whatever_it_heard_first() {
     let world = World::new(7, 4);
     let run = |order: [u64; 3], heard_at: u64| {
-        let mut stop = Stop::new(mesh());
+        let mut stop = Stop::new(mesh(), 1);
         for signer in order {
             stop.hear(
                 &heard(CAUSE, signer, 0),
@@ -201,9 +201,9 @@ fn every_node_names_a_halt_alike_and_ends_it_at_the_same_time_whatever_it_heard_
 
 #[test]
 fn a_restored_machine_stands_as_before() {
-    let (mut stop, world) = (Stop::new(mesh()), World::new(4, 4));
+    let (mut stop, world) = (Stop::new(mesh(), 1), World::new(4, 4));
     halt_by_committee(&mut stop, &world, 0);
-    let restored = Stop::restore(mesh(), stop.halts().cloned());
+    let restored = Stop::restore(mesh(), 1, stop.halts().cloned());
     assert!(is_halted(&restored, START));
     let bytes = serde_ipld_dagcbor::to_vec(stop.halts().next().unwrap()).unwrap();
     let back: Halt = serde_ipld_dagcbor::from_slice(&bytes).unwrap();
@@ -212,7 +212,7 @@ fn a_restored_machine_stands_as_before() {
 
 #[test]
 fn nodes_restart_one_after_the_other_within_five_minutes() {
-    let (mut stop, world) = (Stop::new(mesh()), World::new(4, 4));
+    let (mut stop, world) = (Stop::new(mesh(), 1), World::new(4, 4));
     let id = halt_by_committee(&mut stop, &world, 0);
     stop.resume(id, cid(1), Pardon::Withheld, START + FREEZE)
         .unwrap();
@@ -241,7 +241,7 @@ fn nodes_restart_one_after_the_other_within_five_minutes() {
 
 #[test]
 fn while_halted_only_the_closed_list_is_allowed_and_a_refusal_says_what_to_do() {
-    let (mut stop, world) = (Stop::new(mesh()), World::new(4, 4));
+    let (mut stop, world) = (Stop::new(mesh(), 1), World::new(4, 4));
     let standing_at = |stop: &Stop| stop.standing(&key(1), &root(CAUSE), &[], START);
     let running = standing_at(&stop);
     stop.hear(&heard(CAUSE, 0, 0), world.groups(), START);
@@ -391,7 +391,7 @@ proptest! {
         (seats, witnesses) in (4..16_u64, 4..32_u64),
         moves in moves(),
     ) {
-        let mut stop = Stop::new(mesh());
+        let mut stop = Stop::new(mesh(), 1);
         let mut world = World::new(seats, witnesses);
         let (mut now, mut freezes, mut used) = (START, 0, BTreeSet::new());
         for it in moves {
@@ -423,7 +423,7 @@ proptest! {
 
     #[test]
     fn one_honest_alert_beside_a_hostile_third_of_its_group_halts(seats in 4..16_u64, by_seats in any::<bool>()) {
-        let (mut stop, world) = (Stop::new(mesh()), World::new(seats, seats));
+        let (mut stop, world) = (Stop::new(mesh(), 1), World::new(seats, seats));
         let hostile = if by_seats { world.hostile_seats() } else { world.hostile_witnesses() };
         let honest = hostile.last().unwrap() + 1;
         for signer in hostile.into_iter().chain([honest]) {

@@ -1,11 +1,14 @@
 //! What goes into a vote, what comes out of it, and where it stands.
 
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
 use x0_crypto::{PublicKey, committee::ThresholdSignature};
 
 use super::super::{tally::TallyStatement, terms::Outcome};
 use crate::{
     core::time::Wall,
-    wire::{Ballot, BallotList, Verified},
+    wire::{Ballot, BallotList, Receipt, Verified},
 };
 
 /// What a block of the log brings for one vote.
@@ -13,6 +16,8 @@ use crate::{
 pub struct Batch {
     /// Ballots.
     pub ballots: Vec<Verified<Ballot>>,
+    /// Receipts for ballots that come after the close.
+    pub receipts: Vec<Verified<Receipt>>,
     /// Parts of seats' lists.
     pub lists: Vec<Verified<BallotList>>,
     /// Signatures that open sealed ballots.
@@ -29,7 +34,8 @@ pub struct Opening {
 }
 
 /// Where a vote stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum Phase {
     /// Ballots are taken.
     Open,
@@ -43,6 +49,8 @@ pub enum Phase {
         /// When the vote is void if some are not.
         until: Wall,
     },
+    /// Ballots are being counted, some in each block.
+    Counting,
     /// Counted; a certificate is awaited.
     Tallied {
         /// When the vote is void without one.
@@ -62,7 +70,8 @@ pub enum Phase {
 }
 
 /// Why a vote decides nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum VoidReason {
     /// The certified tally was refuted.
     Refuted,
@@ -72,6 +81,8 @@ pub enum VoidReason {
     NotOpened,
     /// No certificate came.
     NoCertificate,
+    /// No jury was drawn in time.
+    NoJury,
 }
 
 /// What has changed in a vote.
@@ -164,5 +175,44 @@ impl Taken {
         if let Err(why) = result {
             self.refused.push((signer, why));
         }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Extended { close } => {
+                write!(f, "the quorum was met late: it closes at {close} instead")
+            }
+            Self::Closed { early: true } => f.write_str("closed early: nothing can change it now"),
+            Self::Closed { early: false } => f.write_str("closed; the seats list what they hold"),
+            Self::ToOpen(voters) => write!(f, "{} sealed ballots are to be opened", voters.len()),
+            Self::Tallied(statement) => {
+                let sums = statement.tally.sums;
+                write!(
+                    f,
+                    "counted: {} yes, {} no, {} abstain",
+                    sums.yes, sums.no, sums.abstain
+                )
+            }
+            Self::Certified { until } => {
+                write!(f, "certified; its tally can be refuted until {until}")
+            }
+            Self::Effective(outcome) => write!(f, "in force: {outcome}"),
+            Self::Failed => f.write_str("failed: too few took part"),
+            Self::Voided(why) => write!(f, "void: {why}"),
+        }
+    }
+}
+
+impl fmt::Display for VoidReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refuted => "its certified tally was refuted",
+            Self::NoLists => "too few seats listed what they hold",
+            Self::NotOpened => "sealed ballots were not opened",
+            Self::NoCertificate => "no certificate came",
+            Self::NoJury => "no jury was drawn in time",
+        })
     }
 }

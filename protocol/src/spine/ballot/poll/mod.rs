@@ -1,15 +1,18 @@
 //! One vote, as every follower of the committee log keeps it.
 //!
 //! ```text
-//! Open -> Closing -> (Opening ->) Tallied -> Challenge -> Effective | Failed
-//!            \___________\___________\___________\______-> Void
+//! Open -> Closing -> (Opening ->) Counting -> Tallied -> Challenge -> Effective | Failed
+//!            \___________\______________________\___________\______-> Void
 //! ```
 //!
 //! - *Open*: ballots committed by the log count. A quorum met late moves the close once; a result that can no
 //!   longer change closes the vote early, where first ballots are final and open.
-//! - *Closing*: each seat lists the ballots it holds and the log does not. A ballot counts that is on the list of
-//!   at least one seat and comes to the log now; nothing is counted before a quorum of seats has listed.
+//! - *Closing*: each seat lists the ballots it holds and the log does not. A ballot that comes to the log now counts
+//!   if so many seats list it, or gave receipts for it before the close, that one of them is honest: a hostile seat
+//!   cannot bring in what was made after the close. Nothing is counted before a quorum of seats has listed, and what
+//!   is listed so often is waited for.
 //! - *Opening*: sealed votes only; the committee's signatures open the choices.
+//! - *Counting*: some thousand ballots are hashed in each block.
 //! - *Tallied*: the statement is there, its certificate is not. *Challenge*: [`super::fraud`] can void it.
 //!
 //! All windows go by mesh time. Inside a block the order of ballots does not matter.
@@ -31,6 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::event::{Batch, Event, Opening, Phase, Refused, Taken, VoidReason};
 
+use serde::{Deserialize, Serialize};
 use x0_crypto::{ContentId, PublicKey, committee::ThresholdSignature};
 
 use super::{
@@ -43,11 +47,11 @@ use super::{
 };
 use crate::{
     core::{
-        limits::{LISTING_TIME, OPENING_TIME, VOTE_STALL_MAX},
+        limits::{LEAVES_COUNTED_MAX, LISTING_TIME, OPENING_TIME, VOTE_STALL_MAX},
         time::Wall,
     },
     spine::committee::Seats,
-    wire::{Ballot, BallotList, Choice, Delegation, Verified, Vote, VoteStatement},
+    wire::{Ballot, BallotList, Choice, Delegation, Receipt, Verified, Vote, VoteStatement},
 };
 
 /// Most ballots of one voter that are kept until the lists are complete: honest voters have one or two.
@@ -56,8 +60,12 @@ const HELD_PER_VOTER_MAX: usize = 4;
 /// Most ballots on a seat's list for each member that may vote: two are enough to show a double ballot.
 const LISTED_PER_MEMBER_MAX: u64 = 2;
 
+/// Parts of the electorate by which an open vote must grow before it is looked at again whether it can close early.
+const WEIGHED_PARTS: u64 = 256;
+
 /// One vote.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Poll {
     mesh: ContentId,
     terms: Terms,
@@ -65,18 +73,37 @@ pub struct Poll {
     phase: Phase,
     close: Wall,
     quorum_met: bool,
+    /// How many had a ballot or a delegate when the sums were last looked at.
+    weighed: u64,
+    #[serde(with = "crate::core::pairs")]
     voters: BTreeMap<PublicKey, Own>,
     /// Delegations fixed by a delegate's ballot, by who delegated.
+    #[serde(with = "crate::core::pairs")]
     proxies: BTreeMap<PublicKey, Delegation>,
     closing: Closing,
+    #[serde(with = "crate::core::pairs")]
     opened: BTreeMap<PublicKey, (ThresholdSignature, Option<Choice>)>,
     late: BTreeSet<PublicKey>,
+    /// The seats whose lists were counted, by place.
+    lists: u32,
+    counting: Option<Counting>,
     leaves: Vec<Leaf>,
     statement: Option<TallyStatement>,
 }
 
+/// Work on a tally.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Counting {
+    /// Everybody who may stand in it, in order, and how many of them are done.
+    members: Vec<PublicKey>,
+    done: u32,
+    builder: TallyBuilder,
+}
+
 /// What a member has cast itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
 enum Own {
     /// A ballot, and whether it only came while the vote closed.
     Stands { ballot: Ballot, listed: bool },
@@ -85,22 +112,32 @@ enum Own {
 }
 
 /// What comes while the vote closes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Closing {
+    #[serde(with = "crate::core::pairs")]
     lists: BTreeMap<PublicKey, Listing>,
-    listed: BTreeSet<ContentId>,
+    /// Ballots on lists, and the seats that list them, by place.
+    #[serde(with = "crate::core::pairs")]
+    listed: BTreeMap<ContentId, u32>,
+    /// Ballots for which there are receipts, and the seats that gave them, by place.
+    #[serde(with = "crate::core::pairs")]
+    receipted: BTreeMap<ContentId, u32>,
     held: Vec<Held>,
+    #[serde(with = "crate::core::pairs")]
     held_of: BTreeMap<PublicKey, Vec<ContentId>>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Listing {
     parts: u32,
     ballots: u64,
     complete: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Held {
     ballot: Ballot,
     /// Whom it would speak for.
@@ -123,11 +160,14 @@ impl Poll {
             phase: Phase::Open,
             close: terms.closes(),
             quorum_met: false,
+            weighed: 0,
             voters: BTreeMap::new(),
             proxies: BTreeMap::new(),
             closing: Closing::default(),
             opened: BTreeMap::new(),
             late: BTreeSet::new(),
+            lists: 0,
+            counting: None,
             leaves: Vec::new(),
             statement: None,
             terms,
@@ -160,6 +200,7 @@ impl Poll {
                 }
             }
             Phase::Opening { .. }
+            | Phase::Counting
             | Phase::Tallied { .. }
             | Phase::Challenge { .. }
             | Phase::Effective(_)
@@ -170,6 +211,7 @@ impl Poll {
                 taken.refused.extend(refused);
             }
         }
+        self.take_receipts(&batch.receipts);
         let mut lists = batch.lists;
         lists.sort_by_key(|list| (list.value().seat, list.value().part));
         for list in &lists {
@@ -191,20 +233,21 @@ impl Poll {
         match self.phase {
             Phase::Open => (now >= self.close).then(|| self.shut(now, false)),
             Phase::Closing { until } => {
-                let complete = self.closing.lists.values().filter(|list| list.complete);
-                let complete = complete.count();
-                if complete == self.seats.len() || (now >= until && complete >= self.seats.quorum())
-                {
-                    return Some(self.end_lists(now));
+                let complete = self.lists_complete();
+                let is_enough = complete == self.seats.len()
+                    || (now >= until && complete >= self.seats.quorum());
+                if is_enough && (now >= until + LISTING_TIME || !self.awaits_listed()) {
+                    return self.end_lists(now);
                 }
                 (now >= until + VOTE_STALL_MAX).then(|| self.void(VoidReason::NoLists))
             }
             Phase::Opening { until } => {
                 if self.to_open().next().is_none() {
-                    return Some(self.count(now));
+                    return self.begin_count(now);
                 }
                 (now >= until).then(|| self.void(VoidReason::NotOpened))
             }
+            Phase::Counting => self.count(now),
             Phase::Tallied { until } => {
                 (now >= until).then(|| self.void(VoidReason::NoCertificate))
             }
@@ -216,6 +259,23 @@ impl Poll {
         }
     }
 
+    /// Returns the next mesh time after `now` at which the vote may move on by itself.
+    pub fn deadline_after(&self, now: Wall) -> Option<Wall> {
+        match self.phase {
+            Phase::Closing { until } => [until, until + LISTING_TIME, until + VOTE_STALL_MAX]
+                .into_iter()
+                .find(|at| *at > now),
+            Phase::Open
+            | Phase::Counting
+            | Phase::Opening { .. }
+            | Phase::Tallied { .. }
+            | Phase::Challenge { .. }
+            | Phase::Effective(_)
+            | Phase::Failed
+            | Phase::Void(_) => self.deadline().filter(|at| *at > now),
+        }
+    }
+
     /// Returns the next mesh time at which the vote may move on by itself.
     pub fn deadline(&self) -> Option<Wall> {
         match self.phase {
@@ -224,7 +284,7 @@ impl Poll {
             | Phase::Opening { until }
             | Phase::Tallied { until }
             | Phase::Challenge { until } => Some(until),
-            Phase::Effective(_) | Phase::Failed | Phase::Void(_) => None,
+            Phase::Counting | Phase::Effective(_) | Phase::Failed | Phase::Void(_) => None,
         }
     }
 
@@ -281,6 +341,47 @@ impl Poll {
     /// Returns the statement to certify, once the ballots are counted.
     pub const fn statement(&self) -> Option<&TallyStatement> {
         self.statement.as_ref()
+    }
+
+    /// Tells whether a ballot stands in the log, whether it counts or not.
+    pub fn has(&self, ballot: &Ballot) -> bool {
+        let id = ballot.id();
+        let stands = match self.voters.get(&ballot.voter) {
+            Some(Own::Stands { ballot: stands, .. }) => {
+                stands.seq > ballot.seq || stands.id() == id
+            }
+            Some(Own::Double(_)) => true,
+            None => false,
+        };
+        let held = self.closing.held_of.get(&ballot.voter);
+        stands || held.is_some_and(|held| held.contains(&id))
+    }
+
+    /// Tells whether a voter's two ballots with one number void each other.
+    pub fn is_double(&self, voter: &PublicKey) -> bool {
+        matches!(self.voters.get(voter), Some(Own::Double(_)))
+    }
+
+    /// Returns the next part of its list that a seat owes; none if nothing is awaited of it.
+    pub fn part_due(&self, seat: &PublicKey) -> Option<u32> {
+        let Phase::Closing { .. } = self.phase else {
+            return None;
+        };
+        match self.closing.lists.get(seat) {
+            None => Some(0),
+            Some(listing) => (!listing.complete).then_some(listing.parts),
+        }
+    }
+
+    /// Checks whether a ballot could count, taken alone, by what costs nothing to look at.
+    ///
+    /// # Errors
+    ///
+    /// Returns why it could not.
+    pub fn would_take(&self, ballot: &Ballot, roll: &dyn Roll, now: Wall) -> Result<(), Refused> {
+        self.check(ballot, roll, now)?;
+        let is_open = matches!(self.phase, Phase::Open) && now < self.close;
+        is_open.then_some(()).ok_or_else(|| self.not_now(now))
     }
 
     /// Returns the counted ballots in order of voter: what is published for all to recount.
@@ -423,9 +524,15 @@ impl Poll {
     fn weigh(&mut self, now: Wall, taken: &mut Taken) {
         let can_close_early =
             self.terms.finality() == Finality::FirstFinal && *self.terms.secrecy() == Secrecy::Open;
-        if self.quorum_met && !can_close_early {
+        let leaves = u64::try_from(self.voters.len() + self.proxies.len()).unwrap_or(u64::MAX);
+        let members = u64::from(self.terms.electorate().count);
+        let may_be_quorum = !self.quorum_met && self.terms.is_quorum(leaves);
+        let has_grown = leaves.saturating_sub(self.weighed) >= members / WEIGHED_PARTS;
+        let may_be_settled = can_close_early && has_grown;
+        if !may_be_quorum && !may_be_settled {
             return;
         }
+        self.weighed = leaves;
         let sums = self.sums_with(counts_as_cast);
         if !self.quorum_met && self.terms.is_quorum(sums.cast()) {
             self.quorum_met = true;
@@ -434,7 +541,6 @@ impl Poll {
                 taken.events.push(Event::Extended { close: self.close });
             }
         }
-        let members = u64::from(self.terms.electorate().count);
         let open = members.saturating_sub(sums.leaves);
         if can_close_early && self.terms.settled(&sums, open).is_some() {
             self.close = now;
@@ -502,16 +608,82 @@ impl Poll {
             ballots,
             complete: list.last,
         };
-        self.closing.listed.extend(&list.ballots);
+        let place = self.bit_of(&list.seat);
+        for ballot in &list.ballots {
+            *self.closing.listed.entry(*ballot).or_default() |= place;
+        }
         Ok(())
     }
 
+    /// Takes seats' words, from before the close, for ballots that came after it.
+    fn take_receipts(&mut self, receipts: &[Verified<Receipt>]) {
+        let Phase::Closing { .. } = self.phase else {
+            return;
+        };
+        if receipts.is_empty() {
+            return;
+        }
+        let held: BTreeSet<_> = self.closing.held_of.values().flatten().copied().collect();
+        for receipt in receipts {
+            let receipt = receipt.value();
+            let place = self.bit_of(&receipt.seat);
+            let is_for_held = receipt.proposal == self.terms.proposal()
+                && receipt.time < self.close
+                && held.contains(&receipt.ballot);
+            if place != 0 && is_for_held {
+                *self.closing.receipted.entry(receipt.ballot).or_default() |= place;
+            }
+        }
+    }
+
+    /// Returns the place of a seat as a bit; none for who is no seat.
+    fn bit_of(&self, seat: &PublicKey) -> u32 {
+        let place = self.seats.keys().binary_search(seat).ok();
+        let place = place.and_then(|place| u32::try_from(place).ok());
+        place
+            .and_then(|place| 1_u32.checked_shl(place))
+            .unwrap_or(0)
+    }
+
+    fn lists_complete(&self) -> usize {
+        let lists = self.closing.lists.values();
+        lists.filter(|list| list.complete).count()
+    }
+
+    /// Tells whether so many seats speak for something that one of them is honest.
+    fn is_vouched(&self, seats: u32) -> bool {
+        usize::try_from(seats.count_ones()).unwrap_or(0) > self.seats.faulty_max()
+    }
+
+    /// Tells whether a ballot that comes after the close counts.
+    fn is_from_before(&self, ballot: &ContentId) -> bool {
+        let of = |seats: &BTreeMap<ContentId, u32>| seats.get(ballot).copied().unwrap_or(0);
+        self.is_vouched(of(&self.closing.listed)) || self.is_vouched(of(&self.closing.receipted))
+    }
+
+    /// Tells whether a ballot that counts by the lists has not come to the log yet.
+    fn awaits_listed(&self) -> bool {
+        let vouched = self.closing.listed.iter();
+        let mut vouched = vouched
+            .filter(|(_, seats)| self.is_vouched(**seats))
+            .peekable();
+        if vouched.peek().is_none() {
+            return false;
+        }
+        let held: BTreeSet<_> = self.closing.held_of.values().flatten().collect();
+        vouched.any(|(ballot, _)| !held.contains(ballot))
+    }
+
     /// Counts in what was listed and came.
-    fn end_lists(&mut self, now: Wall) -> Event {
-        let Closing { listed, held, .. } = core::mem::take(&mut self.closing);
+    fn end_lists(&mut self, now: Wall) -> Option<Event> {
+        let lists = self.closing.lists.iter();
+        let complete = lists.filter(|(_, list)| list.complete);
+        self.lists = complete.fold(0, |places, (seat, _)| places | self.bit_of(seat));
+        let held = core::mem::take(&mut self.closing.held);
         let (mut held, late): (Vec<_>, Vec<_>) = held
             .into_iter()
-            .partition(|held| listed.contains(&held.ballot.id()));
+            .partition(|held| self.is_from_before(&held.ballot.id()));
+        self.closing = Closing::default();
         self.late = late.iter().map(|held| held.ballot.voter).collect();
         // By voter and number for what stands; whom a delegate speaks for goes by when its ballot came.
         let mut came: Vec<_> = held.iter().map(|held| held.proxies.clone()).collect();
@@ -529,11 +701,11 @@ impl Poll {
             }
         }
         if self.to_open().next().is_none() {
-            return self.count(now);
+            return self.begin_count(now);
         }
         let until = now + OPENING_TIME;
         self.phase = Phase::Opening { until };
-        Event::ToOpen(self.to_open().copied().collect())
+        Some(Event::ToOpen(self.to_open().copied().collect()))
     }
 
     fn take_opening(&mut self, opening: &Opening, now: Wall) -> Result<(), Refused> {
@@ -559,34 +731,55 @@ impl Poll {
         Ok(())
     }
 
-    fn count(&mut self, now: Wall) -> Event {
-        let choice = |ballot: &Ballot| self.choice(ballot);
-        let leaves: Vec<_> = self
-            .standings(&choice)
-            .map(|(standing, counted)| Leaf {
+    fn begin_count(&mut self, now: Wall) -> Option<Event> {
+        self.phase = Phase::Counting;
+        self.counting = Some(Counting {
+            members: self.members().into_iter().copied().collect(),
+            done: 0,
+            builder: TallyBuilder::default(),
+        });
+        self.count(now)
+    }
+
+    /// Counts some more; none until the last is counted.
+    fn count(&mut self, now: Wall) -> Option<Event> {
+        let mut counting = self.counting.take()?;
+        let done = usize::try_from(counting.done).unwrap_or(usize::MAX);
+        let some = counting.members.iter().skip(done).take(LEAVES_COUNTED_MAX);
+        let mut leaves = Vec::new();
+        for member in some {
+            counting.done += 1;
+            let choice = |ballot: &Ballot| self.choice(ballot);
+            let Some((standing, counted)) = self.standing_of(member, &choice) else {
+                continue;
+            };
+            let leaf = Leaf {
                 cast: self.cast(&standing),
                 counted,
-            })
-            .collect();
-        let mut builder = TallyBuilder::default();
-        for leaf in &leaves {
-            // They come out of a map in order of voter.
-            let pushed = builder.push(leaf);
+            };
+            let pushed = counting.builder.push(&leaf);
             assert!(pushed.is_ok(), "each member stands in the tally once");
+            leaves.push(leaf);
         }
+        self.leaves.extend(leaves);
+        if usize::try_from(counting.done).unwrap_or(usize::MAX) < counting.members.len() {
+            self.counting = Some(counting);
+            return None;
+        }
+        let builder = counting.builder;
         let tally = builder.finish(self.terms.proposal());
         let statement = TallyStatement {
             mesh: self.mesh,
             electorate: self.terms.electorate(),
             closed: self.close,
+            lists: self.lists,
             outcome: self.terms.outcome(&tally.sums),
             tally,
         };
-        self.leaves = leaves;
-        self.statement = Some(statement.clone());
+        self.statement = Some(statement);
         let until = now + VOTE_STALL_MAX;
         self.phase = Phase::Tallied { until };
-        Event::Tallied(Box::new(statement))
+        Some(Event::Tallied(Box::new(statement)))
     }
 
     fn settle(&mut self, outcome: Outcome) -> Event {
@@ -626,25 +819,35 @@ impl Poll {
         &self,
         choice: &dyn Fn(&Ballot) -> Option<Choice>,
     ) -> impl Iterator<Item = (Standing<'_>, Option<Choice>)> {
-        let members: BTreeSet<_> = self.voters.keys().chain(self.proxies.keys()).collect();
-        members.into_iter().filter_map(move |member| {
-            let delegated = self.delegated(member, choice);
-            match (self.voters.get(member), delegated) {
-                (Some(_), Some((delegation, counted)))
-                    if self.terms.finality() == Finality::FirstFinal =>
-                {
-                    Some((Standing::Delegated(delegation), Some(counted)))
-                }
-                (Some(Own::Stands { ballot, .. }), _) => {
-                    Some((Standing::Own(ballot), choice(ballot)))
-                }
-                (Some(Own::Double(both)), _) => Some((Standing::Double(&both.0, &both.1), None)),
-                (None, Some((delegation, counted))) => {
-                    Some((Standing::Delegated(delegation), Some(counted)))
-                }
-                (None, None) => None,
+        let members = self.members().into_iter();
+        members.filter_map(move |member| self.standing_of(member, choice))
+    }
+
+    /// Returns everybody who may stand in the tally, in order.
+    fn members(&self) -> BTreeSet<&PublicKey> {
+        self.voters.keys().chain(self.proxies.keys()).collect()
+    }
+
+    /// Returns why a member stands in the tally, if it does, and as what it counts.
+    fn standing_of(
+        &self,
+        member: &PublicKey,
+        choice: &dyn Fn(&Ballot) -> Option<Choice>,
+    ) -> Option<(Standing<'_>, Option<Choice>)> {
+        let delegated = self.delegated(member, choice);
+        match (self.voters.get(member), delegated) {
+            (Some(_), Some((delegation, counted)))
+                if self.terms.finality() == Finality::FirstFinal =>
+            {
+                Some((Standing::Delegated(delegation), Some(counted)))
             }
-        })
+            (Some(Own::Stands { ballot, .. }), _) => Some((Standing::Own(ballot), choice(ballot))),
+            (Some(Own::Double(both)), _) => Some((Standing::Double(&both.0, &both.1), None)),
+            (None, Some((delegation, counted))) => {
+                Some((Standing::Delegated(delegation), Some(counted)))
+            }
+            (None, None) => None,
+        }
     }
 
     /// Returns what a member's delegate says in its place, if it has one whose ballot counts.

@@ -9,7 +9,7 @@ use super::{
     },
     *,
 };
-use crate::wire::{Receipt, VoteStatement};
+use crate::wire::VoteStatement;
 
 /// A counted vote: members 0 to 8 voted, 9 to 11 delegated to 0, 12 is void.
 struct Counted {
@@ -34,7 +34,7 @@ impl Counted {
         vote.close();
         let held = ballots
             .iter()
-            .map(|ballot| receipted(ballot, 0..2))
+            .map(|ballot| receipted(ballot, 0..3))
             .collect();
         Self { vote, held }
     }
@@ -44,7 +44,7 @@ impl Counted {
     }
 
     fn statement(&self) -> TallyStatement {
-        self.vote.poll.statement().unwrap().clone()
+        *self.vote.poll.statement().unwrap()
     }
 
     /// Makes the statement that leaves and tree amount to.
@@ -178,8 +178,8 @@ fn a_refuted_vote_is_void_and_a_false_proof_changes_nothing() {
     let roll = counted.vote.roll.clone();
     assert!(counted.vote.poll.refute(&fraud, &roll).is_err());
 
-    // A ballot that two seats promised to list, and did not.
-    let promised = receipted(&ballot(30, Choice::No), 0..2);
+    // A ballot that three seats promised to list, one of them hostile at most, and did not.
+    let promised = receipted(&ballot(30, Choice::No), 0..3);
     counted.held = vec![promised];
     let leaves = counted.leaves();
     let found = counted.find(&counted.statement(), &leaves, &Tree::of(&leaves));
@@ -200,22 +200,35 @@ fn receipts_of_too_few_seats_or_after_the_close_prove_nothing() {
         find_fraud(&basis, &counted.statement(), (&leaves, &tree), &[receipted])
     };
     let promised = ballot(30, Choice::No);
-    assert!(left_out(receipted(&promised, 0..2)).unwrap().is_some());
-    assert_eq!(left_out(receipted(&promised, 0..1)), Ok(None));
-    let mut twice = receipted(&promised, 0..1);
+    assert!(left_out(receipted(&promised, 0..3)).unwrap().is_some());
+    assert_eq!(left_out(receipted(&promised, 0..2)), Ok(None));
+    let mut twice = receipted(&promised, 0..2);
     twice.receipts.push(twice.receipts[0].clone());
     assert_eq!(left_out(twice), Ok(None));
-    let mut late = receipted(&promised, 0..1);
+    let mut late = receipted(&promised, 0..2);
     let (id, close) = (late.ballot.id(), counted.vote.poll.close());
-    let receipt = Receipt::sign(&MESH, &seat(1), PROPOSAL, id, close);
+    let receipt = Receipt::sign(&MESH, &seat(2), PROPOSAL, id, close);
     late.receipts.push(receipt.value().clone());
     assert_eq!(left_out(late), Ok(None));
+    // Of a seat whose list was not counted: it was cut off, and has broken no promise.
+    let place = seats().keys().binary_search(&key(60_002)).unwrap();
+    let cut_off = TallyStatement {
+        lists: 0b1111 & !(1 << place),
+        ..counted.statement()
+    };
+    let tree = Tree::of(&leaves);
+    let basis = counted.vote.poll.basis(&counted.vote.roll);
+    let by_it = [receipted(&promised, 0..3)];
+    assert_eq!(
+        find_fraud(&basis, &cut_off, (&leaves, &tree), &by_it),
+        Ok(None)
+    );
     // Of a stranger, and of a voter who is void.
-    assert_eq!(left_out(receipted(&ballot(40, Choice::No), 0..2)), Ok(None));
-    assert_eq!(left_out(receipted(&ballot(12, Choice::No), 0..2)), Ok(None));
+    assert_eq!(left_out(receipted(&ballot(40, Choice::No), 0..3)), Ok(None));
+    assert_eq!(left_out(receipted(&ballot(12, Choice::No), 0..3)), Ok(None));
     // Of members who spoke themselves or, finally, through a delegate.
-    assert_eq!(left_out(receipted(&ballot(1, Choice::Yes), 0..2)), Ok(None));
-    assert_eq!(left_out(receipted(&ballot(9, Choice::No), 0..2)), Ok(None));
+    assert_eq!(left_out(receipted(&ballot(1, Choice::Yes), 0..3)), Ok(None));
+    assert_eq!(left_out(receipted(&ballot(9, Choice::No), 0..3)), Ok(None));
 }
 
 #[test]
@@ -224,12 +237,12 @@ fn a_later_ballot_left_out_is_fraud_where_ballots_can_change() {
     vote.delegate(minute(0), 2, 0, Some(0));
     vote.take(minute(1), [ballot(0, Choice::Yes), ballot(1, Choice::Yes)]);
     vote.close();
-    let statement = vote.poll.statement().unwrap().clone();
+    let statement = *vote.poll.statement().unwrap();
     let leaves = vote.poll.leaves().to_vec();
     let tree = Tree::of(&leaves);
     let basis = vote.poll.basis(&vote.roll);
     let left_out = |ballot| {
-        let held = [receipted(&ballot, 0..2)];
+        let held = [receipted(&ballot, 0..3)];
         find_fraud(&basis, &statement, (&leaves, &tree), &held).unwrap()
     };
     assert!(left_out(changed(1, 1, Choice::No)).is_some());
@@ -293,7 +306,7 @@ fn every_statement_is_signed_under_its_own_word_and_pinned() {
             "bafyreict4qierlhrrskx5h4yinxhgb27xka43ijqx2lugrvqhucozkxsnm",
             "bafyreib5pm5mhu65vpqsjfaroz5izqudz3bv2ybptiqx7tg7c6nyb6hlfe",
             "bafyreigll43tm2rim2f3tdj4ikpw5eat3chgdxkqg62ico2vcng6itcnii",
-            "bafyreideujy2ye42ro2bulkerlvb5qlhjqacxqmcym66o7ztydsoahioiq"
+            "bafyreic54zokc2f2er6ebsdwc5xlf3l5u4es34x52thzvwx5gciwiabhfq"
         ]
     );
 }

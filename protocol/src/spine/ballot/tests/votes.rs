@@ -29,7 +29,7 @@ fn a_vote_passes_after_window_lists_certificate_and_challenge() {
 
     let taken = vote.lists(after(close, 1), (0..4).map(|number| list(number, &[])));
     assert_eq!(vote.counted(), [4, 1, 1, 6]);
-    let statement = vote.poll.statement().unwrap().clone();
+    let statement = *vote.poll.statement().unwrap();
     assert_eq!(taken.events, [Event::Tallied(Box::new(statement))]);
 
     let until = after(close, 2 + 24 * HOUR);
@@ -73,14 +73,14 @@ fn strangers_other_proposals_and_early_ballots_do_not_count() {
 }
 
 #[test]
-fn a_ballot_after_the_close_counts_only_if_a_seat_lists_it() {
+fn a_ballot_after_the_close_counts_only_if_more_seats_list_it_than_may_be_hostile() {
     let mut vote = Held::ordinary(4);
     vote.take(minute(1), [ballot(0, Choice::Yes)]);
     let close = vote.poll.close();
-    let (listed, unlisted) = (ballot(1, Choice::No), ballot(2, Choice::No));
-    vote.take(close, [listed.clone(), unlisted]);
+    let (listed, by_one_seat) = (ballot(1, Choice::No), ballot(2, Choice::No));
+    vote.take(close, [listed.clone(), by_one_seat.clone()]);
     let lists = [
-        list(0, &[]),
+        list(0, &[&listed, &by_one_seat]),
         list(1, &[&listed]),
         list(2, &[]),
         list(3, &[]),
@@ -91,6 +91,65 @@ fn a_ballot_after_the_close_counts_only_if_a_seat_lists_it() {
     assert_eq!(vote.poll.late().collect::<Vec<_>>(), [&key(2)]);
     let taken = vote.take(after(close, 2), [ballot(3, Choice::No)]);
     assert!(matches!(taken.refused[..], [(_, Refused::NotNow { .. })]));
+}
+
+#[test]
+fn receipts_from_before_the_close_speak_for_a_ballot_that_lists_do_not_hold() {
+    let mut vote = Held::ordinary(4);
+    let close = vote.poll.close();
+    let (vouched, late) = (ballot(1, Choice::No), ballot(2, Choice::No));
+    let receipt = |of: &Verified<Ballot>, by: u16, at| {
+        Receipt::sign(&MESH, &seat(by), PROPOSAL, of.value().id(), at)
+    };
+    let batch = Batch {
+        ballots: vec![vouched.clone(), late.clone()],
+        receipts: vec![
+            receipt(&vouched, 0, minute(5)),
+            receipt(&vouched, 1, minute(5)),
+            receipt(&late, 0, minute(5)),
+            receipt(&late, 1, close),
+        ],
+        ..Batch::default()
+    };
+    vote.block(close, batch);
+    vote.lists(close, (0..4).map(|number| list(number, &[])));
+    assert_eq!(vote.counted(), [0, 1, 0, 1]);
+}
+
+#[test]
+fn what_enough_seats_list_is_waited_for() {
+    let mut vote = Held::ordinary(4);
+    let close = vote.poll.close();
+    let listed = ballot(1, Choice::No);
+    vote.lists(close, (0..4).map(|number| list(number, &[&listed])));
+    assert!(vote.poll.statement().is_none());
+    vote.take(after(close, 5), [listed]);
+    assert_eq!(vote.counted(), [0, 1, 0, 1]);
+
+    let mut lost = Held::ordinary(4);
+    let gone = ballot(1, Choice::No);
+    lost.lists(close, (0..4).map(|number| list(number, &[&gone])));
+    assert_eq!(lost.poll.on_time(after(close, 59)), None);
+    lost.poll.on_time(after(close, 60));
+    assert_eq!(lost.counted(), [0, 0, 0, 0]);
+}
+
+#[test]
+fn a_vote_goes_on_after_it_was_written_down_and_read_back() {
+    let mut vote = Held::changeable(6);
+    vote.delegate(minute(0), 3, 0, Some(0));
+    vote.take(minute(1), [ballot(0, Choice::Yes), ballot(1, Choice::No)]);
+    vote.take(minute(2), [ballot(2, Choice::No), ballot(2, Choice::Yes)]);
+    let close = vote.poll.close();
+    let late = ballot(4, Choice::Abstain);
+    vote.take(close, [late.clone()]);
+    vote.lists(close, [list(0, &[&late]), list(1, &[&late])]);
+    let bytes = crate::wire::encode_entry(&(&vote.poll, &vote.delegations));
+    let (poll, delegations) = crate::wire::decode_own(&bytes).unwrap();
+    assert_eq!((&vote.poll, &vote.delegations), (&poll, &delegations));
+    (vote.poll, vote.delegations) = (poll, delegations);
+    vote.lists(close, [list(2, &[]), list(3, &[])]);
+    assert_eq!(vote.counted(), [2, 1, 1, 5]);
 }
 
 #[test]

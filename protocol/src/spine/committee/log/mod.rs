@@ -1,42 +1,34 @@
 //! The committee log as one seat keeps it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+mod build;
+mod height;
+mod resume;
+mod stored;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use x0_crypto::{ContentId, PublicKey, capability::RootKey};
+
+pub use self::stored::{JournalLine, StoredLog, Tip};
+use self::{
+    build::{batch_in, due_halts, names_keys},
+    height::{Height, REPEAT_EVERY, Slot, patience},
 };
-
-use serde::{Deserialize, Serialize};
-use x0_crypto::{ContentId, PublicKey};
-
 use super::{
-    engine::{Awaited, Engine, Step, Timer},
+    engine::{self, Awaited, Engine, Step, Timer},
     seats::Seats,
     state::State,
+    urn::Urn,
 };
 use crate::{
     core::{
-        limits::{
-            BLOCK_ENTRIES_BYTES_MAX, BLOCK_ENTRIES_MAX, MEMBER_CHANGES_MAX, SEAT_EARLY_MAX,
-            SEAT_POOL_MAX, SEAT_ROUNDS_AHEAD_MAX,
-        },
+        limits::{SEAT_EARLY_MAX, SEAT_POOL_MAX, SEAT_ROUNDS_AHEAD_MAX, STATE_PART_BYTES},
         time::{Millis, Mono, Wall},
     },
-    wire::{
-        Block, ClockReading, Decided, Entry, MemberChange, MemberFacts, Phase, Proposal, SeatDraft,
-        SeatMessage, Verified, encode_entry,
-    },
+    spine::halt::HaltId,
+    wire::{Ballot, Block, Decided, Entry, MemberFacts, Receipt, SeatDraft, SeatMessage, Verified},
 };
 
-/// Longest wait for the proposal of the first round; covers building, sending and checking a full block.
-const PROPOSAL_WAIT: Millis = Millis(2_000);
-/// Longest wait for a quorum of votes for one thing, once a quorum has voted.
-const VOTES_WAIT: Millis = Millis(1_000);
-/// What each further round waits longer, so that rounds become long enough for any network in the end.
-const WAIT_STEP: Millis = Millis(500);
-/// Longest wait in any round.
-const WAIT_MAX: Millis = Millis::from_secs(30);
-/// Time after which a seat says again what it said last, while the height is undecided.
-const REPEAT_EVERY: Millis = Millis(1_000);
 /// Time after which the next height begins although nothing is to be decided: mesh time moves on.
 pub(crate) const HEARTBEAT: Millis = Millis::from_secs(10);
 /// Shortest time between two heights: bounds what hostile seats can make of the others' work.
@@ -48,66 +40,9 @@ const ASK_AGAIN: Millis = Millis(1_000);
 const PRESSING_BEAT: Millis = Millis(500);
 /// Time that news of a member gets to reach the other seats before they are asked to agree on it.
 const MEMBER_SETTLES: Millis = Millis(3_000);
-/// Heights between two copies of the state in the store: a restart applies that many blocks at most.
-const SNAPSHOT_EVERY: u64 = 256;
-
-/// The last block decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tip {
-    /// Its height; 0 before the first.
-    pub height: u64,
-    /// Its name; the mesh's before the first.
-    pub block: ContentId,
-    /// Mesh time as of it.
-    pub time: Wall,
-}
-
-/// One line of a seat's journal: what it fed its engine at the height under way, and what it is about to sign.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "snake_case")]
-pub enum JournalLine {
-    /// A verified proposal or vote, of another seat or its own.
-    Heard(SeatMessage),
-    /// A block it built for a round.
-    Built {
-        /// The round.
-        round: u32,
-        /// The block.
-        block: Box<Block>,
-    },
-    /// A wait that is over.
-    Elapsed(Timer),
-    /// A proposal or vote that it signs once this line is safe.
-    Signing(SeatDraft),
-}
-
-/// What a seat finds in its store at a start.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StoredLog {
-    /// The last block decided; none before the first.
-    pub tip: Option<Tip>,
-    /// The newest copy of the state, if there is one.
-    pub snapshot: Option<Vec<u8>>,
-    /// The blocks after it, in order.
-    pub blocks: Vec<Decided>,
-    /// The journal of the height under way, in order.
-    pub journal: Vec<JournalLine>,
-}
-
-impl StoredLog {
-    /// Takes in a block as a store does that holds it in memory: the journal of its height is over.
-    pub fn keep(&mut self, decided: &Decided, tip: Tip, snapshot: Option<Vec<u8>>) {
-        self.tip = Some(tip);
-        self.journal.clear();
-        if snapshot.is_some() {
-            self.snapshot = snapshot;
-            self.blocks.clear();
-        } else {
-            self.blocks.push(decided.clone());
-        }
-    }
-}
+/// Time for which a halt that this seat knows makes heights follow each other soon; a seat that knows it alone does not
+/// keep the others busy.
+const HALT_PRESSES: Millis = Millis::from_secs(30);
 
 /// What a seat is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,7 +75,7 @@ pub enum Todo {
         decided: Arc<Decided>,
         /// The tip from now on.
         tip: Tip,
-        /// A copy of the state as of it, now and then.
+        /// A copy of the state as of the block before it, now and then.
         snapshot: Option<Vec<u8>>,
     },
 }
@@ -159,71 +94,39 @@ pub enum Weighed {
 /// The committee log of one seat.
 pub struct CommitteeLog {
     mesh: ContentId,
-    seats: Seats,
     own: PublicKey,
     tip: Tip,
     begin_at: Mono,
     not_before: Mono,
-    work: Option<Box<Work>>,
+    work: Option<Box<Height>>,
     early: Vec<Verified<SeatMessage>>,
     pool: BTreeMap<ContentId, Entry>,
     asked: Option<Mono>,
     state: State,
     /// What this seat knows of members otherwise than the log does, and since when.
-    news: BTreeMap<PublicKey, (Option<MemberFacts>, Mono)>,
+    news: News,
+    /// The halts in force as this seat has counted the alerts itself, and until when their entry is pressing.
+    halts: BTreeMap<HaltId, RootKey>,
+    halts_press_until: Mono,
     /// The block that names the keys, until the mesh knows them.
     named: Option<Arc<Decided>>,
+    /// The newest copy of the state that a checkpoint certifies, for seats that are far behind.
+    copy: Option<Vec<u8>>,
+    /// Whether the mesh has passed to seats without this one, although this log has not come so far.
+    is_retired: bool,
+    urn: Urn,
+    /// Votes for which no ballots need be kept in the store any more.
+    over: Vec<ContentId>,
 }
 
-/// Work on the height after the tip.
-struct Work {
-    height: u64,
-    began: Mono,
-    engine: Engine,
-    clocks: BTreeMap<PublicKey, ClockReading>,
-    build: Option<u32>,
-    timers: BTreeMap<Timer, Mono>,
-    repeat_at: Mono,
-    /// Lines not yet on their way to the store.
-    unsaved: Vec<JournalLine>,
-    saved: u32,
-    /// What this seat has bound itself to say, and has said.
-    bound: BTreeMap<Slot, SeatDraft>,
-    said: BTreeMap<Slot, SeatMessage>,
-    own_clock: Option<SeatMessage>,
-    /// Blocks proposed, at most two for each round: a second is proof enough of a lie.
-    proposed: BTreeMap<u32, BTreeSet<ContentId>>,
-}
-
-/// A place in which a seat says one thing only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Slot {
-    Proposal(u32),
-    Vote(u32, Phase),
-}
-
-impl Slot {
-    const fn of(draft: &SeatDraft) -> Option<Self> {
-        match draft {
-            SeatDraft::Clock { .. } => None,
-            SeatDraft::Proposal { round, .. } => Some(Self::Proposal(*round)),
-            SeatDraft::Vote { round, phase, .. } => Some(Self::Vote(*round, *phase)),
-        }
-    }
-
-    const fn round(self) -> u32 {
-        match self {
-            Self::Proposal(round) | Self::Vote(round, _) => round,
-        }
-    }
-}
+type News = BTreeMap<PublicKey, (Option<MemberFacts>, Mono)>;
 
 impl CommitteeLog {
     /// Takes up the log where the store left it; `founded` is the time of the genesis, and `first` the state before
     /// the first block.
     pub fn new(
         mesh: ContentId,
-        (seats, own): (Seats, PublicKey),
+        own: PublicKey,
         founded: Wall,
         first: State,
         stored: StoredLog,
@@ -237,21 +140,23 @@ impl CommitteeLog {
         });
         let kept = stored.snapshot.as_deref().and_then(State::decode);
         let mut state = kept.unwrap_or(first);
+        let mut copy = stored.snapshot;
         let mut named = None;
         let mut time = state.time();
         for decided in stored.blocks {
             let block = &decided.block;
             if block.height == state.height() + 1 {
                 time = block.median().max(time + Millis(1));
-                state.apply(block, time);
+                copy = state.apply(block, time).or(copy);
                 if names_keys(block) {
                     named = Some(Arc::new(decided));
                 }
             }
         }
+        // What follows from the past is no news.
+        state.take_news();
         let mut log = Self {
             mesh,
-            seats,
             own,
             tip,
             begin_at: now + HEIGHT_GAP,
@@ -262,9 +167,15 @@ impl CommitteeLog {
             asked: None,
             state,
             news: BTreeMap::new(),
+            halts: BTreeMap::new(),
+            halts_press_until: now,
             named,
+            copy,
+            is_retired: false,
+            urn: Urn::default(),
+            over: Vec::new(),
         };
-        let todo = if stored.journal.is_empty() {
+        let todo = if stored.journal.is_empty() || !log.is_seated() {
             Vec::new()
         } else {
             log.resume(stored.journal, now, clock)
@@ -292,9 +203,85 @@ impl CommitteeLog {
         self.named.take()
     }
 
+    /// Returns the ballots that wait for a block.
+    pub const fn urn(&self) -> &Urn {
+        &self.urn
+    }
+
+    /// Takes a ballot in for the next block; its receipts of other seats may speak for it after the close. `false` if
+    /// it is here already, or too many of its voter are.
+    pub fn hold(
+        &mut self,
+        ballot: &Ballot,
+        time: Option<Wall>,
+        others: Vec<Receipt>,
+        now: Mono,
+    ) -> bool {
+        let is_new = self.urn.hold(ballot, time, others);
+        self.begin_at = self.begin_at.min(now.max(self.not_before));
+        is_new
+    }
+
+    /// Takes note that the store keeps ballots of a vote.
+    pub fn remember(&mut self, proposal: ContentId) {
+        self.urn.remember(proposal);
+    }
+
+    /// Keeps the own receipt for a ballot, to give it again.
+    pub fn keep_receipt(&mut self, receipt: &Receipt) {
+        self.urn.keep_receipt(receipt);
+    }
+
+    /// Takes out the votes that take no more ballots; once each.
+    pub fn take_over(&mut self) -> Vec<ContentId> {
+        std::mem::take(&mut self.over)
+    }
+
+    /// Returns a part of the state that a checkpoint certifies, and how many parts there are; none if this seat has no
+    /// copy of that state.
+    pub fn state_part(&self, state: &ContentId, part: u32) -> Option<(u32, &[u8])> {
+        let is_certified = self.state.checkpoint().is_some_and(|at| at.state == *state);
+        let copy = self.copy.as_ref().filter(|_| is_certified)?;
+        let mut parts = copy.chunks(STATE_PART_BYTES);
+        let count = u32::try_from(parts.len()).ok()?;
+        Some((count, parts.nth(usize::try_from(part).ok()?)?))
+    }
+
+    /// Takes over a state that a checkpoint certifies, instead of the blocks that led to it.
+    pub fn adopt(&mut self, state: State, now: Mono) -> Option<Tip> {
+        if state.height() <= self.tip.height {
+            return None;
+        }
+        self.tip = Tip {
+            height: state.height(),
+            block: state.block(),
+            time: state.time(),
+        };
+        self.state = state;
+        self.work = None;
+        self.copy = None;
+        self.named = None;
+        self.pool.clear();
+        self.asked = None;
+        self.not_before = now + HEIGHT_GAP;
+        self.begin_at = now + HEARTBEAT;
+        Some(self.tip)
+    }
+
+    /// Tells whether this node decides the next height with others; else it follows, as a seat to be does.
+    pub fn is_seated(&self) -> bool {
+        !self.is_retired && self.state.seats().contains(&self.own)
+    }
+
+    /// Hears that an epoch is in force in which this node has no seat.
+    pub fn retire(&mut self) {
+        self.is_retired = true;
+        self.work = None;
+    }
+
     /// Returns the seats.
     pub const fn seats(&self) -> &Seats {
-        &self.seats
+        self.state.seats()
     }
 
     /// Returns the height under way, and since when, if there is one.
@@ -306,6 +293,7 @@ impl CommitteeLog {
     /// Returns when [`CommitteeLog::on_time`] has something to do.
     pub fn due(&self) -> Mono {
         match &self.work {
+            None if !self.is_seated() => Mono(u64::MAX),
             None => self.begin_at,
             Some(work) => {
                 let timers = work.timers.values().copied();
@@ -341,9 +329,21 @@ impl CommitteeLog {
         }
     }
 
+    /// Takes note of the halts in force as this seat knows them, and puts those before the committee that it has not
+    /// taken up: no other seat's word is needed for that, as every seat counts the alerts itself.
+    pub fn know_halts(&mut self, halts: impl IntoIterator<Item = (HaltId, RootKey)>, now: Mono) {
+        let known: BTreeMap<_, _> = halts.into_iter().collect();
+        let is_news = known.keys().any(|halt| !self.halts.contains_key(halt));
+        self.halts = known;
+        if is_news && due_halts(&self.state, &self.halts).next().is_some() {
+            self.halts_press_until = now + HALT_PRESSES;
+            self.begin_at = self.begin_at.min(now.max(self.not_before));
+        }
+    }
+
     /// Weighs a message by what costs nothing to look at.
     pub fn weigh(&self, message: &SeatMessage) -> Weighed {
-        if !self.seats.contains(message.seat()) || *message.seat() == self.own {
+        if *message.seat() == self.own {
             return Weighed::Faulty;
         }
         let next = self.tip.height + 1;
@@ -351,8 +351,18 @@ impl CommitteeLog {
             return Weighed::Unwanted;
         }
         if message.height() > next {
-            // A seat that is behind learns so by it, and asks; the signature is checked first.
-            return Weighed::Wanted;
+            // A seat that is behind learns so by it, and asks; the signature is checked first. Of a seat that it does
+            // not know yet it learns from the others.
+            return match self.state.is_seated(message.seat()) {
+                true => Weighed::Wanted,
+                false => Weighed::Unwanted,
+            };
+        }
+        if !self.is_seated() {
+            return Weighed::Unwanted;
+        }
+        if !self.state.seats().contains(message.seat()) {
+            return Weighed::Faulty;
         }
         let round = self.work.as_ref().and_then(|work| work.engine.round());
         let round = round.unwrap_or_default();
@@ -370,7 +380,7 @@ impl CommitteeLog {
                         .is_none_or(|work| !work.engine.has_vote(vote))
             }
             SeatMessage::Proposal(proposal) => {
-                if self.seats.proposer(next, proposal.round) != &proposal.seat {
+                if self.state.seats().proposer(next, proposal.round) != &proposal.seat {
                     return Weighed::Faulty;
                 }
                 is_near(proposal.round)
@@ -387,13 +397,17 @@ impl CommitteeLog {
     /// Takes a verified message of another seat.
     pub fn heard(&mut self, message: Verified<SeatMessage>, now: Mono, clock: Wall) -> Vec<Todo> {
         let next = self.tip.height + 1;
-        if !self.seats.contains(message.value().seat()) || message.value().height() < next {
+        let speaks = self.state.is_seated(message.value().seat());
+        if !speaks || message.value().height() < next {
             return Vec::new();
         }
         if message.value().height() > next {
             let seat = *message.value().seat();
             self.keep_early(message);
             return self.ask(seat, now);
+        }
+        if !self.state.seats().contains(message.value().seat()) || !self.is_seated() {
+            return Vec::new();
         }
         let mut todo = Vec::new();
         if self.work.is_none() {
@@ -434,7 +448,7 @@ impl CommitteeLog {
     pub fn caught_up(&mut self, decided: &Verified<Decided>, now: Mono) -> Vec<Todo> {
         let decided = decided.value();
         let voters = decided.commit.votes.iter().map(|(seat, _)| seat);
-        if !self.is_valid(&decided.block) || !self.seats.is_quorum(voters) {
+        if !self.follows(&decided.block) || !self.state.seats().is_quorum(voters) {
             return Vec::new();
         }
         self.asked = None;
@@ -443,7 +457,7 @@ impl CommitteeLog {
 
     /// Hears that another seat has decided up to a height.
     pub fn is_told(&mut self, seat: PublicKey, height: u64, now: Mono) -> Vec<Todo> {
-        if height > self.tip.height && self.seats.contains(&seat) {
+        if height > self.tip.height && self.state.is_seated(&seat) {
             return self.ask(seat, now);
         }
         Vec::new()
@@ -452,7 +466,7 @@ impl CommitteeLog {
     /// Does what is due; `clock` is the seat's own clock in mesh time.
     pub fn on_time(&mut self, now: Mono, clock: Wall) -> Vec<Todo> {
         let Some(work) = &mut self.work else {
-            if now < self.begin_at {
+            if now < self.begin_at || !self.is_seated() {
                 return Vec::new();
             }
             return self.begin(now, clock);
@@ -480,7 +494,7 @@ impl CommitteeLog {
 
     fn begin(&mut self, now: Mono, clock: Wall) -> Vec<Todo> {
         let height = self.tip.height + 1;
-        let mut work = Box::new(Work::new(height, &self.seats, self.own, now));
+        let mut work = Box::new(Height::new(height, self.state.seats(), self.own, now));
         let steps = work.engine.start();
         self.work = Some(work);
         let mut todo = vec![Todo::Sign(SeatDraft::Clock {
@@ -498,68 +512,6 @@ impl CommitteeLog {
         todo
     }
 
-    /// Goes on with a height from the journal: the engine is fed what it was fed before.
-    fn resume(&mut self, journal: Vec<JournalLine>, now: Mono, clock: Wall) -> Vec<Todo> {
-        let height = self.tip.height + 1;
-        let mut work = Box::new(Work::new(height, &self.seats, self.own, now));
-        work.saved = u32::try_from(journal.len()).unwrap_or(u32::MAX);
-        let mut steps = work.engine.start();
-        let (mut built, mut elapsed) = (Vec::new(), Vec::new());
-        for line in journal {
-            match line {
-                JournalLine::Heard(SeatMessage::Proposal(proposal)) => {
-                    work.note(&proposal);
-                    let is_valid = self.is_valid(&proposal.block);
-                    steps.extend(work.engine.proposal(&proposal, is_valid));
-                    if proposal.seat == self.own {
-                        let slot = Slot::Proposal(proposal.round);
-                        work.said.insert(slot, SeatMessage::Proposal(proposal));
-                    }
-                }
-                JournalLine::Heard(SeatMessage::Vote(vote)) => {
-                    steps.extend(work.engine.vote(&vote));
-                    if vote.seat == self.own {
-                        let slot = Slot::Vote(vote.round, vote.phase);
-                        work.said.insert(slot, SeatMessage::Vote(vote));
-                    }
-                }
-                JournalLine::Heard(SeatMessage::Clock { .. }) => {}
-                JournalLine::Built { round, block } => {
-                    built.push(round);
-                    steps.extend(work.engine.propose(round, Arc::new(*block)));
-                }
-                JournalLine::Elapsed(timer) => {
-                    elapsed.push(timer);
-                    steps.extend(work.engine.elapsed(timer));
-                }
-                JournalLine::Signing(draft) => {
-                    if let Some(slot) = Slot::of(&draft) {
-                        work.bound.insert(slot, draft);
-                    }
-                }
-            }
-        }
-        steps.retain(|step| match step {
-            Step::Build { round } => !built.contains(round),
-            Step::Wait(timer) => !elapsed.contains(timer),
-            Step::Propose { .. } | Step::Vote { .. } | Step::Decide { .. } => true,
-        });
-        let unsaid: Vec<_> = work
-            .bound
-            .iter()
-            .filter(|(slot, _)| !work.said.contains_key(slot))
-            .map(|(_, draft)| Todo::Sign(draft.clone()))
-            .collect();
-        self.work = Some(work);
-        let mut todo = vec![Todo::Sign(SeatDraft::Clock {
-            height,
-            time: clock,
-        })];
-        todo.extend(unsaid);
-        todo.extend(self.follow(steps, now));
-        todo
-    }
-
     /// Feeds a message of the present height to the engine.
     fn take(&mut self, message: SeatMessage, now: Mono) -> Vec<Todo> {
         let is_valid = match &message {
@@ -569,7 +521,7 @@ impl CommitteeLog {
         let polka_holds = match &message {
             SeatMessage::Proposal(proposal) => proposal.polka.as_ref().is_none_or(|polka| {
                 let voters = polka.votes.iter().map(|(seat, _)| seat);
-                polka.round < proposal.round && self.seats.is_quorum(voters)
+                polka.round < proposal.round && self.state.seats().is_quorum(voters)
             }),
             SeatMessage::Clock { .. } | SeatMessage::Vote(_) => true,
         };
@@ -648,63 +600,6 @@ impl CommitteeLog {
         todo
     }
 
-    /// Builds the block that the engine waits for, once a quorum of clocks is read.
-    fn build(&mut self, now: Mono) -> Vec<Todo> {
-        let quorum = self.seats.quorum();
-        let Some(work) = self.work.as_mut().filter(|w| w.clocks.len() >= quorum) else {
-            return Vec::new();
-        };
-        let Some(round) = work
-            .build
-            .take()
-            .filter(|r| Some(*r) == work.engine.round())
-        else {
-            return Vec::new();
-        };
-        let block = Block {
-            mesh: self.mesh,
-            height: work.height,
-            previous: self.tip.block,
-            clocks: work.clocks.values().cloned().collect(),
-            entries: entries(&self.state, &self.news, &self.pool, now),
-        };
-        work.unsaved.push(JournalLine::Built {
-            round,
-            block: Box::new(block.clone()),
-        });
-        let steps = work.engine.propose(round, Arc::new(block));
-        self.follow(steps, now)
-    }
-
-    /// Tells whether a block may follow the tip.
-    fn is_valid(&self, block: &Block) -> bool {
-        block.mesh == self.mesh
-            && block.height == self.tip.height + 1
-            && block.previous == self.tip.block
-            && self
-                .seats
-                .is_quorum(block.clocks.iter().map(|clock| &clock.seat))
-            && block.entries.is_sorted_by(|a, b| a.id() < b.id())
-            && (block.entries.len() == 1 || !names_keys(block))
-            && block.entries.iter().all(|entry| self.admits(entry))
-    }
-
-    /// Tells whether an entry may stand in the next block, and says of members what this seat knows as well.
-    fn admits(&self, entry: &Entry) -> bool {
-        let is_known = match entry {
-            Entry::Members(changes) => changes.iter().all(|change| {
-                let own = self.news.get(&change.key);
-                own.is_some_and(|(facts, _)| *facts == change.facts)
-            }),
-            Entry::Dealt { .. }
-            | Entry::Keys(_)
-            | Entry::Checkpoint
-            | Entry::Admission(_)
-            | Entry::Said { .. } => true,
-        };
-        is_known && self.state.admits(entry)
-    }
-
     fn decide(&mut self, decided: Arc<Decided>, now: Mono) -> Vec<Todo> {
         let block = &decided.block;
         self.tip = Tip {
@@ -712,21 +607,27 @@ impl CommitteeLog {
             block: block.id(),
             time: block.median().max(self.tip.time + Millis(1)),
         };
-        self.state.apply(block, self.tip.time);
+        let epoch = self.state.keys().map(|keys| keys.epoch);
+        let snapshot = self.state.apply(block, self.tip.time);
+        if epoch != self.state.keys().map(|keys| keys.epoch) {
+            self.is_retired = false;
+        }
+        if let Some(copy) = &snapshot {
+            self.copy = Some(copy.clone());
+        }
         if names_keys(block) {
             self.named = Some(decided.clone());
         }
         for entry in &block.entries {
             self.pool.remove(&entry.id());
         }
+        let batches: Vec<_> = block.entries.iter().filter_map(batch_in).collect();
+        let over = self.urn.settle(&batches, self.state.polls());
+        self.over.extend(over);
         let state = &self.state;
         self.pool.retain(|_, entry| state.admits(entry));
         self.news
             .retain(|key, (facts, _)| state.member(key) != facts.as_ref());
-        let snapshot = self.tip.height.is_multiple_of(SNAPSHOT_EVERY).then(|| {
-            self.state.forget();
-            self.state.encode()
-        });
         self.work = None;
         self.not_before = now + HEIGHT_GAP;
         let next = self.tip.height + 1;
@@ -737,16 +638,24 @@ impl CommitteeLog {
                 .early
                 .iter()
                 .any(|message| message.value().height() == next);
-        let is_awaited = is_awaited || self.state.due().is_some();
+        let is_awaited = is_awaited || self.state.due().is_some() || !self.urn.is_empty();
+        let is_halt_pressing =
+            now < self.halts_press_until && due_halts(&self.state, &self.halts).next().is_some();
         self.begin_at = if is_awaited {
             now + HEIGHT_GAP
-        } else if self.state.is_pressing() {
+        } else if self.state.is_pressing() || is_halt_pressing {
             now + PRESSING_BEAT
         } else {
             let settled = self.news.values().map(|(_, since)| *since + MEMBER_SETTLES);
             let settled = settled.min().unwrap_or(now + HEARTBEAT);
             settled.max(now + HEIGHT_GAP).min(now + HEARTBEAT)
         };
+        if let Some(deadline) = self.state.deadline() {
+            // A vote moves on then: in real time, from now.
+            let ahead = deadline.0.saturating_sub(self.tip.time.0);
+            let wait = Millis(ahead.div_ceil(self.state.scale().max(1))).max(HEIGHT_GAP);
+            self.begin_at = self.begin_at.min(now + wait);
+        }
         let tip = self.tip;
         vec![Todo::Store {
             decided,
@@ -771,117 +680,4 @@ impl CommitteeLog {
         }
         self.early.push(message);
     }
-}
-
-impl Work {
-    fn new(height: u64, seats: &Seats, own: PublicKey, now: Mono) -> Self {
-        Self {
-            height,
-            began: now,
-            engine: Engine::new(height, seats, own),
-            clocks: BTreeMap::new(),
-            build: None,
-            timers: BTreeMap::new(),
-            repeat_at: now + REPEAT_EVERY,
-            unsaved: Vec::new(),
-            saved: 0,
-            bound: BTreeMap::new(),
-            said: BTreeMap::new(),
-            own_clock: None,
-            proposed: BTreeMap::new(),
-        }
-    }
-
-    /// Binds the seat to say this in its place: notes it, and signs once it is noted.
-    ///
-    /// If the place is taken, the same is said again, or nothing.
-    fn bind(&mut self, draft: SeatDraft) -> Option<Todo> {
-        let slot = Slot::of(&draft)?;
-        if let Some(bound) = self.bound.get(&slot) {
-            let is_unsaid = *bound == draft && !self.said.contains_key(&slot);
-            return is_unsaid.then_some(Todo::Sign(draft));
-        }
-        self.bound.insert(slot, draft.clone());
-        self.unsaved.push(JournalLine::Signing(draft.clone()));
-        let lines = std::mem::take(&mut self.unsaved);
-        let first = self.saved;
-        self.saved = first.saturating_add(u32::try_from(lines.len()).unwrap_or(u32::MAX));
-        Some(Todo::Note {
-            height: self.height,
-            first,
-            lines,
-            then: draft,
-        })
-    }
-
-    /// Returns what the seat says again: its clock, and all of this round and the one before.
-    fn repeated(&self) -> impl Iterator<Item = SeatMessage> {
-        let from = self.engine.round().unwrap_or_default().saturating_sub(1);
-        let said = self
-            .said
-            .iter()
-            .filter(move |(slot, _)| slot.round() >= from);
-        let said = said.map(|(_, message)| message);
-        self.own_clock.iter().chain(said).cloned()
-    }
-
-    fn lacks(&self, proposal: &Proposal) -> bool {
-        let known = self.proposed.get(&proposal.round);
-        known.is_none_or(|known| known.len() < 2 && !known.contains(&proposal.block.id()))
-    }
-
-    fn note(&mut self, proposal: &Proposal) {
-        let known = self.proposed.entry(proposal.round).or_default();
-        known.insert(proposal.block.id());
-    }
-}
-
-/// Chooses what the next block holds: keys to be named alone, else what is due and what was offered, as much as fits.
-fn entries(
-    state: &State,
-    news: &BTreeMap<PublicKey, (Option<MemberFacts>, Mono)>,
-    pool: &BTreeMap<ContentId, Entry>,
-    now: Mono,
-) -> Vec<Entry> {
-    let due = state.due();
-    if let Some(keys @ Entry::Keys(_)) = due {
-        return vec![keys];
-    }
-    let settled = news.iter();
-    let settled = settled.filter(|(_, (_, since))| *since + MEMBER_SETTLES <= now);
-    let changes: Vec<_> = settled
-        .map(|(key, (facts, _))| MemberChange {
-            key: *key,
-            facts: facts.clone(),
-        })
-        .take(MEMBER_CHANGES_MAX)
-        .collect();
-    let members = (!changes.is_empty()).then_some(Entry::Members(changes));
-    let mut bytes = 0;
-    let mut entries: Vec<_> = due
-        .into_iter()
-        .chain(members)
-        .chain(pool.values().cloned())
-        .take(BLOCK_ENTRIES_MAX)
-        .take_while(|entry| {
-            bytes += encode_entry(entry).len();
-            bytes <= BLOCK_ENTRIES_BYTES_MAX
-        })
-        .collect();
-    entries.sort_by_key(Entry::id);
-    entries
-}
-
-fn names_keys(block: &Block) -> bool {
-    let mut entries = block.entries.iter();
-    entries.any(|entry| matches!(entry, Entry::Keys(_)))
-}
-
-fn patience(timer: Timer) -> Millis {
-    let first = match timer.what {
-        Awaited::Proposal => PROPOSAL_WAIT,
-        Awaited::Prevotes | Awaited::Precommits => VOTES_WAIT,
-    };
-    let step = WAIT_STEP.0.saturating_mul(u64::from(timer.round));
-    Millis(first.0.saturating_add(step)).min(WAIT_MAX)
 }

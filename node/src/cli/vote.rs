@@ -1,0 +1,355 @@
+//! `x0 vote`: proposing, casting, delegating, following and recounting votes.
+
+use clap::{Args, Subcommand, ValueEnum};
+use x0_crypto::{ContentId, PublicKey};
+
+use super::{
+    Context,
+    args::Span,
+    error::CliError,
+    output::{Facts, Table, date},
+};
+use crate::api::votes::{
+    CastBody, DelegateBody, HandedInView, OnCallBody, ProposeVoteBody, RecountView, VoteView,
+    VotedView, VotesView,
+};
+
+/// How long one call of the API waits for news, ms.
+const WAIT_MS: u64 = 20_000;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum VoteCommand {
+    Propose(ProposeArgs),
+    Cast(CastArgs),
+    Delegate(DelegateArgs),
+    /// Serve on the juries of emergency votes, or no longer
+    #[command(after_help = "Example:\n  x0 vote jury on")]
+    Jury {
+        /// Whether to serve
+        serves: OnOff,
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+    /// List the votes known here, newest first
+    #[command(after_help = "Example:\n  x0 vote list")]
+    List,
+    /// Show one vote
+    #[command(after_help = "Example:\n  x0 vote show bafyrei…")]
+    Show {
+        /// The vote
+        vote: ContentId,
+    },
+    /// Follow a vote until it has ended
+    #[command(after_help = "Example:\n  x0 vote watch bafyrei…")]
+    Watch {
+        /// The vote
+        vote: ContentId,
+    },
+    /// Fetch the counted ballots and count them again
+    #[command(
+        after_help = "Every signature is checked. A proof that the certified count is false goes to the seats.\n\n\
+                      Example:\n  x0 vote recount bafyrei…"
+    )]
+    Recount {
+        /// The vote
+        vote: ContentId,
+    },
+}
+
+/// Propose a vote
+#[derive(Debug, Args)]
+#[command(
+    after_help = "All members that count can vote; `x0 vote show` tells how far it is. Ballots are open and can be\n\
+                  proven to others: no vote is safe from coercion. Sealed ballots are not offered.\n\n\
+                  Examples:\n  x0 vote propose \"Found a second relay in the south\"\n  \
+                  x0 vote propose \"Stop act bafyrei…\" --subject bafyrei… --emergency"
+)]
+pub(super) struct ProposeArgs {
+    /// What it is about, at most 280 bytes
+    text: String,
+    /// What is decided: an act by its digest, or a document by its content id [default: the text]
+    #[arg(long, value_name = "CID")]
+    subject: Option<ContentId>,
+    /// Let a jury decide within hours, drawn from the members on call
+    #[arg(long)]
+    emergency: bool,
+    /// How long ballots are taken, mesh time: 24h to 30d [default: 72h; for a jury 2h]
+    #[arg(long, value_name = "SPAN")]
+    window: Option<Span>,
+    /// Share of the members that must take part, in per cent [default: 20]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    quorum: Option<u8>,
+    /// Share of the ballots that yes must exceed, in per cent [default: 50]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(50..=99))]
+    threshold: Option<u8>,
+    /// Let ballots be changed until the close
+    #[arg(long)]
+    changeable: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+/// Cast this node's ballot
+#[derive(Debug, Args)]
+#[command(
+    after_help = "It is sent until a quorum of the seats has given its word for it, also after a restart.\n\n\
+                        Example:\n  x0 vote cast bafyrei… yes"
+)]
+pub(super) struct CastArgs {
+    /// The vote
+    vote: ContentId,
+    /// The choice
+    choice: ChoiceArg,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+/// Let another member vote in this one's place
+#[derive(Debug, Args)]
+#[command(
+    group(clap::ArgGroup::new("whom").required(true).args(["to", "revoke"])),
+    after_help = "It counts for votes in which this node casts no ballot, as its delegate votes. Nobody passes on\n\
+                  what was passed to it.\n\n\
+                  Examples:\n  x0 vote delegate --to 12D3KooW…\n  x0 vote delegate --vote bafyrei… --revoke"
+)]
+pub(super) struct DelegateArgs {
+    /// To whom
+    #[arg(long, value_name = "KEY")]
+    to: Option<PublicKey>,
+    /// Take it back
+    #[arg(long)]
+    revoke: bool,
+    /// For one vote [default: for all until revoked]
+    #[arg(long, value_name = "VOTE")]
+    vote: Option<ContentId>,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct WaitArgs {
+    /// Do not wait until the seats have it
+    #[arg(long)]
+    no_wait: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum ChoiceArg {
+    Yes,
+    No,
+    Abstain,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum OnOff {
+    On,
+    Off,
+}
+
+/// Answers a command about votes.
+pub(super) async fn answer(context: &Context, command: VoteCommand) -> Result<(), CliError> {
+    match command {
+        VoteCommand::Propose(args) => propose(context, args).await,
+        VoteCommand::Cast(args) => {
+            let choice = match args.choice {
+                ChoiceArg::Yes => "yes",
+                ChoiceArg::No => "no",
+                ChoiceArg::Abstain => "abstain",
+            };
+            let body = CastBody {
+                choice: choice.to_owned(),
+            };
+            hand_in(
+                context,
+                &format!("/v1/votes/{}/ballot", args.vote),
+                &body,
+                args.wait,
+            )
+            .await
+        }
+        VoteCommand::Delegate(args) => {
+            let body = DelegateBody {
+                vote: args.vote.map(|vote| vote.to_string()),
+                delegate: args.to.map(|to| to.to_string()),
+            };
+            hand_in(context, "/v1/votes/delegation", &body, args.wait).await
+        }
+        VoteCommand::Jury { serves, wait } => {
+            let body = OnCallBody {
+                serves: matches!(serves, OnOff::On),
+            };
+            hand_in(context, "/v1/votes/jury", &body, wait).await
+        }
+        VoteCommand::List => list(context).await,
+        VoteCommand::Show { vote } => {
+            let seen: VoteView = context.client()?.get(&format!("/v1/votes/{vote}")).await?;
+            context.output.show(&seen, vote_text)
+        }
+        VoteCommand::Watch { vote } => watch(context, vote).await,
+        VoteCommand::Recount { vote } => {
+            let path = format!("/v1/votes/{vote}/recount");
+            let found: RecountView = context.client()?.get(&path).await?;
+            context.output.show(&found, |found| found.words.clone())?;
+            match found.same {
+                true => Ok(()),
+                false => Err(CliError::Failed(found.words)),
+            }
+        }
+    }
+}
+
+async fn propose(context: &Context, args: ProposeArgs) -> Result<(), CliError> {
+    let body = ProposeVoteBody {
+        text: args.text,
+        subject: args.subject.map(|subject| subject.to_string()),
+        emergency: args.emergency,
+        window_secs: args.window.map(|window| window.secs),
+        quorum_percent: args.quorum,
+        threshold_percent: args.threshold,
+        changeable: args.changeable,
+        sealed: false,
+    };
+    put_to_vote(context, &body, args.wait.no_wait).await
+}
+
+/// Puts something to the vote, and shows the vote once the seats have taken it.
+pub(super) async fn put_to_vote(
+    context: &Context,
+    body: &ProposeVoteBody,
+    no_wait: bool,
+) -> Result<(), CliError> {
+    let client = context.client()?;
+    let voted: VotedView = client.post("/v1/votes", body).await?;
+    if no_wait {
+        return context.output.show(&voted, |voted| {
+            format!(
+                "Proposed {}; `x0 vote show` tells when it is open.",
+                voted.id
+            )
+        });
+    }
+    arrived(context, &voted.id).await?;
+    let path = format!("/v1/votes/{}?wait_ms={WAIT_MS}", voted.id);
+    let seen: VoteView = client.get(&path).await?;
+    context.output.show(&seen, vote_text)
+}
+
+async fn hand_in(
+    context: &Context,
+    path: &str,
+    body: &impl serde::Serialize,
+    wait: WaitArgs,
+) -> Result<(), CliError> {
+    let voted: VotedView = context.client()?.post(path, body).await?;
+    if wait.no_wait {
+        return context
+            .output
+            .show(&voted, |voted| format!("On its way: {}", voted.id));
+    }
+    let own = arrived(context, &voted.id).await?;
+    context.output.show(&own, |own| own.words.clone())
+}
+
+/// Follows something handed in until the seats have it or refuse it.
+async fn arrived(context: &Context, id: &str) -> Result<HandedInView, CliError> {
+    let client = context.client()?;
+    let mut own: HandedInView = client.get(&format!("/v1/votes/own/{id}")).await?;
+    while own.stage == "sending" {
+        context.output.note(&own.words);
+        let path = format!(
+            "/v1/votes/own/{id}?known={}&wait_ms={WAIT_MS}",
+            super::cosign::percent(&own.words)
+        );
+        own = client.get(&path).await?;
+    }
+    if own.stage == "refused" {
+        return Err(CliError::Failed(own.words));
+    }
+    Ok(own)
+}
+
+async fn watch(context: &Context, vote: ContentId) -> Result<(), CliError> {
+    let client = context.client()?;
+    let mut seen: VoteView = client.get(&format!("/v1/votes/{vote}")).await?;
+    let mut told = String::new();
+    while !seen.is_ended() {
+        if seen.words != told {
+            context.output.note(&seen.words);
+            told.clone_from(&seen.words);
+        }
+        let known = super::cosign::percent(&seen.words);
+        let path = format!("/v1/votes/{vote}?known={known}&wait_ms={WAIT_MS}");
+        seen = client.get(&path).await?;
+    }
+    context.output.show(&seen, vote_text)
+}
+
+async fn list(context: &Context) -> Result<(), CliError> {
+    let all: VotesView = context.client()?.get("/v1/votes").await?;
+    context.output.show(&all, |all| {
+        let mut table = Table::new(["vote", "about", "how far", "closes", "own ballot"]);
+        for seen in &all.votes {
+            let own = seen.ballot.as_ref();
+            let own = own.and_then(|own| own.choice.clone());
+            table.row([
+                seen.vote.clone(),
+                seen.text.clone().unwrap_or_default(),
+                seen.words.clone(),
+                seen.closes_ms.map(date).unwrap_or_default(),
+                own.unwrap_or_else(|| "-".to_owned()),
+            ]);
+        }
+        let mut text = match table.is_empty() {
+            true => "No vote is known here.".to_owned(),
+            false => table.text(),
+        };
+        for own in all.own.iter().filter(|own| own.stage == "sending") {
+            text.push_str(&format!("\n{} ({})", own.words, own.id));
+        }
+        text
+    })
+}
+
+fn vote_text(seen: &VoteView) -> String {
+    let mut facts = Facts::default();
+    facts.add("vote", &seen.vote);
+    if let Some(text) = &seen.text {
+        facts.add("about", text);
+    }
+    if let Some(subject) = &seen.subject {
+        facts.add("subject", subject);
+    }
+    if let Some(proposer) = &seen.proposer {
+        facts.add("proposed by", proposer);
+    }
+    if let Some(voters) = seen.voters {
+        let who = if seen.emergency { "jurors" } else { "members" };
+        facts.add("voters", format!("{voters} {who}"));
+    }
+    if let Some(closes) = seen.closes_ms {
+        facts.add("closes", format!("{} mesh time", date(closes)));
+    }
+    if let Some(now) = seen.mesh_time_ms {
+        facts.add("now", format!("{} mesh time", date(now)));
+    }
+    facts.add("how far", &seen.words);
+    if let Some(sums) = &seen.sums {
+        let certified = if seen.certified {
+            "certified"
+        } else {
+            "so far"
+        };
+        facts.add(
+            "count",
+            format!(
+                "{} yes, {} no, {} abstain, {} void ({certified})",
+                sums.yes, sums.no, sums.abstain, sums.void
+            ),
+        );
+    }
+    if let Some(own) = &seen.ballot {
+        let choice = own.choice.as_deref().unwrap_or("sealed");
+        facts.add("own ballot", format!("{choice}: {}", own.words));
+    }
+    facts.text()
+}

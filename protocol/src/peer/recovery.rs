@@ -1,0 +1,179 @@
+//! Recovery of a lost committee: the words of this node's person and of others, and the new log.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use x0_crypto::{ContentId, PublicKey};
+
+use super::{Peer, refuse};
+use crate::{
+    core::{
+        command::CommandError,
+        effect::{Effect, Outbox, Write},
+        event::Event,
+        ids::CommandId,
+        reject::RejectReason,
+        time::Now,
+    },
+    spine::committee::{
+        Recovered, SeatNews, Seats, State, StoredLog, StoredWork, Tip, Unchecked, roll_at,
+    },
+    wire::{Body, Checkpoint, Placed, Record, RecoveryPlan, RecoveryWord, Verified},
+};
+
+impl Peer {
+    /// Proposes seats for a new committee, with this member's own word.
+    pub(super) fn propose_recovery(
+        &mut self,
+        now: Now,
+        id: CommandId,
+        seats: Vec<PublicKey>,
+        out: &mut Outbox,
+    ) {
+        let plan = self.checkpoint().and_then(|checkpoint| {
+            let plan = RecoveryPlan::after(&checkpoint, seats);
+            let fault = plan.check().err();
+            if let Some(fault) = fault {
+                return Err(CommandError::OutOfRange(fault.to_string()));
+            }
+            let mut strangers = plan
+                .seats
+                .iter()
+                .filter(|key| !self.directory.is_active(key));
+            match strangers.next() {
+                Some(stranger) => Err(CommandError::NoSuchMember(*stranger)),
+                None => Ok(plan),
+            }
+        });
+        self.speak_for(now, id, plan, out);
+    }
+
+    /// Speaks for seats that another member has proposed.
+    pub(super) fn sign_recovery(
+        &mut self,
+        now: Now,
+        id: CommandId,
+        plan: &ContentId,
+        out: &mut Outbox,
+    ) {
+        let found = self.trust.recovery_plan(plan).cloned();
+        let plan = found.ok_or(CommandError::NoSuchPlan(*plan));
+        self.speak_for(now, id, plan, out);
+    }
+
+    fn speak_for(
+        &mut self,
+        now: Now,
+        id: CommandId,
+        plan: Result<RecoveryPlan, CommandError>,
+        out: &mut Outbox,
+    ) {
+        let word = plan.and_then(|plan| {
+            let placed = self.own_place(&self.checkpoint()?)?;
+            Ok(RecoveryWord { plan, placed })
+        });
+        match word {
+            Ok(word) => {
+                let body = Body::Recovery(Box::new(word));
+                match self.write_for(now, id, body, out) {
+                    Ok(_) => {}
+                    Err(error) => refuse(id, error, out),
+                }
+            }
+            Err(error) => refuse(id, error, out),
+        }
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint, CommandError> {
+        let why = "no checkpoint of the committee is known here, so nobody can tell who counts";
+        let checkpoint = self.trust.checkpoint().copied();
+        checkpoint.ok_or_else(|| CommandError::OutOfRange(why.to_owned()))
+    }
+
+    /// Finds this member among those who counted as of a checkpoint, as this node knows them.
+    fn own_place(&self, checkpoint: &Checkpoint) -> Result<Placed, CommandError> {
+        let members = self.directory.members();
+        let members = members.filter(|m| m.is_active() && m.since <= checkpoint.time);
+        let members: BTreeMap<_, _> = members
+            .map(|m| (m.key, m.facts(self.directory.subtree_of(&m.key))))
+            .collect();
+        let age = self.directory.genesis().parameters.member_age;
+        let roll = roll_at(Arc::new(members), age, checkpoint.time);
+        if roll.electorate() != checkpoint.electorate {
+            let why = "this node counts other members than the last checkpoint: those who left after it, or records \
+                       that have not come yet; speak from a node that agrees with it";
+            return Err(CommandError::OutOfRange(why.to_owned()));
+        }
+        let place = roll.place_of(&self.config.key);
+        place.and_then(|place| roll.placed(place)).ok_or_else(|| {
+            let why = "this member did not count as of the last checkpoint";
+            CommandError::OutOfRange(why.to_owned())
+        })
+    }
+
+    /// Counts a member's word for new seats; with enough of them they are seated.
+    pub(super) fn hear_recovery(
+        &mut self,
+        now: Now,
+        record: &Verified<Record>,
+        word: &RecoveryWord,
+        out: &mut Outbox,
+    ) -> Result<(), RejectReason> {
+        let mesh = self.directory.mesh();
+        match self
+            .trust
+            .hear_recovery(&mesh, &record.value().author(), word)
+        {
+            Ok(false) => Ok(()),
+            Ok(true) => {
+                out.push(Effect::Notify(Event::Seats(SeatNews::Recovered {
+                    seats: u32::try_from(word.plan.seats.len()).unwrap_or(u32::MAX),
+                })));
+                self.begin_recovered(now, out);
+                Ok(())
+            }
+            Err(Unchecked::Unknown) => Err(RejectReason::Missing(mesh)),
+            Err(Unchecked::Void) => Err(RejectReason::NotEntitled(
+                "its author did not count as of the checkpoint that it names",
+            )),
+        }
+    }
+
+    /// Begins the log of a recovered committee, if this node has a seat of it; else keeps no log any more.
+    pub(super) fn begin_recovered(&mut self, now: Now, out: &mut Outbox) {
+        let Some(recovered) = self.trust.recovered().cloned() else {
+            return;
+        };
+        self.committee = None;
+        if let Some((tip, state)) = self.recovered_log(&recovered) {
+            let write = Write::State {
+                tip,
+                state: state.clone(),
+            };
+            self.persist(vec![write], super::AfterPersist::Nothing, out);
+            let log = StoredLog {
+                tip: Some(tip),
+                snapshot: Some(state),
+                ..StoredLog::default()
+            };
+            self.open_log(now, (log, StoredWork::default()), out);
+        }
+    }
+
+    /// Returns where the log of a recovered committee begins; none if this node has no seat of it.
+    pub(super) fn recovered_log(&self, recovered: &Recovered) -> Option<(Tip, Vec<u8>)> {
+        let seats = Seats::new(recovered.plan.seats.clone())?;
+        if !seats.contains(&self.config.key) {
+            return None;
+        }
+        let genesis = self.directory.genesis();
+        let members = self.directory.first_members().clone();
+        let mesh = self.directory.mesh();
+        let state = State::recovered(mesh, &seats, &genesis.parameters, recovered, members);
+        let tip = Tip {
+            height: state.height(),
+            block: state.block(),
+            time: state.time(),
+        };
+        Some((tip, state.encode()))
+    }
+}

@@ -1,0 +1,142 @@
+//! The ballots that a seat holds and the log does not have yet.
+//!
+//! A ballot stays until a block holds it or its vote takes no more. What is here when a vote closes is the seat's
+//! list. For a voter who was cut off at the close, its receipts of other seats are kept with the ballot.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use x0_crypto::ContentId;
+
+use super::Polls;
+use crate::{
+    core::{limits::BATCH_BALLOTS_MAX, time::Wall},
+    spine::ballot::Phase,
+    wire::{Ballot, Receipt, VoteBatch},
+};
+
+/// Most ballots of one voter held for one vote: two show that it signed a double ballot, changes come one by one.
+const PER_VOTER_MAX: usize = 4;
+
+/// Ballots, by vote and name.
+#[derive(Debug, Default)]
+pub struct Urn {
+    held: BTreeMap<ContentId, BTreeMap<ContentId, Kept>>,
+    /// Votes of which the store keeps ballots.
+    stored: BTreeSet<ContentId>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    ballot: Ballot,
+    /// When this seat took it in before the close; none if only others' receipts speak for it.
+    time: Option<Wall>,
+    receipt: Option<Receipt>,
+    others: Vec<Receipt>,
+}
+
+impl Urn {
+    /// Takes a ballot in; `false` if it is here already, or too many of its voter are.
+    pub fn hold(&mut self, ballot: &Ballot, time: Option<Wall>, others: Vec<Receipt>) -> bool {
+        let of_vote = self.held.entry(ballot.proposal).or_default();
+        let id = ballot.id();
+        if let Some(kept) = of_vote.get_mut(&id) {
+            for receipt in others {
+                if kept.others.iter().all(|known| known.seat != receipt.seat) {
+                    kept.others.push(receipt);
+                }
+            }
+            return false;
+        }
+        let of_voter = of_vote.values();
+        let of_voter = of_voter.filter(|kept| kept.ballot.voter == ballot.voter);
+        if of_voter.count() >= PER_VOTER_MAX {
+            return false;
+        }
+        let kept = Kept {
+            ballot: ballot.clone(),
+            time,
+            receipt: None,
+            others,
+        };
+        of_vote.insert(id, kept);
+        self.remember(ballot.proposal);
+        true
+    }
+
+    /// Takes note that the store keeps ballots of a vote, until it takes no more.
+    pub fn remember(&mut self, proposal: ContentId) {
+        self.stored.insert(proposal);
+    }
+
+    /// Tells whether a ballot is here, and returns the own receipt for it if it is signed.
+    pub fn find(&self, proposal: &ContentId, ballot: &ContentId) -> Option<Option<&Receipt>> {
+        let kept = self.held.get(proposal)?.get(ballot)?;
+        Some(kept.receipt.as_ref())
+    }
+
+    /// Keeps the own receipt for a ballot, to give it again.
+    pub fn keep_receipt(&mut self, receipt: &Receipt) {
+        let of_vote = self.held.get_mut(&receipt.proposal);
+        if let Some(kept) = of_vote.and_then(|of_vote| of_vote.get_mut(&receipt.ballot)) {
+            kept.receipt = Some(receipt.clone());
+        }
+    }
+
+    /// Tells whether nothing waits for a block.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Returns what the next block may hold of it.
+    pub fn batch(&self, polls: &Polls) -> Option<VoteBatch> {
+        let mut batch = VoteBatch::default();
+        let all = self.held.values().flat_map(BTreeMap::values);
+        for kept in all.filter(|kept| takes(polls, &kept.ballot)) {
+            let parts = batch.ballots.len() + batch.receipts.len() + 1 + kept.others.len();
+            if parts > BATCH_BALLOTS_MAX {
+                break;
+            }
+            batch.ballots.push(kept.ballot.clone());
+            batch.receipts.extend(kept.others.iter().cloned());
+        }
+        (!batch.ballots.is_empty()).then_some(batch)
+    }
+
+    /// Returns the ballots of a vote that this seat took in before the close, in order: its list.
+    pub fn list(&self, proposal: &ContentId) -> Vec<ContentId> {
+        let of_vote = self.held.get(proposal).into_iter().flatten();
+        let in_time = of_vote.filter(|(_, kept)| kept.time.is_some());
+        in_time.map(|(id, _)| *id).collect()
+    }
+
+    /// Lets go of what a block held, and of all for votes that take no more ballots; returns those of which the store
+    /// keeps some.
+    pub fn settle(&mut self, batches: &[&VoteBatch], polls: &Polls) -> Vec<ContentId> {
+        for ballot in batches.iter().flat_map(|batch| &batch.ballots) {
+            if let Some(of_vote) = self.held.get_mut(&ballot.proposal) {
+                of_vote.remove(&ballot.id());
+            }
+        }
+        let over = self.stored.iter();
+        let over = over.filter(|proposal| !is_taking(polls, proposal));
+        let over: Vec<_> = over.copied().collect();
+        for proposal in &over {
+            self.stored.remove(proposal);
+        }
+        for of_vote in self.held.values_mut() {
+            of_vote.retain(|_, kept| takes(polls, &kept.ballot));
+        }
+        self.held.retain(|_, of_vote| !of_vote.is_empty());
+        over
+    }
+}
+
+fn takes(polls: &Polls, ballot: &Ballot) -> bool {
+    let poll = polls.find(&ballot.proposal).and_then(|held| held.poll());
+    is_taking(polls, &ballot.proposal) && poll.is_some_and(|poll| !poll.has(ballot))
+}
+
+fn is_taking(polls: &Polls, proposal: &ContentId) -> bool {
+    let poll = polls.find(proposal).and_then(|held| held.poll());
+    poll.is_some_and(|poll| matches!(poll.phase(), Phase::Open | Phase::Closing { .. }))
+}

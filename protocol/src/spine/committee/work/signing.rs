@@ -1,0 +1,282 @@
+//! Signing together: what the log says is to be signed, the parts of it, and what is signed.
+
+use std::collections::BTreeMap;
+
+use x0_crypto::{
+    ContentId, PublicKey,
+    committee::{CombineError, GroupKey, PartialSignature, Seat, ThresholdSignature},
+};
+
+use super::{Duty, REPEAT_EVERY, SecretFor, State, making::Making};
+use crate::{
+    core::{
+        limits::{PARTS_MAX, SIGNED_KEPT_MAX},
+        secret::SecretTask,
+        time::Mono,
+    },
+    wire::{Certificate, SignaturePart, Subject},
+};
+
+/// A seat's part in what the committee signs.
+#[derive(Debug)]
+pub(super) struct Signing {
+    own: PublicKey,
+    pending: BTreeMap<ContentId, Pending>,
+    signed: BTreeMap<ContentId, (Subject, ThresholdSignature)>,
+    rounds: BTreeMap<u64, ThresholdSignature>,
+}
+
+/// Something to be signed together.
+#[derive(Debug)]
+struct Pending {
+    subject: Subject,
+    epoch: u64,
+    own: Option<PartialSignature>,
+    is_asked: bool,
+    is_combining: bool,
+    parts: BTreeMap<Seat, PartialSignature>,
+    said_at: Option<Mono>,
+}
+
+impl Signing {
+    pub(super) const fn new(own: PublicKey) -> Self {
+        Self {
+            own,
+            pending: BTreeMap::new(),
+            signed: BTreeMap::new(),
+            rounds: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    pub(super) fn signature(&self, subject: &ContentId) -> Option<ThresholdSignature> {
+        self.signed.get(subject).map(|(_, signature)| *signature)
+    }
+
+    pub(super) fn round(&self, round: u64) -> Option<ThresholdSignature> {
+        self.rounds.get(&round).copied()
+    }
+
+    /// Takes the own part of a signature.
+    pub(super) fn has_signed(&mut self, subject: &ContentId, part: Option<PartialSignature>) {
+        if let Some(pending) = self.pending.get_mut(subject) {
+            pending.own = part;
+        }
+    }
+
+    /// Takes parts of another seat; returns the signatures that this seat knows already.
+    pub(super) fn hear(
+        &mut self,
+        state: &State,
+        from: &PublicKey,
+        parts: &[SignaturePart],
+    ) -> (Vec<(ContentId, ThresholdSignature)>, Vec<Duty>) {
+        let mut known = Vec::new();
+        let mut todo = Vec::new();
+        for SignaturePart { subject, part } in parts {
+            if let Some((_, signature)) = self.signed.get(subject) {
+                known.push((*subject, *signature));
+                continue;
+            }
+            let Some(pending) = self.pending.get_mut(subject) else {
+                continue;
+            };
+            let Some(group) = group_of(state, pending) else {
+                continue;
+            };
+            if let Some(seat) = group.seat_of(from) {
+                pending.parts.entry(seat).or_insert(*part);
+                todo.extend(pending.combine(*subject, group));
+            }
+        }
+        (known, todo)
+    }
+
+    /// Takes signatures that another seat knows already: each is checked as any other.
+    pub(super) fn told(
+        &mut self,
+        mesh: &ContentId,
+        state: &State,
+        signatures: &[(ContentId, ThresholdSignature)],
+    ) -> Vec<Duty> {
+        let mut todo = Vec::new();
+        for (subject, signature) in signatures {
+            let Some(pending) = self.pending.get(subject) else {
+                continue;
+            };
+            let Some(group) = group_of(state, pending) else {
+                continue;
+            };
+            let message = pending.subject.message(mesh, pending.epoch);
+            if group.verify(&message, signature).is_ok() {
+                todo.extend(self.complete(*subject, *signature));
+            }
+        }
+        todo
+    }
+
+    /// Takes what came of combining parts; bad ones are dropped, with their seats named.
+    pub(super) fn combined(
+        &mut self,
+        subject: ContentId,
+        result: Result<ThresholdSignature, CombineError>,
+    ) -> Vec<Duty> {
+        match result {
+            Ok(signature) => self.complete(subject, signature),
+            Err(error) => {
+                if let Some(pending) = self.pending.get_mut(&subject) {
+                    pending.is_combining = false;
+                    if let CombineError::Bad { seats } = error {
+                        pending.parts.retain(|seat, _| !seats.contains(seat));
+                    }
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    fn complete(&mut self, subject: ContentId, signature: ThresholdSignature) -> Vec<Duty> {
+        let Some(pending) = self.pending.remove(&subject) else {
+            return Vec::new();
+        };
+        if let Subject::Round(round) = pending.subject {
+            self.rounds.insert(round, signature);
+            if self.rounds.len() > SIGNED_KEPT_MAX {
+                self.rounds.pop_first();
+            }
+        }
+        self.signed.insert(subject, (pending.subject, signature));
+        if self.signed.len() > SIGNED_KEPT_MAX {
+            let oldest = self
+                .signed
+                .iter()
+                .min_by_key(|(_, (subject, _))| age(subject));
+            if let Some(oldest) = oldest.map(|(id, _)| *id) {
+                self.signed.remove(&oldest);
+            }
+        }
+        match pending.subject {
+            Subject::Statement(statement) => vec![Duty::Certified(Certificate {
+                epoch: pending.epoch,
+                statement,
+                signature,
+            })],
+            Subject::Round(_) => Vec::new(),
+        }
+    }
+
+    /// Notes what is to be signed by the log as it stands now.
+    pub(super) fn expect(&mut self, mesh: &ContentId, state: &State) {
+        let Some(epoch) = state.keys().map(|keys| keys.epoch) else {
+            return;
+        };
+        let wanted: BTreeMap<_, _> = state
+            .subjects()
+            .into_iter()
+            .map(|subject| (subject.id(mesh, epoch), subject))
+            .collect();
+        self.pending
+            .retain(|id, pending| pending.epoch == epoch && wanted.contains_key(id));
+        for (id, subject) in wanted {
+            if !self.signed.contains_key(&id) {
+                self.pending.entry(id).or_insert_with(|| Pending {
+                    subject,
+                    epoch,
+                    own: None,
+                    is_asked: false,
+                    is_combining: false,
+                    parts: BTreeMap::new(),
+                    said_at: None,
+                });
+            }
+        }
+    }
+
+    pub(super) fn sign(
+        &mut self,
+        mesh: &ContentId,
+        state: &State,
+        making: &Making,
+        todo: &mut Vec<Duty>,
+    ) {
+        for (id, pending) in &mut self.pending {
+            let purpose = pending.subject.purpose();
+            if pending.own.is_none() {
+                if making.holds(purpose, pending.epoch) && !pending.is_asked {
+                    pending.is_asked = true;
+                    todo.push(Duty::Secret {
+                        task: SecretTask::Part {
+                            purpose,
+                            epoch: pending.epoch,
+                            message: pending.subject.message(mesh, pending.epoch),
+                        },
+                        what: SecretFor::Part(*id),
+                    });
+                }
+                continue;
+            }
+            let Some(group) = group_of(state, pending) else {
+                continue;
+            };
+            if let (Some(seat), Some(part)) = (group.seat_of(&self.own), pending.own) {
+                pending.parts.entry(seat).or_insert(part);
+            }
+            todo.extend(pending.combine(*id, group));
+        }
+    }
+
+    /// Says what was not said yet, and again what is not answered.
+    pub(super) fn say(&mut self, now: Mono, todo: &mut Vec<Duty>) {
+        let is_due = |said_at: Option<Mono>| said_at.is_none_or(|at| at + REPEAT_EVERY <= now);
+        let mut parts = Vec::new();
+        for (subject, pending) in &mut self.pending {
+            if let Some(part) = pending.own.filter(|_| is_due(pending.said_at)) {
+                pending.said_at = Some(now);
+                parts.push(SignaturePart {
+                    subject: *subject,
+                    part,
+                });
+            }
+        }
+        for some in parts.chunks(PARTS_MAX) {
+            todo.push(Duty::Parts(some.to_vec()));
+        }
+    }
+}
+
+impl Pending {
+    /// Combines the parts once there are enough; a job checks and names bad ones.
+    fn combine(&mut self, subject: ContentId, group: &GroupKey) -> Option<Duty> {
+        if self.is_combining || self.parts.len() < usize::from(group.threshold()) {
+            return None;
+        }
+        self.is_combining = true;
+        Some(Duty::Combine {
+            subject,
+            group: Box::new(group.clone()),
+            what: self.subject,
+            epoch: self.epoch,
+            parts: self
+                .parts
+                .iter()
+                .map(|(seat, part)| (*seat, *part))
+                .collect(),
+        })
+    }
+}
+
+fn group_of<'a>(state: &'a State, pending: &Pending) -> Option<&'a GroupKey> {
+    let keys = state.keys().filter(|keys| keys.epoch == pending.epoch)?;
+    Some(keys.group(pending.subject.purpose()))
+}
+
+/// Orders what was signed by how long ago that was; the newest are kept.
+const fn age(subject: &Subject) -> u64 {
+    match subject {
+        Subject::Statement(statement) => statement.height(),
+        Subject::Round(_) => u64::MAX,
+    }
+}

@@ -1,0 +1,999 @@
+//! Votes on their way: what members hand to the seats, what the seats put into their log, what they certify of a
+//! vote, and what proves to any node that one has passed (see `spine::ballot`).
+//!
+//! A [`VoteProposal`] names its *subject*: an act by its digest, or anything else that has a content id. Its own id
+//! covers all it says, so whoever knows the id of a vote knows its rules and its subject.
+//!
+//! The seats certify three things of a vote, each once: that it is open and for whom ([`VoteOpened`]), what was
+//! counted (`TallyStatement`), and what holds in the end ([`VoteResolved`]). A [`VoteProof`] is the last of these,
+//! or, where a jury decides, the jurors' own ballots: then no seat need be reachable any more.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use x0_crypto::{
+    ContentId, Identity, Namespace, PublicKey, Signature,
+    capability::ShareBp,
+    committee::{Purpose, ThresholdSignature},
+};
+
+use super::{
+    Ballot, BallotList, Certificate, Choice, CommitteeKeys, DecodeError, Delegation,
+    DelegationScope, Elector, Reason, Receipt, Statement, Subject, Unverified, Verified, Vote,
+    VoteStatement, ballot::UNSIGNED, body::ordered, codec::encode,
+};
+use crate::{
+    core::{
+        limits::{
+            BALLOT_BYTES_MAX, BATCH_BALLOTS_MAX, FRAUD_BYTES_MAX, JURY_SIZE_MAX, PAGE_ELECTORS_MAX,
+            PAGE_LEAVES_MAX, PROPOSAL_BYTES_MAX, REASON_BYTES_MAX, SEATS_MAX,
+        },
+        reject::RejectReason,
+        time::{Millis, Wall},
+    },
+    spine::ballot::{
+        Electorate, Finality, Kind, Leaf, Outcome, Secrecy, Terms, TermsDraft, TermsError,
+        VoidReason,
+        jury::{JuryVerdict, NoVerdict},
+    },
+};
+
+/// The rules of a vote as a proposal states them; the electorate is who counts when the log takes it in.
+///
+/// Ballots are open. Sealed ones would cost the seats a signature each, on the turn of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VoteRules {
+    /// How urgent it is, and the window.
+    pub kind: Kind,
+    /// The share of the ballots cast that yes must exceed; not used in an emergency.
+    pub threshold: ShareBp,
+    /// The share of the electorate that must have cast a ballot.
+    pub quorum: ShareBp,
+    /// Whether ballots can be changed.
+    pub finality: Finality,
+    /// Time from the certificate in which the tally can be refuted before it takes effect.
+    pub challenge: Millis,
+}
+
+/// A member's proposal to vote on something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VoteProposal {
+    /// Who proposes.
+    pub proposer: PublicKey,
+    /// What is decided: an act by its digest, or a document by its content id.
+    pub subject: ContentId,
+    /// What it is about, in words.
+    pub text: Reason,
+    /// The rules.
+    pub rules: VoteRules,
+    /// When it was made, in mesh time.
+    pub made: Wall,
+    /// The proposer's signature over the mesh and the id.
+    pub signature: Signature,
+}
+
+/// A member says whether it serves on juries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OnCall {
+    /// Who.
+    pub member: PublicKey,
+    /// 0 for the first; a higher one replaces it.
+    pub seq: u32,
+    /// Whether it serves from now on.
+    pub serves: bool,
+    /// The member's signature over the mesh and the fields above.
+    pub signature: Signature,
+}
+
+/// What a member hands to the seats.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum VoteItem {
+    /// A proposal.
+    Proposal(Box<VoteProposal>),
+    /// A ballot.
+    Ballot(Ballot),
+    /// A delegation, or its end.
+    Delegation(Delegation),
+    /// Readiness for juries.
+    OnCall(OnCall),
+}
+
+/// Ballots and delegations that the log takes in together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VoteBatch {
+    /// Ballots, in order of id.
+    pub ballots: Vec<Ballot>,
+    /// Receipts for ballots among them that come after the close.
+    pub receipts: Vec<Receipt>,
+    /// Delegations.
+    pub delegations: Vec<Delegation>,
+}
+
+/// What an entry of the committee log says about votes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum VoteEntry {
+    /// A vote is to be opened.
+    Proposed(Box<VoteProposal>),
+    /// A member serves on juries, or no longer.
+    OnCall(OnCall),
+    /// The round of the beacon by which the jury of a vote is drawn.
+    Drawn {
+        /// The vote.
+        proposal: ContentId,
+        /// The committee's signature over the round.
+        signature: ThresholdSignature,
+    },
+    /// Ballots and delegations.
+    Batch(VoteBatch),
+    /// A part of a seat's list after the close.
+    List(BallotList),
+    /// The committee has certified a tally.
+    Certified(Box<Certificate>),
+    /// A proof that a tally is false.
+    Refuted {
+        /// The vote.
+        proposal: ContentId,
+        /// The encoded proof.
+        fraud: ByteBuf,
+    },
+}
+
+/// The committee's word that a vote is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VoteOpened {
+    /// The vote.
+    pub proposal: ContentId,
+    /// What is decided.
+    pub subject: ContentId,
+    /// Who votes: members that count, or a jury.
+    pub electorate: Electorate,
+    /// The mesh time from which ballots count.
+    pub opened: Wall,
+}
+
+/// How a vote ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum VoteEnd {
+    /// With this outcome.
+    Outcome(Outcome),
+    /// It decides nothing.
+    Void(VoidReason),
+}
+
+impl VoteEnd {
+    /// Returns its name.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Outcome(Outcome::Passed) => "passed",
+            Self::Outcome(Outcome::Rejected) => "rejected",
+            Self::Outcome(Outcome::NoQuorum) => "no_quorum",
+            Self::Void(_) => "void",
+        }
+    }
+}
+
+impl fmt::Display for VoteEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Outcome(outcome) => write!(f, "{outcome}"),
+            Self::Void(why) => write!(f, "void: {why}"),
+        }
+    }
+}
+
+/// The committee's word how a vote ended; the time for proofs against its tally is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VoteResolved {
+    /// The vote.
+    pub proposal: ContentId,
+    /// What was decided.
+    pub subject: ContentId,
+    /// How it ended.
+    pub end: VoteEnd,
+    /// Whether a jury decided.
+    pub emergency: bool,
+    /// The mesh time from which it holds.
+    pub time: Wall,
+}
+
+/// What every node is told of a vote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VoteNotice {
+    /// That it is open, what was counted, or how it ended.
+    pub certificate: Certificate,
+    /// With the opening: the proposal.
+    pub proposal: Option<Box<VoteProposal>>,
+    /// With the opening of an emergency vote: the jury, in order.
+    pub jury: Vec<PublicKey>,
+}
+
+/// Proves to any node that knows the committee's keys that a vote on some subject has passed and is in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum VoteProof {
+    /// The committee's word.
+    Resolved(Box<Certificate>),
+    /// The ballots of a jury that the committee has drawn before.
+    Jury(Box<JuryProof>),
+}
+
+/// The ballots of a jury, with all it takes to check them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JuryProof {
+    /// The committee's word that the vote is open, and for whom.
+    pub opened: Certificate,
+    /// The proposal.
+    pub proposal: VoteProposal,
+    /// The jury, in order.
+    pub jury: Vec<PublicKey>,
+    /// First, open yes ballots of more than half of them, in order of voter.
+    pub ballots: Vec<Ballot>,
+}
+
+/// A vote that has passed; only [`VoteProof::check`] makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VotePassed {
+    proposal: ContentId,
+    subject: ContentId,
+    emergency: bool,
+    time: Wall,
+}
+
+/// Why something proves no passed vote.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotPassed {
+    /// It is about something else.
+    #[error("the vote decided about {found}, not about {wanted}")]
+    OtherSubject {
+        /// What it decided about.
+        found: ContentId,
+        /// What it should have.
+        wanted: ContentId,
+    },
+    /// The certificate says something else.
+    #[error("the certificate does not say how a vote ended, or that it is open")]
+    OtherStatement,
+    /// It is of another epoch of the committee.
+    #[error("the certificate is of epoch {found} of the committee, known are the keys of {known}")]
+    OtherEpoch {
+        /// Which.
+        found: u64,
+        /// Which is known.
+        known: u64,
+    },
+    /// The committee did not sign it.
+    #[error("the committee did not sign it")]
+    BadSignature,
+    /// The vote did not pass.
+    #[error("the vote did not pass")]
+    NotPassed,
+    /// The jury or the proposal is not the one that the committee names.
+    #[error("jury and proposal are not those that the committee has opened the vote for")]
+    OtherJury,
+    /// The rules are out of range.
+    #[error(transparent)]
+    Terms(#[from] TermsError),
+    /// The jurors' ballots decide nothing.
+    #[error(transparent)]
+    Jury(#[from] NoVerdict),
+}
+
+impl VoteRules {
+    /// Returns the usual rules of an ordinary vote.
+    pub fn ordinary() -> Self {
+        Self::of(TermsDraft::ordinary(NOBODY))
+    }
+
+    /// Returns the usual rules of an emergency vote.
+    pub fn emergency() -> Self {
+        Self::of(TermsDraft::emergency(NOBODY))
+    }
+
+    /// Tells whether a jury decides.
+    pub const fn is_emergency(&self) -> bool {
+        match self.kind {
+            Kind::Ordinary { .. } => false,
+            Kind::Emergency { .. } => true,
+        }
+    }
+
+    /// Returns the whole rules for an electorate, checked.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first value that is out of range.
+    pub fn terms(
+        &self,
+        proposal: ContentId,
+        opened: Wall,
+        electorate: Electorate,
+    ) -> Result<Terms, TermsError> {
+        let Self {
+            kind,
+            threshold,
+            quorum,
+            finality,
+            challenge,
+        } = *self;
+        let draft = TermsDraft {
+            kind,
+            electorate,
+            threshold,
+            quorum,
+            finality,
+            secrecy: Secrecy::Open,
+            challenge,
+        };
+        Terms::new(proposal, opened, draft)
+    }
+
+    /// Checks every value, whoever votes.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first value that is out of range.
+    pub fn check(&self) -> Result<(), TermsError> {
+        let somebody = Electorate { count: 1, ..NOBODY };
+        let any = ContentId::from_digest([0; 32]);
+        self.terms(any, Wall(0), somebody).map(|_| ())
+    }
+
+    fn of(draft: TermsDraft) -> Self {
+        Self {
+            kind: draft.kind,
+            threshold: draft.threshold,
+            quorum: draft.quorum,
+            finality: draft.finality,
+            challenge: draft.challenge,
+        }
+    }
+}
+
+/// Stands in rules of which nobody has been named as voter yet.
+const NOBODY: Electorate = Electorate {
+    members_root: [0; 32],
+    count: 0,
+};
+
+impl VoteProposal {
+    /// Signs a proposal.
+    pub fn sign(
+        mesh: &ContentId,
+        proposer: &Identity,
+        (subject, text): (ContentId, Reason),
+        rules: VoteRules,
+        made: Wall,
+    ) -> Verified<Self> {
+        let mut proposal = Self {
+            proposer: proposer.public(),
+            subject,
+            text,
+            rules,
+            made,
+            signature: UNSIGNED,
+        };
+        proposal.signature = proposer.sign(Self::NAMESPACE, &proposal.message(mesh));
+        Verified::attest(proposal)
+    }
+
+    /// Returns the name of the vote: the hash of what is proposed, without the signature.
+    pub fn id(&self) -> ContentId {
+        let Self {
+            proposer,
+            subject,
+            text,
+            rules,
+            made,
+            signature: _,
+        } = self;
+        ContentId::of(&encode(&(
+            "x0/vote/1",
+            proposer,
+            subject,
+            text,
+            rules,
+            made,
+        )))
+    }
+}
+
+impl VoteStatement for VoteProposal {
+    const WHAT: &'static str = "proposal of a vote";
+    const BYTES_MAX: usize = PROPOSAL_BYTES_MAX;
+    const NAMESPACE: Namespace = Namespace::Ballot;
+
+    fn signer(&self) -> PublicKey {
+        self.proposer
+    }
+
+    fn signature(&self) -> Signature {
+        self.signature
+    }
+
+    fn message(&self, mesh: &ContentId) -> Vec<u8> {
+        encode(&("proposal", mesh, self.id()))
+    }
+
+    fn check(&self) -> Result<(), DecodeError> {
+        self.rules
+            .check()
+            .map_err(|error| DecodeError::bounds(Self::WHAT, "rules", error.to_string()))
+    }
+}
+
+impl OnCall {
+    /// Signs the readiness of a member.
+    pub fn sign(mesh: &ContentId, member: &Identity, seq: u32, serves: bool) -> Verified<Self> {
+        let mut ready = Self {
+            member: member.public(),
+            seq,
+            serves,
+            signature: UNSIGNED,
+        };
+        ready.signature = member.sign(Self::NAMESPACE, &ready.message(mesh));
+        Verified::attest(ready)
+    }
+}
+
+impl VoteStatement for OnCall {
+    const WHAT: &'static str = "readiness for juries";
+    const BYTES_MAX: usize = BALLOT_BYTES_MAX;
+    const NAMESPACE: Namespace = Namespace::Ballot;
+
+    fn signer(&self) -> PublicKey {
+        self.member
+    }
+
+    fn signature(&self) -> Signature {
+        self.signature
+    }
+
+    fn message(&self, mesh: &ContentId) -> Vec<u8> {
+        encode(&("on call", mesh, self.member, self.seq, self.serves))
+    }
+
+    fn check(&self) -> Result<(), DecodeError> {
+        Ok(())
+    }
+}
+
+impl VoteItem {
+    /// Returns who says it.
+    pub const fn signer(&self) -> PublicKey {
+        match self {
+            Self::Proposal(proposal) => proposal.proposer,
+            Self::Ballot(ballot) => ballot.voter,
+            Self::Delegation(delegation) => delegation.member,
+            Self::OnCall(ready) => ready.member,
+        }
+    }
+
+    /// Returns its name.
+    pub fn id(&self) -> ContentId {
+        match self {
+            Self::Proposal(proposal) => proposal.id(),
+            Self::Ballot(ballot) => ballot.id(),
+            Self::Delegation(delegation) => ContentId::of(&encode(delegation)),
+            Self::OnCall(ready) => ContentId::of(&encode(ready)),
+        }
+    }
+
+    /// Returns the item as another peer would have to take it: unverified.
+    pub fn to_unverified(&self) -> Unverified<Self> {
+        Unverified::from_wire(self.clone())
+    }
+
+    pub(super) fn check(&self) -> Result<(), DecodeError> {
+        match self {
+            Self::Proposal(proposal) => proposal.check(),
+            Self::Ballot(ballot) => ballot.check(),
+            Self::Delegation(delegation) => delegation.check(),
+            Self::OnCall(ready) => ready.check(),
+        }
+    }
+
+    fn holds(&self, mesh: &ContentId) -> bool {
+        match self {
+            Self::Proposal(proposal) => proposal.holds(mesh),
+            Self::Ballot(ballot) => ballot.holds(mesh),
+            Self::Delegation(delegation) => delegation.holds(mesh),
+            Self::OnCall(ready) => ready.holds(mesh),
+        }
+    }
+}
+
+impl Unverified<VoteItem> {
+    /// Checks the member's signature.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RejectReason::BadSignature`].
+    pub fn verify(self, mesh: &ContentId) -> Result<Verified<VoteItem>, RejectReason> {
+        let item = self.into_inner();
+        if item.holds(mesh) {
+            Ok(Verified::attest(item))
+        } else {
+            Err(RejectReason::BadSignature)
+        }
+    }
+}
+
+impl VoteEntry {
+    pub(super) fn check(&self) -> Result<(), DecodeError> {
+        match self {
+            Self::Proposed(proposal) => proposal.check(),
+            Self::OnCall(ready) => ready.check(),
+            Self::Batch(batch) => batch.check(),
+            Self::List(list) => list.check(),
+            Self::Refuted { fraud, .. } if fraud.len() > FRAUD_BYTES_MAX => {
+                Err(DecodeError::TooLong {
+                    what: "fraud proof",
+                    len: fraud.len(),
+                    max: FRAUD_BYTES_MAX,
+                })
+            }
+            Self::Refuted { .. } | Self::Drawn { .. } | Self::Certified(_) => Ok(()),
+        }
+    }
+
+    /// Checks every signature of members and seats in it; certificates are the log's business, which has the keys.
+    pub(super) fn verify(&self, mesh: &ContentId) -> Result<(), RejectReason> {
+        let holds = match self {
+            Self::Proposed(proposal) => proposal.holds(mesh),
+            Self::OnCall(ready) => ready.holds(mesh),
+            Self::Batch(batch) => batch.holds(mesh),
+            Self::List(list) => list.holds(mesh),
+            Self::Refuted { .. } | Self::Drawn { .. } | Self::Certified(_) => true,
+        };
+        holds.then_some(()).ok_or(RejectReason::BadSignature)
+    }
+}
+
+impl VoteBatch {
+    fn check(&self) -> Result<(), DecodeError> {
+        let count = self.ballots.len() + self.receipts.len() + self.delegations.len();
+        if !(1..=BATCH_BALLOTS_MAX).contains(&count) {
+            let why = format!("has {count} parts, 1 to {BATCH_BALLOTS_MAX} are allowed");
+            return Err(DecodeError::bounds("batch of ballots", "ballots", why));
+        }
+        self.ballots.iter().try_for_each(Ballot::check)?;
+        self.delegations.iter().try_for_each(Delegation::check)
+    }
+
+    fn holds(&self, mesh: &ContentId) -> bool {
+        let Self {
+            ballots,
+            receipts,
+            delegations,
+        } = self;
+        let mut parts = Vec::with_capacity(ballots.len() + receipts.len() + delegations.len());
+        parts.extend(
+            ballots
+                .iter()
+                .map(|ballot| super::SignedPart::of(ballot, mesh)),
+        );
+        parts.extend(
+            receipts
+                .iter()
+                .map(|receipt| super::SignedPart::of(receipt, mesh)),
+        );
+        parts.extend(
+            delegations
+                .iter()
+                .map(|said| super::SignedPart::of(said, mesh)),
+        );
+        super::SignedPart::bad(&parts).is_empty()
+    }
+}
+
+/// Takes what a decided block holds as verified: a quorum of seats has checked it before they precommitted.
+pub(crate) const fn decided<T: VoteStatement>(statement: T) -> Verified<T> {
+    Verified::attest(statement)
+}
+
+impl VoteNotice {
+    pub(super) fn check(&self) -> Result<(), DecodeError> {
+        let what = "notice of a vote";
+        ordered(what, "jury", &self.jury, 0, jury_max())?;
+        match (&self.certificate.statement, &self.proposal) {
+            (Statement::Opened(opened), Some(proposal)) => {
+                proposal.check()?;
+                if !names(opened, proposal, &self.jury) {
+                    let why = "is not the one that the certificate names, or the jury is not";
+                    return Err(DecodeError::bounds(what, "proposal", why));
+                }
+                Ok(())
+            }
+            (Statement::Tally(_) | Statement::Resolved(_), None) if self.jury.is_empty() => Ok(()),
+            _ => {
+                let why = "does not go with the statement that is certified";
+                Err(DecodeError::bounds(what, "proposal", why))
+            }
+        }
+    }
+}
+
+/// Tells whether an opening names this proposal, and this jury if a jury decides.
+fn names(opened: &VoteOpened, proposal: &VoteProposal, jury: &[PublicKey]) -> bool {
+    let has_jury = if proposal.rules.is_emergency() {
+        jury_electorate(jury) == opened.electorate
+    } else {
+        jury.is_empty()
+    };
+    has_jury && opened.proposal == proposal.id() && opened.subject == proposal.subject
+}
+
+/// Returns a jury as an electorate; the jurors are in order.
+pub fn jury_electorate(jury: &[PublicKey]) -> Electorate {
+    Electorate {
+        members_root: *ContentId::of(&encode(&("x0/jury/1", jury))).digest(),
+        count: u32::try_from(jury.len()).unwrap_or(u32::MAX),
+    }
+}
+
+fn jury_max() -> usize {
+    usize::try_from(JURY_SIZE_MAX).unwrap_or(usize::MAX)
+}
+
+impl VoteProof {
+    /// Checks that a vote about `subject` has passed and is in force, by the keys of the committee alone.
+    ///
+    /// # Errors
+    ///
+    /// Returns why it proves nothing.
+    pub fn check(
+        &self,
+        mesh: &ContentId,
+        keys: &CommitteeKeys,
+        subject: &ContentId,
+    ) -> Result<VotePassed, NotPassed> {
+        let passed = match self {
+            Self::Resolved(certificate) => {
+                let Statement::Resolved(resolved) = certificate.statement else {
+                    return Err(NotPassed::OtherStatement);
+                };
+                let VoteResolved {
+                    proposal,
+                    subject,
+                    end,
+                    emergency,
+                    time,
+                } = resolved;
+                if end != VoteEnd::Outcome(Outcome::Passed) {
+                    return Err(NotPassed::NotPassed);
+                }
+                certified(mesh, keys, certificate)?;
+                VotePassed {
+                    proposal,
+                    subject,
+                    emergency,
+                    time,
+                }
+            }
+            Self::Jury(jury) => jury.check(mesh, keys)?,
+        };
+        if passed.subject != *subject {
+            return Err(NotPassed::OtherSubject {
+                found: passed.subject,
+                wanted: *subject,
+            });
+        }
+        Ok(passed)
+    }
+
+    /// Checks every bound.
+    ///
+    /// # Errors
+    ///
+    /// Returns which field is out of bounds.
+    pub fn check_bounds(&self) -> Result<(), DecodeError> {
+        let Self::Jury(jury) = self else {
+            return Ok(());
+        };
+        let voters: Vec<_> = jury.ballots.iter().map(|ballot| ballot.voter).collect();
+        ordered("jury's verdict", "ballots", &voters, 1, jury_max())?;
+        ordered("jury's verdict", "jury", &jury.jury, 1, jury_max())?;
+        jury.ballots.iter().try_for_each(Ballot::check)?;
+        jury.proposal.check()
+    }
+}
+
+impl JuryProof {
+    fn check(&self, mesh: &ContentId, keys: &CommitteeKeys) -> Result<VotePassed, NotPassed> {
+        let Statement::Opened(opened) = self.opened.statement else {
+            return Err(NotPassed::OtherStatement);
+        };
+        let is_drawn =
+            self.proposal.rules.is_emergency() && names(&opened, &self.proposal, &self.jury);
+        if !is_drawn {
+            return Err(NotPassed::OtherJury);
+        }
+        certified(mesh, keys, &self.opened)?;
+        let VoteOpened {
+            proposal,
+            subject,
+            electorate,
+            opened,
+        } = opened;
+        let terms = self.proposal.rules.terms(proposal, opened, electorate)?;
+        let verdict = JuryVerdict {
+            proposal,
+            ballots: self.ballots.clone(),
+        };
+        verdict.verify(mesh, &terms, &self.jury)?;
+        Ok(VotePassed {
+            proposal,
+            subject,
+            emergency: true,
+            time: opened,
+        })
+    }
+}
+
+impl VotePassed {
+    /// Returns the vote.
+    pub const fn proposal(&self) -> ContentId {
+        self.proposal
+    }
+
+    /// Returns what was decided.
+    pub const fn subject(&self) -> ContentId {
+        self.subject
+    }
+
+    /// Tells whether a jury decided.
+    pub const fn is_emergency(&self) -> bool {
+        self.emergency
+    }
+
+    /// Returns the mesh time from which it holds; for a jury's own ballots, that at which the vote was opened.
+    pub const fn time(&self) -> Wall {
+        self.time
+    }
+}
+
+fn certified(
+    mesh: &ContentId,
+    keys: &CommitteeKeys,
+    certificate: &Certificate,
+) -> Result<(), NotPassed> {
+    if certificate.epoch != keys.epoch {
+        return Err(NotPassed::OtherEpoch {
+            found: certificate.epoch,
+            known: keys.epoch,
+        });
+    }
+    let message = Subject::Statement(certificate.statement).message(mesh, certificate.epoch);
+    keys.key(Purpose::Certificate)
+        .verify(Purpose::Certificate, &message, &certificate.signature)
+        .map_err(|_| NotPassed::BadSignature)
+}
+
+/// Something about votes that a node is to sign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VoteDraft {
+    /// A proposal.
+    Proposal {
+        /// What is decided.
+        subject: ContentId,
+        /// What it is about, in words.
+        text: Reason,
+        /// The rules.
+        rules: VoteRules,
+        /// When it is made, in mesh time.
+        made: Wall,
+    },
+    /// An open ballot.
+    Ballot {
+        /// The vote.
+        proposal: ContentId,
+        /// Its number.
+        seq: u32,
+        /// The choice.
+        choice: Choice,
+    },
+    /// A delegation.
+    Delegation {
+        /// For what.
+        scope: DelegationScope,
+        /// Its number.
+        seq: u32,
+        /// To whom; nobody takes it back.
+        delegate: Option<PublicKey>,
+    },
+    /// Readiness for juries.
+    OnCall {
+        /// Its number.
+        seq: u32,
+        /// Whether the member serves.
+        serves: bool,
+    },
+    /// As a seat: a receipt.
+    Receipt {
+        /// The vote.
+        proposal: ContentId,
+        /// The ballot.
+        ballot: ContentId,
+        /// When it was taken in, in mesh time.
+        time: Wall,
+    },
+    /// As a seat: a part of its list.
+    List {
+        /// The vote.
+        proposal: ContentId,
+        /// Which part, and whether it is the last.
+        part: (u32, bool),
+        /// The ballots.
+        ballots: Vec<ContentId>,
+    },
+}
+
+/// A [`VoteDraft`], signed.
+#[derive(Clone, Debug)]
+pub enum VoteSigned {
+    /// What a member hands to the seats.
+    Item(VoteItem),
+    /// A receipt.
+    Receipt(Receipt),
+    /// A part of a list.
+    List(BallotList),
+}
+
+impl VoteDraft {
+    /// Signs it with the node's identity.
+    pub fn sign(self, mesh: &ContentId, own: &Identity) -> VoteSigned {
+        match self {
+            Self::Proposal {
+                subject,
+                text,
+                rules,
+                made,
+            } => {
+                let signed = VoteProposal::sign(mesh, own, (subject, text), rules, made);
+                VoteSigned::Item(VoteItem::Proposal(Box::new(signed.value().clone())))
+            }
+            Self::Ballot {
+                proposal,
+                seq,
+                choice,
+            } => {
+                let signed = Ballot::sign(mesh, own, proposal, seq, Vote::Open(choice));
+                VoteSigned::Item(VoteItem::Ballot(signed.value().clone()))
+            }
+            Self::Delegation {
+                scope,
+                seq,
+                delegate,
+            } => {
+                let signed = Delegation::sign(mesh, own, scope, seq, delegate);
+                VoteSigned::Item(VoteItem::Delegation(signed.value().clone()))
+            }
+            Self::OnCall { seq, serves } => {
+                let signed = OnCall::sign(mesh, own, seq, serves);
+                VoteSigned::Item(VoteItem::OnCall(signed.value().clone()))
+            }
+            Self::Receipt {
+                proposal,
+                ballot,
+                time,
+            } => VoteSigned::Receipt(
+                Receipt::sign(mesh, own, proposal, ballot, time)
+                    .value()
+                    .clone(),
+            ),
+            Self::List {
+                proposal,
+                part,
+                ballots,
+            } => VoteSigned::List(
+                BallotList::sign(mesh, own, proposal, part, ballots)
+                    .value()
+                    .clone(),
+            ),
+        }
+    }
+}
+
+/// What a node asks a seat about votes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum VoteAsk {
+    /// To take something in.
+    Take {
+        /// What.
+        item: VoteItem,
+        /// For a ballot: the receipts that the voter has.
+        receipts: Vec<Receipt>,
+    },
+    /// For counted ballots, a page of them.
+    Leaves {
+        /// The vote.
+        proposal: ContentId,
+        /// The place of the first one wanted.
+        from: u32,
+    },
+    /// For those who can vote, a page of them.
+    Electors {
+        /// The vote.
+        proposal: ContentId,
+        /// The place of the first one wanted.
+        from: u32,
+    },
+    /// To put a proof against a tally before the committee.
+    Refute {
+        /// The vote.
+        proposal: ContentId,
+        /// The encoded proof.
+        fraud: ByteBuf,
+    },
+}
+
+/// A seat's answer to a [`VoteAsk`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum VoteAnswer {
+    /// It is being looked at: ask again.
+    Pending,
+    /// The ballot is held.
+    Receipt(Receipt),
+    /// It stands in the log.
+    Taken,
+    /// It has no effect, for this reason, at most 280 bytes.
+    Refused {
+        /// The reason in words.
+        why: String,
+    },
+    /// Counted ballots, at most a page; none behind the last.
+    Leaves(Vec<Leaf>),
+    /// Those who can vote, at most a page; none behind the last.
+    Electors(Vec<Elector>),
+}
+
+impl VoteAsk {
+    pub(super) fn check(&self) -> Result<(), DecodeError> {
+        match self {
+            Self::Take { item, receipts } => {
+                if receipts.len() > SEATS_MAX {
+                    let why = format!("are {}, at most {SEATS_MAX} are allowed", receipts.len());
+                    return Err(DecodeError::bounds("message", "receipts", why));
+                }
+                item.check()
+            }
+            Self::Leaves { .. } | Self::Electors { .. } => Ok(()),
+            Self::Refute { fraud, .. } if fraud.len() <= FRAUD_BYTES_MAX => Ok(()),
+            Self::Refute { fraud, .. } => Err(DecodeError::TooLong {
+                what: "fraud proof",
+                len: fraud.len(),
+                max: FRAUD_BYTES_MAX,
+            }),
+        }
+    }
+}
+
+impl VoteAnswer {
+    pub(super) fn check(&self) -> Result<(), DecodeError> {
+        let (field, len, max) = match self {
+            Self::Pending | Self::Receipt(_) | Self::Taken => return Ok(()),
+            Self::Refused { why } => ("why", why.len(), REASON_BYTES_MAX),
+            Self::Leaves(leaves) => ("leaves", leaves.len(), PAGE_LEAVES_MAX),
+            Self::Electors(electors) => ("electors", electors.len(), PAGE_ELECTORS_MAX),
+        };
+        if len > max {
+            let why = format!("has length {len}, at most {max} is allowed");
+            return Err(DecodeError::bounds("message", field, why));
+        }
+        Ok(())
+    }
+}

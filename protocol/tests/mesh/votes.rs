@@ -1,0 +1,299 @@
+//! Votes from the proposal to the end that every node knows, on a committee whose clock runs fast.
+
+use x0_crypto::{ContentId, PublicKey};
+use x0_protocol::{
+    Command, CommandError, Event, Millis, Reply,
+    core::{
+        command::Aim,
+        reject::ActRefusal,
+        vote::{VoteCommand, VoteRefusal, VoteView, VotesView},
+    },
+    spine::{
+        ballot::{OwnStage, Recounted, Sums},
+        committee::{Seats, State},
+    },
+    wire::{
+        Ballot, Body, Choice, CommitteeKeys, DelegationScope, JuryProof, NotPassed, Request,
+        Targets, Vote, VoteAsk, VoteItem, VoteProof, VoteRules,
+    },
+};
+
+use super::world::{START, World, identity, set_links, token};
+
+/// 72 h pass in 13 s, 24 h in 4.3 s.
+const SCALE: u32 = 20_000;
+
+fn with_keys(founders: u8) -> World {
+    let mut world = World::fast(founders, SCALE);
+    world.pass(Millis::from_secs(20));
+    world
+}
+
+fn votes(world: &mut World, at: usize) -> VotesView {
+    match world.command(at, Command::Vote(VoteCommand::List)) {
+        Ok(Reply::Votes(votes)) => *votes,
+        other => panic!("no votes: {other:?}"),
+    }
+}
+
+fn vote(world: &mut World, at: usize, id: ContentId) -> VoteView {
+    let all = votes(world, at).votes;
+    let found = all.into_iter().find(|vote| vote.proposal == id);
+    found.unwrap_or_else(|| panic!("node {at} does not know the vote"))
+}
+
+fn hand_in(world: &mut World, at: usize, command: VoteCommand) -> ContentId {
+    match world.command(at, Command::Vote(command)) {
+        Ok(Reply::Voted(id)) => id,
+        other => panic!("not handed in: {other:?}"),
+    }
+}
+
+fn propose(world: &mut World, at: usize, subject: ContentId, rules: VoteRules) -> ContentId {
+    let command = VoteCommand::Propose {
+        subject,
+        text: "A proposal".parse().unwrap(),
+        rules,
+    };
+    let id = hand_in(world, at, command);
+    world.pass(Millis(1_500));
+    id
+}
+
+fn cast(world: &mut World, at: usize, proposal: ContentId, choice: Choice) -> ContentId {
+    hand_in(world, at, VoteCommand::Cast { proposal, choice })
+}
+
+fn stage(world: &mut World, at: usize, id: ContentId) -> OwnStage {
+    let own = votes(world, at).own;
+    let found = own.into_iter().find(|(own, _)| *own == id);
+    found.map(|(_, own)| own.stage).unwrap()
+}
+
+fn keys(world: &World) -> CommitteeKeys {
+    let records = world.nodes[0].disk.records.values();
+    let mut named = records.filter_map(|record| {
+        let Body::Keys(named) = record.value().body() else {
+            return None;
+        };
+        named.keys().copied()
+    });
+    named.next().expect("the keys are known")
+}
+
+/// Lets the window, the count and the challenge time pass.
+fn end(world: &mut World) {
+    world.pass(Millis::from_secs(30));
+}
+
+#[test]
+fn a_vote_is_counted_certified_and_known_to_all_and_any_node_counts_the_same() {
+    let mut world = with_keys(5);
+    let scope = DelegationScope::Standing;
+    let delegate = Some(world.key(0));
+    let said = hand_in(&mut world, 3, VoteCommand::Delegate { scope, delegate });
+    world.pass(Millis(1_500));
+    assert_eq!(stage(&mut world, 3, said), OwnStage::Taken);
+
+    let id = propose(
+        &mut world,
+        4,
+        ContentId::of(b"relay"),
+        VoteRules::ordinary(),
+    );
+    let mut handed = Vec::new();
+    for (at, choice) in [(0, Choice::Yes), (1, Choice::No)] {
+        handed.push((at, cast(&mut world, at, id, choice)));
+    }
+    let again = VoteCommand::Cast {
+        proposal: id,
+        choice: Choice::No,
+    };
+    let refused = world.command(0, Command::Vote(again)).unwrap_err();
+    assert_eq!(refused, VoteRefusal::AlreadyCast("yes").into());
+
+    // A seat falls with what it holds, and is back before the close.
+    world.pass(Millis(1_000));
+    world.crash(2);
+    world.pass(Millis(1_000));
+    world.boot(2, false);
+    for at in [0, 1, 3, 4] {
+        world.link(2, at);
+    }
+    world.settle();
+    world.pass(Millis(1_000));
+    handed.push((2, cast(&mut world, 2, id, Choice::Abstain)));
+    world.pass(Millis(1_500));
+    for (at, ballot) in handed {
+        assert_eq!(stage(&mut world, at, ballot), OwnStage::Taken, "node {at}");
+    }
+
+    end(&mut world);
+    let sums = Sums {
+        yes: 2,
+        no: 1,
+        abstain: 1,
+        leaves: 4,
+    };
+    for at in 0..5 {
+        let seen = vote(&mut world, at, id);
+        assert_eq!(seen.tally.unwrap().tally.sums, sums, "node {at}");
+        assert_eq!(seen.stage, "rejected", "node {at}: 2 of 4 are no majority");
+        let found = world.command(at, Command::Vote(VoteCommand::Recount(id)));
+        let Ok(Reply::Recounted(Recounted::Same(_))) = found else {
+            panic!("node {at}: {found:?}");
+        };
+    }
+    let late = VoteCommand::Cast {
+        proposal: id,
+        choice: Choice::Yes,
+    };
+    let refused = world.command(4, Command::Vote(late)).unwrap_err();
+    assert_eq!(refused, VoteRefusal::Over(id).into());
+
+    // What is certified is there again after a restart.
+    world.crash(3);
+    world.boot(3, false);
+    assert_eq!(vote(&mut world, 3, id).stage, "rejected");
+}
+
+#[test]
+fn two_ballots_with_one_number_count_for_nothing_whoever_saw_which() {
+    let mut world = with_keys(4);
+    let id = propose(&mut world, 0, ContentId::of(b"x"), VoteRules::ordinary());
+    let mesh = world.peer(0).directory().mesh();
+    for (seat, choice) in [(0, Choice::Yes), (1, Choice::No)] {
+        let ballot = Ballot::sign(&mesh, &identity(4), id, 0, Vote::Open(choice));
+        let item = VoteItem::Ballot(ballot.value().clone());
+        let receipts = Vec::new();
+        let ask = Request::Vote(Box::new(VoteAsk::Take { item, receipts }));
+        world.ask_as(3, seat, ask);
+    }
+    for at in 0..2 {
+        cast(&mut world, at, id, Choice::Yes);
+    }
+    end(&mut world);
+    let seen = vote(&mut world, 2, id).tally.unwrap().tally.sums;
+    assert_eq!((seen.yes, seen.no, seen.leaves), (2, 0, 3));
+}
+
+#[test]
+fn a_vote_in_which_too_few_take_part_decides_nothing() {
+    let mut world = with_keys(6);
+    let id = propose(&mut world, 0, ContentId::of(b"x"), VoteRules::ordinary());
+    cast(&mut world, 1, id, Choice::Yes);
+    end(&mut world);
+    assert_eq!(vote(&mut world, 5, id).stage, "no quorum");
+    assert!(world.heard(
+        5,
+        |event| matches!(event, Event::Vote { what, .. } if what.contains("ended"))
+    ));
+}
+
+#[test]
+fn a_jury_drawn_from_those_on_call_decides_within_hours_and_its_ballots_are_proof() {
+    let mut world = with_keys(5);
+    for at in 0..4 {
+        hand_in(&mut world, at, VoteCommand::OnCall { serves: true });
+    }
+    world.pass(Millis(1_500));
+    let subject = ContentId::of(b"stop");
+    // A day passes in 4 s: time enough for the draw and for ballots.
+    let mut rules = VoteRules::emergency();
+    rules.kind = x0_protocol::spine::ballot::Kind::Emergency {
+        window: Millis::from_mins(24 * 60),
+    };
+    let id = propose(&mut world, 4, subject, rules);
+    let opening = vote(&mut world, 4, id).opening.unwrap();
+    assert_eq!(opening.jury.len(), 4, "all who are on call");
+    let outsider = VoteCommand::Cast {
+        proposal: id,
+        choice: Choice::Yes,
+    };
+    let refused = world.command(4, Command::Vote(outsider)).unwrap_err();
+    assert_eq!(refused, CommandError::Vote(VoteRefusal::NotAJuror(id)));
+    for at in 0..3 {
+        cast(&mut world, at, id, Choice::Yes);
+    }
+    end(&mut world);
+    assert_eq!(vote(&mut world, 4, id).stage, "passed");
+
+    let (mesh, keys) = (world.peer(0).directory().mesh(), keys(&world));
+    let yes = |seeds: core::ops::RangeInclusive<u8>| {
+        let ballots = seeds.map(|seed| {
+            let signed = Ballot::sign(&mesh, &identity(seed), id, 0, Vote::Open(Choice::Yes));
+            signed.value().clone()
+        });
+        let mut ballots: Vec<_> = ballots.collect();
+        ballots.sort_by_key(|ballot| ballot.voter);
+        VoteProof::Jury(Box::new(JuryProof {
+            opened: opening.certificate,
+            proposal: opening.proposal.clone(),
+            jury: opening.jury.clone(),
+            ballots,
+        }))
+    };
+    let passed = yes(1..=3).check(&mesh, &keys, &subject).unwrap();
+    assert_eq!((passed.proposal(), passed.is_emergency()), (id, true));
+    assert!(matches!(
+        yes(1..=2).check(&mesh, &keys, &subject),
+        Err(NotPassed::Jury(_))
+    ));
+    let other = ContentId::of(b"go on");
+    let wrong = yes(1..=3).check(&mesh, &keys, &other);
+    assert!(matches!(wrong, Err(NotPassed::OtherSubject { .. })));
+}
+
+#[test]
+fn an_act_on_the_whole_network_takes_a_passed_vote_on_just_this() {
+    let mut world = with_keys(4);
+    let act = |world: &mut World, value| {
+        let mut nodes: Vec<PublicKey> = (10..=108).map(|seed| identity(seed).public()).collect();
+        nodes.extend((0..4).map(|at| world.key(at)));
+        let root = identity(1);
+        let command = Command::Propose {
+            change: set_links(value),
+            targets: Aim::At(Targets::Nodes(nodes)),
+            token: token(&root, world.key(0), &[]),
+            root: root.capability_root().public(),
+            life: Millis::from_mins(10),
+        };
+        world.command(0, command)
+    };
+    let Err(CommandError::Act(ActRefusal::NeedsVote { nodes, matter })) = act(&mut world, 5) else {
+        panic!("an act on 103 nodes was taken without a vote");
+    };
+    assert_eq!(nodes, 103);
+    let id = propose(&mut world, 1, matter, VoteRules::ordinary());
+    for at in 0..3 {
+        cast(&mut world, at, id, Choice::Yes);
+    }
+    end(&mut world);
+    assert_eq!(vote(&mut world, 0, id).stage, "passed");
+
+    assert!(matches!(
+        act(&mut world, 6),
+        Err(CommandError::Act(ActRefusal::NeedsVote { .. }))
+    ));
+    assert!(matches!(act(&mut world, 5), Ok(Reply::Proposed(_))));
+    world.pass(Millis::from_secs(20));
+    for at in 0..4 {
+        assert_eq!(world.links_target(at), 5, "node {at}");
+    }
+
+    // What follows from the log, votes and tickets among it, is written down and read back as it was.
+    let parameters = &world.genesis_body().parameters;
+    let seats = Seats::new(world.genesis_body().seats.clone()).unwrap();
+    let directory = world.peer(0).directory();
+    let members = directory.first_members().clone();
+    let mut state = State::new(directory.mesh(), &seats, parameters, START, members);
+    for decided in &world.nodes[0].disk.blocks {
+        let block = &decided.block;
+        let time = block.median().max(state.time() + Millis(1));
+        state.apply(block, time);
+    }
+    assert!(state.polls().find(&id).is_some());
+    let bytes = state.encode();
+    let back = State::decode(&bytes).expect("what is written reads back");
+    assert_eq!(back.encode(), bytes);
+}

@@ -1,0 +1,51 @@
+//! How a mesh is founded, and how its nodes are set up, where a scenario does not say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use x0_protocol::{anti_meave::CosignPolicy, wire::Parameters};
+
+/// Founders with a seat unless it is said otherwise: enough that a committee can form.
+const SEATS: u32 = 4;
+
+/// What a mesh is founded with.
+#[derive(Clone, Debug)]
+pub(crate) struct Founding {
+    /// Founders, each with a seat; the first nodes.
+    pub(crate) seats: u32,
+    /// Founders, the first, whose delegation roots the genesis names.
+    pub(crate) roots: u32,
+    /// The genesis' parameters.
+    pub(crate) parameters: Parameters,
+    /// What each node does when it is drawn to co-sign; it signs beyond the end of the list.
+    pub(crate) cosign: Vec<CosignPolicy>,
+    /// How far the wall clocks of some nodes are off, ms.
+    pub(crate) clock_errors_ms: BTreeMap<u32, i64>,
+    /// Seats whose driver signs no part of a round of the beacon.
+    pub(crate) withholders: BTreeSet<u32>,
+}
+
+impl Default for Founding {
+    fn default() -> Self {
+        Self {
+            seats: SEATS,
+            roots: 1,
+            parameters: Parameters::default(),
+            cosign: Vec::new(),
+            clock_errors_ms: BTreeMap::new(),
+            withholders: BTreeSet::new(),
+        }
+    }
+}
+
+impl Founding {
+    /// Returns what a node does when it is drawn to co-sign.
+    pub(super) fn cosign_of(&self, node: u32) -> CosignPolicy {
+        let own = self.cosign.get(node as usize);
+        own.copied().unwrap_or(CosignPolicy::Approve)
+    }
+
+    /// Returns how far the wall clock of a node is off, ms.
+    pub(super) fn clock_error_ms(&self, node: u32) -> i64 {
+        self.clock_errors_ms.get(&node).copied().unwrap_or(0)
+    }
+}

@@ -1,0 +1,141 @@
+//! What somebody hostile can do to a world: drive its own nodes as it likes, say anything in their name, choose who
+//! is linked to whom, bring old disks back.
+//!
+//! Nothing here touches what honest nodes decide: they run the protocol's own `Peer` on whatever reaches them.
+
+use x0_crypto::{ContentId, PublicKey};
+use x0_protocol::{
+    Command, CommandId, RequestId,
+    anti_meave::proposals::ProposalView,
+    core::command::Status,
+    wire::{Block, Request, Response},
+};
+
+use super::{KEEP_ALIVE, World, node::past_peer, store::Store};
+
+/// A request sent past a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PastPeer(RequestId);
+
+/// A copy of a node's disk.
+#[derive(Clone)]
+pub(crate) struct Backup(Store);
+
+impl World {
+    /// Sends a request in a node's name that its own peer knows nothing of; needs no link.
+    pub(crate) fn request_past_peer(&mut self, node: u32, to: u32, request: Request) -> PastPeer {
+        let id = past_peer(self.past_peers);
+        self.past_peers += 1;
+        let (index, now) = (self.index_of(node), self.now);
+        let (shards, shared) = (&mut self.shards, &self.shared);
+        shards[index].request_past_peer(shared, (node, to), now, id, request);
+        self.exchange();
+        PastPeer(id)
+    }
+
+    /// Returns the answer to a request sent past a peer, if one came.
+    pub(crate) fn answer_past_peer(&self, asked: PastPeer) -> Option<&Response> {
+        let mut journals = self.shards.iter().map(|shard| &shard.journal);
+        journals
+            .find_map(|journal| journal.past_peer.get(&asked.0))?
+            .as_ref()
+    }
+
+    /// Cuts some nodes off from all others; the links between die later.
+    pub(crate) fn isolate(&mut self, inside: &[u32]) {
+        let mut groups = vec![0; self.nodes() as usize];
+        for node in inside {
+            groups[*node as usize] = 1;
+        }
+        self.shared_mut().network.partition(groups);
+        self.cut_links_at = Some(self.now + KEEP_ALIVE);
+    }
+
+    /// Puts all links of a node into hostile hands: it is heard by the circle only, and hears what is sent past peers.
+    pub(crate) fn eclipse(&mut self, victim: u32, circle: impl IntoIterator<Item = u32>) {
+        let circle = circle.into_iter().collect();
+        self.shared_mut().network.eclipse(victim, circle);
+        self.cut_links_at = Some(self.now + KEEP_ALIVE);
+    }
+
+    /// Returns the nodes that a node exchanges gossip with, linked or over lazy repair, in order.
+    pub(crate) fn gossip_neighbours(&self, node: u32) -> Vec<u32> {
+        let topology = &self.shared.network.topology;
+        let mesh = topology.mesh.neighbours(node).iter();
+        let mut all: Vec<_> = mesh
+            .chain(topology.lazy.neighbours(node))
+            .copied()
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Copies a node's disk.
+    pub(crate) fn backup(&self, node: u32) -> Backup {
+        Backup(self.shards[self.index_of(node)].store(node).clone())
+    }
+
+    /// Takes power from a node, puts an old copy of its disk in, and starts it from that.
+    pub(crate) fn restore(&mut self, node: u32, backup: Backup) {
+        self.crash(node);
+        self.shard_of(node).put_back(node, backup.0);
+        self.restart(node);
+    }
+
+    /// Has seats sign the beacon again, or no more.
+    pub(crate) fn withhold_beacon(&mut self, seats: &[u32]) {
+        self.shared_mut().founding.withholders = seats.iter().copied().collect();
+    }
+
+    /// Asks a node how it stands; [`World::status`] reads the answer some time later.
+    pub(crate) fn ask_status(&mut self, node: u32) -> CommandId {
+        self.command(node, Command::Status)
+    }
+
+    /// Returns what a node said of itself.
+    pub(crate) fn status(&self, asked: CommandId) -> Option<&Status> {
+        let mut journals = self.shards.iter().map(|shard| &shard.journal);
+        let status = journals.find_map(|journal| journal.statuses.get(&asked))?;
+        Some(status)
+    }
+
+    /// Returns what a node said of its own acts on their way.
+    pub(crate) fn proposals(&self, asked: CommandId) -> Option<&[ProposalView]> {
+        let mut journals = self.shards.iter().map(|shard| &shard.journal);
+        let proposals = journals.find_map(|journal| journal.proposals.get(&asked))?;
+        Some(proposals)
+    }
+
+    /// Returns the act that a command proposed, by its digest, and its record once it is written.
+    pub(crate) fn proposed(&self, command: CommandId) -> Option<(ContentId, Option<ContentId>)> {
+        let journals = || self.shards.iter().map(|shard| &shard.journal);
+        let act = *journals().find_map(|journal| journal.proposed.get(&command))?;
+        let record = journals().find_map(|journal| journal.written.get(&act));
+        Some((act, record.copied()))
+    }
+
+    /// Returns who found a fork of whose chain.
+    pub(crate) fn forked(&self) -> Vec<(u32, PublicKey)> {
+        let journals = self.shards.iter().map(|shard| &shard.journal);
+        journals
+            .flat_map(|journal| journal.forked.iter().copied())
+            .collect()
+    }
+
+    /// Returns the blocks of the committee log on a node's disk, in order.
+    pub(crate) fn decided(&self, node: u32) -> impl Iterator<Item = &Block> {
+        let store = self.shards[self.index_of(node)].store(node);
+        store
+            .committee_blocks()
+            .iter()
+            .map(|decided| &decided.block)
+    }
+
+    /// Returns a policy's version and value on a node's disk; none if it was never changed there.
+    pub(crate) fn policy(&self, node: u32, policy: &str) -> Option<(u64, u64)> {
+        let store = self.shards[self.index_of(node)].store(node);
+        let mut policies = store.policies();
+        policies.find_map(|(name, at)| (name.as_str() == policy).then_some(at))
+    }
+}
