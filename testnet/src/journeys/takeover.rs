@@ -367,7 +367,7 @@ async fn ends(mesh: &Mesh, account: &mut Account) -> Result<()> {
         "every person goes on call for juries; one asks by `x0 halt resume` for an emergency vote, and the jury says yes",
         "no key, seat or operator ends a halt; people whom nobody chose can",
     );
-    for node in mesh.nodes() {
+    for node in mesh.running() {
         if node.status().await?.member {
             node.run_well(&["vote", "jury", "on"]).await?;
         }
@@ -392,7 +392,7 @@ async fn ends(mesh: &Mesh, account: &mut Account) -> Result<()> {
     })
     .await?;
     let mut jurors = 0;
-    for node in mesh.nodes() {
+    for node in mesh.running() {
         let cast = node
             .run_to_end(&["vote", "cast", &vote.vote, "yes"])
             .await?;
@@ -404,7 +404,7 @@ async fn ends(mesh: &Mesh, account: &mut Account) -> Result<()> {
     ));
     until("the halt to be over everywhere", PATIENCE, async || {
         let mut in_force = Vec::new();
-        for node in mesh.nodes() {
+        for node in mesh.running() {
             if !node.status().await?.member {
                 continue;
             }
