@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use x0_crypto::ContentId;
 use x0_protocol::{
@@ -22,6 +22,7 @@ use super::{
     expect_reply,
     extract::{Body, Found, Queried},
     view::{DoneView, TargetsView},
+    wait::WaitQuery,
 };
 
 pub(super) fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
@@ -175,16 +176,6 @@ impl ConsentView {
 )]
 async fn proposals(State(api): State<Arc<ApiState>>) -> Result<Json<Vec<ProposalView>>, ApiError> {
     Ok(Json(api.proposals().await?))
-}
-
-/// Whether to wait for news.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-struct WaitQuery {
-    /// Answer when it is no longer so far, in words.
-    known: Option<String>,
-    /// Wait at most so long, in milliseconds: up to 30000. Without it the answer comes at once.
-    wait_ms: Option<u64>,
 }
 
 /// One own act on its way; waits for news of it if asked to.

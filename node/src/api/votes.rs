@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use x0_crypto::{ContentId, PublicKey, capability::ShareBp};
 use x0_protocol::{
@@ -19,6 +19,7 @@ use super::{
     error::{ApiError, ErrorBody},
     expect_reply,
     extract::{Body, Found, Queried},
+    wait::WaitQuery,
 };
 
 pub(super) fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
@@ -215,16 +216,6 @@ pub struct VotesView {
 )]
 async fn votes(State(api): State<Arc<ApiState>>) -> Result<Json<VotesView>, ApiError> {
     Ok(Json(api.votes().await?))
-}
-
-/// Whether to wait for news.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-struct WaitQuery {
-    /// Answer when it is no longer so far, in words.
-    known: Option<String>,
-    /// Wait at most so long, in milliseconds: up to 30000. Without it the answer comes at once.
-    wait_ms: Option<u64>,
 }
 
 /// One vote; waits for news of it if asked to.

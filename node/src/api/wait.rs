@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde::Deserialize;
 use tokio::{
     sync::{
         broadcast::{self, error::RecvError},
@@ -9,6 +10,7 @@ use tokio::{
     },
     time::{Instant, sleep_until},
 };
+use utoipa::IntoParams;
 use x0_protocol::Event;
 
 use super::ApiState;
@@ -16,6 +18,16 @@ use crate::runtime::TimedEvent;
 
 /// Longest wait of one call, in milliseconds.
 const WAIT_MS_MAX: u64 = 30_000;
+
+/// Whether to wait for news.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WaitQuery {
+    /// Answer when it is no longer so far, in words.
+    pub(super) known: Option<String>,
+    /// Wait at most so long, in milliseconds: up to 30000. Without it the answer comes at once.
+    pub(super) wait_ms: Option<u64>,
+}
 
 /// One call's wait: what happened since it began, until its time is up or the node stops.
 pub(super) struct Wait {
