@@ -122,7 +122,7 @@ impl Mesh {
         mesh.nodes.push(founder);
         up?;
         if !others.is_empty() {
-            mesh.founder_is_ready().await?;
+            mesh.is_ready(mesh.founder()).await?;
         }
         for mut other in others {
             let invite = mesh.founder().invite().await?.invite;
@@ -133,10 +133,12 @@ impl Mesh {
         Ok(mesh)
     }
 
-    /// A founder with others first asks them for the head of its own chain, and goes on alone if nobody is there.
-    async fn founder_is_ready(&self) -> Result<()> {
-        until("the founder to be ready", self.patience(), async || {
-            Ok(match self.founder().status().await?.ready {
+    /// Waits until a node may write: before that it asks the others for the head of its own chain, and goes on
+    /// alone if nobody is there.
+    async fn is_ready(&self, node: &Node) -> Result<()> {
+        let what = format!("{} to be ready", node.name());
+        until(&what, self.patience(), async || {
+            Ok(match node.status().await?.ready {
                 true => Look::Holds(()),
                 false => Look::NotYet("it still asks for the head of its chain".to_owned()),
             })
@@ -325,7 +327,7 @@ impl Mesh {
         self.nodes[place].stop().await
     }
 
-    /// Starts a node again with what is on its disk.
+    /// Starts a node again with what is on its disk, and waits until it may write.
     ///
     /// # Errors
     ///
@@ -333,7 +335,8 @@ impl Mesh {
     pub async fn restart(&mut self, place: usize) -> Result<()> {
         self.node(place)?;
         let register = self.register();
-        self.nodes[place].run(&register).await
+        self.nodes[place].run(&register).await?;
+        self.is_ready(self.node(place)?).await
     }
 
     /// Waits until every running node is ready, is linked, and knows as many members and records as all others.
