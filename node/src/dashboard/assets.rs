@@ -42,7 +42,17 @@ macro_rules! asset {
 
 /// Every asset.
 pub(super) const ASSETS: [Asset; 6] = [
-    asset!("style.css", "text/css; charset=utf-8"),
+    Asset {
+        name: "style.css",
+        kind: "text/css; charset=utf-8",
+        text: concat!(
+            include_str!("../../assets/style/base.css"),
+            include_str!("../../assets/style/frame.css"),
+            include_str!("../../assets/style/parts.css"),
+            include_str!("../../assets/style/lists.css"),
+            include_str!("../../assets/style/tables.css"),
+        ),
+    },
     asset!("dashboard.js", "text/javascript; charset=utf-8"),
     asset!("live.js", "text/javascript; charset=utf-8"),
     asset!("map.js", "text/javascript; charset=utf-8"),
