@@ -180,9 +180,19 @@ impl Node {
     ///
     /// Returns that it cannot be started or does not end.
     pub async fn run_to_end(&self, arguments: &[&str]) -> Result<Ended> {
+        self.run_with(arguments, &[]).await
+    }
+
+    /// As [`Node::run_to_end`], with variables of the environment that name files.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Node::run_to_end`].
+    pub async fn run_with(&self, arguments: &[&str], files: &[(&str, &Path)]) -> Result<Ended> {
         let mut command = self.command();
         command
             .args(arguments)
+            .envs(files.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let said = format!(

@@ -110,8 +110,8 @@ async fn all_return(mesh: &mut Mesh, account: &mut Account) -> Result<()> {
     Ok(())
 }
 
-/// Waits until all these seats have decided a height.
-async fn reached(mesh: &Mesh, seats: &[usize], height: u64) -> Result<u64> {
+/// Waits until all these seats have decided a height, and returns the lowest.
+pub(super) async fn reached(mesh: &Mesh, seats: &[usize], height: u64) -> Result<u64> {
     let what = format!("{} seats to decide block {height}", seats.len());
     until(&what, BLOCK_PATIENCE, async || {
         let mut heights = Vec::new();
@@ -128,7 +128,8 @@ async fn reached(mesh: &Mesh, seats: &[usize], height: u64) -> Result<u64> {
     .await
 }
 
-async fn highest(mesh: &Mesh, seats: &[usize]) -> Result<u64> {
+/// Returns the highest height that one of these seats has decided.
+pub(super) async fn highest(mesh: &Mesh, seats: &[usize]) -> Result<u64> {
     let mut highest = 0;
     for seat in seats {
         highest = highest.max(committee(mesh.node(*seat)?).await?.height);

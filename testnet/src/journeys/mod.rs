@@ -13,6 +13,7 @@ pub mod join;
 pub mod mass_action;
 pub mod partition;
 pub mod speed;
+pub mod standby;
 pub mod takeover;
 pub mod vote;
 
@@ -40,6 +41,8 @@ pub enum Journey {
     Committee,
     /// A seat is replaced: new keys are in force everywhere, whoever dies on the way.
     CommitteeChange,
+    /// A seat moves to a second node of the same identity: at any time one of them signs.
+    Standby,
     /// Fifteen seats make their keys, and make them anew: how long that takes; no part of the tour.
     CommitteeKeys,
     /// An act on the whole mesh is co-signed by drawn members; one refuses another.
@@ -65,6 +68,7 @@ impl Journey {
             Self::Committee => "committee",
             Self::CommitteeChange => "committee-change",
             Self::CommitteeKeys => "committee-keys",
+            Self::Standby => "standby",
             Self::MassAction => "mass-action",
             Self::Takeover => "takeover",
             Self::Vote => "vote",
@@ -89,6 +93,7 @@ impl Journey {
                 "the committee passes to other seats, and nobody else can claim it"
             }
             Self::CommitteeKeys => "fifteen seats have keys within seconds",
+            Self::Standby => "a seat moves to another machine, and never signs at two",
             Self::MassAction => {
                 "nobody changes the whole mesh without people whom it could not choose"
             }
@@ -108,7 +113,7 @@ impl Journey {
             Self::Capabilities => (8, 6),
             Self::Crash => (5, 3),
             Self::Partition => (6, 4),
-            Self::Committee => (6, 4),
+            Self::Committee | Self::Standby => (6, 4),
             Self::CommitteeChange => (16, 16),
             Self::CommitteeKeys => (15, 4),
             Self::MassAction | Self::Takeover => (16, 8),
@@ -124,6 +129,7 @@ impl Journey {
             Self::CommitteeKeys => nodes,
             Self::Committee
             | Self::CommitteeChange
+            | Self::Standby
             | Self::MassAction
             | Self::Vote
             | Self::Takeover
@@ -144,6 +150,7 @@ impl Journey {
             | Self::Committee
             | Self::CommitteeChange
             | Self::CommitteeKeys
+            | Self::Standby
             | Self::MassAction
             | Self::Takeover
             | Self::Dashboard
@@ -165,6 +172,7 @@ impl Journey {
             Self::Committee => committee::tell(mesh, account).await,
             Self::CommitteeChange => committee_change::tell(mesh, account).await,
             Self::CommitteeKeys => committee_keys::tell(mesh, account).await,
+            Self::Standby => standby::tell(mesh, account).await,
             Self::MassAction => mass_action::tell(mesh, account).await,
             Self::Takeover => takeover::tell(mesh, account).await,
             Self::Vote => vote::tell(mesh, account).await,
