@@ -32,8 +32,8 @@ impl Attack for Sybil {
     }
 
     fn expected(&self) -> &'static str {
-        "None of them counts for 30 days; then one subtree counts for at most a tenth of the members of age, and never \
-         for two of those drawn."
+        "None of them counts for 30 days; then one subtree is at most a tenth of those who count, and never two of those \
+         drawn."
     }
 
     fn run(&self, config: &Config, pulse: &dyn Fn(f64)) -> Outcome {
@@ -69,7 +69,6 @@ struct Seen {
     before: u64,
     counted: u64,
     electorate: u64,
-    of_age: u64,
     largest: u64,
     draws: u64,
     with_sybil: u64,
@@ -125,7 +124,6 @@ fn one_flood(config: &Config, seed: Seed, heads: u32, flood: u32, seen: &mut See
             let counted = u64::from(count).saturating_sub(honest);
             seen.counted += counted;
             seen.electorate += u64::from(count);
-            seen.of_age += honest + u64::from(size);
             // An inviter stands in the subtree that it heads.
             seen.largest = seen.largest.max(counted / u64::from(heads) + 1);
             seen.exact = none_of_three(f64::from(count), counted as f64 + f64::from(heads), heads);
@@ -169,13 +167,13 @@ fn report(outcome: &mut Outcome, heads: u32, flood: u32, seen: &Seen, points: &m
         seen.before == 0,
         format!("{} counted an hour before", seen.before),
     );
-    let tenth = seen.of_age / 10 / u64::from(outcome.config.runs);
+    let tenth = seen.electorate / 10 / u64::from(outcome.config.runs);
     outcome.claim(
-        format!("{what}: a subtree counts for at most a tenth of the members of age"),
-        seen.largest / u64::from(outcome.config.runs).max(1) <= tenth.max(1) && seen.draws > 0,
+        format!("{what}: a subtree is at most a tenth of those who count"),
+        seen.largest <= tenth.max(1) && seen.draws > 0,
         format!(
-            "{} of {} in all runs, {} subtrees",
-            seen.counted, seen.of_age, heads
+            "{} sybils of {} in all runs, {} subtrees",
+            seen.counted, seen.electorate, heads
         ),
     );
     outcome.claim(

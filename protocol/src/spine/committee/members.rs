@@ -1,8 +1,8 @@
 //! The members as the committee log knows them, and those of them who count.
 //!
 //! Each node learns of members when gossip reaches it; for shares and draws all must count alike, so the seats
-//! agree on the list. Those who count are members of a certain age and founders, at most a tenth of them from one
-//! first-level invite subtree, the eldest first: so that whoever invites many gains little.
+//! agree on the list. Those who count are members of a certain age and founders, from one first-level invite subtree the
+//! eldest first and not many more than from others ([`most_of_one`]): so that whoever invites many gains little.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use x0_crypto::{PublicKey, capability::ShareBp};
+use x0_crypto::PublicKey;
 
 use crate::{
     core::time::{Millis, Wall},
@@ -18,8 +18,8 @@ use crate::{
     wire::{Elector, Electorate, MemberChange, MemberFacts, Placed, Targets, encode_entry},
 };
 
-/// The most of those who count that may stand in one first-level invite subtree.
-const SUBTREE_SHARE: ShareBp = ShareBp::from_percent(10);
+/// A subtree may always count for one in so many of those who count, whatever the size of the others.
+const SUBTREE_PARTS: usize = 10;
 
 /// The members, and since when.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -156,15 +156,13 @@ impl Members {
 impl Roll {
     fn new<'a>(members: impl Iterator<Item = (PublicKey, &'a MemberFacts)>) -> Self {
         let mut subtrees: BTreeMap<PublicKey, Vec<(Wall, PublicKey)>> = BTreeMap::new();
-        let mut total = 0_u32;
         for (key, facts) in members {
-            total += 1;
             let subtree = subtrees.entry(facts.subtree).or_default();
             subtree.push((facts.since, key));
         }
-        let most = usize::try_from(SUBTREE_SHARE.nodes_of(total).max(1)).unwrap_or(usize::MAX);
+        let most = most_of_one(subtrees.values().map(Vec::len).collect());
         let mut electors = Vec::new();
-        for (subtree, mut inside) in subtrees.clone() {
+        for (subtree, mut inside) in subtrees {
             inside.sort_unstable();
             let counted = inside.into_iter().take(most);
             electors.extend(counted.map(|(_, key)| Elector { key, subtree }));
@@ -234,6 +232,31 @@ impl Roll {
     }
 }
 
+/// Returns how many of one first-level invite subtree count at most, by the sizes of all of them.
+///
+/// The larger of two bounds, neither of which a subtree can raise by growing:
+///
+/// - a tenth of those who count when every subtree counts for no more than that. Who floods a subtree does not raise it,
+///   as nobody beyond it counts, and several who do hold a tenth each at most;
+/// - the size of the largest subtree but the largest third. As long as at most a third of the subtrees flood it is not
+///   above the size of an honest one. It lets members of a mesh of few subtrees count, where nobody could have a tenth.
+fn most_of_one(mut sizes: Vec<usize>) -> usize {
+    sizes.sort_unstable_by(|a, b| b.cmp(a));
+    let usual = sizes.get(sizes.len() / 3).copied().unwrap_or_default();
+    let counted = |most: usize| sizes.iter().map(|size| *size.min(&most)).sum::<usize>();
+    // What all count for together rises ever slower with the bound, so that the tenth is met up to one bound and not after.
+    let largest = sizes.first().copied().unwrap_or_default();
+    let (mut met, mut missed) = (usual.max(1), largest + 1);
+    while met + 1 < missed {
+        let most = met.midpoint(missed);
+        match most * SUBTREE_PARTS <= counted(most) {
+            true => met = most,
+            false => missed = most,
+        }
+    }
+    met
+}
+
 /// Returns those of some members who count at a moment.
 pub(crate) fn roll_at(
     members: Arc<BTreeMap<PublicKey, MemberFacts>>,
@@ -251,6 +274,7 @@ pub(crate) fn leaf(elector: &Elector) -> Hash {
 #[cfg(test)]
 pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
     use zeroize::Zeroizing;
 
     use x0_crypto::Identity;
@@ -277,14 +301,68 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn whoever_invites_many_counts_for_a_tenth_at_most() {
-        let alone = roll_of(50, None);
-        assert_eq!(alone.electorate().count, 50);
-        assert_eq!(alone.electorate().subtrees, 50);
-        let flood = roll_of(50, Some(3));
-        assert_eq!(flood.electorate().count, 5);
-        assert_eq!(flood.electorate().subtrees, 1);
-        assert!(flood.place_of(&key(0)).is_some(), "the eldest count");
+    fn the_eldest_of_a_subtree_count() {
+        let alone = roll_of(50, None).electorate();
+        assert_eq!((alone.count, alone.subtrees), (50, 50));
+        let member = |number: u16| {
+            let facts = MemberFacts {
+                since: Wall(u64::from(number)),
+                subtree: key(number.min(40)),
+                region: None,
+                founder: false,
+            };
+            (key(number), facts)
+        };
+        let all: BTreeMap<_, _> = (0..1_000).map(member).collect();
+
+        let flooded = Roll::new(all.iter().map(|(key, facts)| (*key, facts)));
+
+        let counted = flooded.electorate();
+        assert_eq!((counted.count, counted.subtrees), (44, 41));
+        let counts = (40..1_000).filter(|number| flooded.place_of(&key(*number)).is_some());
+        assert_eq!(counts.collect::<Vec<_>>(), [40, 41, 42, 43]);
+    }
+
+    #[test]
+    fn most_of_one_subtree_by_the_others() {
+        // Nobody is left out where subtrees are alike, few or many.
+        assert_eq!(most_of_one(vec![7; 4]), 7);
+        assert_eq!(most_of_one(vec![50; 300]), 50);
+        assert_eq!(most_of_one(Vec::new()), 1);
+        // Four founders by themselves, and six whom they invited and who each brought fifty.
+        assert_eq!(most_of_one([vec![1; 4], vec![50; 6]].concat()), 50);
+        // One that brings a thousand into a mesh of few, and into one of many.
+        assert_eq!(most_of_one(vec![25, 1_000, 25, 25]), 25);
+        assert_eq!(most_of_one([vec![1; 90], vec![1_000]].concat()), 10);
+    }
+
+    proptest! {
+        /// However large a third of the subtrees make themselves, each of them is no larger than an honest one may be,
+        /// or a tenth of those who count.
+        #[test]
+        fn floods_gain_no_weight(
+            honest in proptest::collection::vec(1_usize..200, 3..60),
+            floods in proptest::collection::vec(1_usize..1_000_000, 1..30),
+        ) {
+            let floods = &floods[..floods.len().min(honest.len() / 2)];
+            let usual = honest.iter().copied().max().unwrap();
+            let sizes = [honest, floods.to_vec()].concat();
+
+            let most = most_of_one(sizes.clone());
+
+            let counted: usize = sizes.iter().map(|size| *size.min(&most)).sum();
+            prop_assert!(most <= usual || most * SUBTREE_PARTS <= counted, "{most} of {counted}, usual {usual}");
+        }
+
+        /// Nobody can be left out without need: one more each would give one more than a tenth.
+        #[test]
+        fn nobody_is_left_out_without_need(sizes in proptest::collection::vec(1_usize..500, 1..60)) {
+            let most = most_of_one(sizes.clone());
+
+            let one_more: usize = sizes.iter().map(|size| *size.min(&(most + 1))).sum();
+            let is_all = sizes.iter().all(|size| *size <= most);
+            prop_assert!(is_all || (most + 1) * SUBTREE_PARTS > one_more);
+        }
     }
 
     #[test]
