@@ -14,11 +14,19 @@ use crate::{
         reject::RejectReason,
         time::Now,
     },
-    spine::committee::{
-        Recovered, SeatNews, Seats, State, StoredLog, StoredWork, Tip, Unchecked, roll_at,
+    spine::{
+        committee::{
+            Recovered, Roll, SeatNews, Seats, State, StoredLog, StoredWork, Tip, Unchecked, roll_at,
+        },
+        directory::Member,
     },
-    wire::{Body, Checkpoint, Placed, Record, RecoveryPlan, RecoveryWord, Verified},
+    wire::{Body, Checkpoint, MemberFacts, Placed, Record, RecoveryPlan, RecoveryWord, Verified},
 };
+
+/// Most of the last to leave that are tried, to find who counted as of a checkpoint.
+const GONE_TRIED_MAX: usize = 32;
+/// Most of the others that are tried besides, as one that lies about the time.
+const LIARS_TRIED_MAX: usize = 32;
 
 impl Peer {
     /// Proposes seats for a new committee, with this member's own word.
@@ -89,25 +97,53 @@ impl Peer {
         checkpoint.ok_or_else(|| CommandError::OutOfRange(why.to_owned()))
     }
 
-    /// Finds this member among those who counted as of a checkpoint, as this node knows them.
+    /// Finds this member among those who counted as of a checkpoint.
     fn own_place(&self, checkpoint: &Checkpoint) -> Result<Placed, CommandError> {
-        let members = self.directory.members();
-        let members = members.filter(|m| m.is_active() && m.since <= checkpoint.time);
-        let members: BTreeMap<_, _> = members
-            .map(|m| (m.key, m.facts(self.directory.subtree_of(&m.key))))
-            .collect();
-        let age = self.directory.genesis().parameters.member_age;
-        let roll = roll_at(Arc::new(members), age, checkpoint.time);
-        if roll.electorate() != checkpoint.electorate {
-            let why = "this node counts other members than the last checkpoint: those who left after it, or records \
-                       that have not come yet; speak from a node that agrees with it";
-            return Err(CommandError::OutOfRange(why.to_owned()));
-        }
+        let roll = self.roll_of(checkpoint).ok_or_else(|| {
+            let why = "this node cannot tell who counted as of the last checkpoint: records have not come yet, or more \
+                       members left since than can be tried; speak from a node that knows them";
+            CommandError::OutOfRange(why.to_owned())
+        })?;
         let place = roll.place_of(&self.config.key);
         place.and_then(|place| roll.placed(place)).ok_or_else(|| {
             let why = "this member did not count as of the last checkpoint";
             CommandError::OutOfRange(why.to_owned())
         })
+    }
+
+    /// Returns those who counted as of a checkpoint: the members now, and of those who left since the last to go.
+    ///
+    /// Who left when is known by the leavers' own clocks. One of them may lie about it, to hold up a recovery: so each
+    /// of the others is tried besides. What is found is found for sure, as the checkpoint has the root over them.
+    fn roll_of(&self, checkpoint: &Checkpoint) -> Option<Arc<Roll>> {
+        let facts = |m: &Member| (m.key, m.facts(self.directory.subtree_of(&m.key)));
+        let counted = |m: &&Member| m.since <= checkpoint.time;
+        let age = self.directory.genesis().parameters.member_age;
+        let matches = |members: &BTreeMap<PublicKey, MemberFacts>| {
+            let roll = roll_at(Arc::new(members.clone()), age, checkpoint.time);
+            (roll.electorate() == checkpoint.electorate).then_some(roll)
+        };
+        let active = self.directory.members().filter(|m| m.is_active());
+        let mut members: BTreeMap<_, _> = active.filter(counted).map(facts).collect();
+        let gone = self.directory.gone();
+        let gone = gone.iter().map(|(member, _)| *member).filter(counted);
+        let gone: Vec<_> = gone.take(GONE_TRIED_MAX).map(facts).collect();
+        for at in 0..=gone.len() {
+            let others = gone.iter().skip(at).take(LIARS_TRIED_MAX);
+            let found = matches(&members).or_else(|| {
+                others.into_iter().find_map(|(key, facts)| {
+                    let mut with = members.clone();
+                    with.insert(*key, facts.clone());
+                    matches(&with)
+                })
+            });
+            if found.is_some() {
+                return found;
+            }
+            let next = gone.get(at).cloned();
+            members.extend(next);
+        }
+        None
     }
 
     /// Counts a member's word for new seats; with enough of them they are seated.

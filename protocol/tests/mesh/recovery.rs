@@ -128,3 +128,28 @@ fn who_did_not_count_has_no_word_and_who_speaks_twice_has_none() {
     assert_eq!(plans.len(), 2);
     assert!(plans.iter().all(|plan| plan.have == 0), "{plans:?}");
 }
+
+#[test]
+fn members_who_leave_a_lost_committee_do_not_hold_up_its_recovery() {
+    let mut world = World::with_seats(8, 4);
+    world.pass(Millis::from_secs(20));
+    let seats = world.genesis_body().seats.clone();
+    let (old, rest): (Vec<_>, Vec<_>) = (0..8).partition(|at| seats.contains(&world.key(*at)));
+    // One left long before: it does not count, though nothing else tells it from those who leave now.
+    world.recorded(rest[0], Command::Leave);
+    world.pass(Millis::from_mins(120));
+    world.crash(old[0]);
+    world.crash(old[1]);
+    world.recorded(rest[1], Command::Leave);
+    world.pass(Millis::from_secs(60));
+
+    let mut new = [old[2], old[3], rest[2], rest[3]]
+        .map(|at| world.key(at))
+        .to_vec();
+    new.sort_unstable();
+    world.recorded(rest[3], Command::ProposeRecovery { seats: new.clone() });
+    world.settle();
+    let plan = view(&mut world, old[2]).recoveries.pop().unwrap();
+
+    assert_eq!((plan.have, plan.need), (1, 5), "of seven who counted");
+}

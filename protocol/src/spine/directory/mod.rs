@@ -24,7 +24,7 @@ use x0_crypto::{ContentId, PublicKey, capability::RootKey};
 use self::overlay::{Door, Overlay};
 use crate::{
     core::{limits::INVITE_LIFE_MAX, reject::RejectReason, rng::Rng, time::Wall},
-    wire::{Body, Genesis, Invite, Join, MemberFacts, Record, Region, Targets},
+    wire::{Body, Genesis, Invite, Join, MemberFacts, Pinned, Record, Region, Targets},
 };
 
 /// Most bits of a key by which a base is cut into parts: a table of 4 MiB.
@@ -211,6 +211,23 @@ impl Directory {
             .chain(self.overlay.members.values())
     }
 
+    /// Returns the checkpoint that the invite names by which a member came in, if it names one.
+    pub fn pinned(&self, key: &PublicKey) -> Option<Pinned> {
+        let entry = self.member(key)?.entry;
+        let doors = self.overlay.doors.values();
+        let mut doors = doors.filter(|door| door.entered.is_some_and(|(by, _)| by == entry));
+        doors.next()?.checkpoint
+    }
+
+    /// Returns those who are no members any more, with the time of the record that ended it, the last to go first.
+    pub fn gone(&self) -> Vec<(&Member, Wall)> {
+        let ended = self.overlay.ended.iter();
+        let gone = ended.filter_map(|(key, time)| Some((self.member(key)?, *time)));
+        let mut gone: Vec<_> = gone.filter(|(member, _)| !member.is_active()).collect();
+        gone.sort_by_key(|(member, time)| (std::cmp::Reverse(*time), member.key));
+        gone
+    }
+
     /// Returns the members that this directory began with, as the committee counts them.
     pub fn first_members(&self) -> &Arc<BTreeMap<PublicKey, MemberFacts>> {
         &self.base.facts
@@ -370,6 +387,7 @@ impl Directory {
             key: invite.key,
             expires: invite.expires,
             by: record.author(),
+            checkpoint: invite.checkpoint,
             entered: None,
         };
         Arc::make_mut(&mut self.overlay)
@@ -424,7 +442,8 @@ impl Directory {
         if let Some(door) = Arc::make_mut(&mut self.overlay).doors.get_mut(&join.invite) {
             door.entered = Some((record.id(), newcomer));
         }
-        let displaced = earlier.and_then(|(entry, loser)| self.displace(entry, loser));
+        let time = record.header().time;
+        let displaced = earlier.and_then(|(entry, loser)| self.displace(entry, loser, time));
         let is_newest = known.is_none_or(|(entry_seq, standing)| {
             entry_seq < member.entry_seq || standing == Standing::Displaced
         });
@@ -445,11 +464,11 @@ impl Directory {
         })
     }
 
-    fn displace(&mut self, entry: ContentId, loser: PublicKey) -> Option<PublicKey> {
+    fn displace(&mut self, entry: ContentId, loser: PublicKey, time: Wall) -> Option<PublicKey> {
         let counted = self
             .member(&loser)
             .is_some_and(|m| m.entry == entry && m.is_active());
-        counted.then(|| self.set_standing(&loser, Standing::Displaced))?;
+        counted.then(|| self.end(&loser, Standing::Displaced, time))?;
         Some(loser)
     }
 
@@ -471,7 +490,7 @@ impl Directory {
         let last = overlay.leaves.entry(key).or_insert(seq);
         *last = seq.max(*last);
         if seq >= entry_seq && self.is_active(&key) {
-            self.set_standing(&key, Standing::Left);
+            self.end(&key, Standing::Left, record.header().time);
             return Ok(Change::Gone(key));
         }
         Ok(Change::Nothing)
@@ -492,7 +511,7 @@ impl Directory {
             .or_default()
             .insert(record.author());
         if self.removal_statements(&member) >= self.removal_quorum() && self.is_active(&member) {
-            self.set_standing(&member, Standing::Removed);
+            self.end(&member, Standing::Removed, record.header().time);
             return Ok(Change::Gone(member));
         }
         Ok(Change::Nothing)
@@ -515,12 +534,14 @@ impl Directory {
         overlay.members.insert(member.key, member);
     }
 
-    fn set_standing(&mut self, key: &PublicKey, standing: Standing) {
+    /// Takes note that somebody is no member any more, since a record of this time.
+    fn end(&mut self, key: &PublicKey, standing: Standing, time: Wall) {
         if let Some(member) = self.member(key) {
             self.put(Member {
                 standing,
                 ..member.clone()
             });
+            Arc::make_mut(&mut self.overlay).ended.insert(*key, time);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use x0_crypto::{ContentId, PublicKey};
 
 use super::Member;
-use crate::core::time::Wall;
+use crate::{core::time::Wall, wire::Pinned};
 
 /// Changes since the base; equal `applied` means equal contents.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,8 @@ pub(super) struct Overlay {
     pub(super) removals: BTreeMap<PublicKey, BTreeSet<PublicKey>>,
     /// The last place at which a member said that it leaves.
     pub(super) leaves: BTreeMap<PublicKey, u64>,
+    /// When members ceased to be: as the record says that ended it here.
+    pub(super) ended: BTreeMap<PublicKey, Wall>,
     /// Exclusive-or of the ids of all records applied.
     pub(super) applied: [u8; 32],
 }
@@ -30,6 +32,7 @@ pub(super) struct Door {
     pub(super) key: PublicKey,
     pub(super) expires: Wall,
     pub(super) by: PublicKey,
+    pub(super) checkpoint: Option<Pinned>,
     pub(super) entered: Option<(ContentId, PublicKey)>,
 }
 
