@@ -241,6 +241,13 @@ fn act_mend(refusal: &ActRefusal) -> &'static str {
         ActRefusal::NoKeys => {
             "wait until the seats are linked and have made their keys; `x0 status` tells how far they are"
         }
+        ActRefusal::OutOfTouch { .. } => {
+            "see with `x0 peers` whom this node is linked to, and ask somebody you know by another way whether the mesh \
+             goes on; `x0 join` with an invite of theirs opens other links"
+        }
+        ActRefusal::BehindInvite { .. } => {
+            "wait until this node has caught up; if it never does, ask who invited it whom it is linked to (`x0 peers`)"
+        }
         ActRefusal::BadWarrants(_) => "propose the act again with `x0 act propose`",
         ActRefusal::TicketExpired => "propose the act again: a ticket holds for 10 minutes",
         ActRefusal::TooFewAgree { .. } | ActRefusal::TooFewCosigned { .. } => {

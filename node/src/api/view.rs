@@ -101,6 +101,14 @@ pub struct TrustView {
     pub electorate: Option<u32>,
     /// Mesh time, once it is certified, milliseconds since the Unix epoch.
     pub mesh_time_ms: Option<u64>,
+    /// For how long nothing was heard of the committee, milliseconds, once that is so long that acts on this node are
+    /// refused: it is down, or this node is cut off.
+    #[serde(default)]
+    pub silence_ms: Option<u64>,
+    /// The height of the checkpoint that this node's invite names, as long as neither it nor a later one is known: until
+    /// then acts on this node are refused.
+    #[serde(default)]
+    pub behind: Option<u64>,
     /// Acts that wait for a person of this node to co-sign them.
     pub cosign_waiting: u32,
 }
@@ -113,6 +121,8 @@ impl TrustView {
             height: status.checkpoint.map(|(height, _)| height),
             electorate: status.checkpoint.map(|(_, members)| members),
             mesh_time_ms: status.time.map(|time| time.0),
+            silence_ms: status.silence.map(|silence| silence.0),
+            behind: status.behind,
             cosign_waiting: status.cosign_waiting,
         }
     }
@@ -264,8 +274,8 @@ fn protection(status: &Status) -> Vec<ProtectionView> {
             ),
             line(
                 "an act on more than 100 nodes",
-                "refused by every node: it needs a vote, which this version does not hold".to_owned(),
-                true,
+                "needs besides that the members have passed a vote on that very act".to_owned(),
+                false,
             ),
         ],
     });

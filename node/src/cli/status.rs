@@ -99,6 +99,21 @@ pub(super) fn text(status: &StatusView) -> String {
     if let Some(time) = status.trust.mesh_time_ms {
         facts.add("mesh time", date(time));
     }
+    if let Some(silence) = status.trust.silence_ms {
+        facts.add(
+            "OUT OF TOUCH",
+            format!(
+                "nothing was heard of the committee for {}: it is down, or this node is cut off; acts on it are refused",
+                span(silence / 1_000)
+            ),
+        );
+    }
+    if let Some(height) = status.trust.behind {
+        facts.add(
+            "BEHIND ITS INVITE",
+            format!("which names the committee's checkpoint {height}: not known here yet; acts on it are refused"),
+        );
+    }
     if status.trust.cosign_waiting > 0 {
         let waiting = status.trust.cosign_waiting;
         facts.add(

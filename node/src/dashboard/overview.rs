@@ -69,6 +69,9 @@ fn notices(t: Texts, status: &Status) -> Markup {
                 }
             }
         }
+        @if status.trust.silence.is_some() {
+            (notice(Tone::Bad, "notice-out-of-touch"))
+        }
         @if status.trust.cosign_waiting > 0 {
             p.notice.waiting {
                 (parts::sign(Tone::Waiting))

@@ -297,6 +297,10 @@ pub struct TrustStatus {
     pub checkpoint: Option<(u64, u32)>,
     /// Mesh time, once it is certified.
     pub time: Option<Wall>,
+    /// For how long no newer checkpoint was heard of, once that is so long that acts on this node are refused.
+    pub silence: Option<Millis>,
+    /// The height of the checkpoint that this node's invite names, as long as none of it or later is known here.
+    pub behind: Option<u64>,
     /// Acts that wait for a person of this node to co-sign them.
     pub cosign_waiting: u32,
 }

@@ -5,10 +5,10 @@ use x0_crypto::{
     capability::{CapabilityError, Refusal},
 };
 
-use super::time::Wall;
+use super::time::{Millis, Wall};
 use crate::{
     spine::halt::{Standing, Step},
-    wire::DecodeError,
+    wire::{DecodeError, Pinned},
 };
 
 /// Why a record or message from outside is refused.
@@ -102,6 +102,29 @@ pub enum ActRefusal {
          linked; `x0 status` tells how far they are"
     )]
     NoKeys,
+    /// Nothing was heard of the committee for so long that it may be down, or this node cut off from it.
+    #[error(
+        "nothing was heard of the committee for {} minutes: it is down, or this node is cut off from the mesh and may \
+         not know what was revoked",
+        silence.0 / 60_000
+    )]
+    OutOfTouch {
+        /// For how long.
+        silence: Millis,
+    },
+    /// The committee's word that this node's invite names is not known here, nor a later one.
+    #[error(
+        "this node's invite names the committee's checkpoint {}, and here {} is known: it still catches up, or is shown \
+         the mesh of long ago",
+        pinned.height,
+        known.map_or_else(|| "none".to_owned(), |known| format!("no later than {known}"))
+    )]
+    BehindInvite {
+        /// What the invite names.
+        pinned: Pinned,
+        /// The height of the newest checkpoint known.
+        known: Option<u64>,
+    },
     /// The ticket, draw or a signature does not hold.
     #[error("the act is not admitted: {0}")]
     BadWarrants(String),

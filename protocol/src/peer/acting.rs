@@ -79,8 +79,11 @@ impl Peer {
         };
         let agent = record.value().author();
         let warrants = Warrants::of(act).unwrap_or_default();
-        let Some(keys) = self.keys_for(warrants.ticket.as_ref()) else {
-            return self.on_refused(now, &ActRefusal::NoKeys, Purpose::Act(record), None, out);
+        let keys = match self.keys_in_touch(now, warrants.ticket.as_ref()) {
+            Ok(keys) => keys,
+            Err(refusal) => {
+                return self.on_refused(now, &refusal, Purpose::Act(record), None, out);
+            }
         };
         let question = Question {
             mesh: self.directory.mesh(),

@@ -16,7 +16,8 @@ use crate::{
         time::{Millis, Now},
     },
     wire::{
-        Act, Body, CapabilityGrant, Change, Invite, Leave, Policy, Removal, Revocation, Targets,
+        Act, Body, CapabilityGrant, Change, Checkpoint, Invite, Leave, Policy, Removal, Revocation,
+        Targets,
     },
 };
 
@@ -133,6 +134,7 @@ impl Peer {
         Ok(Body::Invite(Invite {
             key,
             expires: now.wall + life,
+            checkpoint: self.trust.checkpoint().map(Checkpoint::pinned),
         }))
     }
 

@@ -47,11 +47,11 @@ impl Peer {
         if let Some(answer) = self.consents.answer(&said.act, cosign) {
             return respond(token, Response::Consent(answer), out);
         }
-        let answer = match self.keys_for(warrants.ticket.as_ref()) {
-            None => Consented::Refused {
-                why: ActRefusal::NoKeys.to_string(),
+        let answer = match self.keys_in_touch(now, warrants.ticket.as_ref()) {
+            Err(refusal) => Consented::Refused {
+                why: refusal.to_string(),
             },
-            Some(keys) => {
+            Ok(keys) => {
                 let question = Question {
                     mesh: self.directory.mesh(),
                     act: said.act,

@@ -18,7 +18,7 @@ use crate::{
         event::Event,
         ids::{JobId, RequestToken},
         job::Job,
-        reject::RejectReason,
+        reject::{ActRefusal, RejectReason},
         secret::SecretDone,
         time::{Millis, Mono, Now, Wall},
     },
@@ -32,8 +32,8 @@ use crate::{
     },
     wire::{
         Admission, Admitted, Body, Certificate, Checkpoint, CommitteeKeys, Decided, Entry, Halted,
-        HandedOver, KeysNamed, MemberFacts, Refused, Request, Response, SeatDraft, SeatMessage,
-        SignaturePart, Statement, Subject, Unverified, Verified, VoteNotice,
+        HandedOver, KeysNamed, MemberFacts, Pinned, Refused, Request, Response, SeatDraft,
+        SeatMessage, SignaturePart, Statement, Subject, Unverified, Verified, VoteNotice,
     },
 };
 
@@ -654,6 +654,8 @@ impl Peer {
             epoch: self.trust.keys().map(|keys| keys.epoch),
             checkpoint: checkpoint.map(|at| (at.height, at.electorate.count)),
             time: self.trust.time(now.mono, self.time_scale()),
+            silence: self.trust.silence(now.mono),
+            behind: self.behind_invite().map(|pinned| pinned.height),
             cosign_waiting: self.consents.waiting(),
         }
     }
@@ -673,6 +675,40 @@ impl Peer {
             Some(Ok(keys)) => Some(*keys),
             Some(Err(_)) | None => self.trust.keys().copied(),
         }
+    }
+
+    /// Returns the keys that a ticket is to be checked with, if this node is in touch with the committee.
+    ///
+    /// # Errors
+    ///
+    /// [`ActRefusal::OutOfTouch`] or [`ActRefusal::BehindInvite`] if it is not, [`ActRefusal::NoKeys`] if it knows no
+    /// keys yet.
+    pub(super) fn keys_in_touch(
+        &self,
+        now: Now,
+        ticket: Option<&Certificate>,
+    ) -> Result<CommitteeKeys, ActRefusal> {
+        if let Some(silence) = self.trust.silence(now.mono) {
+            return Err(ActRefusal::OutOfTouch { silence });
+        }
+        let keys = self.keys_for(ticket).ok_or(ActRefusal::NoKeys)?;
+        match self.behind_invite() {
+            Some(pinned) => Err(ActRefusal::BehindInvite {
+                pinned,
+                known: self.trust.checkpoint().map(|known| known.height),
+            }),
+            None => Ok(keys),
+        }
+    }
+
+    /// Returns the checkpoint that this node's invite names, as long as neither it nor a later one is known here.
+    fn behind_invite(&self) -> Option<Pinned> {
+        let pinned = self.directory.pinned(&self.config.key)?;
+        let known = self
+            .trust
+            .checkpoint()
+            .is_some_and(|known| known.height > pinned.height || known.pinned() == pinned);
+        (!known).then_some(pinned)
     }
 
     /// Returns mesh time as certified and gone on since; this node's own clock as long as nothing is certified.

@@ -192,6 +192,20 @@ pub struct Invite {
     pub key: PublicKey,
     /// When the door closes.
     pub expires: Wall,
+    /// The newest checkpoint that the inviter knew: whoever comes in by this obeys nobody before it knows that one or
+    /// a later, so that it cannot be shown the mesh of long ago.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Pinned>,
+}
+
+/// A checkpoint of the committee, by its place and name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pinned {
+    /// Its height in the committee log.
+    pub height: u64,
+    /// Its name.
+    pub id: ContentId,
 }
 
 /// A newcomer's entry through an invite.

@@ -29,7 +29,7 @@ pub use ballot::{
 };
 pub use body::{
     Body, CapabilityGrant, Founder, Genesis, Invite, Join, Kind, Leave, Merge, MeshName,
-    Parameters, PolicyName, Reason, Region, Removal, Revocation,
+    Parameters, Pinned, PolicyName, Reason, Region, Removal, Revocation,
 };
 pub use certificate::{
     Certificate, Checkpoint, CommitteeKeys, Electorate, Halted, KeysNamed, Statement, Subject,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use x0_crypto::{ContentId, PublicKey};
 
-use super::{Checkpoint, DecodeError, Placed, body::ordered, codec::encode};
+use super::{Checkpoint, DecodeError, Pinned, Placed, body::ordered, codec::encode};
 use crate::core::limits::{SEATS_MAX, SEATS_MIN};
 
 /// Who is to sit on a new committee.
@@ -32,6 +32,14 @@ impl Checkpoint {
     /// Returns the checkpoint's name, which recovery plans speak of.
     pub fn id(&self) -> ContentId {
         ContentId::of(&encode(&("checkpoint", self)))
+    }
+
+    /// Returns place and name of the checkpoint, by which invites speak of it.
+    pub fn pinned(&self) -> Pinned {
+        Pinned {
+            height: self.height,
+            id: self.id(),
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use x0_protocol::{
     wire::{
         Act, Block, Body, CapabilityGrant, Change, Decided, Draft, Entry as Decision, Founder,
         Genesis, Hello, Invite, Join, Kind, Leave, LogHead, Merge, Outcome, Parameters, Part,
-        Phase, Quorum, Record, Refused, Removal, Request, Response, Revocation, SeatDraft,
+        Phase, Pinned, Quorum, Record, Refused, Removal, Request, Response, Revocation, SeatDraft,
         SeatMessage, Targets, Unverified, Verified, VersionRange, Welcome, decode_record,
     },
 };
@@ -225,6 +225,19 @@ fn records() {
             Body::Invite(Invite {
                 key: key(9),
                 expires: TIME + Millis::from_mins(5),
+                checkpoint: None,
+            }),
+        ),
+        (
+            "invite with a checkpoint",
+            1,
+            Body::Invite(Invite {
+                key: key(9),
+                expires: TIME + Millis::from_mins(5),
+                checkpoint: Some(Pinned {
+                    height: 7,
+                    id: ContentId::of(b"checkpoint"),
+                }),
             }),
         ),
         ("join", 3, Body::Join(join())),
@@ -294,6 +307,10 @@ fn records() {
             (
                 "invite",
                 "bafyreigbprb2zml5msjzaziekov7ri7m3jp5drt2vqsmi6yknod5oq3y6u",
+            ),
+            (
+                "invite with a checkpoint",
+                "bafyreibmqpnzml5yxwnto4yqiyskgdsxu5tow6eozcze4ghomhsgomyu3i",
             ),
             (
                 "join",

@@ -1,6 +1,6 @@
 //! Acts in a mesh with a committee: keys that nobody deals, tickets, draws, co-signers, and what slips past none.
 
-use x0_crypto::{ContentId, capability::Caveat};
+use x0_crypto::{ContentId, Identity, capability::Caveat};
 use x0_protocol::{
     Command, CommandError, Event, Millis, Reply,
     anti_meave::{
@@ -9,10 +9,10 @@ use x0_protocol::{
         proposals::{ProposalView, Stage},
     },
     core::command::{Aim, Status},
-    wire::{Act, Body, Draft, Targets},
+    wire::{Act, Body, Draft, Record, Targets, Verified},
 };
 
-use super::world::{World, identity, set_links, token};
+use super::world::{Disk, World, identity, set_links, token};
 
 const LIFE: Millis = Millis::from_mins(10);
 
@@ -271,13 +271,11 @@ fn one_refusal_ends_an_act_and_a_retry_has_to_wait() {
     assert!(changed(&mut world, 5).is_empty());
 }
 
-#[test]
-fn an_act_sent_past_the_committee_moves_no_target() {
-    let mut world = with_keys(8);
-    let rogue = identity(3);
+/// Signs an act of a rogue member on one node, with a token that would allow it and without any warrants.
+fn unwarranted(world: &World, rogue: &Identity, target: usize) -> Verified<Record> {
     let body = Body::Act(Act {
         change: set_links(5),
-        targets: Targets::Nodes(vec![world.key(5)]),
+        targets: Targets::Nodes(vec![world.key(target)]),
         root: identity(1).capability_root().public(),
         token: token(&identity(1), rogue.public(), &[Caveat::AffectsNodesLe(1)]),
         expires: world.now().wall + LIFE,
@@ -292,7 +290,13 @@ fn an_act_sent_past_the_committee_moves_no_target() {
         [7; 16],
         body,
     );
-    let act = draft.sign(&rogue).unwrap();
+    draft.sign(rogue).unwrap()
+}
+
+#[test]
+fn an_act_sent_past_the_committee_moves_no_target() {
+    let mut world = with_keys(8);
+    let act = unwarranted(&world, &identity(3), 5);
 
     world.gossip(2, 5, &act);
 
@@ -300,6 +304,91 @@ fn an_act_sent_past_the_committee_moves_no_target() {
         |event: &Event| matches!(event, Event::Refused { why, .. } if why.contains("no ticket"));
     assert!(world.heard(5, refused), "{:?}", world.nodes[5].events);
     assert!(changed(&mut world, 5).is_empty());
+}
+
+#[test]
+fn a_node_that_is_cut_off_from_the_committee_says_so_and_obeys_nobody_until_it_is_back() {
+    let mut world = with_keys(8);
+    world.partition(7);
+    world.pass(Millis::from_mins(120));
+    assert_eq!(status(&mut world, 7).trust.silence, None);
+    world.pass(Millis::from_mins(30));
+    let silence = status(&mut world, 7).trust.silence;
+    assert!(silence > Some(Millis::from_mins(130)), "{silence:?}");
+    assert_eq!(status(&mut world, 6).trust.silence, None);
+
+    let act = unwarranted(&world, &identity(3), 7);
+    world.gossip(2, 7, &act);
+    let refused = |event: &Event| matches!(event, Event::Refused { why, .. } if why.contains("nothing was heard"));
+    assert!(world.heard(7, refused), "{:?}", world.nodes[7].events);
+
+    world.heal();
+    world.link(0, 7);
+    world.settle();
+    world.pass(Millis::from_secs(60));
+    assert_eq!(status(&mut world, 7).trust.silence, None);
+    let target = world.key(7);
+    propose(&mut world, 2, 5, Aim::At(Targets::Nodes(vec![target])));
+    world.pass(Millis::from_secs(10));
+    assert_eq!(changed(&mut world, 5), [7]);
+}
+
+#[test]
+fn a_newcomer_obeys_nobody_before_it_knows_the_checkpoint_that_its_invite_names() {
+    let mut world = World::founded(8);
+    // A founder that was cut off before the first checkpoint: all it can show is the mesh of then.
+    let old = 7;
+    world.partition(old);
+    world.pass(Millis::from_mins(5));
+    let by = |at: usize, world: &World| {
+        let key = world.key(at);
+        let records = world.nodes[at].disk.records.values().cloned();
+        let mut own: Vec<_> = records
+            .filter(|record| record.value().author() == key)
+            .collect();
+        own.sort_by_key(|record| record.value().header().seq);
+        own
+    };
+    let is_silent = |at: &usize| {
+        let own = by(*at, &world);
+        !own.iter()
+            .any(|record| matches!(record.value().body(), Body::Checkpoint(_)))
+    };
+    let inviter = (0..old).find(is_silent).unwrap();
+    let door = identity(99);
+    let invite = Command::Invite {
+        key: door.public(),
+        life: LIFE,
+    };
+    let invite = world.recorded(inviter, invite);
+    let named = status(&mut world, inviter)
+        .trust
+        .checkpoint
+        .map(|(height, _)| height);
+    let entry = world.join_record(&identity(61), &door, invite);
+    let mut disk = Disk::default();
+    disk.records.insert(entry.value().id(), entry.clone());
+    let newcomer = world.add(identity(61), disk, true);
+    world.partition(old);
+    for record in by(inviter, &world).iter().chain([&entry]) {
+        world.gossip(inviter, old, record);
+    }
+
+    world.link(newcomer, old);
+    world.settle();
+    world.pass(Millis::from_secs(20));
+    assert!(named.is_some());
+    assert_eq!(status(&mut world, newcomer).trust.behind, named);
+
+    world.heal();
+    world.link(newcomer, 1);
+    world.settle();
+    world.pass(Millis::from_secs(20));
+    assert_eq!(status(&mut world, newcomer).trust.behind, None);
+    let target = world.key(newcomer);
+    propose(&mut world, 2, 5, Aim::At(Targets::Nodes(vec![target])));
+    world.pass(Millis::from_secs(20));
+    assert_eq!(changed(&mut world, 5), [newcomer]);
 }
 
 #[test]

@@ -157,6 +157,8 @@ pub(super) fn empty() -> Data {
                 epoch: None,
                 checkpoint: None,
                 time: None,
+                silence: None,
+                behind: None,
                 cosign_waiting: 0,
             },
             member: true,

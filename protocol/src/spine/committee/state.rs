@@ -44,7 +44,7 @@ use crate::{
 };
 
 /// Time after which the log is certified anew although nothing but time has passed, real time.
-const CHECKPOINT_EVERY: Millis = Millis::from_mins(60);
+pub(super) const CHECKPOINT_EVERY: Millis = Millis::from_mins(60);
 /// Tickets, of the newest, that the seats still sign after a restart.
 const TICKETS_SIGNED_MAX: usize = 256;
 /// Halts, of the last to lapse, that the log remembers.

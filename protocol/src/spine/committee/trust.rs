@@ -17,6 +17,7 @@ use x0_crypto::{
 use super::{
     Seats,
     recovery::{EPOCHS_AHEAD, Recovered, RecoveryView, Words},
+    state::CHECKPOINT_EVERY,
 };
 use crate::{
     core::{
@@ -28,6 +29,10 @@ use crate::{
         RecoveryWord, Statement, Subject, encode_entry,
     },
 };
+
+/// Longest time without a newer checkpoint that is no sign of harm: two that are due, and as long as one seat after
+/// the other may take to hand one out.
+const SILENCE_MAX: Millis = Millis(2 * CHECKPOINT_EVERY.0 + 10 * 60 * 1_000);
 
 /// The committee as a node without a seat knows it.
 #[derive(Clone, Debug, Default)]
@@ -292,6 +297,15 @@ impl Trust {
         let (checkpoint, at) = self.checkpoint.as_ref()?;
         let passed = now.since(*at).0.saturating_mul(scale);
         Some(checkpoint.time + Millis(passed))
+    }
+
+    /// Returns for how long no newer checkpoint was heard of, in real time, once that is longer than a committee at
+    /// work leaves between two: then it is down, or this node is cut off from it. `None` as long as all is well, and
+    /// before the first checkpoint.
+    pub fn silence(&self, now: Mono) -> Option<Millis> {
+        let (_, at) = self.checkpoint.as_ref()?;
+        let passed = now.since(*at);
+        (passed > SILENCE_MAX).then_some(passed)
     }
 }
 
