@@ -20,9 +20,9 @@ use x0_protocol::{
     wire::{
         Act, Admission, Admitted, Authority, Block, Body, Certificate, Checkpoint, CommitteeKeys,
         Consent, Consented, Draw, Elector, Electorate, Entry, Halted, HandOver, HandedOver,
-        KeysNamed, MemberChange, MemberFacts, NextCommittee, Placed, RecoveryPlan, RecoveryWord,
-        Request, Response, Said, SeatsPlan, SignaturePart, Statement, Subject, Targets, Ticket,
-        Warrants, Word, decode_record,
+        KeysNamed, MemberChange, MemberFacts, MultiSig, NextCommittee, Panel, PanelDraw, Placed,
+        RecoveryPlan, RecoveryWord, Request, Response, Role, Said, SeatsPlan, SignaturePart,
+        Statement, Subject, Targets, Ticket, Warrants, Word, decode_record,
     },
 };
 
@@ -139,7 +139,20 @@ fn ticket() -> Statement {
         time: TIME,
         expires: TIME + Millis::from_mins(10),
         passed: 1,
+        panel: Some(Panel {
+            multi_sig: MultiSig { k: 3, n: 5 },
+            seats: electorate(),
+        }),
     })
+}
+
+fn approval() -> Word {
+    let Statement::Ticket(ticket) = ticket() else {
+        unreachable!("a ticket was made");
+    };
+    Word::Sign {
+        ticket: ticket.name(),
+    }
 }
 
 fn halt() -> HaltId {
@@ -190,6 +203,10 @@ fn drawn() -> Draw {
         signature: whole(),
         agent: placed(0, 2),
         looked_at: vec![placed(1, 3)],
+        panel: Some(PanelDraw {
+            seats: vec![placed(1, 4)],
+            members: vec![placed(0, 5)],
+        }),
     }
 }
 
@@ -198,15 +215,15 @@ fn warrants() -> Warrants {
         ticket: Some(certificate(ticket())),
         vote: None,
         draw: Some(drawn()),
-        said: vec![said(Word::Agree), said(Word::Cosign)],
+        said: vec![said(Word::Agree), said(Word::Cosign), said(approval())],
     }
 }
 
-fn consent() -> Request {
+fn consent(role: Role) -> Request {
     Request::Consent(Box::new(Consent {
         admission: admission().to_unverified(),
         warrants: warrants(),
-        cosign: true,
+        role,
     }))
 }
 
@@ -413,7 +430,18 @@ fn requests_to_seats_targets_and_cosigners() {
             "admit",
             Request::Admit(Box::new(admission().to_unverified())),
         ),
-        ("consent", consent()),
+        (
+            "offer of a signatory's refusal",
+            offer(Entry::Said {
+                said: said(Word::Decline {
+                    ticket: id(b"ticket"),
+                }),
+                draw: Some(Box::new(drawn())),
+            }),
+        ),
+        ("consent of a target", consent(Role::Target)),
+        ("consent of a co-signer", consent(Role::Cosigner)),
+        ("consent of a signatory", consent(Role::Signatory)),
     ];
     let samples = samples.map(|(name, request)| {
         let bytes = request.encode();
@@ -524,6 +552,10 @@ fn responses_of_seats_targets_and_cosigners() {
         (
             "word",
             Response::Consent(Consented::Said(said(Word::Agree))),
+        ),
+        (
+            "approval",
+            Response::Consent(Consented::Said(said(approval()))),
         ),
         (
             "no word",
