@@ -345,7 +345,7 @@ fn records_of_the_committee() {
             ),
             (
                 "act with warrants",
-                "bafyreihbfed5zip4sxvc4dpqzj5achocpudc2746vp46egjvoehgja4doq",
+                "bafyreien7nqnnh64iakvbtxj43al7fukrpddac2rja6au7ltjuj3qgmup4",
             ),
         ],
     );
@@ -485,7 +485,7 @@ fn requests_to_seats_targets_and_cosigners() {
             ),
             (
                 "offer of a refusal",
-                "bafyreid6xyeyleuatm2b3b7lylvfjjxoiflnfnme7pnn6zdigszo3cg4wy",
+                "bafyreickjoxxk6ddzgvefeauqs63xlptd763lk6looyuyrwtazvgtovrbu",
             ),
             (
                 "offer of seats",
@@ -508,8 +508,20 @@ fn requests_to_seats_targets_and_cosigners() {
                 "bafyreifpqaytzna2k62tzis2yledk5qnkkuq45jprtyqbh7ipddik627bu",
             ),
             (
-                "consent",
-                "bafyreihj24464ahbv4oltpc7acj4cvctlaubhn6ep6hgmlou2xmrz6ekwa",
+                "offer of a signatory's refusal",
+                "bafyreieuv2jxpwrqlnbfpiagoteqeeokvuskq3b3bsl4htkxcesfmadmye",
+            ),
+            (
+                "consent of a target",
+                "bafyreigkn7mzm3jhoqls5wvp5svlnpjk7cneuqllnzv2uywhrc2iufju6i",
+            ),
+            (
+                "consent of a co-signer",
+                "bafyreif6l75vev35eq65tb4enw2aaof3g4adna3eepxbeedhzr43eytcca",
+            ),
+            (
+                "consent of a signatory",
+                "bafyreiejneb3tzqj3ej4l45crsfcbctvnoib7xeobk6p2kzy2uyr5cptx4",
             ),
         ],
     );
@@ -592,11 +604,11 @@ fn responses_of_seats_targets_and_cosigners() {
             ),
             (
                 "ticket",
-                "bafyreicupokrq6j6ppvwcteeuycqx2eqtxpapwr7jugizyiln6ztn4v5fe",
+                "bafyreiho6nmymagn3effn4izes33wfmbd6i3svzouzrq7vy5ixm3hw4dsi",
             ),
             (
                 "ticket and draw",
-                "bafyreiayzgxpu36o6y2i7ljiwgr5kstraedwkgxcclkkho3jslgfpcxy4a",
+                "bafyreiapyfhg3xrd3s6rruwvkoby6mzn2mfemel2wpid32ojnxuk3s7ety",
             ),
             (
                 "no word yet",
@@ -605,6 +617,10 @@ fn responses_of_seats_targets_and_cosigners() {
             (
                 "word",
                 "bafyreibtjnkitxxcqwl7445k74oswjg45nqbsxtrwbrigwkjwewlgofoua",
+            ),
+            (
+                "approval",
+                "bafyreidrh2urz5xf7x7eg6w6ulc3npoyrrjvvc6aev6bhjtrg3omycpkz4",
             ),
             (
                 "no word",
@@ -637,7 +653,7 @@ fn subjects() {
             ),
             (
                 "ticket",
-                "bafyreiewwnr4kyiyowcpwhek73a2osn7kw3x25znp2b6lrmx47tclgn2m4",
+                "bafyreidiky2tassybwvlhddchvltdklcniqlkezarpy7pwbj52n45b4dna",
             ),
             (
                 "hand-over",
