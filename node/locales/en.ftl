@@ -123,6 +123,7 @@ event-seats = The committee:
 event-share-lost = This seat has no share of the committee's key:
 event-proposed = An act of this node:
 event-cosign-asked = Asks this node to co-sign:
+event-approval-asked = Asks this node to approve:
 event-anomaly = Unusual acts, to be looked at, by
 event-anomaly-critical = Critical anomaly in acts of
 event-frozen = Frozen here: the delegation root { $root }
@@ -233,7 +234,13 @@ cosign-title = { $n ->
     [one] An act waits for your word
    *[other] { $n } acts wait for your word
 }
-cosign-lead = The beacon drew this node, and nobody could choose it. The act happens only if all who were drawn sign.
+cosign-lead = The beacon drew this node, and nobody could choose it. Each says in which role it was drawn.
+cosign-role = Asked as
+cosign-role-cosigner = co-signer: every one drawn must sign
+cosign-role-signatory = signatory: { $n } of { $of } must approve
+approve-sign = Approve
+approve-refuse = Refuse
+approve-final = Either answer is final. The act goes on without you if enough others approve.
 cosign-here = On this node
 cosign-reach = Counts as
 cosign-reach-of = { $n } of { $of } members, with all else that its root or change did in 24 hours
@@ -245,6 +252,7 @@ proposals-title = Acts of this node on their way
 proposal-asked = asked of the committee
 proposal-agreed = { $n } of { $of } targets agree
 proposal-cosigned = { $n } of { $of } co-signers have signed
+proposal-approved = { $n } of { $of } approvals are there
 proposal-written = written
 proposal-failed = over
 cosigner-signed = signed
@@ -281,7 +289,7 @@ caveat-until = Valid until
 caveat-peer-signature = Needs the signature of at least one peer
 caveat-any-vote = Needs a vote that passed
 caveat-vote = Needs the vote on
-caveat-multi-sig = Needs { $n } of { $of } signatures
+caveat-multi-sig = Needs the approval of { $n } of { $of } drawn signatories
 
 ## Audit log
 

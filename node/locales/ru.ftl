@@ -128,6 +128,7 @@ event-seats = Комитет:
 event-share-lost = У этого места нет доли ключа комитета:
 event-proposed = Действие этого узла:
 event-cosign-asked = Просит этот узел о второй подписи:
+event-approval-asked = Просит этот узел об одобрении:
 event-anomaly = Необычные действия, на которые стоит взглянуть, от
 event-anomaly-critical = Критическая аномалия в действиях
 event-frozen = Заморожен здесь корень полномочий { $root }
@@ -243,7 +244,13 @@ cosign-title = { $n ->
     [few] { $n } действия ждут вашего слова
    *[other] { $n } действий ждут вашего слова
 }
-cosign-lead = Жребий выпал этому узлу, и никто не мог его выбрать. Действие состоится, только если подпишут все, кому он выпал.
+cosign-lead = Жребий выпал этому узлу, и никто не мог его выбрать. У каждого действия сказано, в какой роли.
+cosign-role = В роли
+cosign-role-cosigner = второй подписи: подписать должны все, кому выпал жребий
+cosign-role-signatory = члена коллегии: одобрить должны { $n } из { $of }
+approve-sign = Одобрить
+approve-refuse = Отказать
+approve-final = Любой ответ окончателен. Действие состоится и без вас, если одобрят достаточно других.
 cosign-here = На этом узле
 cosign-reach = Считается как
 cosign-reach-of = { $n } из { $of } участников, вместе со всем, что её корень или это изменение сделали за 24 часа
@@ -255,6 +262,7 @@ proposals-title = Действия этого узла в пути
 proposal-asked = запрошено у комитета
 proposal-agreed = согласны { $n } из { $of } целей
 proposal-cosigned = подписали { $n } из { $of }
+proposal-approved = одобрили { $n } из { $of }
 proposal-written = записано
 proposal-failed = прекращено
 cosigner-signed = подписано
@@ -292,7 +300,7 @@ caveat-until = Действует до
 caveat-peer-signature = Нужна подпись хотя бы одного соседа
 caveat-any-vote = Нужно принятое голосование
 caveat-vote = Нужно голосование по
-caveat-multi-sig = Нужны подписи: { $n } из { $of }
+caveat-multi-sig = Нужно одобрение { $n } из { $of } по жребию
 
 ## Журнал
 

@@ -141,17 +141,13 @@ pub fn in_words(caveat: &Caveat) -> String {
             format!("until {date}")
         }
         Caveat::RequiresPeerSignature => {
-            "only with the signature of a peer (which this version cannot check yet: no act passes)"
+            "only with the signature of a peer: a target that agrees, or a drawn co-signer"
                 .to_owned()
         }
-        Caveat::RequiresDaoVote(None) => {
-            "only with a vote (which this version cannot check yet: no act passes)".to_owned()
-        }
-        Caveat::RequiresDaoVote(Some(proposal)) => format!(
-            "only with the vote on {proposal} (which this version cannot check yet: no act passes)"
-        ),
+        Caveat::RequiresDaoVote(None) => "only with a passed vote on just the act".to_owned(),
+        Caveat::RequiresDaoVote(Some(proposal)) => format!("only with the passed vote {proposal}"),
         Caveat::RequiresMultiSig { k, n } => format!(
-            "only with {k} signatures of a group of {n} (which this version cannot check yet: no act passes)"
+            "only with the approvals of {k} of {n} signatories, whom the committee's beacon draws for each act"
         ),
     }
 }

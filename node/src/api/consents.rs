@@ -55,10 +55,16 @@ pub struct ProposalView {
     pub agreed: Option<(u32, u32)>,
     /// Drawn co-signers who have signed, and how many must.
     pub cosigned: Option<(u32, u32)>,
+    /// Drawn signatories who approve, and how many must; `null` if it needs no approvals.
+    pub approved: Option<(u32, u32)>,
     /// Who was drawn to co-sign.
     pub drawn: Vec<String>,
     /// Who has co-signed.
     pub signed: Vec<String>,
+    /// Who was drawn to approve.
+    pub panel: Vec<String>,
+    /// Who has approved.
+    pub approvals: Vec<String>,
     /// Who refused, and why.
     pub refused: Vec<RefusalView>,
 }
@@ -80,11 +86,21 @@ impl ProposalView {
             Stage::Written(record) => ("written", *record),
             Stage::Failed(_) => ("failed", None),
         };
-        let (agreed, cosigned) = match own.stage {
-            Stage::Collecting { agreed, cosigned } => (Some(agreed), Some(cosigned)),
-            Stage::Asked | Stage::Written(_) | Stage::Failed(_) => (None, None),
+        let (agreed, cosigned, approved) = match own.stage {
+            Stage::Collecting {
+                agreed,
+                cosigned,
+                approved,
+            } => {
+                let approved = Some(approved).filter(|(_, needed)| *needed > 0);
+                (Some(agreed), Some(cosigned), approved)
+            }
+            Stage::Asked | Stage::Written(_) | Stage::Failed(_) => (None, None, None),
         };
-        let signed = own.said.iter().filter(|(_, word)| *word == Word::Cosign);
+        let by = |is_it: fn(&Word) -> bool| -> Vec<String> {
+            let said = own.said.iter().filter(|(_, word)| is_it(word));
+            said.map(|(by, _)| by.to_string()).collect()
+        };
         Self {
             act: own.act.to_string(),
             change: own.change.clone(),
@@ -94,8 +110,11 @@ impl ProposalView {
             record: record.map(|record| record.to_string()),
             agreed,
             cosigned,
+            approved,
             drawn: own.drawn.iter().map(ToString::to_string).collect(),
-            signed: signed.map(|(by, _)| by.to_string()).collect(),
+            signed: by(|word| *word == Word::Cosign),
+            panel: own.panel.iter().map(ToString::to_string).collect(),
+            approvals: by(|word| matches!(word, Word::Sign { .. })),
             refused: own
                 .refused
                 .iter()
@@ -120,8 +139,12 @@ pub struct ConsentView {
     pub act: String,
     /// The agent.
     pub agent: String,
-    /// Whether it is to be co-signed by a person; else the node itself agrees as a target.
+    /// Whether a person is to decide, as co-signer or signatory; else the node itself agrees as a target.
     pub cosign: bool,
+    /// In which role this node is asked: `target`, `co-signer` or `signatory`.
+    pub role: String,
+    /// For a signatory: how many must approve, and of how many.
+    pub panel: Option<(u8, u8)>,
     /// What would change, in words.
     pub change: String,
     /// What it would change here: the value in force and the value asked for.
@@ -154,7 +177,9 @@ impl ConsentView {
         Self {
             act: asked.act.to_string(),
             agent: asked.agent.to_string(),
-            cosign: asked.cosign,
+            cosign: asked.role.is_persons(),
+            role: asked.role.to_string(),
+            panel: asked.panel().map(|panel| (panel.k, panel.n)),
             change: asked.change.clone(),
             difference: asked.difference.clone(),
             targets: TargetsView::from(&asked.targets),
@@ -225,11 +250,12 @@ async fn consents(State(api): State<Arc<ApiState>>) -> Result<Json<Vec<ConsentVi
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CosignBody {
-    /// Whether the act is co-signed; else it is refused, which ends it for good.
+    /// Whether the act is signed; else it is refused. A co-signer's refusal ends it for good, a signatory's only
+    /// together with those of so many others that the rest are too few.
     pub approve: bool,
 }
 
-/// Co-signs an act that this node was drawn for, or refuses it.
+/// Co-signs or approves an act that this node was drawn for, or refuses it.
 #[utoipa::path(
     post, path = "/v1/consents/{act}", tag = "acts", request_body = CosignBody,
     params(("act" = String, Path, description = "The act, by its digest.")),
@@ -244,9 +270,9 @@ async fn cosign(
     let approve = body.approve;
     let reply = api.node.command(Command::Cosign { act, approve }).await?;
     let done = if approve {
-        format!("co-signed {act}")
+        format!("signed {act}")
     } else {
-        format!("refused {act}: it is over")
+        format!("refused {act}")
     };
     expect_reply!(reply, Reply::Done => Json(DoneView { done }))
 }

@@ -249,8 +249,13 @@ fn act_mend(refusal: &ActRefusal) -> &'static str {
             "wait until this node has caught up; if it never does, ask who invited it whom it is linked to (`x0 peers`)"
         }
         ActRefusal::BadWarrants(_) => "propose the act again with `x0 act propose`",
+        ActRefusal::NoPanel(_) => {
+            "use a token that asks for a panel which can be drawn, as the message says"
+        }
         ActRefusal::TicketExpired => "propose the act again: a ticket holds for 10 minutes",
-        ActRefusal::TooFewAgree { .. } | ActRefusal::TooFewCosigned { .. } => {
+        ActRefusal::TooFewAgree { .. }
+        | ActRefusal::TooFewCosigned { .. }
+        | ActRefusal::TooFewApprove { .. } => {
             "propose the act again, or name fewer targets; `x0 act proposals` tells who has not signed"
         }
         ActRefusal::NeedsVote { .. } => {

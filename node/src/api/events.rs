@@ -173,11 +173,16 @@ fn describe(event: &Event) -> Described<'_> {
             format!("this seat has no share of the committee's key of epoch {epoch}: {why}"),
         ),
         Event::Proposed { act, stage, .. } => ("proposed", None, Some(act), stage.clone()),
-        Event::CosignAsked { act, agent, change } => (
+        Event::CosignAsked {
+            act,
+            role,
+            agent,
+            change,
+        } => (
             "cosign_asked",
             Some(agent),
             Some(act),
-            format!("asks this node to co-sign: {change}"),
+            format!("asks this node for its word as {role}: {change}"),
         ),
         Event::Anomaly {
             agent,

@@ -546,6 +546,19 @@ pub struct ActView {
     pub here: Option<OutcomeView>,
     /// For own acts: what became of it elsewhere.
     pub elsewhere: Vec<TargetOutcomeView>,
+    /// The multi-signature it carries, if its ticket asks for one.
+    pub multi_sig: Option<MultiSigView>,
+}
+
+/// The approvals that an act carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MultiSigView {
+    /// How many are there.
+    pub approvals: u32,
+    /// How many must be.
+    pub needed: u8,
+    /// How many signatories were drawn.
+    pub panel: u8,
 }
 
 impl ActView {
@@ -575,6 +588,11 @@ impl ActView {
                     outcome: OutcomeView::from(outcome),
                 })
                 .collect(),
+            multi_sig: act.approvals.map(|(approvals, asked)| MultiSigView {
+                approvals,
+                needed: asked.k,
+                panel: asked.n,
+            }),
         }
     }
 

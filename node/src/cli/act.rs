@@ -217,6 +217,13 @@ fn act_text(act: &ActView) -> String {
         .add("change", &act.change)
         .add("targets", targets_text(act))
         .add("written", date(act.time_ms));
+    if let Some(signed) = &act.multi_sig {
+        let of = format!(
+            "{} of {} approvals, of a panel of {}",
+            signed.approvals, signed.needed, signed.panel
+        );
+        facts.add("multi-signature", of);
+    }
     if let Some(here) = &act.here {
         facts.add("here", outcome_text(here));
     }

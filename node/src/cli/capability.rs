@@ -136,7 +136,7 @@ struct CaveatFlags {
     /// Only with a vote: any, or the one on a proposal
     #[arg(long, value_name = "CID", num_args = 0..=1, default_missing_value = "", require_equals = true)]
     dao_vote: Option<String>,
-    /// Only with K signatures of a group of N
+    /// Only with the approvals of K of N signatories, whom the committee's beacon draws for each act
     #[arg(long, value_name = "K-of-N")]
     multi_sig: Option<String>,
     /// Any limit as `x0 cap inspect` writes it, such as affects_nodes_le=5; may be repeated

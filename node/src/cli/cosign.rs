@@ -16,10 +16,11 @@ use crate::api::{
 /// How long one call of the API waits for news, ms.
 const WAIT_MS: u64 = 20_000;
 
-/// Show acts that this node was drawn to co-sign, and sign or refuse one
+/// Show acts that this node was drawn to co-sign or to approve, and sign or refuse one
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Without an act it lists what waits. A refusal ends the act for good.\n\n\
+    after_help = "Without an act it lists what waits, and in which role: every co-signer must sign, and one \
+                  refusal ends the act; of N signatories K must, and N-K may refuse.\n\n\
                         Examples:\n  x0 act cosign\n  x0 act cosign bafyrei… --yes"
 )]
 pub(super) struct CosignArgs {
@@ -48,14 +49,14 @@ pub(super) async fn cosign(context: &Context, args: CosignArgs) -> Result<(), Cl
             .find(|asked| asked.cosign && asked.act == name);
         let Some(found) = found else {
             return Err(CliError::Failed(format!(
-                "this node is not asked to co-sign {act}: `x0 act cosign` lists what waits"
+                "this node is not asked to co-sign or approve {act}: `x0 act cosign` lists what waits"
             )));
         };
         return context.output.show(&found, consent_text);
     }
     let asked: Vec<_> = asked.into_iter().filter(|asked| asked.cosign).collect();
     context.output.show(&asked, |asked| {
-        let mut table = Table::new(["act", "change", "where", "answer", "asked"]);
+        let mut table = Table::new(["act", "as", "change", "where", "answer", "asked"]);
         for asked in asked {
             let answer = match &asked.why {
                 Some(why) => format!("{}: {why}", asked.answer),
@@ -63,6 +64,7 @@ pub(super) async fn cosign(context: &Context, args: CosignArgs) -> Result<(), Cl
             };
             table.row([
                 asked.act.clone(),
+                role(asked),
                 asked.change.clone(),
                 targets(&asked.targets),
                 answer,
@@ -70,7 +72,7 @@ pub(super) async fn cosign(context: &Context, args: CosignArgs) -> Result<(), Cl
             ]);
         }
         if table.is_empty() {
-            return "This node was not drawn to co-sign anything.".to_owned();
+            return "This node was not drawn to co-sign or approve anything.".to_owned();
         }
         table.text()
     })
@@ -80,6 +82,7 @@ fn consent_text(asked: &ConsentView) -> String {
     let mut facts = Facts::default();
     facts
         .add("act", &asked.act)
+        .add("asked as", role(asked))
         .add("agent", &asked.agent)
         .add("change", &asked.change)
         .add("here", &asked.difference)
@@ -91,11 +94,27 @@ fn consent_text(asked: &ConsentView) -> String {
         facts.add("ticket until", format!("{} mesh time", date(expires)));
     }
     facts.add("answer", &asked.answer);
+    let refusal = match asked.panel {
+        Some((needed, panel)) => {
+            format!(
+                "which ends the act once {} have",
+                panel.saturating_sub(needed).saturating_add(1)
+            )
+        }
+        None => "which ends the act".to_owned(),
+    };
     format!(
-        "{}\nTo sign: x0 act cosign {} --yes    To refuse, for good: --no",
+        "{}\nTo sign: x0 act cosign {} --yes    To refuse, {refusal}: --no",
         facts.text(),
         asked.act
     )
+}
+
+fn role(asked: &ConsentView) -> String {
+    match asked.panel {
+        Some((needed, panel)) => format!("{}, {needed} of {panel} must approve", asked.role),
+        None => asked.role.clone(),
+    }
 }
 
 fn targets(targets: &TargetsView) -> String {

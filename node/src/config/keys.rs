@@ -210,7 +210,7 @@ impl Key {
                 name: "acts.cosign",
                 shape: Shape::Text,
                 default: "ask",
-                meaning: "What the node does when the committee's beacon draws it to co-sign an act: ask a person, or decide alone.",
+                meaning: "What the node does when the committee's beacon draws it to co-sign or approve an act: ask a person, or decide alone.",
                 allowed: Range::Words("ask, approve or refuse"),
                 live: false,
             },

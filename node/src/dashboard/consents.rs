@@ -1,6 +1,6 @@
 //! Acts that want a person's word, and this node's own acts on their way.
 //!
-//! The one thing the dashboard decides: whether this node co-signs an act it was drawn for.
+//! The one thing the dashboard decides: whether this node co-signs or approves an act it was drawn for.
 
 use axum::{
     Form,
@@ -17,7 +17,7 @@ use x0_protocol::{
         proposals::{ProposalView, Stage},
     },
     core::command::Status,
-    wire::Word,
+    wire::{Role, Word},
 };
 
 use super::{
@@ -35,7 +35,7 @@ const PROPOSALS_SHOWN: usize = 10;
 pub(super) fn waiting(t: Texts, status: &Status, asked: &[ConsentView]) -> Markup {
     let waiting: Vec<_> = asked
         .iter()
-        .filter(|asked| asked.cosign && asked.answer == Answer::Waiting)
+        .filter(|asked| asked.role.is_persons() && asked.answer == Answer::Waiting)
         .collect();
     html! {
         @if !waiting.is_empty() {
@@ -46,7 +46,21 @@ pub(super) fn waiting(t: Texts, status: &Status, asked: &[ConsentView]) -> Marku
     }
 }
 
+fn role(t: Texts, asked: &ConsentView) -> String {
+    match asked.panel() {
+        Some(panel) => {
+            let numbers = [("n", panel.k.into()), ("of", panel.n.into())];
+            t.with("cosign-role-signatory", numbers)
+        }
+        None => t.say("cosign-role-cosigner"),
+    }
+}
+
 fn card(t: Texts, status: &Status, asked: &ConsentView) -> Markup {
+    let (sign, refuse, end) = match asked.role {
+        Role::Signatory => ("approve-sign", "approve-refuse", "approve-final"),
+        Role::Target | Role::Cosigner => ("cosign-sign", "cosign-refuse", "cosign-final"),
+    };
     html! {
         article.card.act {
             header {
@@ -58,6 +72,7 @@ fn card(t: Texts, status: &Status, asked: &ConsentView) -> Markup {
                 (acts::targets(t, &asked.targets)) " · " (parts::record(&asked.act))
             }
             dl.pairs {
+                div { dt { (t.say("cosign-role")) } dd { (role(t, asked)) } }
                 div { dt { (t.say("cosign-here")) } dd { bdi lang="en" { (asked.difference) } } }
                 @if let Some(ticket) = &asked.ticket {
                     div {
@@ -70,9 +85,9 @@ fn card(t: Texts, status: &Status, asked: &ConsentView) -> Markup {
                 }
             }
             form.decide method="post" action={ "/ui/cosign/" (asked.act) } {
-                button type="submit" name="word" value="sign" { (t.say("cosign-sign")) }
-                button.quiet type="submit" name="word" value="refuse" { (t.say("cosign-refuse")) }
-                small { (t.say("cosign-final")) }
+                button type="submit" name="word" value="sign" { (t.say(sign)) }
+                button.quiet type="submit" name="word" value="refuse" { (t.say(refuse)) }
+                small { (t.say(end)) }
             }
         }
     }
@@ -102,14 +117,19 @@ fn stage(t: Texts, own: &ProposalView) -> Markup {
     let of = |key, (n, of): (u32, u32)| t.with(key, [("n", n.into()), ("of", of.into())]);
     match &own.stage {
         Stage::Asked => parts::badge(Tone::Waiting, &t.say("proposal-asked")),
-        Stage::Collecting { agreed, cosigned } => html! {
+        Stage::Collecting {
+            agreed,
+            cosigned,
+            approved,
+        } => html! {
             ul.tally {
                 li { (parts::badge(Tone::Waiting, &of("proposal-agreed", *agreed))) }
                 @if cosigned.1 > 0 { li { (parts::badge(Tone::Waiting, &of("proposal-cosigned", *cosigned))) } }
+                @if approved.1 > 0 { li { (parts::badge(Tone::Waiting, &of("proposal-approved", *approved))) } }
             }
-            @if !own.drawn.is_empty() {
+            @if !own.drawn.is_empty() || !own.panel.is_empty() {
                 ul.targets {
-                    @for drawn in &own.drawn {
+                    @for drawn in own.drawn.iter().chain(&own.panel) {
                         li { (parts::node(drawn)) " " (word(t, own, drawn)) }
                     }
                 }
@@ -123,7 +143,9 @@ fn stage(t: Texts, own: &ProposalView) -> Markup {
 }
 
 fn word(t: Texts, own: &ProposalView, of: &x0_crypto::PublicKey) -> Markup {
-    let has_signed = own.said.contains(&(*of, Word::Cosign));
+    let is_signed = |word: &Word| matches!(word, Word::Cosign | Word::Sign { .. });
+    let mut said = own.said.iter();
+    let has_signed = said.any(|(by, word)| by == of && is_signed(word));
     let refusal = own.refused.iter().find(|(by, _)| by == of);
     match refusal {
         Some((_, why)) => html! {

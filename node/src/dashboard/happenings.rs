@@ -2,7 +2,11 @@
 
 use maud::{Markup, html};
 use x0_crypto::{ContentId, PublicKey};
-use x0_protocol::{Event, Wall, spine::audit::What, wire::Kind};
+use x0_protocol::{
+    Event, Wall,
+    spine::audit::What,
+    wire::{Kind, Role},
+};
 
 use super::{
     parts::{self, Tone},
@@ -120,10 +124,18 @@ pub(super) fn event(t: Texts, event: &Event) -> Line {
         Event::Proposed { act, stage, .. } => line(Plain, "event-proposed")
             .record(Some(*act))
             .quote(stage),
-        Event::CosignAsked { act, agent, change } => line(Plain, "event-cosign-asked")
-            .who(agent)
-            .record(Some(*act))
-            .quote(change),
+        Event::CosignAsked {
+            act,
+            role,
+            agent,
+            change,
+        } => {
+            let key = match role {
+                Role::Signatory => "event-approval-asked",
+                Role::Target | Role::Cosigner => "event-cosign-asked",
+            };
+            line(Plain, key).who(agent).record(Some(*act)).quote(change)
+        }
         Event::Anomaly {
             agent,
             critical,

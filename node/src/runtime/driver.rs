@@ -688,8 +688,13 @@ impl Driver {
             Event::KeysMade { epoch, revealed } => {
                 info!(epoch, revealed, "the committee has made its keys");
             }
-            Event::CosignAsked { act, agent, change } => {
-                info!(%act, %agent, change, "drawn to co-sign: `x0 act cosign` shows it");
+            Event::CosignAsked {
+                act,
+                role,
+                agent,
+                change,
+            } => {
+                info!(%act, %role, %agent, change, "drawn for an act: `x0 act cosign` shows it");
             }
             Event::Anomaly {
                 agent,

@@ -23,7 +23,10 @@ use crate::{
         time::{Now, Wall},
     },
     spine::{committee::scope_of, directory::Directory},
-    wire::{Act, Body, Change, Outcome, Policy, Record, Targets, Verified},
+    wire::{
+        Act, Body, Change, MultiSig, Outcome, Policy, Record, Statement, Targets, Verified,
+        Warrants, Word,
+    },
 };
 
 /// What a node knows when it judges an act.
@@ -207,7 +210,7 @@ impl Pending {
             Admittance::Own => {}
             Admittance::TokenAlone => check_reach(bench.directory, &self.usage)?,
             Admittance::Warrants { proven, act, agent } => {
-                proven.suffices(bench.directory, act, agent, bench.time)?;
+                proven.suffices(bench.directory, (act, agent), &self.capability, bench.time)?;
             }
         }
         Ok(Approved(self.change))
@@ -375,6 +378,7 @@ impl Tracked {
                 .iter()
                 .map(|(key, o)| (*key, o.clone()))
                 .collect(),
+            approvals: approvals(act),
         })
     }
 }
@@ -386,4 +390,19 @@ pub fn describe_targets(targets: &Targets) -> String {
         Targets::Region(region) => format!("every node of region {region}"),
         Targets::All => "every node".to_owned(),
     }
+}
+
+/// Counts the approvals that an act carries under its ticket, if that asks for any; the targets check them.
+fn approvals(act: &Act) -> Option<(u32, MultiSig)> {
+    let warrants = Warrants::of(act).ok()?;
+    let Statement::Ticket(ticket) = warrants.ticket?.statement else {
+        return None;
+    };
+    let word = Word::Sign {
+        ticket: ticket.name(),
+    };
+    let said = warrants.said.iter().filter(|said| said.word == word);
+    let by: BTreeSet<_> = said.map(|said| said.by).collect();
+    let count = u32::try_from(by.len()).unwrap_or(u32::MAX);
+    Some((count, ticket.panel?.multi_sig))
 }

@@ -1,7 +1,7 @@
-//! What this node was asked to agree to or to co-sign, and what it answered.
+//! What this node was asked to agree to, to co-sign or to approve, and what it answered.
 //!
-//! As a target a node agrees by itself, if it would execute the act. As a drawn co-signer a person decides, unless
-//! the operator has told the node to decide for him. An answer once given is final: it is given again whenever it is
+//! As a target a node agrees by itself, if it would execute the act. As a drawn co-signer or signatory a person
+//! decides, unless the operator has told the node to decide for him. An answer once given is final: it is given again whenever it is
 //! asked for, and never changed.
 
 use std::collections::BTreeMap;
@@ -10,10 +10,10 @@ use x0_crypto::{ContentId, PublicKey};
 
 use crate::{
     core::{limits::CONSENTS_MAX, time::Wall},
-    wire::{Admission, Consented, Said, Targets, Ticket, Warrants},
+    wire::{Admission, Consented, MultiSig, Role, Said, Targets, Ticket, Warrants},
 };
 
-/// What the node does when it is drawn to co-sign.
+/// What the node does when it is drawn to co-sign or to approve.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CosignPolicy {
     /// Waits for a person.
@@ -62,8 +62,8 @@ pub struct ConsentView {
     pub act: ContentId,
     /// The agent.
     pub agent: PublicKey,
-    /// Whether it is to be co-signed; else a target's agreement.
-    pub cosign: bool,
+    /// In which role the node is asked.
+    pub role: Role,
     /// What would change, in words.
     pub change: String,
     /// What it would change here, in words: the value in force and the value asked for.
@@ -78,18 +78,35 @@ pub struct ConsentView {
     pub answer: Answer,
 }
 
+impl ConsentView {
+    /// Returns of how many signatories how many must approve, if the node is asked as one.
+    pub fn panel(&self) -> Option<MultiSig> {
+        let panel = self.ticket.as_ref()?.panel?;
+        (self.role == Role::Signatory).then_some(panel.multi_sig)
+    }
+}
+
 /// All requests, by act and by what is wanted; the oldest answered gives way when too many are kept.
 #[derive(Debug, Default)]
-pub struct Consents(BTreeMap<(ContentId, bool), Consent>);
+pub struct Consents(BTreeMap<(ContentId, Role), Consent>);
 
 impl Consents {
+    /// Finds the request that waits for a person's word about an act, and the role it is asked in.
+    pub fn waiting_for(&mut self, act: &ContentId) -> Option<(Role, &mut Consent)> {
+        let of_act = (*act, Role::Target)..=(*act, Role::Signatory);
+        let mut waiting = self.0.range_mut(of_act);
+        let ((_, role), consent) =
+            waiting.find(|(_, consent)| consent.answer == Answer::Waiting)?;
+        Some((*role, consent))
+    }
+
     /// Finds a request.
-    pub fn find(&mut self, act: &ContentId, cosign: bool) -> Option<&mut Consent> {
-        self.0.get_mut(&(*act, cosign))
+    pub fn find(&mut self, act: &ContentId, role: Role) -> Option<&mut Consent> {
+        self.0.get_mut(&(*act, role))
     }
 
     /// Takes in a request; `false` if there is no room for more that are open.
-    pub fn open(&mut self, act: ContentId, cosign: bool, consent: Consent) -> bool {
+    pub fn open(&mut self, act: ContentId, role: Role, consent: Consent) -> bool {
         if self.0.len() >= CONSENTS_MAX {
             let is_closed =
                 |consent: &Consent| matches!(consent.answer, Answer::Said(_) | Answer::Refused(_));
@@ -100,13 +117,13 @@ impl Consents {
             };
             self.0.remove(&oldest);
         }
-        self.0.insert((act, cosign), consent);
+        self.0.insert((act, role), consent);
         true
     }
 
     /// Answers who asks again; `None` if this was not asked before.
-    pub fn answer(&self, act: &ContentId, cosign: bool) -> Option<Consented> {
-        Some(match &self.0.get(&(*act, cosign))?.answer {
+    pub fn answer(&self, act: &ContentId, role: Role) -> Option<Consented> {
+        Some(match &self.0.get(&(*act, role))?.answer {
             Answer::Checking | Answer::Waiting | Answer::Signing => Consented::Pending,
             Answer::Said(said) => Consented::Said(*said),
             Answer::Refused(why) => Consented::Refused { why: why.clone() },
@@ -123,9 +140,9 @@ impl Consents {
     }
 
     /// Iterates over the requests, by act.
-    pub fn iter(&self) -> impl Iterator<Item = (&ContentId, bool, &Consent)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&ContentId, Role, &Consent)> {
         self.0
             .iter()
-            .map(|((act, cosign), consent)| (act, *cosign, consent))
+            .map(|((act, role), consent)| (act, *role, consent))
     }
 }

@@ -1,7 +1,7 @@
 //! Own acts on their way into a mesh with a committee: from asking for a ticket to the last word collected.
 //!
 //! ```text
-//! asked -> ticket -> (draw) -> agreements and co-signatures -> the act is written, with all of it
+//! asked -> ticket -> (draw) -> agreements, co-signatures and approvals -> the act is written, with all of it
 //! ```
 //!
 //! This module keeps what was collected and says what is still wanted of whom; asking is the peer's business.
@@ -16,8 +16,8 @@ use crate::{
         limits::PROPOSALS_KEPT_MAX,
         time::{Mono, Wall},
     },
-    spine::directory::Directory,
-    wire::{Admission, Certificate, Draw, Said, VoteProof, Warrants, Word},
+    spine::{committee::too_many_decline, directory::Directory},
+    wire::{Admission, Certificate, Draw, Role, Said, VoteProof, Warrants, Word},
 };
 
 /// An own act on its way.
@@ -38,7 +38,7 @@ pub struct OwnProposal {
     draw: Option<Draw>,
     proven: Option<Proven>,
     said: Vec<Said>,
-    refused: BTreeMap<(PublicKey, bool), String>,
+    refused: BTreeMap<(PublicKey, Role), String>,
     passing: u8,
     doubts: BTreeSet<PublicKey>,
 }
@@ -54,6 +54,8 @@ pub enum Stage {
         agreed: (u32, u32),
         /// Drawn co-signers who signed, and how many must.
         cosigned: (u32, u32),
+        /// Drawn signatories who approve, and how many must.
+        approved: (u32, u32),
     },
     /// It is written.
     Written(Option<ContentId>),
@@ -72,6 +74,8 @@ pub enum Next {
         agree: Vec<PublicKey>,
         /// Drawn members to co-sign.
         cosign: Vec<PublicKey>,
+        /// Drawn signatories to approve.
+        approve: Vec<PublicKey>,
     },
     /// Nothing: it may be written.
     Write,
@@ -90,6 +94,8 @@ pub struct ProposalView {
     pub stage: Stage,
     /// Who was drawn to co-sign.
     pub drawn: Vec<PublicKey>,
+    /// Who was drawn to approve.
+    pub panel: Vec<PublicKey>,
     /// Who has said what.
     pub said: Vec<(PublicKey, Word)>,
     /// Who refused, and why.
@@ -147,6 +153,17 @@ impl OwnProposal {
         self.proven = Some(proven);
     }
 
+    /// Tells whether a word is the one that is wanted of somebody in this role.
+    pub fn wants(&self, role: Role, word: Word) -> bool {
+        match role {
+            Role::Target => word == Word::Agree,
+            Role::Cosigner => word == Word::Cosign,
+            Role::Signatory => self
+                .ticket_name()
+                .is_some_and(|ticket| word == Word::Sign { ticket }),
+        }
+    }
+
     /// Takes a word whose signature was found good.
     pub fn hear(&mut self, said: Said) {
         if !self.said.contains(&said) {
@@ -154,12 +171,35 @@ impl OwnProposal {
         }
     }
 
-    /// Takes note that somebody refuses. A co-signer's refusal ends the act.
-    pub fn refuse(&mut self, by: PublicKey, cosign: bool, why: String) {
-        if cosign {
+    /// Takes note that somebody refuses. A co-signer's refusal ends the act, and so does that of more signatories than
+    /// can be spared.
+    pub fn refuse(&mut self, by: PublicKey, role: Role, why: String) {
+        if role == Role::Cosigner {
             self.stage = Stage::Failed(format!("the drawn co-signer {by} refused: {why}"));
         }
-        self.refused.insert((by, cosign), why);
+        self.refused.insert((by, role), why);
+        let ticket = self.proven.as_ref().map(Proven::ticket);
+        let Some(panel) = ticket.and_then(|ticket| ticket.panel) else {
+            return;
+        };
+        let declined: Vec<_> = self.of_role(Role::Signatory).collect();
+        if declined.len() > usize::from(panel.multi_sig.spare()) {
+            let over = too_many_decline(declined.len(), panel.multi_sig);
+            let why: Vec<_> = declined.iter().take(3).map(|why| why.as_str()).collect();
+            self.stage = Stage::Failed(format!("{over} ({})", why.join("; ")));
+        }
+    }
+
+    /// Lists the reasons of those who refuse in a role.
+    fn of_role(&self, role: Role) -> impl Iterator<Item = &String> {
+        let refused = self.refused.iter();
+        refused
+            .filter(move |((_, as_role), _)| *as_role == role)
+            .map(|(_, why)| why)
+    }
+
+    fn ticket_name(&self) -> Option<ContentId> {
+        Some(self.proven.as_ref()?.ticket().name())
     }
 
     /// Returns what is wanted next.
@@ -171,6 +211,7 @@ impl OwnProposal {
         let Needed {
             agreements,
             cosigners,
+            approvals,
         } = needed(directory, act, &agent, proven.ticket());
         let drawn = proven.drawn(directory);
         let by = |word| {
@@ -182,11 +223,17 @@ impl OwnProposal {
             .map(|by| directory.subtree_of(&by))
             .collect();
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let panel = proven.signatories();
+        let ticket = proven.ticket().name();
+        let approved: BTreeSet<_> = by(Word::Sign { ticket })
+            .filter(|by| panel.contains(by))
+            .collect();
         self.stage = Stage::Collecting {
             agreed: (count(subtrees.len()).min(agreements), agreements),
             cosigned: (count(signed.len()).min(cosigners), cosigners),
+            approved: (count(approved.len()).min(approvals), approvals),
         };
-        if cosigners > 0 && self.draw.is_none() {
+        if (cosigners > 0 || approvals > 0) && self.draw.is_none() {
             return Next::Admission;
         }
         let cosign: Vec<_> = if count(signed.len()) >= cosigners {
@@ -198,28 +245,39 @@ impl OwnProposal {
                 .copied()
                 .collect()
         };
+        let approve: Vec<_> = if count(approved.len()) >= approvals {
+            Vec::new()
+        } else {
+            let open = panel.iter().filter(|key| {
+                !approved.contains(key) && !self.refused.contains_key(&(**key, Role::Signatory))
+            });
+            open.copied().collect()
+        };
         let mut agree = Vec::new();
         for target in directory.active_targets(&act.targets) {
             if count(subtrees.len()) >= agreements {
                 break;
             }
-            let is_open = *target != agent && !self.refused.contains_key(&(*target, false));
+            let is_open = *target != agent && !self.refused.contains_key(&(*target, Role::Target));
             if is_open && subtrees.insert(directory.subtree_of(target)) {
                 agree.push(*target);
             }
         }
         if count(subtrees.len()) < agreements {
-            let why = self
-                .refused
-                .iter()
-                .map(|((by, _), why)| format!("{by}: {why}"));
+            let refused = self.refused.iter();
+            let refused = refused.filter(|((_, role), _)| *role == Role::Target);
+            let why = refused.map(|((by, _), why)| format!("{by}: {why}"));
             let why: Vec<_> = why.take(3).collect();
             self.stage = Stage::Failed(format!("too few targets agree ({})", why.join("; ")));
         }
-        if agree.is_empty() && cosign.is_empty() {
+        if agree.is_empty() && cosign.is_empty() && approve.is_empty() {
             return Next::Write;
         }
-        Next::Words { agree, cosign }
+        Next::Words {
+            agree,
+            cosign,
+            approve,
+        }
     }
 
     /// Returns the number of the next pass, if a co-signer has been silent for so long that the next may stand in.
@@ -249,13 +307,24 @@ impl OwnProposal {
         self.doubts.len() > seats.saturating_sub(1) / 3
     }
 
-    /// Returns the warrants collected so far.
+    /// Returns the warrants collected so far; approvals under a ticket that has lapsed are left out.
     pub fn warrants(&self) -> Warrants {
+        let current = self.ticket_name();
+        let is_current = |said: &&Said| match said.word {
+            Word::Sign { ticket } => Some(ticket) == current,
+            Word::Ask
+            | Word::Pass { .. }
+            | Word::Agree
+            | Word::Cosign
+            | Word::Refuse
+            | Word::Approve
+            | Word::Decline { .. } => true,
+        };
         Warrants {
             ticket: self.ticket,
             vote: self.vote.clone(),
             draw: self.draw.clone(),
-            said: self.said.clone(),
+            said: self.said.iter().filter(is_current).copied().collect(),
         }
     }
 
@@ -264,12 +333,17 @@ impl OwnProposal {
             .proven
             .as_ref()
             .map(|proven| proven.drawn(directory).to_vec());
+        let panel = self
+            .proven
+            .as_ref()
+            .map(|proven| proven.signatories().to_vec());
         ProposalView {
             act,
             change: self.admission.act.change.to_string(),
             since: self.since,
             stage: self.stage.clone(),
             drawn: drawn.unwrap_or_default(),
+            panel: panel.unwrap_or_default(),
             said: self.said.iter().map(|said| (said.by, said.word)).collect(),
             refused: self
                 .refused
@@ -336,11 +410,21 @@ impl std::fmt::Display for Stage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Asked => f.write_str("asked the committee for a ticket"),
-            Self::Collecting { agreed, cosigned } => write!(
-                f,
-                "admitted; {} of {} targets agree, {} of {} co-signers have signed",
-                agreed.0, agreed.1, cosigned.0, cosigned.1
-            ),
+            Self::Collecting {
+                agreed,
+                cosigned,
+                approved,
+            } => {
+                write!(
+                    f,
+                    "admitted; {} of {} targets agree, {} of {} co-signers have signed",
+                    agreed.0, agreed.1, cosigned.0, cosigned.1
+                )?;
+                match approved {
+                    (_, 0) => Ok(()),
+                    (have, need) => write!(f, ", {have} of {need} approvals are there"),
+                }
+            }
             Self::Written(_) => f.write_str("complete and sent"),
             Self::Failed(why) => write!(f, "failed: {why}"),
         }

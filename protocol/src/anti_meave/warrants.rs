@@ -1,5 +1,5 @@
-//! What stands for an act beyond its token: the committee's ticket, agreement of targets, drawn co-signers, and for one
-//! on the whole network a vote.
+//! What stands for an act beyond its token: the committee's ticket, agreement of targets, drawn co-signers, approvals
+//! of a drawn panel where token or level ask for them, and for one on the whole network a vote.
 //!
 //! Every target checks all of it itself. Signatures are checked by [`Question::check`], outside the peer's turn; what
 //! they must add up to is [`Proven::suffices`].
@@ -8,20 +8,24 @@ use std::collections::BTreeSet;
 
 use x0_crypto::{
     ContentId, PublicKey,
-    capability::Scope,
+    capability::{Capability, Scope},
     committee::{CommitteeKey, Purpose},
 };
 
 use crate::{
     core::{reject::ActRefusal, time::Wall},
     spine::{
-        beacon::{check_draw, drawable},
-        committee::{PASSES_MAX, cosigners, scope_of},
+        beacon::{Found, check_draw},
+        committee::{
+            PASSES_MAX,
+            panel::{cosigners_over, wanted},
+            scope_of,
+        },
         directory::Directory,
     },
     wire::{
-        Act, Certificate, CommitteeKeys, Said, Statement, Subject, Targets, Ticket, VotePassed,
-        Warrants, Word, encode_entry,
+        Act, Certificate, CommitteeKeys, MultiSig, Said, Statement, Subject, Targets, Ticket,
+        VotePassed, Warrants, Word, encode_entry,
     },
 };
 
@@ -50,7 +54,7 @@ pub struct Question {
 pub struct Proven {
     ticket: Ticket,
     voted: Option<VotePassed>,
-    drawn: Vec<PublicKey>,
+    found: Found,
     said: Vec<Said>,
 }
 
@@ -86,16 +90,15 @@ impl Question {
                 Some(passed.map_err(|why| format!("its vote does not hold: {why}"))?)
             }
         };
-        let drawn = match &self.warrants.draw {
-            None => Vec::new(),
+        let found = match &self.warrants.draw {
+            None => Found::default(),
             Some(draw) => {
                 let round = Subject::Round(ticket.round + 1).message(&self.mesh, self.keys.epoch);
                 let key: &CommitteeKey = self.keys.key(Purpose::Beacon);
                 let value = key
                     .beacon_value(&round, &draw.signature)
                     .map_err(|_| "the committee did not sign the round of its draw".to_owned())?;
-                check_draw(draw, &ticket.electorate, &self.agent, &self.act, &value)
-                    .map_err(|bad| bad.to_string())?
+                check_draw(draw, &ticket, &value).map_err(|bad| bad.to_string())?
             }
         };
         for said in &self.warrants.said {
@@ -108,7 +111,7 @@ impl Question {
         Ok(Proven {
             ticket,
             voted,
-            drawn,
+            found,
             said: self.warrants.said.clone(),
         })
     }
@@ -140,6 +143,17 @@ pub struct Needed {
     pub agreements: u32,
     /// Of drawn co-signers.
     pub cosigners: u32,
+    /// Of drawn signatories.
+    pub approvals: u32,
+}
+
+/// Who has signed an act, as its warrants show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Signed {
+    /// Targets that agree and co-signers, each once.
+    pub peers: u8,
+    /// Signatories who approve, and of how many, if it has a panel.
+    pub multi_sig: Option<(u8, u8)>,
 }
 
 impl Proven {
@@ -158,15 +172,21 @@ impl Proven {
         let needed = needed_cosigners(directory, &self.ticket);
         let open = needed.saturating_add(u32::from(self.ticket.passed));
         let open = usize::try_from(open).unwrap_or(usize::MAX);
-        &self.drawn[..open.min(self.drawn.len())]
+        let drawn = &self.found.cosigners;
+        &drawn[..open.min(drawn.len())]
+    }
+
+    /// Returns who may approve.
+    pub fn signatories(&self) -> &[PublicKey] {
+        &self.found.signatories
     }
 
     /// Tells whether somebody in the draw could stand in for a silent co-signer.
     pub fn can_pass(&self, directory: &Directory) -> bool {
-        self.ticket.passed < PASSES_MAX && self.drawn(directory).len() < self.drawn.len()
+        self.ticket.passed < PASSES_MAX && self.drawn(directory).len() < self.found.cosigners.len()
     }
 
-    /// Tells whether the warrants suffice for the act, and returns how many peers have signed it.
+    /// Tells whether the warrants suffice for the act under this token, and returns who has signed it.
     ///
     /// # Errors
     ///
@@ -174,11 +194,12 @@ impl Proven {
     pub fn suffices(
         &self,
         directory: &Directory,
-        act: &Act,
-        agent: &PublicKey,
+        (act, agent): (&Act, &PublicKey),
+        capability: &Capability,
         time: Wall,
-    ) -> Result<u8, ActRefusal> {
+    ) -> Result<Signed, ActRefusal> {
         check_ticket(self, directory, (act, agent), time)?;
+        let panel = check_panel(self, directory, act, capability)?;
         let needed = needed(directory, act, agent, &self.ticket);
         let drawn = self.drawn(directory);
         let signed = self.by(Word::Cosign, |by| drawn.contains(by));
@@ -202,8 +223,24 @@ impl Proven {
                 members: self.ticket.electorate.count,
             });
         }
+        let approved = count(self.approvals().len());
+        if let Some(panel) = panel.filter(|panel| approved < u32::from(panel.k)) {
+            return Err(ActRefusal::TooFewApprove { approved, panel });
+        }
         let all: BTreeSet<_> = signed.union(&agreed).collect();
-        Ok(u8::try_from(all.len()).unwrap_or(u8::MAX))
+        let few = |count: u32| u8::try_from(count).unwrap_or(u8::MAX);
+        Ok(Signed {
+            peers: few(count(all.len())),
+            multi_sig: panel.map(|panel| (few(approved), panel.n)),
+        })
+    }
+
+    /// Returns the signatories of this ticket's panel who approve under it.
+    fn approvals(&self) -> BTreeSet<PublicKey> {
+        let ticket = self.ticket.name();
+        self.by(Word::Sign { ticket }, |by| {
+            self.found.signatories.contains(by)
+        })
     }
 
     /// Tells whether drawn co-signers were needed for the act and have signed it, whatever the time is now: then it
@@ -266,11 +303,41 @@ pub fn check_ticket(
     }
 }
 
+/// Checks that a ticket asks for the panel that the token and the level of the act ask for, and returns it.
+///
+/// # Errors
+///
+/// Returns that it does not, or that no panel would do.
+pub fn check_panel(
+    proven: &Proven,
+    directory: &Directory,
+    act: &Act,
+    capability: &Capability,
+) -> Result<Option<MultiSig>, ActRefusal> {
+    let ticket = &proven.ticket;
+    // Where the seats and this node count differently, the higher level holds.
+    let nodes = ticket.nodes.max(directory.blast_radius(&act.targets));
+    let needed = wanted(capability, scope_of(nodes))?;
+    let asked = ticket.panel.map(|panel| panel.multi_sig);
+    if asked == needed {
+        return Ok(needed);
+    }
+    let say = |panel: Option<MultiSig>| {
+        panel.map_or_else(|| "no approvals".to_owned(), |panel| panel.to_string())
+    };
+    Err(ActRefusal::BadWarrants(format!(
+        "its ticket asks for {}, and its token and level for {}",
+        say(asked),
+        say(needed)
+    )))
+}
+
 /// Returns how many words an act with this ticket needs.
 pub fn needed(directory: &Directory, act: &Act, agent: &PublicKey, ticket: &Ticket) -> Needed {
     Needed {
         agreements: needed_agreements(directory, &act.targets, agent),
         cosigners: needed_cosigners(directory, ticket),
+        approvals: ticket.panel.map_or(0, |panel| u32::from(panel.multi_sig.k)),
     }
 }
 
@@ -279,12 +346,7 @@ fn needed_cosigners(directory: &Directory, ticket: &Ticket) -> u32 {
     let members = ticket.electorate.count;
     let share = parameters.mass_action_share.nodes_of(members);
     let allowed = share.max(parameters.mass_action_floor);
-    cosigners(
-        ticket.reach(),
-        members,
-        allowed,
-        drawable(&ticket.electorate),
-    )
+    cosigners_over(&ticket.electorate, ticket.reach(), allowed)
 }
 
 /// Three targets from three invite subtrees, or as many as there are besides the agent.

@@ -24,7 +24,7 @@ use crate::{
         directory::Member,
         halt::{self, HaltReport},
     },
-    wire::{Change, Outcome, PolicyName, Reason, Region, Rules, Targets},
+    wire::{Change, MultiSig, Outcome, PolicyName, Reason, Region, Rules, Targets},
 };
 
 /// Something the local user asks.
@@ -92,13 +92,13 @@ pub enum Command {
     Halt,
     /// Lists own acts on their way.
     Proposals,
-    /// Lists what this node was asked to agree to or to co-sign.
+    /// Lists what this node was asked to agree to, to co-sign or to approve.
     Consents,
-    /// Co-signs an act that this node was drawn for, or refuses it.
+    /// Co-signs or approves an act that this node was drawn for, or refuses it.
     Cosign {
         /// The act, by its digest.
         act: ContentId,
-        /// Whether it is signed; else it is refused, which ends it.
+        /// Whether it is signed; else it is refused. A co-signer's refusal ends it.
         approve: bool,
     },
     /// Asks who sits on the committee, and who is to.
@@ -301,7 +301,7 @@ pub struct TrustStatus {
     pub silence: Option<Millis>,
     /// The height of the checkpoint that this node's invite names, as long as none of it or later is known here.
     pub behind: Option<u64>,
-    /// Acts that wait for a person of this node to co-sign them.
+    /// Acts that wait for a person of this node to co-sign or approve them.
     pub cosign_waiting: u32,
 }
 
@@ -382,6 +382,8 @@ pub struct ActView {
     pub here: Option<Outcome>,
     /// For own acts: what became of it elsewhere.
     pub elsewhere: Vec<(PublicKey, Outcome)>,
+    /// Approvals that it carries, and what was asked for, if its ticket asks for any.
+    pub approvals: Option<(u32, MultiSig)>,
 }
 
 /// A policy in force here.
@@ -432,8 +434,8 @@ pub enum CommandError {
     /// A value is out of range.
     #[error("{0}")]
     OutOfRange(String),
-    /// Nobody asks this node for a co-signature of such an act.
-    #[error("this node is not asked to co-sign {0}: `x0 act cosign` lists what waits")]
+    /// Nobody asks this node's person for a word about such an act.
+    #[error("this node is not asked to co-sign or approve {0}: `x0 act cosign` lists what waits")]
     NothingToCosign(ContentId),
     /// Only a seat of the committee has a say in who sits on it.
     #[error("this node has no seat of the committee; the seats are {0}")]

@@ -3,9 +3,12 @@
 use x0_crypto::{ContentId, PublicKey, capability::RootKey};
 
 use super::time::{Millis, Wall};
-use crate::spine::{
-    committee::SeatNews,
-    halt::{End, HaltId},
+use crate::{
+    spine::{
+        committee::SeatNews,
+        halt::{End, HaltId},
+    },
+    wire::Role,
 };
 
 /// Something the user of the node may want to know.
@@ -137,10 +140,12 @@ pub enum Event {
         /// Its record, once it is written.
         record: Option<ContentId>,
     },
-    /// This node was drawn to co-sign, and a person is to decide.
+    /// This node was drawn to co-sign or to approve, and a person is to decide.
     CosignAsked {
         /// The act, by its digest.
         act: ContentId,
+        /// In which role it was drawn.
+        role: Role,
         /// The agent.
         agent: PublicKey,
         /// What would change, in words.

@@ -127,8 +127,9 @@ pub const BLOCK_ENTRIES_MAX: usize = 256;
 /// Most changes of the list of members in one entry of a block: about 150 bytes each.
 pub const MEMBER_CHANGES_MAX: usize = 256;
 
-/// Longest warrant of an act, bytes: a draw that looked at [`DRAW_TRIES_MAX`] places in a mesh of a million.
-pub const WARRANT_BYTES_MAX: usize = 64 * 1024;
+/// Longest warrant of an act, bytes: a draw that looked at [`DRAW_TRIES_MAX`] places in a mesh of a million, and drew
+/// a full panel beside.
+pub const WARRANT_BYTES_MAX: usize = 96 * 1024;
 
 /// Most places that are looked at in one draw; then nobody more is found, and another round must draw.
 pub const DRAW_TRIES_MAX: usize = 64;
@@ -144,6 +145,10 @@ pub const ADMISSIONS_KEPT_MAX: usize = 1_024;
 
 /// Most bytes of the entries in a block: leaves room for readings of clocks and framing.
 pub const BLOCK_ENTRIES_BYTES_MAX: usize = BLOCK_BYTES_MAX - 32 * 1024;
+
+/// Most signatories on one panel: what each act carries and each target checks grows with it; as many as a full
+/// committee has seats.
+pub const SIGNATORIES_MAX: u8 = 15;
 
 /// Most requests to agree or co-sign that a node keeps.
 pub const CONSENTS_MAX: usize = 256;

@@ -7,8 +7,11 @@ use x0_crypto::{
 
 use super::time::{Millis, Wall};
 use crate::{
-    spine::halt::{Standing, Step},
-    wire::{DecodeError, Pinned},
+    spine::{
+        committee::panel::NoPanel,
+        halt::{Standing, Step},
+    },
+    wire::{DecodeError, MultiSig, Pinned},
 };
 
 /// Why a record or message from outside is refused.
@@ -139,6 +142,19 @@ pub enum ActRefusal {
         /// How many must.
         needed: u32,
     },
+    /// Too few signatories of the panel approve.
+    #[error(
+        "{approved} of {} signatories approve under its ticket, and {} of them must", panel.n, panel.k
+    )]
+    TooFewApprove {
+        /// How many do.
+        approved: u32,
+        /// How many must, and of how many.
+        panel: MultiSig,
+    },
+    /// No panel would do for the token and the level of the act.
+    #[error(transparent)]
+    NoPanel(#[from] NoPanel),
     /// Too few drawn co-signers have signed.
     #[error(
         "{signed} of {needed} drawn co-signers have signed; it reaches {reach} of {members} members"

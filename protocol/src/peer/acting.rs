@@ -2,9 +2,12 @@
 //!
 //! All three go one way: judge, ask the token, approve, write down, carry out, tell.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use x0_crypto::capability::{Capability, Refusal, Scope, Use};
+use x0_crypto::{
+    PublicKey,
+    capability::{Capability, Refusal, Scope, Use},
+};
 
 use super::{AfterPersist, Asked, Peer, Purpose, Waiting, commands::Proposal, refuse};
 use crate::{
@@ -23,8 +26,17 @@ use crate::{
         reject::ActRefusal,
         time::Now,
     },
-    spine::{audit::What, halt::Step},
-    wire::{Body, Change, Outcome, Policy, PolicyName, Record, Request, Verified, Warrants},
+    spine::{
+        audit::What,
+        committee::{
+            cosigners,
+            panel::{self, NoPanel, Room},
+        },
+        halt::Step,
+    },
+    wire::{
+        Body, Change, MultiSig, Outcome, Policy, PolicyName, Record, Request, Verified, Warrants,
+    },
 };
 
 /// Most targets that tell the proposer their outcome when there is no link to it.
@@ -111,13 +123,15 @@ impl Peer {
         };
         let (agent, written) = (record.value().author(), record.value().header().time);
         let pending = checked.map_err(ActRefusal::BadWarrants).and_then(|proven| {
-            let signed = proven.suffices(&self.directory, act, &agent, self.mesh_time(now))?;
+            let time = self.mesh_time(now);
+            let signed = proven.suffices(&self.directory, (act, &agent), capability, time)?;
             let usage = judge(self.bench(now), agent, act, written, capability)?;
             let pending = Pending {
                 change: act.change.clone(),
                 capability: capability.clone(),
                 usage: Use {
-                    peer_signatures: signed,
+                    peer_signatures: signed.peers,
+                    multi_sig: signed.multi_sig,
                     vote: proven.vote(),
                     ..usage
                 },
@@ -212,6 +226,12 @@ impl Peer {
                         let refusal = ActRefusal::NeedsVote { nodes, matter };
                         return refuse(command, CommandError::Act(refusal), out);
                     }
+                    match self.panel_for(&agent, &capability, &usage) {
+                        Ok(panel) => usage.multi_sig = panel.map(|panel| (panel.n, panel.n)),
+                        Err(refusal) => {
+                            return refuse(command, CommandError::Act(refusal.into()), out);
+                        }
+                    }
                 }
                 self.proposals.insert(command, proposal.act);
                 // What an act needs beyond its token is collected after this, and counted by its targets.
@@ -230,6 +250,34 @@ impl Peer {
             }
             Err(refusal) => refuse(command, CommandError::Act(refusal), out),
         }
+    }
+
+    /// Says which panel an own act will need, if this node sees that one can be drawn; the seats know exactly.
+    fn panel_for(
+        &self,
+        agent: &PublicKey,
+        capability: &Capability,
+        usage: &Use,
+    ) -> Result<Option<MultiSig>, NoPanel> {
+        let wanted = panel::wanted(capability, usage.scope)?;
+        let Some(multi_sig) = wanted else {
+            return Ok(None);
+        };
+        // Who does not count yet counts here: what is impossible even so is impossible.
+        let active = self.directory.members().filter(|member| member.is_active());
+        let mut subtrees: BTreeSet<_> = active
+            .map(|member| self.directory.subtree_of(&member.key))
+            .collect();
+        subtrees.remove(&self.directory.subtree_of(agent));
+        let drawable = u32::try_from(subtrees.len()).unwrap_or(u32::MAX);
+        let allowed = self.directory.token_reach();
+        let cosigners = cosigners(usage.nodes, usage.mesh_size, allowed, drawable);
+        let room = Room {
+            signatories: drawable,
+            cosigners: drawable,
+        };
+        room.check(multi_sig, cosigners)?;
+        Ok(wanted)
     }
 
     pub(super) fn authorize(
@@ -273,7 +321,7 @@ impl Peer {
                     self.write(now, Body::Act(act), Some(command), out);
                 }
             }
-            (Ok(_), Purpose::Consent { act, cosign }) => self.on_consent_allowed(act, cosign, out),
+            (Ok(_), Purpose::Consent { act, role }) => self.on_consent_allowed(act, role, out),
             (Ok(approved), purpose) => self.carry_out(now, approved, purpose, out),
             (Err(refusal), purpose) => {
                 self.on_refused(now, &refusal, purpose, Some(&change), out);
@@ -464,8 +512,8 @@ impl Peer {
                 self.proposals.remove(&command);
                 refuse(command, CommandError::Act(refusal.clone()), out);
             }
-            Purpose::Consent { act, cosign } => {
-                self.refuse_consent(&act, cosign, refusal.to_string());
+            Purpose::Consent { act, role } => {
+                self.refuse_consent(&act, role, refusal.to_string());
             }
         }
     }

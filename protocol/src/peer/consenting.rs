@@ -1,4 +1,4 @@
-//! What this node is asked to agree to or to co-sign: checked as any act is, then answered by the node or a person.
+//! What this node is asked to agree to, to co-sign or to approve: checked as any act is, then answered by the node or a person.
 
 use x0_crypto::{ContentId, PublicKey};
 
@@ -21,8 +21,8 @@ use crate::{
     },
     spine::halt::Step,
     wire::{
-        self, Admission, Change, Consented, Entry, Policy, Refused, Request, Response, Said,
-        Verified, Word,
+        self, Admission, Change, Consented, Entry, Policy, Refused, Request, Response, Role, Said,
+        Ticket, Verified, Word,
     },
 };
 
@@ -38,13 +38,13 @@ impl Peer {
         let wire::Consent {
             admission,
             warrants,
-            cosign,
+            role,
         } = asked;
         let said = admission.peek().asked;
         if said.by != from {
             return respond(token, Response::Refused(Refused::Malformed), out);
         }
-        if let Some(answer) = self.consents.answer(&said.act, cosign) {
+        if let Some(answer) = self.consents.answer(&said.act, role) {
             return respond(token, Response::Consent(answer), out);
         }
         let answer = match self.keys_in_touch(now, warrants.ticket.as_ref()) {
@@ -67,10 +67,10 @@ impl Peer {
                     since: now.wall,
                     answer: Answer::Checking,
                 };
-                if self.consents.open(said.act, cosign, consent) {
+                if self.consents.open(said.act, role, consent) {
                     let id = self.job(Waiting::Consent {
                         act: said.act,
-                        cosign,
+                        role,
                     });
                     let job = Job::Consent {
                         admission: Box::new(admission),
@@ -90,23 +90,23 @@ impl Peer {
     pub(super) fn on_consent_checked(
         &mut self,
         now: Now,
-        (act, cosign): (ContentId, bool),
+        (act, role): (ContentId, Role),
         checked: Result<(Verified<Admission>, Proven), String>,
         out: &mut Outbox,
     ) {
         let (admission, proven) = match checked {
             Ok(checked) => checked,
-            Err(why) => return self.refuse_consent(&act, cosign, why),
+            Err(why) => return self.refuse_consent(&act, role, why),
         };
-        if let Some(consent) = self.consents.find(&act, cosign) {
+        if let Some(consent) = self.consents.find(&act, role) {
             consent.ticket = Some(*proven.ticket());
         }
-        match self.judge_consent(now, &admission, &proven, cosign) {
+        match self.judge_consent(now, &admission, &proven, role) {
             Ok(pending) => {
-                let purpose = Purpose::Consent { act, cosign };
+                let purpose = Purpose::Consent { act, role };
                 self.authorize(pending, Admittance::Own, purpose, out);
             }
-            Err(refusal) => self.refuse_consent(&act, cosign, refusal.to_string()),
+            Err(refusal) => self.refuse_consent(&act, role, refusal.to_string()),
         }
     }
 
@@ -115,20 +115,20 @@ impl Peer {
         now: Now,
         admission: &Verified<Admission>,
         proven: &Proven,
-        cosign: bool,
+        role: Role,
     ) -> Result<Pending, ActRefusal> {
         let (act, agent) = (&admission.value().act, admission.value().asked.by);
         let own = self.config.key;
         if self.index.is_suspended(&agent) {
             return Err(ActRefusal::AuthorSuspended);
         }
-        let is_asked = if cosign {
-            proven.drawn(&self.directory).contains(&own)
-        } else {
-            self.directory.is_target(&act.targets, &own)
+        let is_asked = match role {
+            Role::Target => self.directory.is_target(&act.targets, &own),
+            Role::Cosigner => proven.drawn(&self.directory).contains(&own),
+            Role::Signatory => proven.signatories().contains(&own),
         };
         if !is_asked {
-            let why = "this node is neither drawn for it nor a target of it".to_owned();
+            let why = format!("this node is no {role} of it");
             return Err(ActRefusal::BadWarrants(why));
         }
         let time = self.mesh_time(now);
@@ -137,8 +137,10 @@ impl Peer {
         let capability =
             capability.ok_or_else(|| ActRefusal::BadWarrants("no token".to_owned()))?;
         self.check_stop(now, &act.root, &capability, Step::PolicyChange)?;
+        let panel = warrants::check_panel(proven, &self.directory, act, &capability)?;
         let mut usage = judge(self.bench(now), agent, act, now.wall, &capability)?;
         usage.peer_signatures = u8::MAX;
+        usage.multi_sig = panel.map(|panel| (panel.n, panel.n));
         usage.vote = proven.vote();
         Ok(Pending {
             change: act.change.clone(),
@@ -147,38 +149,49 @@ impl Peer {
         })
     }
 
-    /// The token allows the act: a target agrees, a co-signer's person is asked.
-    pub(super) fn on_consent_allowed(&mut self, act: ContentId, cosign: bool, out: &mut Outbox) {
+    /// The token allows the act: a target agrees, the person of a co-signer or signatory is asked.
+    pub(super) fn on_consent_allowed(&mut self, act: ContentId, role: Role, out: &mut Outbox) {
         let policy = self.config.cosign;
-        let Some(consent) = self.consents.find(&act, cosign) else {
+        let Some(consent) = self.consents.find(&act, role) else {
             return;
         };
-        match (cosign, policy) {
-            (false, _) => {
-                consent.answer = Answer::Signing;
-                self.sign_word(act, Word::Agree, WordFor::Consent { cosign }, out);
-            }
-            (true, CosignPolicy::Approve) => {
-                consent.answer = Answer::Signing;
-                self.sign_word(act, Word::Cosign, WordFor::Consent { cosign }, out);
-            }
-            (true, CosignPolicy::Refuse) => {
-                consent.answer = Answer::Signing;
-                self.sign_word(act, Word::Refuse, WordFor::Consent { cosign }, out);
-            }
-            (true, CosignPolicy::Ask) => {
+        let approve = match (role, policy) {
+            (Role::Target, _) | (_, CosignPolicy::Approve) => true,
+            (Role::Cosigner | Role::Signatory, CosignPolicy::Refuse) => false,
+            (Role::Cosigner | Role::Signatory, CosignPolicy::Ask) => {
                 consent.answer = Answer::Waiting;
-                out.push(Effect::Notify(Event::CosignAsked {
+                return out.push(Effect::Notify(Event::CosignAsked {
                     act,
+                    role,
                     agent: consent.admission.asked.by,
                     change: consent.admission.act.change.to_string(),
                 }));
             }
-        }
+        };
+        self.sign_consent(act, role, approve, out);
     }
 
-    pub(super) fn refuse_consent(&mut self, act: &ContentId, cosign: bool, why: String) {
-        if let Some(consent) = self.consents.find(act, cosign) {
+    /// Signs the answer to a request whose ticket was found good.
+    fn sign_consent(&mut self, act: ContentId, role: Role, approve: bool, out: &mut Outbox) {
+        let Some(consent) = self.consents.find(&act, role) else {
+            return;
+        };
+        let Some(ticket) = consent.ticket.as_ref().map(Ticket::name) else {
+            return;
+        };
+        let word = match (role, approve) {
+            (Role::Target, _) => Word::Agree,
+            (Role::Cosigner, true) => Word::Cosign,
+            (Role::Cosigner, false) => Word::Refuse,
+            (Role::Signatory, true) => Word::Sign { ticket },
+            (Role::Signatory, false) => Word::Decline { ticket },
+        };
+        consent.answer = Answer::Signing;
+        self.sign_word(act, word, WordFor::Consent { role }, out);
+    }
+
+    pub(super) fn refuse_consent(&mut self, act: &ContentId, role: Role, why: String) {
+        if let Some(consent) = self.consents.find(act, role) {
             consent.answer = Answer::Refused(super::acting::shorten(&why));
         }
     }
@@ -190,14 +203,11 @@ impl Peer {
         approve: bool,
         out: &mut Outbox,
     ) {
-        let waiting = self.consents.find(&act, true);
-        let Some(consent) = waiting.filter(|consent| consent.answer == Answer::Waiting) else {
+        let Some((role, _)) = self.consents.waiting_for(&act) else {
             let reply = Err(CommandError::NothingToCosign(act));
             return out.push(Effect::Reply { id, reply });
         };
-        consent.answer = Answer::Signing;
-        let word = if approve { Word::Cosign } else { Word::Refuse };
-        self.sign_word(act, word, WordFor::Consent { cosign: true }, out);
+        self.sign_consent(act, role, approve, out);
         let reply = Ok(Reply::Done);
         out.push(Effect::Reply { id, reply });
     }
@@ -221,11 +231,11 @@ impl Peer {
             WordFor::Ask { command, act } => self.on_asked_signed(now, command, *act, said, out),
             WordFor::Approve { plan } => self.on_approval_signed(now, plan, said, out),
             WordFor::Pass => self.offer(now, Entry::Said { said, draw: None }, out),
-            WordFor::Consent { cosign } => {
-                let Some(consent) = self.consents.find(&said.act, cosign) else {
+            WordFor::Consent { role } => {
+                let Some(consent) = self.consents.find(&said.act, role) else {
                     return;
                 };
-                if said.word == Word::Refuse {
+                if matches!(said.word, Word::Refuse | Word::Decline { .. }) {
                     consent.answer = Answer::Refused("a person of this node refused".to_owned());
                     let draw = consent.warrants.draw.clone().map(Box::new);
                     self.offer(now, Entry::Said { said, draw }, out);
@@ -275,10 +285,10 @@ impl Peer {
     }
 
     pub(super) fn consent_views(&self) -> Vec<ConsentView> {
-        let view = |(act, cosign, consent): (&ContentId, bool, &Consent)| ConsentView {
+        let view = |(act, role, consent): (&ContentId, Role, &Consent)| ConsentView {
             act: *act,
             agent: consent.admission.asked.by,
-            cosign,
+            role,
             change: consent.admission.act.change.to_string(),
             difference: self.difference(&consent.admission.act.change),
             targets: consent.admission.act.targets.clone(),

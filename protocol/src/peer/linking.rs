@@ -201,8 +201,8 @@ impl Peer {
                 };
                 self.on_counted_page(proposal, to, answer, out);
             }
-            (Asked::Consent { act, to, cosign }, Some(Response::Consent(answer))) => {
-                self.on_consented(now, (act, to, cosign), answer, out);
+            (Asked::Consent { act, to, role }, Some(Response::Consent(answer))) => {
+                self.on_consented(now, (act, to, role), answer, out);
             }
             (
                 Asked::Vote { .. }

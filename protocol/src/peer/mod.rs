@@ -74,8 +74,8 @@ use crate::{
         links::Links,
     },
     wire::{
-        Act, Body, Certificate, Change, Draw, LogHead, Outcome, PolicyName, Record, SeatDraft,
-        SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
+        Act, Body, Certificate, Change, Draw, LogHead, Outcome, PolicyName, Record, Role,
+        SeatDraft, SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
     },
 };
 
@@ -101,7 +101,7 @@ pub struct PeerConfig {
     pub fresh: bool,
     /// Whether the node may sign for a seat of its identity; else that is kept elsewhere.
     pub may_sit: bool,
-    /// What the node does when it is drawn to co-sign.
+    /// What the node does when it is drawn to co-sign or to approve.
     pub cosign: CosignPolicy,
 }
 
@@ -219,7 +219,7 @@ enum Waiting {
     },
     Consent {
         act: ContentId,
-        cosign: bool,
+        role: Role,
     },
     SignWord(WordFor),
     SignVote(VoteFor),
@@ -246,7 +246,7 @@ enum Purpose {
     },
     Consent {
         act: ContentId,
-        cosign: bool,
+        role: Role,
     },
 }
 
@@ -255,7 +255,7 @@ enum WordFor {
     Ask { command: CommandId, act: Box<Act> },
     Approve { plan: Box<SeatsPlan> },
     Pass,
-    Consent { cosign: bool },
+    Consent { role: Role },
 }
 
 /// What waits for a write to be safe.
@@ -312,7 +312,7 @@ enum Asked {
     Consent {
         act: ContentId,
         to: PublicKey,
-        cosign: bool,
+        role: Role,
     },
     Vote {
         id: ContentId,
@@ -682,8 +682,8 @@ impl Peer {
                 let draw = draw.map(|draw| *draw);
                 self.on_admitted_checked(now, act, (*ticket, draw), *checked, out);
             }
-            (Waiting::Consent { act, cosign }, Finding::Consent(checked)) => {
-                self.on_consent_checked(now, (act, cosign), *checked, out);
+            (Waiting::Consent { act, role }, Finding::Consent(checked)) => {
+                self.on_consent_checked(now, (act, role), *checked, out);
             }
             (_, _) => debug_assert!(false, "a driver answers a job with its own verdict"),
         }

@@ -19,7 +19,7 @@ use crate::{
     },
     wire::{
         Act, Admission, Admitted, Body, Certificate, Consent, Consented, Draw, Entry, Request,
-        Said, Warrants, Word,
+        Role, Said, Warrants, Word,
     },
 };
 
@@ -76,10 +76,7 @@ impl Peer {
         if proposal.admission.act.expires <= now.wall {
             proposal.stage = Stage::Failed(match before {
                 Stage::Asked => "the committee did not answer in time".to_owned(),
-                Stage::Collecting { agreed, cosigned } => format!(
-                    "its time is over: {} of {} targets agreed, {} of {} co-signers signed",
-                    agreed.0, agreed.1, cosigned.0, cosigned.1
-                ),
+                collecting @ Stage::Collecting { .. } => format!("its time is over: {collecting}"),
                 Stage::Written(_) | Stage::Failed(_) => return,
             });
             return self.tell_stage(act, out);
@@ -99,16 +96,23 @@ impl Peer {
         }
         match next {
             Next::Admission => self.ask_admission(now, act, round, out),
-            Next::Words { agree, cosign } => {
-                // A newer ticket, or a co-signer's refusal, is known to the seats first.
-                if !cosign.is_empty() {
+            Next::Words {
+                agree,
+                cosign,
+                approve,
+            } => {
+                // A newer ticket, or that too many refuse, is known to the seats first.
+                if !cosign.is_empty() || !approve.is_empty() {
                     self.ask_admission(now, act, round, out);
                 }
                 for to in agree {
-                    self.ask_consent(now, act, to, false, out);
+                    self.ask_consent(now, act, (to, Role::Target), out);
                 }
                 for to in cosign {
-                    self.ask_consent(now, act, to, true, out);
+                    self.ask_consent(now, act, (to, Role::Cosigner), out);
+                }
+                for to in approve {
+                    self.ask_consent(now, act, (to, Role::Signatory), out);
                 }
             }
             Next::Write => self.write_proposal(now, act, out),
@@ -136,8 +140,7 @@ impl Peer {
         &mut self,
         now: Now,
         act: ContentId,
-        to: PublicKey,
-        cosign: bool,
+        (to, role): (PublicKey, Role),
         out: &mut Outbox,
     ) {
         let Some(proposal) = self.own_acts.find(&act) else {
@@ -148,13 +151,13 @@ impl Peer {
             admission: proposal.admission.to_unverified(),
             warrants: Warrants {
                 said: Vec::new(),
-                draw: warrants.draw.filter(|_| cosign),
+                draw: warrants.draw.filter(|_| role.is_persons()),
                 ..warrants
             },
-            cosign,
+            role,
         };
         debug_assert!(to != self.config.key, "an agent asks others: {now:?}");
-        let asked = Asked::Consent { act, to, cosign };
+        let asked = Asked::Consent { act, to, role };
         self.ask(to, Request::Consent(Box::new(consent)), asked, out);
     }
 
@@ -234,11 +237,11 @@ impl Peer {
         self.run_proposals(now, out);
     }
 
-    /// Takes the answer of a target or co-signer.
+    /// Takes the answer of a target, co-signer or signatory.
     pub(super) fn on_consented(
         &mut self,
         now: Now,
-        (act, from, cosign): (ContentId, PublicKey, bool),
+        (act, from, role): (ContentId, PublicKey, Role),
         answer: Consented,
         out: &mut Outbox,
     ) {
@@ -249,15 +252,14 @@ impl Peer {
         match answer {
             Consented::Pending => return,
             Consented::Said(said) => {
-                let wanted = if cosign { Word::Cosign } else { Word::Agree };
-                let is_it = said.by == from && said.act == act && said.word == wanted;
+                let is_it = said.by == from && said.act == act && proposal.wants(role, said.word);
                 if !is_it || said.verify(&mesh).is_err() {
                     return;
                 }
                 proposal.hear(said);
             }
             Consented::Refused { why } => {
-                proposal.refuse(from, cosign, why);
+                proposal.refuse(from, role, why);
                 if !proposal.is_open() {
                     return self.tell_stage(act, out);
                 }

@@ -120,11 +120,11 @@ impl Seat {
         let Some(signature) = self.work.signature(&subject) else {
             return Some(Admitted::Pending);
         };
-        let draw = if standing.cosigners == 0 {
-            None
-        } else {
+        let draw = if standing.is_drawn {
             let round = self.work.round(ticket.round + 1);
             round.and_then(|signature| self.log.state_mut().draw(act, signature))
+        } else {
+            None
         };
         Some(Admitted::Ticket {
             ticket: Box::new(Certificate {

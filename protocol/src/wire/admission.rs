@@ -1,4 +1,4 @@
-//! The way of an act into the mesh: what the agent, targets and co-signers say about it.
+//! The way of an act into the mesh: what the agent, targets, co-signers and signatories say about it.
 //!
 //! All of them speak of the act by its digest, which leaves its warrants out: it stays the same while they are
 //! collected. Whoever says something signs it under a namespace of its own, with the mesh and the act.
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     core::{
-        limits::{DRAW_TRIES_MAX, REASON_BYTES_MAX, WARRANT_BYTES_MAX},
+        limits::{DRAW_TRIES_MAX, REASON_BYTES_MAX, SEATS_MAX, WARRANT_BYTES_MAX},
         reject::RejectReason,
     },
     spine::audit::tree::InclusionProof,
@@ -39,6 +39,49 @@ pub enum Word {
     Refuse,
     /// The person of a seat approves of new seats; the plan's name stands for the act's.
     Approve,
+    /// A drawn signatory approves of the act under this ticket and no other.
+    Sign {
+        /// The ticket, by its name.
+        ticket: ContentId,
+    },
+    /// A drawn signatory refuses the act under this ticket. The act is over once so many refuse that the others are too
+    /// few.
+    Decline {
+        /// The ticket, by its name.
+        ticket: ContentId,
+    },
+}
+
+/// In which role somebody is asked for a word about an act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// As one of its targets: the node agrees by itself.
+    Target,
+    /// As a drawn co-signer: each must sign, and one refusal ends the act.
+    Cosigner,
+    /// As a drawn signatory: `k` of `n` must approve.
+    Signatory,
+}
+
+impl Role {
+    /// Tells whether a person is asked; else the node itself.
+    pub const fn is_persons(self) -> bool {
+        match self {
+            Self::Target => false,
+            Self::Cosigner | Self::Signatory => true,
+        }
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Target => "target",
+            Self::Cosigner => "co-signer",
+            Self::Signatory => "signatory",
+        })
+    }
 }
 
 /// A word about an act, signed.
@@ -148,7 +191,7 @@ pub struct Placed {
     pub proof: InclusionProof,
 }
 
-/// The draw of co-signers, with all it takes to repeat it.
+/// The draw of co-signers and signatories, with all it takes to repeat it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Draw {
@@ -158,15 +201,35 @@ pub struct Draw {
     pub agent: Placed,
     /// Who stands at the places that were looked at, in order, until enough were found.
     pub looked_at: Vec<Placed>,
+    /// The draw of signatories, if the ticket asks for a panel.
+    pub panel: Option<PanelDraw>,
+}
+
+/// The draw of signatories: from those who hold seats, and from members for as many as are still missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PanelDraw {
+    /// Who stands at the places that were looked at among the seats, in order.
+    pub seats: Vec<Placed>,
+    /// Who stands at the places that were looked at among those who count, in order.
+    pub members: Vec<Placed>,
 }
 
 impl Draw {
     pub(super) fn check(&self) -> Result<(), DecodeError> {
-        if self.looked_at.len() > DRAW_TRIES_MAX {
-            let why = format!("are more than {DRAW_TRIES_MAX} places");
-            return Err(DecodeError::bounds("draw", "looked_at", why));
-        }
-        Ok(())
+        let few = |field, places: &[Placed], most: usize| {
+            if places.len() > most {
+                let why = format!("are more than {most} places");
+                return Err(DecodeError::bounds("draw", field, why));
+            }
+            Ok(())
+        };
+        few("looked_at", &self.looked_at, DRAW_TRIES_MAX)?;
+        let Some(panel) = &self.panel else {
+            return Ok(());
+        };
+        few("seats", &panel.seats, SEATS_MAX)?;
+        few("members", &panel.members, DRAW_TRIES_MAX)
     }
 }
 
@@ -177,9 +240,9 @@ pub struct Warrants {
     pub ticket: Option<Certificate>,
     /// The proof that a vote on the act has passed.
     pub vote: Option<Box<VoteProof>>,
-    /// The draw of co-signers.
+    /// The draw of co-signers and signatories.
     pub draw: Option<Draw>,
-    /// What targets and co-signers said.
+    /// What targets, co-signers and signatories said.
     pub said: Vec<Said>,
 }
 
@@ -261,7 +324,7 @@ pub enum Admitted {
     Ticket {
         /// The ticket.
         ticket: Box<Certificate>,
-        /// Who is to co-sign, if anybody is, once the round is signed.
+        /// Who is to co-sign or to approve, if anybody is, once the round is signed.
         draw: Option<Box<Draw>>,
     },
 }

@@ -71,6 +71,39 @@ pub struct Checkpoint {
     pub state: ContentId,
 }
 
+/// How many signatories must approve an act, and of how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MultiSig {
+    /// Approvals needed, 1 to `n`.
+    pub k: u8,
+    /// Signatories drawn.
+    pub n: u8,
+}
+
+impl MultiSig {
+    /// Returns how many signatories may refuse or stay silent.
+    pub const fn spare(self) -> u8 {
+        self.n.saturating_sub(self.k)
+    }
+}
+
+impl std::fmt::Display for MultiSig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-of-{}", self.k, self.n)
+    }
+}
+
+/// The panel whose approvals an act needs, and from whom it is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Panel {
+    /// How many must approve, and how many are drawn.
+    pub multi_sig: MultiSig,
+    /// Those who hold a seat as of the ticket: they are drawn first, and members only when they do not suffice.
+    pub seats: Electorate,
+}
+
 /// Admits one act: counted together with all that its root, and this change under any root, reached lately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -99,9 +132,34 @@ pub struct Ticket {
     pub expires: Wall,
     /// How many silent co-signers were passed over.
     pub passed: u8,
+    /// Whose approvals it needs beyond co-signers, if any are needed.
+    pub panel: Option<Panel>,
 }
 
 impl Ticket {
+    /// Returns the ticket's name, under which signatories approve. It stays the same when silent co-signers are passed
+    /// over; a ticket issued anew after this one has lapsed has another, as another round draws for it.
+    pub fn name(&self) -> ContentId {
+        let Self {
+            act,
+            agent,
+            root,
+            electorate,
+            round,
+            panel,
+            nodes: _,
+            of_root: _,
+            of_change: _,
+            height: _,
+            time: _,
+            expires: _,
+            passed: _,
+        } = self;
+        ContentId::of(&encode(&(
+            "ticket", act, agent, root, electorate, round, panel,
+        )))
+    }
+
     /// Returns how many nodes the act counts as: the widest of the three counts.
     pub fn reach(&self) -> u32 {
         self.nodes.max(self.of_root).max(self.of_change)

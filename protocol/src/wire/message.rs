@@ -12,8 +12,8 @@ use x0_crypto::{
 };
 
 use super::{
-    Admission, Admitted, Consented, Decided, DecodeError, Entry, Kind, Record, SeatMessage, Topic,
-    Unverified, VersionRange, VoteAnswer, VoteAsk, Warrant, Warrants,
+    Admission, Admitted, Consented, Decided, DecodeError, Entry, Kind, Record, Role, SeatMessage,
+    Topic, Unverified, VersionRange, VoteAnswer, VoteAsk, Warrant, Warrants,
     codec::{decode, encode},
     decode_record,
 };
@@ -102,21 +102,21 @@ pub enum Request {
     Offer(Box<Unverified<Entry>>),
     /// To a seat: an act to be admitted. Consented again until the answer is final.
     Admit(Box<Unverified<Admission>>),
-    /// To a target or a drawn co-signer of an admitted act: its word. Consented again until the answer is final.
+    /// To a target, drawn co-signer or signatory of an admitted act: its word. Consented again until the answer is final.
     Consent(Box<Consent>),
     /// To a seat: something about votes.
     Vote(Box<VoteAsk>),
 }
 
-/// An agent's request for a target's or co-signer's word about its act.
+/// An agent's request for a target's, co-signer's or signatory's word about its act.
 #[derive(Clone, Debug)]
 pub struct Consent {
     /// The act.
     pub admission: Unverified<Admission>,
-    /// The ticket; for a co-signer the draw as well.
+    /// The ticket; for who was drawn, the draw as well.
     pub warrants: Warrants,
-    /// Whether a co-signature is wanted; else the agreement of a target.
-    pub cosign: bool,
+    /// In which role the asked is to answer.
+    pub role: Role,
 }
 
 /// A part of a signature, as seats send it to each other.
@@ -351,7 +351,7 @@ enum RequestWire {
     Consent {
         admission: Box<Admission>,
         warrants: Vec<Warrant>,
-        cosign: bool,
+        role: Role,
     },
     Vote(Box<VoteAsk>),
 }
@@ -479,7 +479,7 @@ impl Request {
             Self::Consent(consent) => RequestWire::Consent {
                 admission: Box::new(consent.admission.peek().clone()),
                 warrants: consent.warrants.to_wire(),
-                cosign: consent.cosign,
+                role: consent.role,
             },
             Self::Vote(ask) => RequestWire::Vote(ask.clone()),
         })
@@ -564,13 +564,13 @@ impl Request {
             RequestWire::Consent {
                 admission,
                 warrants,
-                cosign,
+                role,
             } => {
                 admission.check()?;
                 Self::Consent(Box::new(Consent {
                     admission: Unverified::from_wire(*admission),
                     warrants: Warrants::read(&few(warrants, "warrants")?)?,
-                    cosign,
+                    role,
                 }))
             }
             RequestWire::Vote(ask) => {

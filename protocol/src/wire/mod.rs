@@ -21,7 +21,9 @@ mod version;
 mod vote;
 
 pub use act::{Act, Change, Policy, Targets, Warrant};
-pub use admission::{Admission, Admitted, Consented, Draw, Elector, Placed, Said, Warrants, Word};
+pub use admission::{
+    Admission, Admitted, Consented, Draw, Elector, PanelDraw, Placed, Role, Said, Warrants, Word,
+};
 pub(crate) use ballot::SignedPart;
 pub use ballot::{
     Ballot, BallotList, Choice, Delegation, DelegationScope, Receipt, SealedChoice, Vote,
@@ -32,8 +34,8 @@ pub use body::{
     Parameters, Pinned, PolicyName, Reason, Region, Removal, Revocation,
 };
 pub use certificate::{
-    Certificate, Checkpoint, CommitteeKeys, Electorate, Halted, KeysNamed, Statement, Subject,
-    Ticket,
+    Certificate, Checkpoint, CommitteeKeys, Electorate, Halted, KeysNamed, MultiSig, Panel,
+    Statement, Subject, Ticket,
 };
 pub use codec::DecodeError;
 pub use handover::{Authority, HandOver, HandedOver, NextCommittee, SeatsPlan};

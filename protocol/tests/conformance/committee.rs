@@ -20,9 +20,9 @@ use x0_protocol::{
     wire::{
         Act, Admission, Admitted, Authority, Block, Body, Certificate, Checkpoint, CommitteeKeys,
         Consent, Consented, Draw, Elector, Electorate, Entry, Halted, HandOver, HandedOver,
-        KeysNamed, MemberChange, MemberFacts, NextCommittee, Placed, RecoveryPlan, RecoveryWord,
-        Request, Response, Said, SeatsPlan, SignaturePart, Statement, Subject, Targets, Ticket,
-        Warrants, Word, decode_record,
+        KeysNamed, MemberChange, MemberFacts, MultiSig, NextCommittee, Panel, PanelDraw, Placed,
+        RecoveryPlan, RecoveryWord, Request, Response, Role, Said, SeatsPlan, SignaturePart,
+        Statement, Subject, Targets, Ticket, Warrants, Word, decode_record,
     },
 };
 
@@ -139,7 +139,20 @@ fn ticket() -> Statement {
         time: TIME,
         expires: TIME + Millis::from_mins(10),
         passed: 1,
+        panel: Some(Panel {
+            multi_sig: MultiSig { k: 3, n: 5 },
+            seats: electorate(),
+        }),
     })
+}
+
+fn approval() -> Word {
+    let Statement::Ticket(ticket) = ticket() else {
+        unreachable!("a ticket was made");
+    };
+    Word::Sign {
+        ticket: ticket.name(),
+    }
 }
 
 fn halt() -> HaltId {
@@ -190,6 +203,10 @@ fn drawn() -> Draw {
         signature: whole(),
         agent: placed(0, 2),
         looked_at: vec![placed(1, 3)],
+        panel: Some(PanelDraw {
+            seats: vec![placed(1, 4)],
+            members: vec![placed(0, 5)],
+        }),
     }
 }
 
@@ -198,15 +215,15 @@ fn warrants() -> Warrants {
         ticket: Some(certificate(ticket())),
         vote: None,
         draw: Some(drawn()),
-        said: vec![said(Word::Agree), said(Word::Cosign)],
+        said: vec![said(Word::Agree), said(Word::Cosign), said(approval())],
     }
 }
 
-fn consent() -> Request {
+fn consent(role: Role) -> Request {
     Request::Consent(Box::new(Consent {
         admission: admission().to_unverified(),
         warrants: warrants(),
-        cosign: true,
+        role,
     }))
 }
 
@@ -328,7 +345,7 @@ fn records_of_the_committee() {
             ),
             (
                 "act with warrants",
-                "bafyreihbfed5zip4sxvc4dpqzj5achocpudc2746vp46egjvoehgja4doq",
+                "bafyreien7nqnnh64iakvbtxj43al7fukrpddac2rja6au7ltjuj3qgmup4",
             ),
         ],
     );
@@ -413,7 +430,18 @@ fn requests_to_seats_targets_and_cosigners() {
             "admit",
             Request::Admit(Box::new(admission().to_unverified())),
         ),
-        ("consent", consent()),
+        (
+            "offer of a signatory's refusal",
+            offer(Entry::Said {
+                said: said(Word::Decline {
+                    ticket: id(b"ticket"),
+                }),
+                draw: Some(Box::new(drawn())),
+            }),
+        ),
+        ("consent of a target", consent(Role::Target)),
+        ("consent of a co-signer", consent(Role::Cosigner)),
+        ("consent of a signatory", consent(Role::Signatory)),
     ];
     let samples = samples.map(|(name, request)| {
         let bytes = request.encode();
@@ -457,7 +485,7 @@ fn requests_to_seats_targets_and_cosigners() {
             ),
             (
                 "offer of a refusal",
-                "bafyreid6xyeyleuatm2b3b7lylvfjjxoiflnfnme7pnn6zdigszo3cg4wy",
+                "bafyreickjoxxk6ddzgvefeauqs63xlptd763lk6looyuyrwtazvgtovrbu",
             ),
             (
                 "offer of seats",
@@ -480,8 +508,20 @@ fn requests_to_seats_targets_and_cosigners() {
                 "bafyreifpqaytzna2k62tzis2yledk5qnkkuq45jprtyqbh7ipddik627bu",
             ),
             (
-                "consent",
-                "bafyreihj24464ahbv4oltpc7acj4cvctlaubhn6ep6hgmlou2xmrz6ekwa",
+                "offer of a signatory's refusal",
+                "bafyreieuv2jxpwrqlnbfpiagoteqeeokvuskq3b3bsl4htkxcesfmadmye",
+            ),
+            (
+                "consent of a target",
+                "bafyreigkn7mzm3jhoqls5wvp5svlnpjk7cneuqllnzv2uywhrc2iufju6i",
+            ),
+            (
+                "consent of a co-signer",
+                "bafyreif6l75vev35eq65tb4enw2aaof3g4adna3eepxbeedhzr43eytcca",
+            ),
+            (
+                "consent of a signatory",
+                "bafyreiejneb3tzqj3ej4l45crsfcbctvnoib7xeobk6p2kzy2uyr5cptx4",
             ),
         ],
     );
@@ -526,6 +566,10 @@ fn responses_of_seats_targets_and_cosigners() {
             Response::Consent(Consented::Said(said(Word::Agree))),
         ),
         (
+            "approval",
+            Response::Consent(Consented::Said(said(approval()))),
+        ),
+        (
             "no word",
             Response::Consent(Consented::Refused { why: why() }),
         ),
@@ -560,11 +604,11 @@ fn responses_of_seats_targets_and_cosigners() {
             ),
             (
                 "ticket",
-                "bafyreicupokrq6j6ppvwcteeuycqx2eqtxpapwr7jugizyiln6ztn4v5fe",
+                "bafyreiho6nmymagn3effn4izes33wfmbd6i3svzouzrq7vy5ixm3hw4dsi",
             ),
             (
                 "ticket and draw",
-                "bafyreiayzgxpu36o6y2i7ljiwgr5kstraedwkgxcclkkho3jslgfpcxy4a",
+                "bafyreiapyfhg3xrd3s6rruwvkoby6mzn2mfemel2wpid32ojnxuk3s7ety",
             ),
             (
                 "no word yet",
@@ -573,6 +617,10 @@ fn responses_of_seats_targets_and_cosigners() {
             (
                 "word",
                 "bafyreibtjnkitxxcqwl7445k74oswjg45nqbsxtrwbrigwkjwewlgofoua",
+            ),
+            (
+                "approval",
+                "bafyreidrh2urz5xf7x7eg6w6ulc3npoyrrjvvc6aev6bhjtrg3omycpkz4",
             ),
             (
                 "no word",
@@ -605,7 +653,7 @@ fn subjects() {
             ),
             (
                 "ticket",
-                "bafyreiewwnr4kyiyowcpwhek73a2osn7kw3x25znp2b6lrmx47tclgn2m4",
+                "bafyreidiky2tassybwvlhddchvltdklcniqlkezarpy7pwbj52n45b4dna",
             ),
             (
                 "hand-over",

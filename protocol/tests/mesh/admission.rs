@@ -57,7 +57,10 @@ fn proposal(world: &mut World, at: usize, act: ContentId) -> ProposalView {
 
 fn asked(world: &mut World, at: usize) -> Vec<ConsentView> {
     match world.command(at, Command::Consents) {
-        Ok(Reply::Consents(asked)) => asked.into_iter().filter(|asked| asked.cosign).collect(),
+        Ok(Reply::Consents(asked)) => asked
+            .into_iter()
+            .filter(|asked| asked.role.is_persons())
+            .collect(),
         other => panic!("no consents: {other:?}"),
     }
 }

@@ -14,7 +14,7 @@ use x0_protocol::{
     },
     wire::{
         Ballot, Body, Choice, CommitteeKeys, DelegationScope, JuryProof, NotPassed, Request,
-        Targets, Vote, VoteAsk, VoteItem, VoteProof, VoteRules,
+        Targets, Vote, VoteAsk, VoteItem, VoteProof, VoteRules, Warrants, Word,
     },
 };
 
@@ -246,10 +246,12 @@ fn a_jury_drawn_from_those_on_call_decides_within_hours_and_its_ballots_are_proo
 
 #[test]
 fn an_act_on_the_whole_network_takes_a_passed_vote_on_just_this() {
-    let mut world = with_keys(4);
+    // Seven co-signers and a panel of five take twelve members beside the agent.
+    let mut world = World::fast_with_seats(14, 4, SCALE);
+    world.pass(Millis::from_secs(20));
     let act = |world: &mut World, value| {
-        let mut nodes: Vec<PublicKey> = (10..=108).map(|seed| identity(seed).public()).collect();
-        nodes.extend((0..4).map(|at| world.key(at)));
+        let mut nodes: Vec<PublicKey> = (15..=103).map(|seed| identity(seed).public()).collect();
+        nodes.extend((0..14).map(|at| world.key(at)));
         let root = identity(1);
         let command = Command::Propose {
             change: set_links(value),
@@ -277,17 +279,30 @@ fn an_act_on_the_whole_network_takes_a_passed_vote_on_just_this() {
     ));
     assert!(matches!(act(&mut world, 5), Ok(Reply::Proposed(_))));
     world.pass(Millis::from_secs(20));
-    for at in 0..4 {
+    for at in 0..14 {
         assert_eq!(world.links_target(at), 5, "node {at}");
     }
+    let acts = world.nodes[0].disk.records.values();
+    let mut acts = acts.filter_map(|record| match record.value().body() {
+        Body::Act(act) => Warrants::of(act).ok(),
+        _ => None,
+    });
+    let warrants = acts.next().expect("the act was written");
+    let approvals = warrants.said.iter();
+    let approvals = approvals.filter(|said| matches!(said.word, Word::Sign { .. }));
+    assert!(
+        approvals.count() >= 3,
+        "no act on the network level runs without a multi-signature"
+    );
 
     // What follows from the log, votes and tickets among it, is written down and read back as it was.
     let parameters = &world.genesis_body().parameters;
     let seats = Seats::new(world.genesis_body().seats.clone()).unwrap();
     let directory = world.peer(0).directory();
     let members = directory.first_members().clone();
+    let seat = world.at(&seats.keys()[0]).unwrap();
     let mut state = State::new(directory.mesh(), &seats, parameters, START, members);
-    for decided in &world.nodes[0].disk.blocks {
+    for decided in &world.nodes[seat].disk.blocks {
         let block = &decided.block;
         let time = block.median().max(state.time() + Millis(1));
         state.apply(block, time);

@@ -262,11 +262,36 @@ impl World {
 
     /// Founds a mesh of `count` founders, fully linked, whose time runs so many times faster.
     pub(crate) fn fast(count: u8, scale: u32) -> Self {
+        Self::fast_with_seats(count, usize::from(count), scale)
+    }
+
+    /// Founds such a mesh, of whose founders some have a seat.
+    pub(crate) fn fast_with_seats(count: u8, seats: usize, scale: u32) -> Self {
         let parameters = Parameters {
             time_scale: TimeScale(scale),
             ..Parameters::default()
         };
-        Self::under(parameters, count, usize::from(count)).linked_all()
+        Self::under(parameters, count, seats).linked_all()
+    }
+
+    /// Starts nodes anew that do something else from now on when they are drawn, and links them to all.
+    pub(crate) fn reboot_with(&mut self, nodes: &[usize], cosign: CosignPolicy) {
+        for at in nodes {
+            self.nodes[*at].cosign = cosign;
+            self.crash(*at);
+            self.boot(*at, false);
+        }
+        for at in nodes {
+            for to in 0..self.nodes.len() {
+                self.link(*at, to);
+            }
+        }
+        self.settle();
+        self.pass(Millis::from_secs(15));
+    }
+
+    pub(crate) fn at(&self, key: &PublicKey) -> Option<usize> {
+        (0..self.nodes.len()).find(|at| self.key(*at) == *key)
     }
 
     fn seated(count: u8, seats: usize) -> Self {
@@ -569,10 +594,6 @@ impl World {
         for effect in effects {
             self.perform_one(at, effect);
         }
-    }
-
-    fn at(&self, key: &PublicKey) -> Option<usize> {
-        (0..self.nodes.len()).find(|at| self.key(*at) == *key)
     }
 
     fn perform_one(&mut self, at: usize, effect: Effect) {

@@ -346,7 +346,8 @@ impl Chamber {
         let Ok(value) = key.beacon_value(&message, &draw.signature) else {
             return Vec::new();
         };
-        check_draw(draw, &ticket.electorate, &ticket.agent, &ticket.act, &value).unwrap_or_default()
+        let found = check_draw(draw, ticket, &value).unwrap_or_default();
+        found.cosigners
     }
 
     /// Asks a target's own check whether words suffice for an admitted act.
@@ -383,7 +384,8 @@ impl Chamber {
         };
         let proven = question.check()?;
         let (act, agent) = (&admitted.admission.act, admitted.ticket.agent);
-        let suffices = proven.suffices(&self.directory, act, &agent, self.time);
+        let capability = act.token.verify(&act.root).map_err(|bad| bad.to_string())?;
+        let suffices = proven.suffices(&self.directory, (act, &agent), &capability, self.time);
         suffices.map(|_| ()).map_err(|refusal| refusal.to_string())
     }
 }

@@ -15,8 +15,8 @@ use x0_protocol::{
     core::command::{Aim, Status},
     spine::audit::What,
     wire::{
-        Act, Admission, Admitted, Body, Consent, Consented, Draft, Record, Request, Response, Said,
-        Verified, Warrants, Word,
+        Act, Admission, Admitted, Body, Consent, Consented, Draft, Record, Request, Response, Role,
+        Said, Verified, Warrants, Word,
     },
 };
 
@@ -254,7 +254,7 @@ impl Stage {
         act: &Act,
         warrants: &Warrants,
         from: &[u32],
-        cosign: bool,
+        role: Role,
     ) -> (Vec<Said>, Vec<String>) {
         let admission = self.admission(agent, act);
         let mut said = BTreeMap::new();
@@ -273,7 +273,7 @@ impl Stage {
                 let consent = Consent {
                     admission: admission.to_unverified(),
                     warrants: warrants.clone(),
-                    cosign,
+                    role,
                 };
                 let request = Request::Consent(Box::new(consent));
                 asked.push((node, self.world.request_past_peer(agent, node, request)));
@@ -313,7 +313,7 @@ impl Stage {
             .take(3)
             .copied()
             .collect();
-        let (said, _) = self.ask_words(agent, act, &warrants, &others, false);
+        let (said, _) = self.ask_words(agent, act, &warrants, &others, Role::Target);
         warrants.said = said;
         Ok(Act {
             warrants: warrants.to_wire(),

@@ -186,7 +186,7 @@ fn request_fingerprint(request: &Request) -> u64 {
         Request::Admit(admission) => 22 ^ fold(admission.peek().asked.act.digest()),
         Request::Consent(consent) => {
             let act = consent.admission.peek().asked.act;
-            23 ^ fold(act.digest()) ^ u64::from(consent.cosign) << 8
+            23 ^ fold(act.digest()) ^ (consent.role as u64) << 8
         }
         Request::Vote(ask) => match &**ask {
             VoteAsk::Take { item, receipts } => {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Result, bail, ensure};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use x0_crypto::{ContentId, Identity, PublicKey};
 use x0_net::{
     Multiaddr, NetConfig, NetEvent, NetEvents, NetHandle, PeerKey, Protocol, RequestId, Verdict,
@@ -15,7 +15,8 @@ use x0_node::runtime::invite::split_peer;
 use x0_protocol::{
     core::limits::{MESSAGE_BYTES_MAX, RECORD_BYTES_MAX},
     wire::{
-        Hello, Outcome, Request, Response, Topic, VersionRange, VoteAnswer, VoteAsk, VoteItem,
+        Admission, Admitted, Certificate, Consent, Consented, Draw, Hello, Outcome, Request,
+        Response, Role, Said, Topic, VersionRange, VoteAnswer, VoteAsk, VoteItem, Warrants,
         Welcome, decode_record,
     },
 };
@@ -24,6 +25,8 @@ use super::record::HandMade;
 
 /// Longest wait for links and for answers.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Time after which is asked again what is not answered for good.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Links to members, each greeted.
 pub struct Foothold {
@@ -158,6 +161,73 @@ impl Foothold {
             Some((*target, outcome.clone()))
         });
         Ok(outcomes.collect())
+    }
+
+    /// Asks the seats among the members linked to admit an act, until one hands out a ticket and the draw.
+    ///
+    /// # Errors
+    ///
+    /// Returns that it is refused, or that nobody answers with both.
+    pub async fn admission(&mut self, admission: &Admission) -> Result<(Certificate, Draw)> {
+        let request = Request::Admit(Box::new(admission.to_unverified()));
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            for (_, answer) in self.ask_all(Protocol::Sync, &request).await? {
+                let Response::Admitted(answer) = answer else {
+                    continue;
+                };
+                match answer {
+                    Admitted::Ticket {
+                        ticket,
+                        draw: Some(draw),
+                    } => return Ok((*ticket, *draw)),
+                    Admitted::Refused { why } => bail!("not admitted: {why}"),
+                    Admitted::Ticket { draw: None, .. } | Admitted::Pending => {}
+                }
+            }
+            sleep(ASK_AGAIN).await;
+        }
+        bail!("no seat among the members linked admits the act and draws for it")
+    }
+
+    /// Asks targets for their agreement to an admitted act.
+    ///
+    /// # Errors
+    ///
+    /// Returns that one refuses or does not answer.
+    pub async fn agreements(
+        &mut self,
+        admission: &Admission,
+        ticket: Certificate,
+        targets: &[PublicKey],
+    ) -> Result<Vec<Said>> {
+        let request = Request::Consent(Box::new(Consent {
+            admission: admission.to_unverified(),
+            warrants: Warrants {
+                ticket: Some(ticket),
+                ..Warrants::default()
+            },
+            role: Role::Target,
+        }));
+        let deadline = Instant::now() + PATIENCE;
+        let mut said = BTreeMap::new();
+        while said.len() < targets.len() && Instant::now() < deadline {
+            for (target, answer) in self.ask_some(Protocol::Sync, &request, targets).await? {
+                let Response::Consent(answer) = answer else {
+                    continue;
+                };
+                match answer {
+                    Consented::Said(word) => {
+                        said.insert(target, word);
+                    }
+                    Consented::Refused { why } => bail!("{target} does not agree: {why}"),
+                    Consented::Pending => {}
+                }
+            }
+            sleep(ASK_AGAIN).await;
+        }
+        ensure!(said.len() == targets.len(), "not all targets agree in time");
+        Ok(said.into_values().collect())
     }
 
     /// Hands something in for a vote: the first to the first half of the members linked, the second to the others.

@@ -1,4 +1,4 @@
-//! Tokens that should not be: signed by the wrong key, or with a limit taken out.
+//! Tokens that should not be: signed by the wrong key, or with a limit taken out; and approvals nobody gave.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use x0_crypto::{
     ContentId, Identity, PublicKey,
     capability::{Action, Caveat, Grant, Token},
 };
-use x0_protocol::wire::{Act, Statement, Warrant, Warrants};
+use x0_protocol::wire::{Act, Said, Statement, Ticket, Warrant, Warrants, Word};
 
 /// Signs a token with one's own key, to be shown as if another root had granted it.
 ///
@@ -66,6 +66,57 @@ pub fn borrowed(
         ticket.agent = agent;
     }
     Ok(warrants.to_wire())
+}
+
+/// A multi-signature that the panel did not give.
+#[derive(Clone, Debug)]
+pub struct FalseApprovals {
+    /// What is false about it.
+    pub trick: &'static str,
+    /// The words.
+    pub said: Vec<Said>,
+}
+
+/// Makes multi-signatures for an act under a true ticket with one key alone: its own approval as often as is needed,
+/// approvals in the names of the panel, and true words of another act, if there are any.
+///
+/// # Errors
+///
+/// Returns that the other act's warrants cannot be read.
+pub fn false_approvals(
+    mesh: &ContentId,
+    own: &Identity,
+    ticket: &Ticket,
+    names: &[PublicKey],
+    other: Option<&Act>,
+) -> Result<Vec<FalseApprovals>> {
+    let word = Word::Sign {
+        ticket: ticket.name(),
+    };
+    let approval = Said::sign(mesh, ticket.act, word, own);
+    let posing = names.iter().map(|by| Said {
+        by: *by,
+        ..approval
+    });
+    let mut all = vec![
+        FalseApprovals {
+            trick: "one key's own approval, over and over",
+            said: vec![approval; names.len()],
+        },
+        FalseApprovals {
+            trick: "approvals in the names of the panel",
+            said: posing.collect(),
+        },
+    ];
+    if let Some(other) = other {
+        let words = Warrants::of(other)?.said.into_iter();
+        let approvals = words.filter(|said| matches!(said.word, Word::Sign { .. }));
+        all.push(FalseApprovals {
+            trick: "the approvals of another act",
+            said: approvals.collect(),
+        });
+    }
+    Ok(all)
 }
 
 #[cfg(test)]

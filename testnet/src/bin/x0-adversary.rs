@@ -22,8 +22,8 @@ use x0_node::identity;
 use x0_protocol::{
     Millis, Wall,
     wire::{
-        Act, Ballot, Body, Change, Choice, Kind, Outcome, PolicyName, Record, Targets, Unverified,
-        Vote, VoteAnswer, VoteItem, decode_record,
+        Act, Admission, Ballot, Body, Change, Choice, Kind, Outcome, PolicyName, Record, Said,
+        Statement, Targets, Unverified, Vote, VoteAnswer, VoteItem, Warrants, Word, decode_record,
     },
 };
 use x0_testnet::{
@@ -46,6 +46,8 @@ struct Cli {
 enum Command {
     /// Signs an act past the proposer's checks and sends it to members.
     Act(ActCommand),
+    /// Has the committee admit an act that needs a panel's approvals, and sends it with false ones.
+    Approve(ActCommand),
     /// Sends a record again as it was signed.
     Replay {
         /// Data directory of the member whose key is used; its node must be stopped.
@@ -163,6 +165,7 @@ struct ActCommand {
 async fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Act(act) => send_act(act).await,
+        Command::Approve(act) => send_falsely_approved(act).await,
         Command::Replay {
             data_dir,
             mesh,
@@ -252,6 +255,69 @@ async fn send_act(wanted: ActCommand) -> Result<serde_json::Value> {
         "handed_to": handed.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "outcomes": outcomes.collect::<Vec<_>>(),
     }))
+}
+
+/// Asks for a true ticket and true agreements, and then sends the act once for each way of forging the rest.
+async fn send_falsely_approved(wanted: ActCommand) -> Result<serde_json::Value> {
+    let own = load(&wanted.data_dir)?;
+    let mut targets = wanted.target.clone();
+    targets.sort_unstable();
+    targets.dedup();
+    let other = wanted.warrants_of.as_deref().map(decoded).transpose()?;
+    let bare = ActCommand {
+        warrants_of: None,
+        ..wanted
+    };
+    let act = act_on(&bare, &own.public(), targets.clone(), now()?)?;
+    let digest = act.digest(&own.public());
+    let admission = Admission {
+        asked: Said::sign(&bare.mesh, digest, Word::Ask, &own),
+        act: act.clone(),
+    };
+    let mut foothold = Foothold::take(&own, bare.mesh, &bare.member).await?;
+    let (certificate, draw) = foothold.admission(&admission).await?;
+    let agreed = foothold
+        .agreements(&admission, certificate, &targets)
+        .await?;
+    let Statement::Ticket(ticket) = certificate.statement else {
+        bail!("the seats answer with another statement than a ticket");
+    };
+    let panel = draw.panel.as_ref().context("nobody was drawn to approve")?;
+    let looked_at = panel.seats.iter().chain(&panel.members);
+    let names: Vec<_> = looked_at.map(|placed| placed.elector.key).collect();
+    let other = other.as_ref().map(|record| record.peek().body());
+    let other = match other {
+        None => None,
+        Some(Body::Act(other)) => Some(other),
+        Some(_) => bail!("the record whose approvals are to be shown is no act"),
+    };
+    let mut told = Vec::new();
+    for tried in forge::false_approvals(&bare.mesh, &own, &ticket, &names, other)? {
+        let warrants = Warrants {
+            ticket: Some(certificate),
+            vote: None,
+            draw: Some(draw.clone()),
+            said: agreed.iter().copied().chain(tried.said).collect(),
+        };
+        let act = Act {
+            warrants: warrants.to_wire(),
+            ..act.clone()
+        };
+        let place = foothold.place().await?;
+        let made = record::sign_act(&own, bare.mesh, place, now()?, &act)?;
+        foothold.send(&made).await?;
+        for (target, outcome) in foothold.outcomes(made.id, &targets).await? {
+            let (executed, why) = match outcome {
+                Outcome::Executed => (true, None),
+                Outcome::Refused { why } => (false, Some(why)),
+            };
+            told.push(json!({
+                "trick": tried.trick, "node": target.to_string(), "executed": executed, "why": why,
+            }));
+        }
+    }
+    foothold.leave().await;
+    Ok(json!({ "outcomes": told }))
 }
 
 async fn send_ballots(

@@ -1,4 +1,5 @@
-//! An act on the whole mesh: drawn co-signers sign and it runs everywhere; one refuses and it is over.
+//! An act on the whole mesh: drawn co-signers sign and it runs everywhere; one refuses and it is over. Then acts that
+//! need a panel's approvals as well (`multi_sig`).
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use x0_node::api::{
     view::{DoneView, PolicyView, ProposedView, StatusView},
 };
 
+use super::multi_sig;
 use crate::{
     account::Account,
     mesh::Mesh,
@@ -20,11 +22,11 @@ use crate::{
 /// The policy the agent changes, which changes nothing else of a node's conduct.
 pub(super) const POLICY: &str = "acts.shown";
 /// The action a token must grant for it.
-const ACTION: &str = "set.acts.shown";
+pub(super) const ACTION: &str = "set.acts.shown";
 /// Longest wait for the committee's keys, and for members to count.
 const KEYS_PATIENCE: Duration = Duration::from_secs(120);
 /// Longest wait for a step of an act.
-const STEP_PATIENCE: Duration = Duration::from_secs(90);
+pub(super) const STEP_PATIENCE: Duration = Duration::from_secs(90);
 
 /// Tells the story.
 ///
@@ -35,7 +37,8 @@ pub async fn tell(mesh: &mut Mesh, account: &mut Account) -> Result<()> {
     makes_keys(mesh, account).await?;
     let agent = mesh.nodes().last().context("the mesh is empty")?;
     signed_by_all(mesh, account, agent).await?;
-    refused_by_one(mesh, account, agent).await
+    refused_by_one(mesh, account, agent).await?;
+    multi_sig::tell(mesh, account).await
 }
 
 pub(super) async fn makes_keys(mesh: &Mesh, account: &mut Account) -> Result<()> {
@@ -187,6 +190,11 @@ pub(super) async fn drawn<'a>(mesh: &'a Mesh, agent: &Node, act: &str) -> Result
         })
     })
     .await?;
+    nodes_of(mesh, &keys)
+}
+
+/// Finds the nodes that keys name.
+pub(super) fn nodes_of<'a>(mesh: &'a Mesh, keys: &[String]) -> Result<Vec<&'a Node>> {
     let mut nodes = Vec::new();
     for node in mesh.nodes() {
         if keys.contains(&node.key()?.to_string()) {
@@ -200,9 +208,9 @@ pub(super) async fn drawn<'a>(mesh: &'a Mesh, agent: &Node, act: &str) -> Result
     Ok(nodes)
 }
 
-/// Waits until a node asks its person to co-sign.
+/// Waits until a node asks its person to co-sign or to approve.
 pub(super) async fn asked(signer: &Node, act: &str) -> Result<ConsentView> {
-    until("the co-signer to be asked", STEP_PATIENCE, async || {
+    until("the drawn to be asked", STEP_PATIENCE, async || {
         let asked: Vec<ConsentView> = signer.get("/v1/consents").await?;
         let found = asked
             .into_iter()

@@ -11,6 +11,7 @@ pub mod crash;
 pub mod dashboard;
 pub mod join;
 pub mod mass_action;
+mod multi_sig;
 pub mod partition;
 pub mod speed;
 pub mod standby;

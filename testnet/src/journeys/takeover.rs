@@ -547,7 +547,11 @@ impl Rogue {
     }
 }
 
-async fn attack<T: for<'de> Deserialize<'de>>(mesh: &Mesh, arguments: &[String]) -> Result<T> {
+/// Runs the adversary, and reads what it tells.
+pub(super) async fn attack<T: for<'de> Deserialize<'de>>(
+    mesh: &Mesh,
+    arguments: &[String],
+) -> Result<T> {
     let mut command = Command::new(&mesh.programs().adversary);
     command.args(arguments).kill_on_drop(true);
     let output = timeout(PATIENCE, command.output()).await;

@@ -291,6 +291,15 @@ async fn a_person_sees_what_would_change_and_decides() {
 }
 
 #[tokio::test]
+async fn a_person_is_told_in_which_role_the_node_was_drawn() {
+    let html = page_of(&sample::full(24), "/ui/acts", Language::English).await;
+
+    assert!(html.contains("co-signer: every one drawn must sign"));
+    assert!(html.contains("signatory: 3 of 5 must approve"), "{html}");
+    assert!(html.contains("2 of 3 approvals are there"), "{html}");
+}
+
+#[tokio::test]
 async fn what_is_no_decision_decides_nothing() {
     let data = sample::full(24);
     let act = sample::record(sample::WAITING);

@@ -26,7 +26,10 @@ use x0_protocol::{
         directory::{Member, Standing},
         halt::Standing as Stopped,
     },
-    wire::{Electorate, Kind, LogHead, Outcome, Policy, Rules, Targets, Ticket, Word},
+    wire::{
+        Electorate, Kind, LogHead, MultiSig, Outcome, Panel, Policy, Role, Rules, Targets, Ticket,
+        Word,
+    },
 };
 use zeroize::Zeroizing;
 
@@ -358,12 +361,12 @@ fn head(number: u16) -> LogHead {
     LogHead::sign(&identity(number), 40 + u64::from(number), hash, before(7))
 }
 
-/// One act that waits for this node's word, and one that has it.
+/// Two acts that wait for this node's word, as co-signer and as signatory, and one that has it.
 fn consents() -> Vec<ConsentView> {
     let asked = |number, answer| ConsentView {
         act: record(number),
         agent: key(6),
-        cosign: true,
+        role: Role::Cosigner,
         change: "set catch_up.interval to 30 (from version 0)".to_owned(),
         difference: "catch_up.interval: 60 s -> 30 s".to_owned(),
         targets: Targets::All,
@@ -386,12 +389,22 @@ fn consents() -> Vec<ConsentView> {
             time: before(3),
             expires: NOW,
             passed: 0,
+            panel: None,
         }),
         since: before(3),
         answer,
     };
+    let mut approval = asked(43, Answer::Waiting);
+    approval.role = Role::Signatory;
+    if let Some(ticket) = &mut approval.ticket {
+        ticket.panel = Some(Panel {
+            multi_sig: MultiSig { k: 3, n: 5 },
+            seats: ticket.electorate,
+        });
+    }
     vec![
         asked(WAITING, Answer::Waiting),
+        approval,
         asked(41, Answer::Refused("a person refused it".to_owned())),
     ]
 }
@@ -404,12 +417,14 @@ fn proposals() -> Vec<ProposalView> {
         since: before(5),
         stage,
         drawn: Vec::new(),
+        panel: Vec::new(),
         said: Vec::new(),
         refused: Vec::new(),
     };
     let collecting = Stage::Collecting {
         agreed: (2, 3),
         cosigned: (1, 3),
+        approved: (2, 3),
     };
     vec![
         own(50, Stage::Asked),
@@ -441,6 +456,7 @@ fn acts() -> Vec<ActView> {
         time: before(minutes),
         here: None,
         elsewhere: Vec::new(),
+        approvals: None,
     };
     let nodes = |numbers: &[u16]| Targets::Nodes(numbers.iter().map(|i| key(*i)).collect());
     let raise = "set links.target to 10 (from version 1)";

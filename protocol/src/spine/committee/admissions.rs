@@ -4,11 +4,12 @@
 //! on disjoint targets, through delegates or under several roots, are one: the union of all targets of a root, and
 //! of all targets of one change, within the window.
 //!
-//! Whatever reaches further than a token alone may is drawn for, and draws are scarce: a root and a change each wait
-//! 10 minutes after a draw, twice as long after every further one, and get 6 in 24 hours. An act that a drawn
-//! co-signer refuses is over. A ticket counts whether the act is then carried out or not.
+//! Whatever reaches further than a token alone may is drawn for, and so is what needs a panel's approvals; draws are
+//! scarce: a root and a change each wait 10 minutes after a draw, twice as long after every further one, and get 6 in
+//! 24 hours. An act that a drawn co-signer refuses is over, and so is one that so many signatories refuse that the
+//! others are too few. A ticket counts whether the act is then carried out or not.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use x0_crypto::{
@@ -16,13 +17,16 @@ use x0_crypto::{
     capability::{RootKey, Scope, ShareBp, Use},
 };
 
-use super::members::Members;
+use super::{
+    members::Members,
+    panel::{self, Room, cosigners_over},
+};
 use crate::{
     core::{
         limits::ADMISSIONS_KEPT_MAX,
         time::{Millis, Wall},
     },
-    wire::{Admission, Change, Electorate, Ticket, encode_entry},
+    wire::{Admission, Change, Electorate, MultiSig, Panel, Said, Ticket, encode_entry},
 };
 
 /// How long what an act has reached counts.
@@ -57,6 +61,9 @@ pub(super) struct Admissions {
     #[serde(with = "crate::core::pairs")]
     decided: BTreeMap<ContentId, Decision>,
     order: VecDeque<ContentId>,
+    /// Signatories who refuse, of acts that go on without them.
+    #[serde(with = "crate::core::pairs")]
+    declined: BTreeMap<ContentId, BTreeSet<PublicKey>>,
 }
 
 /// What became of an act that was asked for.
@@ -65,7 +72,7 @@ pub(super) struct Admissions {
 pub enum Decision {
     /// It is admitted.
     Admitted(Ticket),
-    /// It is not, or a co-signer has refused it.
+    /// It is not, or a co-signer or too many signatories have refused it.
     Refused {
         /// Why, in words.
         why: String,
@@ -79,6 +86,10 @@ pub(super) struct Terms {
     pub(super) time: Wall,
     pub(super) round: u64,
     pub(super) electorate: Electorate,
+    /// Those who hold a seat.
+    pub(super) seats: Electorate,
+    /// How many can be drawn for the agent; `None` if it does not count as a member yet.
+    pub(super) room: Option<Room>,
     pub(super) share: ShareBp,
     pub(super) floor: u32,
     /// Mesh milliseconds per real one: what bounds a course of events, and no time for thought, goes by real time.
@@ -89,6 +100,11 @@ impl Terms {
     /// Returns how many nodes an act may reach before co-signers are drawn for it.
     pub(super) fn allowed(&self) -> u32 {
         self.share.nodes_of(self.electorate.count).max(self.floor)
+    }
+
+    /// Tells whether anybody is drawn for an act: co-signers, or a panel.
+    pub(super) fn draws_for(&self, ticket: &Ticket) -> bool {
+        ticket.reach() > self.allowed() || ticket.panel.is_some()
     }
 
     fn ticket_life(&self) -> Millis {
@@ -178,6 +194,31 @@ impl Admissions {
         }
     }
 
+    /// Tells whether a drawn signatory's refusal would be news.
+    pub(super) fn may_decline(&self, act: &ContentId, by: &PublicKey) -> bool {
+        let declined = self.declined.get(act);
+        declined.is_none_or(|declined| !declined.contains(by))
+    }
+
+    /// Takes note that a drawn signatory refuses; ends the act once those who are left are too few.
+    pub(super) fn decline(&mut self, said: &Said) {
+        let Some(Decision::Admitted(Ticket {
+            panel: Some(panel), ..
+        })) = self.decided.get(&said.act)
+        else {
+            return;
+        };
+        let panel = panel.multi_sig;
+        let declined = self.declined.entry(said.act).or_default();
+        declined.insert(said.by);
+        let count = declined.len();
+        if count > usize::from(panel.spare()) {
+            let why = too_many_decline(count, panel);
+            self.declined.remove(&said.act);
+            self.decided.insert(said.act, Decision::Refused { why });
+        }
+    }
+
     /// Lets the next in the draw stand in for a silent co-signer: issues the ticket anew.
     pub(super) fn pass(&mut self, act: ContentId, passed: u8, terms: &Terms) -> Option<Ticket> {
         let Some(Decision::Admitted(ticket)) = self.decided.get_mut(&act) else {
@@ -240,6 +281,8 @@ impl Admissions {
             .token
             .verify(&act.root)
             .map_err(|error| error.to_string())?;
+        let panel = panel::wanted(&capability, scope_of(nodes));
+        let panel = panel.map_err(|refusal| refusal.to_string())?;
         let usage = Use {
             agent,
             action: act.change.action(),
@@ -250,7 +293,7 @@ impl Admissions {
             // Collected only once there is a ticket; each target counts them.
             peer_signatures: u8::MAX,
             vote,
-            multi_sig: None,
+            multi_sig: panel.map(|panel| (panel.n, panel.n)),
         };
         capability
             .authorize(&usage)
@@ -273,13 +316,26 @@ impl Admissions {
             time,
             expires: time + terms.ticket_life(),
             passed: 0,
+            panel: panel.map(|multi_sig| Panel {
+                multi_sig,
+                seats: terms.seats,
+            }),
         };
-        if ticket.reach() > terms.allowed() {
+        if let Some(panel) = panel {
+            let room = terms.room.ok_or_else(|| {
+                "the agent does not count as a member yet, so that no signatories can be drawn for it"
+                    .to_owned()
+            })?;
+            let cosigners = cosigners_over(&terms.electorate, ticket.reach(), terms.allowed());
+            let drawable = room.check(panel, cosigners);
+            drawable.map_err(|refusal| refusal.to_string())?;
+        }
+        if terms.draws_for(&ticket) {
             for (reach, what) in [(&*of_root, "its root"), (&*of_change, "this change")] {
                 if let Some(until) = reach.waits_until(time) {
                     let minutes = until.0.saturating_sub(time.0).div_ceil(60_000);
                     return Err(format!(
-                        "co-signers were drawn for {what} {} times in 24 hours; the next draw is in {minutes} minutes",
+                        "co-signers or signatories were drawn for {what} {} times in 24 hours; the next draw is in {minutes} minutes",
                         reach.draws.len()
                     ));
                 }
@@ -296,15 +352,25 @@ impl Admissions {
     }
 
     fn keep(&mut self, act: ContentId, decision: Decision) {
+        self.declined.remove(&act);
         if self.decided.insert(act, decision).is_none() {
             self.order.push_back(act);
         }
         while self.order.len() > ADMISSIONS_KEPT_MAX {
             if let Some(oldest) = self.order.pop_front() {
                 self.decided.remove(&oldest);
+                self.declined.remove(&oldest);
             }
         }
     }
+}
+
+/// Says why an act is over that so many signatories refuse.
+pub(crate) fn too_many_decline(count: usize, panel: MultiSig) -> String {
+    format!(
+        "{count} of {} signatories refused it, so that {} approvals cannot be reached",
+        panel.n, panel.k
+    )
 }
 
 /// Tells whether a silent co-signer may be passed over.

@@ -28,6 +28,7 @@ mod handing;
 mod log;
 mod making;
 mod members;
+pub mod panel;
 mod polls;
 mod recovery;
 mod seats;
@@ -40,7 +41,7 @@ mod work;
 mod tests;
 
 pub use admissions::Decision;
-pub(crate) use admissions::{PASSES_MAX, may_pass, scope_of};
+pub(crate) use admissions::{PASSES_MAX, may_pass, scope_of, too_many_decline};
 pub use handing::{HandingView, OpenPlan, SeatNews};
 pub use log::{CommitteeLog, JournalLine, StoredLog, Tip, Todo, Weighed};
 pub use making::Keys;

@@ -10,7 +10,10 @@
 //! An entry that holds no longer when its turn comes has no effect. What depends on clocks goes by mesh time, as the
 //! block says it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use x0_crypto::{
@@ -27,19 +30,20 @@ use super::{
     },
     making::{Keys, Made, Making},
     members::{Members, Roll},
+    panel::{Room, cosigners_over},
     polls::{Happened, Polls, Turn},
     recovery::Recovered,
 };
 use crate::{
     core::time::{Millis, Wall},
     spine::{
-        beacon::{check_draw, draw, drawable},
+        beacon::{Found, check_draw, draw, drawable},
         halt::{HALT_LIFE, HaltId, Step, allows},
     },
     wire::{
-        Admission, Authority, Block, Certificate, Checkpoint, Draw, Entry, Halted, HandedOver,
-        MemberChange, MemberFacts, Parameters, Said, SeatsPlan, Statement, Subject, VoteEntry,
-        Word, decode_own, encode_entry,
+        Admission, Authority, Block, Certificate, Checkpoint, Draw, Elector, Entry, Halted,
+        HandedOver, MemberChange, MemberFacts, Parameters, Said, SeatsPlan, Statement, Subject,
+        Ticket, VoteEntry, Word, decode_own, encode_entry,
     },
 };
 
@@ -107,6 +111,8 @@ pub struct Standing {
     pub decision: Decision,
     /// Whether co-signers are to be drawn, and how many.
     pub cosigners: u32,
+    /// Whether a round draws for it: co-signers, a panel or both.
+    pub is_drawn: bool,
 }
 
 impl State {
@@ -425,7 +431,10 @@ impl State {
                 Word::Refuse => draw
                     .as_ref()
                     .is_some_and(|draw| self.may_refuse(said, draw)),
-                Word::Ask | Word::Agree | Word::Cosign | Word::Approve => false,
+                Word::Decline { ticket } => draw
+                    .as_ref()
+                    .is_some_and(|draw| self.may_decline(said, ticket, draw)),
+                Word::Ask | Word::Agree | Word::Cosign | Word::Approve | Word::Sign { .. } => false,
             },
             Entry::Halt { halt, .. } => self.named && !self.halts.contains_key(halt),
             Entry::Vote(entry) => self.admits_vote(entry),
@@ -716,39 +725,68 @@ impl State {
     /// Returns what became of an act that was asked for.
     pub fn standing(&self, act: &ContentId) -> Option<Standing> {
         let decision = self.admissions.decision(act)?.clone();
-        let cosigners = match &decision {
+        let (cosigners, is_drawn) = match &decision {
             Decision::Admitted(ticket) => {
                 let allowed = self.share.nodes_of(ticket.electorate.count).max(self.floor);
-                cosigners(
-                    ticket.reach(),
-                    ticket.electorate.count,
-                    allowed,
-                    drawable(&ticket.electorate),
-                )
+                let cosigners = cosigners_over(&ticket.electorate, ticket.reach(), allowed);
+                (cosigners, cosigners > 0 || ticket.panel.is_some())
             }
-            Decision::Refused { .. } => 0,
+            Decision::Refused { .. } => (0, false),
         };
         Some(Standing {
             decision,
             cosigners,
+            is_drawn,
         })
     }
 
-    /// Draws co-signers for an admitted act by the signature over its round.
+    /// Draws co-signers and signatories for an admitted act by the signature over its round.
     ///
-    /// `None` if the electorate has changed since: another seat may know it still.
+    /// `None` if the electorate or the seats have changed since: another seat may know them still.
     pub fn draw(&mut self, act: &ContentId, signature: ThresholdSignature) -> Option<Draw> {
         let standing = self.standing(act)?;
         let Decision::Admitted(ticket) = standing.decision else {
             return None;
         };
-        let roll = self.roll();
-        if roll.electorate() != ticket.electorate {
+        let (roll, seated) = (self.roll(), self.seated());
+        let has_changed = ticket
+            .panel
+            .is_some_and(|panel| panel.seats != seated.electorate());
+        if roll.electorate() != ticket.electorate || has_changed {
             return None;
         }
         let value = self.beacon(ticket.round + 1, &signature)?;
-        let wanted = standing.cosigners + u32::from(super::admissions::PASSES_MAX);
-        draw(&roll, &ticket.agent, act, &value, signature, wanted)
+        let wanted = match standing.cosigners {
+            0 => 0,
+            needed => needed + u32::from(super::admissions::PASSES_MAX),
+        };
+        draw((&roll, &seated), &ticket, &value, signature, wanted)
+    }
+
+    /// Lists those who hold a seat, as signatories are drawn from them.
+    fn seated(&self) -> Roll {
+        let electors = self.seats.keys().iter().map(|key| Elector {
+            key: *key,
+            subtree: self.subtree_of(key),
+        });
+        Roll::of_electors(electors.collect())
+    }
+
+    fn subtree_of(&self, key: &PublicKey) -> PublicKey {
+        self.members.facts(key).map_or(*key, |facts| facts.subtree)
+    }
+
+    /// Counts who can be drawn for an agent: one of each first-level invite subtree, and none of its own.
+    fn room(&self, roll: &Roll, seated: &Roll, agent: &PublicKey) -> Option<Room> {
+        roll.place_of(agent)?;
+        let subtree = |elector: &Elector| elector.subtree;
+        let mut subtrees: BTreeSet<_> = roll.electors().iter().map(subtree).collect();
+        subtrees.extend(seated.electors().iter().map(subtree));
+        subtrees.remove(&self.subtree_of(agent));
+        Some(Room {
+            signatories: u32::try_from(subtrees.len()).unwrap_or(u32::MAX),
+            cosigners: drawable(&roll.electorate()),
+        })
     }
 
     fn beacon(&self, round: u64, signature: &ThresholdSignature) -> Option<BeaconValue> {
@@ -778,14 +816,26 @@ impl State {
     }
 
     fn may_refuse(&self, said: &Said, draw: &Draw) -> bool {
-        let Some(Decision::Admitted(ticket)) = self.admissions.decision(&said.act) else {
+        let found = self.found(said, draw);
+        found.is_some_and(|(_, found)| found.cosigners.contains(&said.by))
+    }
+
+    fn may_decline(&self, said: &Said, under: ContentId, draw: &Draw) -> bool {
+        let Some((ticket, found)) = self.found(said, draw) else {
             return false;
         };
-        let Some(value) = self.beacon(ticket.round + 1, &draw.signature) else {
-            return false;
+        ticket.name() == under
+            && found.signatories.contains(&said.by)
+            && self.admissions.may_decline(&said.act, &said.by)
+    }
+
+    /// Finds the ticket that a word is about, and repeats the draw for it.
+    fn found(&self, said: &Said, draw: &Draw) -> Option<(&Ticket, Found)> {
+        let Decision::Admitted(ticket) = self.admissions.decision(&said.act)? else {
+            return None;
         };
-        let drawn = check_draw(draw, &ticket.electorate, &ticket.agent, &said.act, &value);
-        drawn.is_ok_and(|drawn| drawn.contains(&said.by))
+        let value = self.beacon(ticket.round + 1, &draw.signature)?;
+        Some((ticket, check_draw(draw, ticket, &value).ok()?))
     }
 
     fn take(&mut self, entry: &Entry, block: &Block, copy: &[u8]) {
@@ -838,13 +888,14 @@ impl State {
             Entry::HandOver(certificate) => self.hand_over(**certificate),
             Entry::Said { said, .. } => match said.word {
                 Word::Pass { passed } => {
-                    let terms = self.terms();
+                    let terms = self.terms(None);
                     if let Some(ticket) = self.admissions.pass(said.act, passed, &terms) {
                         self.issue(Statement::Ticket(ticket));
                     }
                 }
                 Word::Refuse => self.admissions.refuse(said.act, &said.by),
-                Word::Ask | Word::Agree | Word::Cosign | Word::Approve => {}
+                Word::Decline { .. } => self.admissions.decline(said),
+                Word::Ask | Word::Agree | Word::Cosign | Word::Approve | Word::Sign { .. } => {}
             },
             // Taken together, once all else of the block is.
             Entry::Vote(_) => {}
@@ -871,7 +922,7 @@ impl State {
     }
 
     fn admit(&mut self, admission: &Admission) {
-        let terms = self.terms();
+        let terms = self.terms(Some(&admission.asked.by));
         let vote = self
             .polls
             .passed(&admission.act.matter(&admission.asked.by))
@@ -883,7 +934,7 @@ impl State {
             return;
         };
         self.issue(Statement::Ticket(ticket));
-        if ticket.reach() > terms.allowed() {
+        if terms.draws_for(&ticket) {
             self.round += 1;
         }
     }
@@ -896,12 +947,16 @@ impl State {
         }
     }
 
-    fn terms(&mut self) -> Terms {
+    /// Says under which conditions acts are admitted now, and those of an agent who asks.
+    fn terms(&mut self, agent: Option<&PublicKey>) -> Terms {
+        let (roll, seated) = (self.roll(), self.seated());
         Terms {
             height: self.height,
             time: self.time,
             round: self.round,
-            electorate: self.roll().electorate(),
+            electorate: roll.electorate(),
+            seats: seated.electorate(),
+            room: agent.and_then(|agent| self.room(&roll, &seated, agent)),
             share: self.share,
             floor: self.floor,
             scale: self.scale,
