@@ -705,6 +705,7 @@ pub fn kind_name(kind: u16) -> String {
         Kind::ACT => "an act",
         Kind::ALERT => "an alert",
         Kind::HALT => "a halt of the committee",
+        Kind::JURY => "a word to or of a jury",
         Kind(other) => return format!("a record of unknown kind {other:#06x}"),
     };
     name.to_owned()

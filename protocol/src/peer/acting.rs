@@ -82,6 +82,7 @@ impl Peer {
         let Some(keys) = self.keys_for(warrants.ticket.as_ref()) else {
             return self.on_refused(now, &ActRefusal::NoKeys, Purpose::Act(record), None, out);
         };
+        let vote_keys = self.vote_keys(warrants.vote.as_deref());
         let question = Question {
             mesh: self.directory.mesh(),
             act: act.digest(&agent),
@@ -89,6 +90,7 @@ impl Peer {
             agent,
             warrants,
             keys,
+            vote_keys,
         };
         let id = self.job(Waiting::Warrants(record));
         let job = Job::Warrants(Box::new(question));
@@ -199,11 +201,7 @@ impl Peer {
                 let change = proposal.act.change.clone();
                 if self.has_committee() {
                     let matter = proposal.act.matter(&agent);
-                    usage.vote = self
-                        .voting
-                        .book
-                        .passed_vote(&matter)
-                        .map(|vote| vote.proposal);
+                    usage.vote = self.voting.passed(&matter);
                     let nodes = usage.nodes;
                     if usage.scope == Scope::Network && usage.vote.is_none() {
                         let refusal = ActRefusal::NeedsVote { nodes, matter };

@@ -9,6 +9,7 @@ mod convergence;
 mod halt;
 mod handover;
 mod joining;
+mod jury;
 mod recovery;
 mod votes;
 mod world;

@@ -262,11 +262,16 @@ impl World {
 
     /// Founds a mesh of `count` founders, fully linked, whose time runs so many times faster.
     pub(crate) fn fast(count: u8, scale: u32) -> Self {
+        Self::fast_with_seats(count, usize::from(count), scale)
+    }
+
+    /// The same, but only some of the founders have a seat.
+    pub(crate) fn fast_with_seats(count: u8, seats: usize, scale: u32) -> Self {
         let parameters = Parameters {
             time_scale: TimeScale(scale),
             ..Parameters::default()
         };
-        Self::under(parameters, count, usize::from(count)).linked_all()
+        Self::under(parameters, count, seats).linked_all()
     }
 
     fn seated(count: u8, seats: usize) -> Self {
