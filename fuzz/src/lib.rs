@@ -5,7 +5,7 @@ use x0_protocol::wire::Kind;
 use zeroize::Zeroizing;
 
 /// Every kind of record this build knows, and one it does not.
-const KINDS: [Kind; 14] = [
+const KINDS: [Kind; 15] = [
     Kind::GENESIS,
     Kind::INVITE,
     Kind::JOIN,
@@ -20,6 +20,7 @@ const KINDS: [Kind; 14] = [
     Kind::CHECKPOINT,
     Kind::ALERT,
     Kind::HALT,
+    Kind::JURY,
 ];
 
 /// Splits an input into the kind that its first byte picks, and the body.

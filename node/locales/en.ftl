@@ -153,6 +153,7 @@ kind-revocation = revocation
 kind-act = act
 kind-alert = alert
 kind-halt = halt
+kind-jury = word to or of a jury
 kind-unknown = kind { $number }, unknown to this version
 
 ## Map

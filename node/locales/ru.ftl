@@ -159,6 +159,7 @@ kind-revocation = отзыв
 kind-act = действие
 kind-alert = тревога
 kind-halt = остановка
+kind-jury = слово присяжным или от присяжных
 kind-unknown = вид { $number }, этой версии неизвестный
 
 ## Карта

@@ -274,7 +274,9 @@ fn protection(status: &Status) -> Vec<ProtectionView> {
             ),
             line(
                 "an act on more than 100 nodes",
-                "needs besides that the members have passed a vote on that very act".to_owned(),
+                "needs besides that the members have passed a vote on that very act, and the approvals of 3 of 5 people \
+                 drawn from the committee's seats"
+                    .to_owned(),
                 false,
             ),
         ],
@@ -733,6 +735,7 @@ pub fn kind_name(kind: u16) -> String {
         Kind::ACT => "an act",
         Kind::ALERT => "an alert",
         Kind::HALT => "a halt of the committee",
+        Kind::JURY => "a word to or of a jury",
         Kind(other) => return format!("a record of unknown kind {other:#06x}"),
     };
     name.to_owned()

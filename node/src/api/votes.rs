@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::IntoResponse,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -10,7 +15,7 @@ use x0_crypto::{ContentId, PublicKey, capability::ShareBp};
 use x0_protocol::{
     Command, Event, Millis, Reply,
     core::vote::{self, VoteCommand, VoteRefusal},
-    spine::ballot::{Finality, Kind, OwnItem, OwnStage, Recounted, Sums},
+    spine::ballot::{Case, Finality, Kind, OwnItem, OwnStage, Recounted, Sums},
     wire::{Choice, DelegationScope, Reason, Vote, VoteItem, VoteRules},
 };
 
@@ -28,6 +33,8 @@ pub(super) fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
         .routes(routes!(vote))
         .routes(routes!(handed_in))
         .routes(routes!(recount))
+        .routes(routes!(bundle))
+        .routes(routes!(jury))
 }
 
 pub(super) fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
@@ -71,6 +78,8 @@ pub struct VoteView {
     pub certified: bool,
     /// The root over the counted ballots, once they are certified.
     pub root: Option<String>,
+    /// The content id of the counted ballots, by which any node that has them hands them out: it names that root.
+    pub bundle: Option<String>,
     /// This node's own ballot.
     pub ballot: Option<HandedInView>,
 }
@@ -112,7 +121,7 @@ pub struct HandedInView {
     pub choice: Option<String>,
     /// For a delegation: to whom; nobody takes it back.
     pub delegate: Option<String>,
-    /// `sending`, `taken` or `refused`.
+    /// `sending`, `said`, `taken` or `refused`; what is for a jury is said to all nodes.
     pub stage: String,
     /// Seats that gave their word for it or have it in the log.
     pub seats: usize,
@@ -141,6 +150,7 @@ impl HandedInView {
             VoteItem::OnCall(_) => ("on_call", None, None, None),
         };
         let stage = match own.stage {
+            OwnStage::Sending if own.said => "said",
             OwnStage::Sending => "sending",
             OwnStage::Taken => "taken",
             OwnStage::Refused(_) => "refused",
@@ -161,12 +171,17 @@ impl HandedInView {
 impl VoteView {
     fn new(seen: &vote::VoteView, mesh_time_ms: Option<u64>) -> Self {
         let opening = seen.opening.as_ref();
-        let proposal = opening.map(|opening| &opening.proposal);
+        let case = seen.case.as_ref();
+        let of_case = case.map(|case| &case.proposal);
+        let proposal = opening.map(|opening| &opening.proposal).or(of_case);
         let stage = match (&seen.resolved, &seen.tally) {
             (Some(resolved), _) => resolved.end.name(),
+            (None, _) if case.is_some_and(Case::has_passed) => "passed",
             (None, Some(_)) => "counted",
             (None, None) => "open",
         };
+        let jury = opening.map(|opening| &opening.jury);
+        let jury = jury.or(case.map(|case| &case.jury));
         let certified = seen.tally.map(|stated| stated.tally);
         let sums = certified.map(|tally| tally.sums).or(seen.live);
         let ballot = seen.ballot.as_ref();
@@ -176,12 +191,17 @@ impl VoteView {
             subject: proposal.map(|proposal| proposal.subject.to_string()),
             proposer: proposal.map(|proposal| proposal.proposer.to_string()),
             emergency: proposal.is_some_and(|proposal| proposal.rules.is_emergency()),
-            jury: opening
+            jury: jury
                 .into_iter()
-                .flat_map(|opening| opening.jury.iter().map(ToString::to_string))
+                .flatten()
+                .map(ToString::to_string)
                 .collect(),
-            voters: opening.map(|opening| opening.opened.electorate.count),
-            opened_ms: opening.map(|opening| opening.opened.opened.0),
+            voters: opening
+                .map(|opening| opening.opened.electorate.count)
+                .or(case.map(|case| count(case.jury.len()))),
+            opened_ms: opening
+                .map(|opening| opening.opened.opened.0)
+                .or(case.map(|case| case.asked.0)),
             closes_ms: seen.closes.map(|closes| closes.0),
             mesh_time_ms,
             stage: stage.to_owned(),
@@ -189,6 +209,7 @@ impl VoteView {
             sums: sums.map(SumsView::from),
             certified: certified.is_some(),
             root: certified.map(|tally| tally.root.to_string()),
+            bundle: seen.tally.map(|stated| stated.bundle().to_string()),
             ballot: ballot.map(|own| HandedInView::new(&own.item.id(), own)),
         }
     }
@@ -299,23 +320,173 @@ async fn recount(
     let command = Command::Vote(VoteCommand::Recount(vote));
     let reply = api.node.command(command).await?;
     let found = expect_reply!(reply, Reply::Recounted(found) => found)?;
-    Ok(Json(match found {
-        Recounted::Same(outcome) => RecountView {
-            same: true,
-            words: format!("every ballot holds and they add up to what was certified: {outcome}"),
-        },
-        Recounted::False(_) => RecountView {
-            same: false,
-            words:
-                "the certified tally is false; the proof goes to the seats, which void the vote \
-                    if its challenge time is not over"
-                    .to_owned(),
-        },
-        Recounted::NotPublished(why) => RecountView {
-            same: false,
-            words: format!("what the seats hand out is not what they certified: {why}"),
-        },
-    }))
+    Ok(Json(RecountView::new(&found)))
+}
+
+impl RecountView {
+    /// Says what a recount came to.
+    pub fn new(found: &Recounted) -> Self {
+        match found {
+            Recounted::Same(outcome) => Self {
+                same: true,
+                words: format!(
+                    "every ballot holds and they add up to what was certified: {outcome}"
+                ),
+            },
+            Recounted::False(_) => Self {
+                same: false,
+                words:
+                    "the certified tally is false; a node that finds it so hands the proof to the \
+                     seats, which void the vote if its challenge time is not over"
+                        .to_owned(),
+            },
+            Recounted::NotPublished(why) => Self {
+                same: false,
+                words: format!("what is handed out is not what the seats certified: {why}"),
+            },
+        }
+    }
+}
+
+/// Fetches what was counted, counts it again, and hands it out as a file that `x0 vote recount --file` reads.
+#[utoipa::path(
+    get, path = "/v1/votes/{vote}/bundle", tag = "votes",
+    params(("vote" = String, Path, description = "The vote, by the id of its proposal.")),
+    responses(
+        (status = 200, body = Vec<u8>, content_type = "application/cbor"),
+        (status = 404, body = ErrorBody)
+    ),
+    security(("api_token" = ["read"]))
+)]
+async fn bundle(
+    State(api): State<Arc<ApiState>>,
+    Found(vote): Found<ContentId>,
+) -> Result<impl IntoResponse, ApiError> {
+    let command = Command::Vote(VoteCommand::Bundle(vote));
+    let reply = api.node.command(command).await?;
+    let bundle = expect_reply!(reply, Reply::Bundle(bundle) => bundle)?;
+    let encoded = tokio::task::spawn_blocking(move || bundle.to_bytes()).await;
+    let bytes = encoded.map_err(|fault| {
+        ApiError::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "not_encoded",
+            format!("the ballots could not be written out: {fault}"),
+            "see the log of the node",
+        )
+    })?;
+    Ok(([(CONTENT_TYPE, "application/cbor")], bytes))
+}
+
+/// The jury of a day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DayJuryView {
+    /// Mesh time from which it is asked.
+    pub from_ms: u64,
+    /// Mesh time from which it is asked no more.
+    pub until_ms: u64,
+    /// Whether it is asked now.
+    pub serves: bool,
+    /// Whether this node's member sits on it.
+    pub own: bool,
+    /// The jurors.
+    pub jurors: Vec<String>,
+}
+
+/// An item before a jury.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JuryItemView {
+    /// The item, by the id of its proposal.
+    pub vote: String,
+    /// What it is about, in words.
+    pub text: String,
+    /// What is decided.
+    pub subject: String,
+    /// Mesh time from which the jury is asked.
+    pub asked_ms: u64,
+    /// Mesh time until which jurors are asked to answer.
+    pub closes_ms: u64,
+    /// How many sit on the jury.
+    pub jurors: u32,
+    /// How many must say yes.
+    pub needed: u32,
+    /// How many have said yes.
+    pub yes: u32,
+    /// How many have said no.
+    pub no: u32,
+    /// How many abstain.
+    pub abstain: u32,
+    /// Whether it has passed.
+    pub passed: bool,
+    /// Whether this node's member sits on the jury.
+    pub own: bool,
+    /// What it has said.
+    pub ballot: Option<String>,
+}
+
+/// The juries known here, and what they were asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JuryView {
+    /// Whether this member has said to serve; nothing if it has said nothing.
+    pub on_call: Option<bool>,
+    /// Mesh time now.
+    pub mesh_time_ms: u64,
+    /// The juries of days, in order of day.
+    pub days: Vec<DayJuryView>,
+    /// What juries were asked, the newest first.
+    pub items: Vec<JuryItemView>,
+}
+
+impl JuryView {
+    fn new(seen: &vote::JuryView) -> Self {
+        let days = seen.days.iter().map(|day| DayJuryView {
+            from_ms: day.stated.from.0,
+            until_ms: day.stated.until.0,
+            serves: day.stated.serves(seen.time),
+            own: day.jury.contains(&seen.own),
+            jurors: day.jury.iter().map(ToString::to_string).collect(),
+        });
+        let items = seen.cases.iter().map(|(id, case)| JuryItemView {
+            vote: id.to_string(),
+            text: case.proposal.text.to_string(),
+            subject: case.proposal.subject.to_string(),
+            asked_ms: case.asked.0,
+            closes_ms: case.closes().0,
+            jurors: count(case.jury.len()),
+            needed: count(case.needed()),
+            yes: count(case.said(Choice::Yes)),
+            no: count(case.said(Choice::No)),
+            abstain: count(case.said(Choice::Abstain)),
+            passed: case.has_passed(),
+            own: case.jury.contains(&seen.own),
+            ballot: case
+                .ballot_of(&seen.own)
+                .and_then(|ballot| match &ballot.vote {
+                    Vote::Open(choice) => Some(choice.name().to_owned()),
+                    Vote::Sealed(_) => None,
+                }),
+        });
+        Self {
+            on_call: seen.on_call,
+            mesh_time_ms: seen.time.0,
+            days: days.collect(),
+            items: items.collect(),
+        }
+    }
+}
+
+fn count(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// The juries known here, what they were asked, and whether this node serves.
+#[utoipa::path(
+    get, path = "/v1/votes/jury", tag = "votes",
+    responses((status = 200, body = JuryView), (status = 503, body = ErrorBody)),
+    security(("api_token" = ["read"]))
+)]
+async fn jury(State(api): State<Arc<ApiState>>) -> Result<Json<JuryView>, ApiError> {
+    let reply = api.node.command(Command::Vote(VoteCommand::Jury)).await?;
+    expect_reply!(reply, Reply::Jury(seen) => Json(JuryView::new(&seen)))
 }
 
 /// A proposal of a vote.

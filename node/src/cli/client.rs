@@ -47,6 +47,15 @@ impl Client {
         self.call(Method::GET, path, None).await
     }
 
+    /// Reads bytes that are no JSON.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Client::get`].
+    pub async fn download(&self, path: &str) -> Result<Bytes, CliError> {
+        self.exchange(Method::GET, path, None).await
+    }
+
     /// Asks for something to be done.
     ///
     /// # Errors
@@ -106,6 +115,16 @@ impl Client {
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<T, CliError> {
+        let bytes = self.exchange(method, path, body).await?;
+        serde_json::from_slice(&bytes).map_err(|fault| CliError::BadAnswer(fault.to_string()))
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Bytes, CliError> {
         let mut request = self.request(method, path);
         if body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
@@ -125,7 +144,7 @@ impl Client {
         if !status.is_success() {
             return Err(refusal(status, &bytes));
         }
-        serde_json::from_slice(&bytes).map_err(|fault| CliError::BadAnswer(fault.to_string()))
+        Ok(bytes)
     }
 
     fn request(&self, method: Method, path: &str) -> hyper::http::request::Builder {

@@ -1,7 +1,10 @@
 //! `x0 vote`: proposing, casting, delegating, following and recounting votes.
 
+use std::path::{Path, PathBuf};
+
 use clap::{Args, Subcommand, ValueEnum};
 use x0_crypto::{ContentId, PublicKey};
+use x0_protocol::{core::limits::BUNDLE_BYTES_MAX, spine::ballot::BallotBundle};
 
 use super::{
     Context,
@@ -10,8 +13,8 @@ use super::{
     output::{Facts, Table, date},
 };
 use crate::api::votes::{
-    CastBody, DelegateBody, HandedInView, OnCallBody, ProposeVoteBody, RecountView, VoteView,
-    VotedView, VotesView,
+    CastBody, DelegateBody, HandedInView, JuryItemView, JuryView, OnCallBody, ProposeVoteBody,
+    RecountView, VoteView, VotedView, VotesView,
 };
 
 /// How long one call of the API waits for news, ms.
@@ -22,11 +25,15 @@ pub(super) enum VoteCommand {
     Propose(ProposeArgs),
     Cast(CastArgs),
     Delegate(DelegateArgs),
-    /// Serve on the juries of emergency votes, or no longer
-    #[command(after_help = "Example:\n  x0 vote jury on")]
+    /// Show the juries and what they were asked; serve on them, or no longer
+    #[command(
+        after_help = "The jury of a day is drawn a day before from those who serve. More than half of its ballots decide,\n\
+                      whether or not the committee can be reached.\n\n\
+                      Examples:\n  x0 vote jury\n  x0 vote jury on"
+    )]
     Jury {
-        /// Whether to serve
-        serves: OnOff,
+        /// Whether to serve [default: show the juries]
+        serves: Option<OnOff>,
         #[command(flatten)]
         wait: WaitArgs,
     },
@@ -45,15 +52,27 @@ pub(super) enum VoteCommand {
         /// The vote
         vote: ContentId,
     },
-    /// Fetch the counted ballots and count them again
-    #[command(
-        after_help = "Every signature is checked. A proof that the certified count is false goes to the seats.\n\n\
-                      Example:\n  x0 vote recount bafyrei…"
-    )]
-    Recount {
-        /// The vote
-        vote: ContentId,
-    },
+    Recount(RecountArgs),
+}
+
+/// Fetch the counted ballots and count them again
+#[derive(Debug, Args)]
+#[command(
+    group(clap::ArgGroup::new("what").required(true).args(["vote", "file"])),
+    after_help = "Every signature is checked. A proof that the certified count is false goes to the seats. A file is\n\
+                  checked without a node: compare the mesh it names with the one you know.\n\n\
+                  Examples:\n  x0 vote recount bafyrei…\n  x0 vote recount bafyrei… --save relay.ballots\n  \
+                  x0 vote recount --file relay.ballots"
+)]
+pub(super) struct RecountArgs {
+    /// The vote
+    vote: Option<ContentId>,
+    /// Write the counted ballots to a file, with all it takes to count them again
+    #[arg(long, value_name = "FILE", requires = "vote", conflicts_with = "file")]
+    save: Option<PathBuf>,
+    /// Count the ballots in such a file again
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
 }
 
 /// Propose a vote
@@ -174,7 +193,14 @@ pub(super) async fn answer(context: &Context, command: VoteCommand) -> Result<()
             };
             hand_in(context, "/v1/votes/delegation", &body, args.wait).await
         }
-        VoteCommand::Jury { serves, wait } => {
+        VoteCommand::Jury { serves: None, .. } => {
+            let seen: JuryView = context.client()?.get("/v1/votes/jury").await?;
+            context.output.show(&seen, jury_text)
+        }
+        VoteCommand::Jury {
+            serves: Some(serves),
+            wait,
+        } => {
             let body = OnCallBody {
                 serves: matches!(serves, OnOff::On),
             };
@@ -186,15 +212,76 @@ pub(super) async fn answer(context: &Context, command: VoteCommand) -> Result<()
             context.output.show(&seen, vote_text)
         }
         VoteCommand::Watch { vote } => watch(context, vote).await,
-        VoteCommand::Recount { vote } => {
-            let path = format!("/v1/votes/{vote}/recount");
-            let found: RecountView = context.client()?.get(&path).await?;
-            context.output.show(&found, |found| found.words.clone())?;
-            match found.same {
-                true => Ok(()),
-                false => Err(CliError::Failed(found.words)),
-            }
-        }
+        VoteCommand::Recount(args) => recount(context, args).await,
+    }
+}
+
+async fn recount(context: &Context, args: RecountArgs) -> Result<(), CliError> {
+    let RecountArgs { vote, save, file } = args;
+    if let Some(file) = file {
+        return recount_file(context, &file);
+    }
+    let Some(vote) = vote else {
+        return Err(CliError::Usage(
+            "name a vote, or a file with --file".to_owned(),
+        ));
+    };
+    let client = context.client()?;
+    let found: RecountView = client.get(&format!("/v1/votes/{vote}/recount")).await?;
+    if let Some(to) = save {
+        let bytes = client.download(&format!("/v1/votes/{vote}/bundle")).await?;
+        std::fs::write(&to, &bytes).map_err(|fault| {
+            CliError::Failed(format!(
+                "{} cannot be written: {fault}. Name a file in a folder that you may write to",
+                to.display()
+            ))
+        })?;
+        let size = bytes.len();
+        context
+            .output
+            .note(&format!("Written to {}: {size} bytes.", to.display()));
+    }
+    tell_recount(context, found)
+}
+
+/// Counts the ballots in a file again, without a node.
+fn recount_file(context: &Context, file: &Path) -> Result<(), CliError> {
+    let unreadable = |fault: &dyn std::fmt::Display| {
+        CliError::Failed(format!(
+            "{} is no file with counted ballots: {fault}. Write one with `x0 vote recount VOTE --save FILE`",
+            file.display()
+        ))
+    };
+    let size = std::fs::metadata(file).map_err(|fault| unreadable(&fault))?;
+    let is_fit = usize::try_from(size.len()).is_ok_and(|size| size <= BUNDLE_BYTES_MAX);
+    if !is_fit {
+        let why = format!(
+            "it has {} bytes, at most {BUNDLE_BYTES_MAX} are read",
+            size.len()
+        );
+        return Err(unreadable(&why));
+    }
+    let bytes = std::fs::read(file).map_err(|fault| unreadable(&fault))?;
+    let bundle = BallotBundle::from_bytes(&bytes).map_err(|fault| unreadable(&fault))?;
+    let checked = bundle.check().map_err(|fault| {
+        CliError::Failed(format!(
+            "{} shows nothing: {fault}. Fetch the ballots again, from a node that you trust",
+            file.display()
+        ))
+    })?;
+    let sums = checked.statement.tally.sums;
+    context.output.note(&format!(
+        "Mesh {}, vote {}: {} yes, {} no, {} abstain certified.",
+        checked.mesh, checked.statement.tally.proposal, sums.yes, sums.no, sums.abstain
+    ));
+    tell_recount(context, RecountView::new(&checked.found))
+}
+
+fn tell_recount(context: &Context, found: RecountView) -> Result<(), CliError> {
+    context.output.show(&found, |found| found.words.clone())?;
+    match found.same {
+        true => Ok(()),
+        false => Err(CliError::Failed(found.words)),
     }
 }
 
@@ -308,6 +395,59 @@ async fn list(context: &Context) -> Result<(), CliError> {
         }
         text
     })
+}
+
+fn jury_text(seen: &JuryView) -> String {
+    let mut facts = Facts::default();
+    facts.add("now", format!("{} mesh time", date(seen.mesh_time_ms)));
+    let serves = match seen.on_call {
+        Some(true) => "yes",
+        Some(false) => "no longer",
+        None => "no: `x0 vote jury on` says so",
+    };
+    facts.add("you serve", serves);
+    if seen.days.is_empty() {
+        let why = "none: a fifth of the members must serve, three at least, a day ahead";
+        facts.add("jury of the day", why);
+    }
+    for day in &seen.days {
+        let own = if day.own { ", you among them" } else { "" };
+        let what = if day.serves {
+            "serves"
+        } else {
+            "jury of a day"
+        };
+        let span = format!("{} to {}", date(day.from_ms), date(day.until_ms));
+        facts.add(what, format!("{span}: {} members{own}", day.jurors.len()));
+    }
+    for item in &seen.items {
+        let JuryItemView {
+            yes, no, abstain, ..
+        } = item;
+        let stage = match (item.passed, &item.ballot, item.own) {
+            (true, _, _) => "passed".to_owned(),
+            (false, Some(said), _) => format!("you said {said}"),
+            (false, None, true) if seen.mesh_time_ms < item.closes_ms => {
+                format!("you are asked: `x0 vote cast {} yes`", item.vote)
+            }
+            (false, None, _) => format!("asked until {}", date(item.closes_ms)),
+        };
+        let JuryItemView {
+            text,
+            needed,
+            jurors,
+            vote,
+            ..
+        } = item;
+        facts.add(
+            "item",
+            format!(
+                "{text}: {yes} yes of {needed} needed, {no} no, {abstain} abstain, {jurors} jurors; \
+                 {stage} ({vote})"
+            ),
+        );
+    }
+    facts.text()
 }
 
 fn vote_text(seen: &VoteView) -> String {

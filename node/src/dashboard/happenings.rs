@@ -210,6 +210,7 @@ fn kind_name(t: Texts, kind: u16) -> String {
         Kind::ACT => t.say("kind-act"),
         Kind::ALERT => t.say("kind-alert"),
         Kind::HALT => t.say("kind-halt"),
+        Kind::JURY => t.say("kind-jury"),
         Kind(number) => t.with(
             "kind-unknown",
             [("number", format!("{number:#06x}").into())],

@@ -47,6 +47,9 @@ pub struct Question {
     pub warrants: Warrants,
     /// The committee's keys.
     pub keys: CommitteeKeys,
+    /// Those of the time at which the vote among the warrants was certified; none if there is no vote, or if no keys
+    /// that are known may have certified it.
+    pub vote_keys: Option<CommitteeKeys>,
 }
 
 /// Warrants whose every signature holds; only [`Question::check`] makes them.
@@ -68,8 +71,10 @@ impl Question {
             agent,
             warrants,
             keys,
+            vote_keys,
         } = self;
         let warrants = warrants.to_wire();
+        let keys = (keys, vote_keys);
         ContentId::of(&encode_entry(&(mesh, act, matter, agent, warrants, keys)))
     }
 
@@ -86,7 +91,9 @@ impl Question {
         let voted = match &self.warrants.vote {
             None => None,
             Some(proof) => {
-                let passed = proof.check(&self.mesh, &self.keys, &self.matter);
+                let keys = self.vote_keys.as_ref();
+                let keys = keys.ok_or("its vote was certified by keys that are not known here")?;
+                let passed = proof.check(&self.mesh, keys, &self.matter);
                 Some(passed.map_err(|why| format!("its vote does not hold: {why}"))?)
             }
         };

@@ -13,13 +13,13 @@ use x0_crypto::{
 use super::{
     reject::{ActRefusal, RejectReason},
     time::{Millis, Mono, Wall},
-    vote::{VoteCommand, VoteRefusal, VotesView},
+    vote::{JuryView, VoteCommand, VoteRefusal, VotesView},
 };
 use crate::{
     anti_meave::{consents::ConsentView, proposals::ProposalView},
     spine::{
         audit::tree::Hash,
-        ballot::Recounted,
+        ballot::{BallotBundle, Recounted},
         committee::{HandingView, OpenPlan, RecoveryView},
         directory::Member,
         halt::{self, HaltReport},
@@ -154,7 +154,12 @@ impl Command {
             | Self::Policies
             | Self::AuditHeads
             | Self::CatchUp
-            | Self::Vote(VoteCommand::List | VoteCommand::Recount(_)) => true,
+            | Self::Vote(
+                VoteCommand::List
+                | VoteCommand::Jury
+                | VoteCommand::Recount(_)
+                | VoteCommand::Bundle(_),
+            ) => true,
             Self::Invite { .. }
             | Self::PublishCapability { .. }
             | Self::Revoke { .. }
@@ -216,10 +221,14 @@ pub enum Reply {
     Halt(Box<HaltReport>),
     /// To [`VoteCommand::List`].
     Votes(Box<VotesView>),
+    /// The juries known here.
+    Jury(Box<JuryView>),
     /// To votes' commands that hand something in: it is on disk and on its way, by its name.
     Voted(ContentId),
     /// To [`VoteCommand::Recount`].
     Recounted(Recounted),
+    /// To [`VoteCommand::Bundle`].
+    Bundle(Box<BallotBundle>),
     /// To [`Command::Policies`].
     Policies(Vec<PolicyView>),
     /// To [`Command::AuditHeads`].

@@ -242,8 +242,21 @@ pub const PROPOSAL_BYTES_MAX: usize = 1_024;
 /// has room for one such entry, and its signatures are checked in a fraction of a second.
 pub const BATCH_BALLOTS_MAX: usize = 1_024;
 
-/// Most counted ballots in one page: with two ballots each they fit a message.
+/// Counted ballots in one page: with two ballots each they fit a message. A power of two, so that a page is a whole part
+/// of the tree over the ballots.
 pub const PAGE_LEAVES_MAX: usize = 512;
+
+/// Most pages whose nodes one answer names: about 130 bytes each, for 2 million ballots.
+pub const PAGE_NODES_MAX: usize = 4_096;
+
+/// Bundles of counted ballots that a node keeps for others to recount, once it has counted them itself.
+pub const BUNDLES_KEPT_MAX: usize = 4;
+
+/// Most ballots in all bundles together that a node without a seat keeps: about 50 MiB.
+pub const BUNDLE_BALLOTS_MAX: usize = 131_072;
+
+/// Largest file with counted ballots that is read, bytes: a million ballots.
+pub const BUNDLE_BYTES_MAX: usize = 512 * 1024 * 1024;
 
 /// Most of those who can vote in one page: about 90 bytes each.
 pub const PAGE_ELECTORS_MAX: usize = 4_096;
@@ -256,6 +269,10 @@ pub const VOTES_PER_MEMBER_MAX: usize = 2;
 
 /// Most votes that a seat keeps with all their ballots, for others to recount; the one longest over is forgotten.
 pub const VOTES_KEPT_MAX: usize = 48;
+
+/// Most counted ballots of all votes together that a seat keeps for others to recount; of votes that are over those of
+/// the one longest over are let go of first. About 400 bytes each in memory.
+pub const BALLOTS_KEPT_MAX: usize = 1 << 20;
 
 /// Most votes that a node remembers; the one longest over is forgotten, its records stay.
 pub const VOTES_KNOWN_MAX: usize = 256;
@@ -317,6 +334,15 @@ pub const JURY_SIZE: u32 = 21;
 
 /// Largest emergency jury, drawn where the pool is small: twice the usual one and one, so that it stays odd.
 pub const JURY_SIZE_MAX: u32 = 2 * JURY_SIZE + 1;
+
+/// Most juries of days that a node remembers: those whose votes may run, and a few before; the oldest gives way.
+pub const JURIES_KNOWN_MAX: usize = 8;
+
+/// Most items before juries that a node gathers ballots for; the one with the fewest gives way.
+pub const JURY_CASES_MAX: usize = 64;
+
+/// Most words on juries that a node holds because what they belong to has not come yet; the first by name give way.
+pub const JURY_WORDS_EARLY_MAX: usize = 256;
 
 /// Smallest pool from which a jury of [`JURY_SIZE`] is drawn, in a mesh of any size.
 pub const JURY_POOL_MIN: u32 = 200;

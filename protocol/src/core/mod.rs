@@ -8,6 +8,7 @@ pub(crate) mod in_flight;
 pub mod input;
 pub mod job;
 pub mod limits;
+pub(crate) mod packed;
 pub(crate) mod pairs;
 pub mod reject;
 pub mod rng;

@@ -4,7 +4,7 @@ use x0_crypto::{ContentId, PublicKey};
 
 use super::time::Wall;
 use crate::{
-    spine::ballot::{Announced, OwnItem, Sums, TallyStatement, TermsError},
+    spine::ballot::{Announced, Case, Drawn, OwnItem, Sums, TallyStatement, TermsError},
     wire::{Choice, DelegationScope, Reason, VoteResolved, VoteRules},
 };
 
@@ -41,8 +41,27 @@ pub enum VoteCommand {
         /// Whether it does.
         serves: bool,
     },
+    /// Lists the juries known here and what they were asked.
+    Jury,
     /// Fetches what was counted and counts it again.
     Recount(ContentId),
+    /// The same, and hands out all that was counted.
+    Bundle(ContentId),
+}
+
+/// The juries known here, and what they were asked.
+#[derive(Clone, Debug)]
+pub struct JuryView {
+    /// This node's member.
+    pub own: PublicKey,
+    /// Whether it has said to serve; none if it has said nothing yet.
+    pub on_call: Option<bool>,
+    /// The juries of days, in order of day.
+    pub days: Vec<Drawn>,
+    /// What juries were asked, the newest first, by the id of the proposal.
+    pub cases: Vec<(ContentId, Case)>,
+    /// Mesh time now.
+    pub time: Wall,
 }
 
 /// The votes known here, and what this node has handed in.
@@ -67,6 +86,8 @@ pub struct VoteView {
     pub tally: Option<TallyStatement>,
     /// How it ended.
     pub resolved: Option<VoteResolved>,
+    /// The jurors' ballots, if a jury decides.
+    pub case: Option<Case>,
     /// At a seat: the sums as they stand.
     pub live: Option<Sums>,
     /// This node's own ballot.

@@ -97,6 +97,7 @@ impl Peer {
                 return self.on_refused(now, &refusal, Purpose::Act(record), None, out);
             }
         };
+        let vote_keys = self.vote_keys(warrants.vote.as_deref());
         let question = Question {
             mesh: self.directory.mesh(),
             act: act.digest(&agent),
@@ -104,6 +105,7 @@ impl Peer {
             agent,
             warrants,
             keys,
+            vote_keys,
         };
         let id = self.job(Waiting::Warrants(record));
         let job = Job::Warrants(Box::new(question));
@@ -216,11 +218,7 @@ impl Peer {
                 let change = proposal.act.change.clone();
                 if self.has_committee() {
                     let matter = proposal.act.matter(&agent);
-                    usage.vote = self
-                        .voting
-                        .book
-                        .passed_vote(&matter)
-                        .map(|vote| vote.proposal);
+                    usage.vote = self.voting.passed(&matter);
                     let nodes = usage.nodes;
                     if usage.scope == Scope::Network && usage.vote.is_none() {
                         let refusal = ActRefusal::NeedsVote { nodes, matter };

@@ -52,6 +52,7 @@ impl Peer {
                 why: refusal.to_string(),
             },
             Ok(keys) => {
+                let vote_keys = self.vote_keys(warrants.vote.as_deref());
                 let question = Question {
                     mesh: self.directory.mesh(),
                     act: said.act,
@@ -59,6 +60,7 @@ impl Peer {
                     agent: from,
                     warrants: warrants.clone(),
                     keys,
+                    vote_keys,
                 };
                 let consent = Consent {
                     admission: admission.peek().clone(),

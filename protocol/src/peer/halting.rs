@@ -14,7 +14,7 @@ use x0_crypto::{
     capability::{Capability, RootKey},
 };
 
-use super::{AfterPersist, Peer, Waiting};
+use super::{AfterPersist, Peer, Waiting, voting::Voting};
 use crate::{
     anti_meave::{
         anomaly::{Alert, Detector, Evidence, Finding, NotAFinding, Observed, Severity, Standing},
@@ -32,8 +32,8 @@ use crate::{
         beacon::draw_witnesses,
         committee::{Roll, Seats},
         halt::{
-            self, ALERT_LIFE, AlertReport, EvidencePack, Groups, Halt, HaltId, HaltReport, Heard,
-            NotHeard, Pardon, Step, Stop, Turn, Witnesses, allows,
+            self, ALERT_LIFE, AlertReport, Confirmation, EvidencePack, Groups, Halt, HaltId,
+            HaltReport, Heard, NotHeard, Pardon, Step, Stop, Turn, Witnesses, allows,
         },
     },
     wire::{Body, Certificate, Halted, Record, Statement, Subject, Verified, Warrants},
@@ -104,6 +104,7 @@ impl StoredHalting {
                 | Body::Checkpoint(_)
                 | Body::HandOver(_)
                 | Body::Recovery(_)
+                | Body::Jury(_)
                 | Body::Vote(_)
                 | Body::Unknown(..) => {}
             }
@@ -212,6 +213,7 @@ impl Peer {
             }
             Some(keys) => {
                 let agent = record.value().author();
+                let vote_keys = self.vote_keys(warrants.vote.as_deref());
                 let question = Question {
                     mesh: self.directory.mesh(),
                     act: act.digest(&agent),
@@ -219,6 +221,7 @@ impl Peer {
                     agent,
                     warrants,
                     keys,
+                    vote_keys,
                 };
                 let id = self.job(Waiting::Watched(record.clone()));
                 let job = Job::Warrants(Box::new(question));
@@ -409,13 +412,20 @@ impl Peer {
         let in_force: Vec<_> = in_force.map(|halt| halt.id).collect();
         let mut turns = Vec::new();
         for halt in in_force {
-            let resumed = self.voting.book.passed_vote(&halt.resumption());
-            let renewed = self.voting.book.passed_vote(&halt.renewal());
+            let Voting { book, verdicts, .. } = &self.voting;
+            let of_jury = |subject: &ContentId| verdicts.passed(subject).map(|(id, _)| *id);
+            let resumed = book.passed_vote(&halt.resumption());
+            let resumed = resumed.filter(|vote| vote.emergency);
+            let resumed = resumed.map(|vote| vote.proposal);
+            let resumed = resumed.or_else(|| of_jury(&halt.resumption()));
+            let renewed = book.passed_vote(&halt.renewal()).map(|vote| vote.proposal);
+            let confirmed = of_jury(&halt.renewal()).map(Confirmation::Jury);
             let stop = &mut halting.stop;
-            let heeded = match (resumed.filter(|vote| vote.emergency), renewed) {
-                (Some(vote), _) => stop.resume(halt, vote.proposal, Pardon::Withheld, time),
-                (None, Some(vote)) => stop.renew(halt, vote.proposal, time),
-                (None, None) => continue,
+            let heeded = match (resumed, renewed, confirmed) {
+                (Some(vote), _, _) => stop.resume(halt, vote, Pardon::Withheld, time),
+                (None, Some(vote), _) => stop.renew(halt, vote, time),
+                (None, None, Some(jury)) => stop.confirm(halt, jury, time),
+                (None, None, None) => continue,
             };
             // A vote that has renewed the halt before does so no more.
             turns.extend(heeded.into_iter().flatten());

@@ -328,6 +328,7 @@ impl Peer {
             | Body::Act(_)
             | Body::Alert(_)
             | Body::Halt(_)
+            | Body::Jury(_)
             | Body::Vote(_)
             | Body::Checkpoint(_)
             | Body::Unknown(..) => true,

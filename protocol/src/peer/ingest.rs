@@ -331,6 +331,7 @@ impl Peer {
             | Body::HandOver(_)
             | Body::Recovery(_)
             | Body::Halt(_)
+            | Body::Jury(_)
             | Body::Vote(_)
             | Body::Unknown(..) => {}
         }
@@ -362,6 +363,9 @@ impl Peer {
         }
         if let Body::Vote(notice) = value.body() {
             self.check_notice(notice, out)?;
+        }
+        if let Body::Jury(word) = value.body() {
+            self.hear_jury_word(now, word, out);
         }
         Ok(())
     }
@@ -573,7 +577,7 @@ impl Peer {
             return true;
         }
         // What tells of the committee's epochs, and what it certified, is followed when all records are there; of the
-        // checkpoints only the newest is checked. Alerts are counted, and notices of votes checked, then as well.
+        // checkpoints only the newest is checked. Alerts are counted, notices of votes checked and juries heard then as well.
         let kind = record.value().header().kind;
         let later = [
             Kind::KEYS,
@@ -583,6 +587,7 @@ impl Peer {
             Kind::ALERT,
             Kind::HALT,
             Kind::VOTE,
+            Kind::JURY,
         ];
         let taken =
             later.contains(&kind) || self.take_effect(Now::default(), record, silent).is_ok();
@@ -607,6 +612,7 @@ impl Peer {
                 | Body::HandOver(_)
                 | Body::Recovery(_)
                 | Body::Halt(_)
+                | Body::Jury(_)
                 | Body::Vote(_)
                 | Body::Unknown(..) => {}
             }

@@ -3,8 +3,8 @@
 //! The parts never call each other. What comes in is decided in the file named for it: `ingest`
 //! (records), `linking` (links, greetings, catch-up), `requests` (what other peers ask), `acting`
 //! (acts, local changes, healing), `proposing` (own acts on their way), `consenting` (others' acts that want a word
-//! of this node), `halting` (anomalies, freezes, halts), `voting` (votes of a member), `polling` (votes as a seat holds
-//! them), `writing` (records of our own), `seat` (the committee), `handover` and `recovery` (its next seats),
+//! of this node), `halting` (anomalies, freezes, halts), `voting` (votes of a member), `jury` (what juries decide past
+//! the committee), `recounting` (what was counted, fetched and counted again), `polling` (votes as a seat holds them), `writing` (records of our own), `seat` (the committee), `handover` and `recovery` (its next seats),
 //! `commands` (the local user).
 //! This file holds the state, the way in and the timers.
 //!
@@ -18,9 +18,11 @@ mod consenting;
 mod halting;
 mod handover;
 mod ingest;
+mod jury;
 mod linking;
 mod polling;
 mod proposing;
+mod recounting;
 mod recovery;
 mod requests;
 mod seat;
@@ -402,6 +404,12 @@ impl Peer {
         let newest = newest_checkpoints(&stored.records);
         let epochs = epoch_records(&stored.records);
         let halting = StoredHalting::of(stored.halts, &stored.records, now);
+        let words: Vec<_> = stored
+            .records
+            .iter()
+            .filter(|record| matches!(record.value().body(), Body::Jury(_)))
+            .cloned()
+            .collect();
         let notices: Vec<_> = stored
             .records
             .iter()
@@ -413,6 +421,7 @@ impl Peer {
         peer.recall_checkpoint(now, newest);
         peer.recall_halting(now, halting, out);
         peer.recall_notices(&notices);
+        peer.recall_juries(now, words, out);
         peer.start(now, fresh, is_certified, out);
         peer.take_seat(now, (stored.committee, stored.work), out);
         peer.tell_seat_of_halts(now);

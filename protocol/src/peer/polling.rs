@@ -18,7 +18,7 @@ use crate::{
         event::Event,
         ids::{JobId, RequestToken},
         job::Job,
-        limits::{LIST_IDS_MAX, PAGE_ELECTORS_MAX, PAGE_LEAVES_MAX},
+        limits::{LIST_IDS_MAX, PAGE_ELECTORS_MAX, PAGE_NODES_MAX},
         reject::RejectReason,
         time::{Millis, Mono, Now, Wall},
     },
@@ -53,36 +53,52 @@ impl Peer {
         ask: VoteAsk,
         out: &mut Outbox,
     ) {
-        let Some(seat) = &self.committee else {
-            return respond(token, Response::Refused(Refused::NoAnswer), out);
-        };
-        let polls = seat.log.state().polls();
-        let answer = match ask {
-            VoteAsk::Take { item, receipts } => {
+        let polls = self.committee.as_ref().map(|seat| seat.log.state().polls());
+        let answer = match (ask, polls) {
+            (VoteAsk::Take { item, receipts }, Some(_)) => {
                 let answer = self.seat_takes(now, item, receipts, Some(token), out);
                 let Some(answer) = answer else { return };
                 answer
             }
-            VoteAsk::Leaves { proposal, from } => {
-                let held = polls.find(&proposal);
-                let leaves = held.map(|held| held.leaves(from, PAGE_LEAVES_MAX));
+            (VoteAsk::Take { .. } | VoteAsk::Refute { .. }, None) => {
+                return respond(token, Response::Refused(Refused::NoAnswer), out);
+            }
+            (VoteAsk::Contents { bundle, from }, polls) => {
+                let held = polls.and_then(|polls| polls.of_bundle(&bundle)?.poll());
+                let kept = || self.voting.bundles.find(&bundle).map(|kept| kept.pages());
+                let pages = held.map(|poll| poll.pages()).or_else(kept);
+                let from = usize::try_from(from).unwrap_or(usize::MAX);
+                let pages = pages.unwrap_or_default().iter().skip(from);
+                VoteAnswer::Contents(pages.take(PAGE_NODES_MAX).copied().collect())
+            }
+            (VoteAsk::Page { bundle, page }, polls) => {
+                let held = polls.and_then(|polls| polls.of_bundle(&bundle));
+                let leaves = held.map(|held| held.page(page));
+                let kept = || Some(self.voting.bundles.find(&bundle)?.page(page));
+                let leaves = leaves.filter(|leaves| !leaves.is_empty()).or_else(kept);
                 VoteAnswer::Leaves(leaves.unwrap_or_default())
             }
-            VoteAsk::Electors { proposal, from } => {
-                let held = polls.find(&proposal);
+            (VoteAsk::Electors { proposal, from }, polls) => {
+                let held = polls.and_then(|polls| polls.find(&proposal));
                 let electors = held.map(|held| held.electors(from, PAGE_ELECTORS_MAX));
-                VoteAnswer::Electors(electors.unwrap_or_default())
+                let kept = || {
+                    let kept = self.voting.bundles.of_vote(&proposal)?;
+                    Some(kept.electors(from, PAGE_ELECTORS_MAX))
+                };
+                VoteAnswer::Electors(electors.or_else(kept).unwrap_or_default())
             }
-            VoteAsk::Refute { proposal, fraud } => match polls.check_fraud(&proposal, &fraud) {
-                Ok(()) => {
-                    let entry = VoteEntry::Refuted { proposal, fraud };
-                    self.offer_vote(now, entry, out);
-                    VoteAnswer::Pending
+            (VoteAsk::Refute { proposal, fraud }, Some(polls)) => {
+                match polls.check_fraud(&proposal, &fraud) {
+                    Ok(()) => {
+                        let entry = VoteEntry::Refuted { proposal, fraud };
+                        self.offer_vote(now, entry, out);
+                        VoteAnswer::Pending
+                    }
+                    Err(why) => VoteAnswer::Refused {
+                        why: shorten(&why.to_string()),
+                    },
                 }
-                Err(why) => VoteAnswer::Refused {
-                    why: shorten(&why.to_string()),
-                },
-            },
+            }
         };
         respond(token, Response::Vote(Box::new(answer)), out);
     }
@@ -272,6 +288,13 @@ impl Peer {
             out.push(Effect::Notify(Event::Vote { proposal, what }));
         }
         let over = seat.log.take_over();
+        let cases = self.voting.verdicts.cases();
+        let passed = cases.filter_map(|(_, case)| {
+            let polls = seat.log.state().polls();
+            let is_news = case.has_passed() && polls.passed(&case.proposal.subject).is_none();
+            case.proof().filter(|_| is_news)
+        });
+        let verdicts: Vec<_> = passed.collect();
         let (lists, entries) = seat.owed(&mesh, &own, now.mono);
         if !over.is_empty() {
             let over = over.into_iter();
@@ -281,7 +304,8 @@ impl Peer {
         for draft in lists {
             self.sign_vote(draft, VoteFor::List, out);
         }
-        for entry in entries {
+        let verdicts = verdicts.into_iter().map(Box::new);
+        for entry in entries.into_iter().chain(verdicts.map(VoteEntry::Verdict)) {
             self.offer_vote(now, entry, out);
         }
     }

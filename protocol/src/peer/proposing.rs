@@ -49,7 +49,7 @@ impl Peer {
         asked: Said,
         out: &mut Outbox,
     ) {
-        let vote = self.voting.book.passed(&act.matter(&self.config.key));
+        let vote = self.voting.proof(&act.matter(&self.config.key));
         let admission = Admission { act, asked };
         let proposal = OwnProposal::new(admission, vote.map(Box::new), now.wall, now.mono);
         self.own_acts.open(asked.act, proposal);
@@ -196,6 +196,7 @@ impl Peer {
                 let Some(keys) = self.keys_for(Some(&ticket)) else {
                     return;
                 };
+                let vote_keys = self.vote_keys(vote.as_deref());
                 let question = Question {
                     mesh: self.directory.mesh(),
                     act,
@@ -208,6 +209,7 @@ impl Peer {
                         said: Vec::new(),
                     },
                     keys,
+                    vote_keys,
                 };
                 let id = self.job(Waiting::Admitted {
                     act,

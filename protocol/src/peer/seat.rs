@@ -10,6 +10,7 @@ use x0_crypto::{
 
 use super::{
     AfterPersist, Asked, Peer, Waiting, halting::Halting, handover::Fetching, requests::respond,
+    voting::Voting,
 };
 use crate::{
     core::{
@@ -23,7 +24,6 @@ use crate::{
         time::{Millis, Mono, Now, Wall},
     },
     spine::{
-        ballot::Book,
         committee::{
             CommitteeLog, Decision, Duty, Recovered, Seats, State, StoredLog, StoredWork, Taken,
             Todo, Trust, Weighed, Work,
@@ -33,7 +33,7 @@ use crate::{
     wire::{
         Admission, Admitted, Body, Certificate, Checkpoint, CommitteeKeys, Decided, Entry, Halted,
         HandedOver, KeysNamed, MemberFacts, Pinned, Refused, Request, Response, SeatDraft,
-        SeatMessage, SignaturePart, Statement, Subject, Unverified, Verified, VoteNotice,
+        SeatMessage, SignaturePart, Statement, Subject, Unverified, Verified, VoteNotice, VoteProof,
     },
 };
 
@@ -73,9 +73,9 @@ pub(super) enum News {
 }
 
 impl News {
-    fn is_known(&self, trust: &Trust, halting: Option<&Halting>, book: &Book) -> bool {
+    fn is_known(&self, trust: &Trust, halting: Option<&Halting>, voting: &Voting) -> bool {
         match self {
-            Self::Vote(notice) => book.has(&notice.certificate.statement),
+            Self::Vote(notice) => voting.knows(&notice.certificate.statement),
             Self::Keys(named) => {
                 let epoch = named.keys().map(|keys| keys.epoch);
                 trust.keys().map(|keys| keys.epoch) >= epoch
@@ -563,7 +563,10 @@ impl Peer {
         let certificate = Box::new(certificate);
         let (height, news) = match statement {
             Statement::Ticket(_) => return,
-            Statement::Opened(_) | Statement::Tally(_) | Statement::Resolved(_) => {
+            Statement::Opened(_)
+            | Statement::Tally(_)
+            | Statement::Resolved(_)
+            | Statement::Jury(_) => {
                 return self.plan_vote_notice(now, *certificate);
             }
             Statement::HandOver(_) => {
@@ -608,9 +611,9 @@ impl Peer {
             return;
         };
         let (trust, halting) = (&self.trust, self.halting.as_deref());
-        let book = &self.voting.book;
+        let voting = &self.voting;
         seat.unpublished
-            .retain(|(_, news)| !news.is_known(trust, halting, book));
+            .retain(|(_, news)| !news.is_known(trust, halting, voting));
         let due = seat.unpublished.extract_if(.., |(at, _)| *at <= now.mono);
         let due: Vec<_> = due.map(|(_, news)| news.into_body()).collect();
         for body in due {
@@ -709,6 +712,13 @@ impl Peer {
             .checkpoint()
             .is_some_and(|known| known.height > pinned.height || known.pinned() == pinned);
         (!known).then_some(pinned)
+    }
+
+    /// Returns the keys of the time at which a vote was certified, or its jury drawn.
+    pub(super) fn vote_keys(&self, proof: Option<&VoteProof>) -> Option<CommitteeKeys> {
+        let certificate = proof?.certificate();
+        let height = certificate.statement.height();
+        self.trust.keys_of(certificate.epoch, height).ok().copied()
     }
 
     /// Returns mesh time as certified and gone on since; this node's own clock as long as nothing is certified.

@@ -4,11 +4,16 @@
 //! What the user hands in is signed, written down and then sent to the seats until enough have answered. What is
 //! certified of votes comes as records, like the committee's keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use x0_crypto::{ContentId, PublicKey};
 
-use super::{AfterPersist, Asked, Peer, Waiting, polling::VoteFor, refuse};
+use super::{
+    AfterPersist, Asked, Peer, Waiting,
+    polling::VoteFor,
+    recounting::{Recount, Wanted},
+    refuse,
+};
 use crate::{
     core::{
         command::{CommandError, Reply},
@@ -18,16 +23,16 @@ use crate::{
         job::Job,
         limits::{OWN_VOTES_MAX, VOTE_SEQ_MAX, VOTES_KNOWN_MAX},
         reject::RejectReason,
-        time::{Mono, Now},
+        time::{Mono, Now, Wall},
         vote::{VoteCommand, VoteRefusal, VoteView, VotesView},
     },
     spine::{
-        ballot::{Book, Finality, Known, Leaf, OwnVotes, RecountTask, Recounted, VoteWrite},
+        ballot::{Book, Bundles, Case, Finality, Known, OwnVotes, Verdicts, VoteWrite},
         committee::{Seats, Unchecked},
     },
     wire::{
-        Body, Certificate, Choice, DelegationScope, Elector, Receipt, Record, Request, Verified,
-        Vote, VoteAnswer, VoteAsk, VoteDraft, VoteItem, VoteNotice, VoteStatement,
+        Body, Certificate, Choice, DelegationScope, Receipt, Record, Request, Statement, Verified,
+        Vote, VoteAnswer, VoteAsk, VoteDraft, VoteItem, VoteNotice, VoteProof, VoteStatement,
     },
 };
 
@@ -36,23 +41,45 @@ use crate::{
 pub(super) struct Voting {
     pub(super) book: Book,
     pub(super) own: OwnVotes,
+    pub(super) verdicts: Verdicts,
+    /// What this node has set out to say to juries.
+    pub(super) saying: BTreeSet<ContentId>,
     /// Commands whose ballot is being signed, by vote: no second one is signed beside it.
     signing: BTreeMap<CommandId, ContentId>,
-    recounts: BTreeMap<ContentId, Box<Recount>>,
-}
-
-/// A recount whose parts are being fetched.
-struct Recount {
-    commands: Vec<CommandId>,
-    electors: Vec<Elector>,
-    leaves: Vec<Leaf>,
-    /// Seats that were asked and did not give what is certified.
-    tried: Vec<PublicKey>,
-    asking: Option<PublicKey>,
-    is_counting: bool,
+    pub(super) recounts: BTreeMap<ContentId, Box<Recount>>,
+    pub(super) bundles: Bundles,
 }
 
 impl Voting {
+    /// Tells whether what a certificate says of votes and juries is known.
+    pub(super) fn knows(&self, statement: &Statement) -> bool {
+        match statement {
+            Statement::Jury(stated) => self.verdicts.has(stated),
+            Statement::Checkpoint(_)
+            | Statement::Ticket(_)
+            | Statement::Opened(_)
+            | Statement::Tally(_)
+            | Statement::Resolved(_)
+            | Statement::HandOver(_)
+            | Statement::Halt(_) => self.book.has(statement),
+        }
+    }
+
+    /// Finds a vote on a subject that has passed, by the committee's word or else by a jury's ballots.
+    pub(super) fn passed(&self, subject: &ContentId) -> Option<ContentId> {
+        let voted = self.book.passed_vote(subject).map(|vote| vote.proposal);
+        voted.or_else(|| self.verdicts.passed(subject).map(|(id, _)| *id))
+    }
+
+    /// Finds the proof that a vote on a subject has passed, of the committee or else of a jury.
+    pub(super) fn proof(&self, subject: &ContentId) -> Option<VoteProof> {
+        let of_jury = || {
+            let (_, case) = self.verdicts.passed(subject)?;
+            Some(VoteProof::Jury(Box::new(case.proof()?)))
+        };
+        self.book.passed(subject).or_else(of_jury)
+    }
+
     pub(super) fn restore(own: Vec<VoteItem>, receipts: Vec<Receipt>, now: Mono) -> Self {
         Self {
             own: OwnVotes::restore(own, receipts, now),
@@ -74,7 +101,16 @@ impl Peer {
                 let reply = Ok(Reply::Votes(Box::new(self.votes_view())));
                 return out.push(Effect::Reply { id, reply });
             }
-            VoteCommand::Recount(proposal) => self.begin_recount(id, proposal, out),
+            VoteCommand::Jury => {
+                let reply = Ok(Reply::Jury(Box::new(self.jury_view(now))));
+                return out.push(Effect::Reply { id, reply });
+            }
+            VoteCommand::Recount(proposal) => {
+                self.begin_recount((id, Wanted::Result), proposal, out)
+            }
+            VoteCommand::Bundle(proposal) => {
+                self.begin_recount((id, Wanted::Bundle), proposal, out)
+            }
             VoteCommand::Propose {
                 subject,
                 text,
@@ -88,7 +124,10 @@ impl Peer {
                     made,
                 })
             }),
-            VoteCommand::Cast { proposal, choice } => self.ballot_draft(id, proposal, choice),
+            VoteCommand::Cast { proposal, choice } => {
+                let time = self.mesh_time(now);
+                self.ballot_draft((id, time), proposal, choice)
+            }
             VoteCommand::Delegate { scope, delegate } => self.delegation_draft(scope, delegate),
             VoteCommand::OnCall { serves } => Ok(Some(VoteDraft::OnCall {
                 seq: self.voting.own.next_on_call(),
@@ -126,18 +165,27 @@ impl Peer {
 
     fn ballot_draft(
         &mut self,
-        command: CommandId,
+        (command, time): (CommandId, Wall),
         proposal: ContentId,
         choice: Choice,
     ) -> Result<Option<VoteDraft>, VoteRefusal> {
         let known = self.voting.book.find(&proposal);
-        let known = known.ok_or(VoteRefusal::NoSuchVote(proposal))?;
-        let opening = known.opening().ok_or(VoteRefusal::NoSuchVote(proposal))?;
-        if known.tally().is_some() || known.resolved().is_some() {
+        let is_over =
+            known.is_some_and(|known| known.tally().is_some() || known.resolved().is_some());
+        let opening = known.and_then(Known::opening);
+        let case = self.voting.verdicts.find(&proposal);
+        let (jury, finality) = match (opening, case) {
+            (Some(opening), _) => (&opening.jury, opening.proposal.rules.finality),
+            (None, Some(case)) if case.closes() <= time => {
+                return Err(VoteRefusal::Over(proposal));
+            }
+            (None, Some(case)) => (&case.jury, Finality::FirstFinal),
+            (None, None) => return Err(VoteRefusal::NoSuchVote(proposal)),
+        };
+        if is_over {
             return Err(VoteRefusal::Over(proposal));
         }
-        let is_juror = opening.jury.is_empty() || opening.jury.contains(&self.config.key);
-        if !is_juror {
+        if !jury.is_empty() && !jury.contains(&self.config.key) {
             return Err(VoteRefusal::NotAJuror(proposal));
         }
         if self.voting.signing.values().any(|of| *of == proposal) {
@@ -150,7 +198,7 @@ impl Peer {
                     Vote::Open(choice) => choice.name(),
                     Vote::Sealed(_) => "under seal",
                 };
-                match opening.proposal.rules.finality {
+                match finality {
                     Finality::FirstFinal => return Err(VoteRefusal::AlreadyCast(cast)),
                     Finality::Changeable if ballot.seq >= VOTE_SEQ_MAX => {
                         return Err(VoteRefusal::TooManyChanges);
@@ -213,6 +261,7 @@ impl Peer {
             self.persist(vec![write], AfterPersist::Nothing, out);
         }
         out.push(Effect::Reply { id: command, reply });
+        self.say_to_juries(now, out);
     }
 
     /// Sends what the seats have not answered yet.
@@ -253,7 +302,10 @@ impl Peer {
         };
         let before = self.voting.own.find(&id).map(|own| own.stage.clone());
         match answer {
-            VoteAnswer::Pending | VoteAnswer::Leaves(_) | VoteAnswer::Electors(_) => {}
+            VoteAnswer::Pending
+            | VoteAnswer::Contents(_)
+            | VoteAnswer::Leaves(_)
+            | VoteAnswer::Electors(_) => {}
             VoteAnswer::Taken => self.voting.own.taken(&id, seat, &seats),
             VoteAnswer::Refused { why } => self.voting.own.refused(&id, seat, why, &seats),
             VoteAnswer::Receipt(receipt) => {
@@ -285,7 +337,7 @@ impl Peer {
         notice: &VoteNotice,
         out: &mut Outbox,
     ) -> Result<(), RejectReason> {
-        if self.voting.book.has(&notice.certificate.statement) {
+        if self.voting.knows(&notice.certificate.statement) {
             return Ok(());
         }
         let mesh = self.directory.mesh();
@@ -301,6 +353,14 @@ impl Peer {
     }
 
     pub(super) fn on_notice_checked(&mut self, now: Now, notice: &VoteNotice, out: &mut Outbox) {
+        let VoteNotice {
+            certificate, jury, ..
+        } = notice;
+        let heard = self.voting.verdicts.draw(certificate, jury);
+        self.on_jury_heard(now, heard, out);
+        if let Statement::Jury(_) = certificate.statement {
+            return self.say_to_juries(now, out);
+        }
         let Some((proposal, what)) = self.voting.book.take(notice) else {
             return;
         };
@@ -309,6 +369,9 @@ impl Peer {
             self.voting.own.end(&proposal);
         }
         out.push(Effect::Notify(Event::Vote { proposal, what }));
+        let opening = known.and_then(Known::opening).cloned();
+        let heard = opening.map(|opening| self.voting.verdicts.take_up(&opening));
+        self.on_jury_heard(now, heard.unwrap_or_default(), out);
         self.heed_votes_on_halts(now, out);
     }
 
@@ -327,8 +390,21 @@ impl Peer {
             let certificate: &Certificate = &notice.certificate;
             let question = self.trust.question(&mesh, certificate);
             if question.is_ok_and(|question| question.holds()) {
+                self.voting.verdicts.draw(certificate, &notice.jury);
                 self.voting.book.take(notice);
             }
+        }
+        self.take_up_juries();
+    }
+
+    /// Takes up the emergency votes whose openings were read back.
+    fn take_up_juries(&mut self) {
+        let openings = self.voting.book.iter();
+        let openings: Vec<_> = openings
+            .filter_map(|(_, known)| known.opening().cloned())
+            .collect();
+        for opening in openings {
+            self.voting.verdicts.take_up(&opening);
         }
     }
 
@@ -339,9 +415,13 @@ impl Peer {
             .iter()
             .map(|(proposal, known)| self.vote_view(*proposal, known))
             .collect();
+        let unopened = self.voting.verdicts.cases();
+        let unopened = unopened.filter(|(id, _)| self.voting.book.find(id).is_none());
+        votes.extend(unopened.map(|(id, _)| self.vote_view(*id, &Known::default())));
         votes.sort_by_key(|vote| {
             let opened = vote.opening.as_ref().map(|opening| opening.opened.opened);
-            core::cmp::Reverse((opened, vote.proposal))
+            let asked = vote.case.as_ref().map(|case| case.asked);
+            core::cmp::Reverse((opened.or(asked), vote.proposal))
         });
         let own = self.voting.own.iter();
         VotesView {
@@ -358,14 +438,18 @@ impl Peer {
         let closes = live.map(|(_, close)| close);
         let closes = closes.or_else(|| known.tally().map(|stated| stated.closed));
         let planned = || opening.as_ref().and_then(|opening| opening.closes());
-        let stage = match (known.resolved(), known.tally()) {
-            (Some(resolved), _) => resolved.end.to_string(),
-            (None, Some(_)) => "counted; its tally can be refuted".to_owned(),
-            (None, None) => "open".to_owned(),
+        let case = self.voting.verdicts.find(&proposal);
+        let stage = match (known.resolved(), known.tally(), case) {
+            (Some(resolved), _, _) => resolved.end.to_string(),
+            (None, _, Some(case)) if case.has_passed() || opening.is_none() => case.words(),
+            (None, Some(_), _) => "counted; its tally can be refuted".to_owned(),
+            (None, None, _) => "open".to_owned(),
         };
+        let asked = case.map(Case::closes);
         VoteView {
             proposal,
-            closes: closes.or_else(planned),
+            closes: closes.or_else(planned).or(asked),
+            case: case.cloned(),
             opening,
             tally: known.tally(),
             resolved: known.resolved(),
@@ -379,163 +463,8 @@ impl Peer {
         }
     }
 
-    fn begin_recount(
-        &mut self,
-        command: CommandId,
-        proposal: ContentId,
-        out: &mut Outbox,
-    ) -> Result<Option<VoteDraft>, VoteRefusal> {
-        let known = self.voting.book.find(&proposal);
-        let known = known.ok_or(VoteRefusal::NoSuchVote(proposal))?;
-        if known.tally().is_none() || known.opening().is_none() {
-            return Err(VoteRefusal::NotCounted(proposal));
-        }
-        let recount = self.voting.recounts.entry(proposal).or_insert_with(|| {
-            Box::new(Recount {
-                commands: Vec::new(),
-                electors: Vec::new(),
-                leaves: Vec::new(),
-                tried: Vec::new(),
-                asking: None,
-                is_counting: false,
-            })
-        });
-        recount.commands.push(command);
-        if recount.commands.len() == 1 {
-            self.fetch_counted(proposal, out);
-        }
-        Ok(None)
-    }
-
-    /// Asks for the next page of what a recount takes, or counts.
-    fn fetch_counted(&mut self, proposal: ContentId, out: &mut Outbox) {
-        let seats = self.seats().to_vec();
-        let own = self.config.key;
-        let Some(known) = self.voting.book.find(&proposal) else {
-            return;
-        };
-        let (Some(opening), Some(statement)) = (known.opening().cloned(), known.tally()) else {
-            return;
-        };
-        let (voters, counted) = (opening.opened.electorate.count, statement.tally.sums.leaves);
-        let Some(recount) = self.voting.recounts.get_mut(&proposal) else {
-            return;
-        };
-        if recount.is_counting {
-            return;
-        }
-        let from = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        let has_voters = !opening.jury.is_empty() || from(recount.electors.len()) >= voters;
-        let ask = if !has_voters {
-            VoteAsk::Electors {
-                proposal,
-                from: from(recount.electors.len()),
-            }
-        } else if u64::from(from(recount.leaves.len())) < counted {
-            VoteAsk::Leaves {
-                proposal,
-                from: from(recount.leaves.len()),
-            }
-        } else {
-            recount.is_counting = true;
-            let task = RecountTask {
-                mesh: self.directory.mesh(),
-                seats: match Seats::new(seats) {
-                    Some(seats) => seats,
-                    None => return,
-                },
-                proposal: opening.proposal,
-                opened: opening.opened,
-                statement,
-                electors: std::mem::take(&mut recount.electors),
-                jury: opening.jury,
-                leaves: std::mem::take(&mut recount.leaves),
-                held: self.voting.own.receipted(&proposal),
-            };
-            let id = self.job(Waiting::Recount(proposal));
-            let job = Job::Recount(Box::new(task));
-            return out.push(Effect::Check { id, job });
-        };
-        let seat = recount.asking.or_else(|| {
-            let others = seats.iter().filter(|seat| **seat != own);
-            let untried = others.filter(|seat| !recount.tried.contains(seat)).copied();
-            let untried: Vec<_> = untried.collect();
-            let linked = untried.iter().find(|seat| self.links.is_greeted(seat));
-            linked.or_else(|| untried.first()).copied()
-        });
-        recount.asking = seat;
-        match seat {
-            Some(to) => {
-                let request = Request::Vote(Box::new(ask));
-                self.ask(to, request, Asked::Counted { proposal, to }, out);
-            }
-            None => self.end_recount(proposal, Err(VoteRefusal::NotPublished(proposal)), out),
-        }
-    }
-
-    /// Takes a page of what a recount takes; a seat that has none is not asked again.
-    pub(super) fn on_counted_page(
-        &mut self,
-        proposal: ContentId,
-        seat: PublicKey,
-        answer: Option<VoteAnswer>,
-        out: &mut Outbox,
-    ) {
-        let Some(recount) = self.voting.recounts.get_mut(&proposal) else {
-            return;
-        };
-        match answer {
-            Some(VoteAnswer::Leaves(leaves)) if !leaves.is_empty() => recount.leaves.extend(leaves),
-            Some(VoteAnswer::Electors(electors)) if !electors.is_empty() => {
-                recount.electors.extend(electors);
-            }
-            Some(_) | None => {
-                recount.tried.push(seat);
-                recount.asking = None;
-                recount.leaves.clear();
-                recount.electors.clear();
-            }
-        }
-        self.fetch_counted(proposal, out);
-    }
-
-    pub(super) fn on_recounted(&mut self, proposal: ContentId, found: Recounted, out: &mut Outbox) {
-        match &found {
-            Recounted::Same(_) => {}
-            Recounted::False(fraud) => self.refute(proposal, fraud, out),
-            Recounted::NotPublished(_) => {
-                let others = self.seats().iter();
-                let others = others.filter(|seat| **seat != self.config.key).count();
-                // Another seat may hand out what was certified.
-                if let Some(recount) = self.voting.recounts.get_mut(&proposal) {
-                    recount.tried.extend(recount.asking.take());
-                    recount.is_counting = false;
-                    if recount.tried.len() < others {
-                        return self.fetch_counted(proposal, out);
-                    }
-                }
-            }
-        }
-        self.end_recount(proposal, Ok(found), out);
-    }
-
-    fn end_recount(
-        &mut self,
-        proposal: ContentId,
-        found: Result<Recounted, VoteRefusal>,
-        out: &mut Outbox,
-    ) {
-        let Some(recount) = self.voting.recounts.remove(&proposal) else {
-            return;
-        };
-        for id in recount.commands {
-            let reply = found.clone().map(Reply::Recounted).map_err(Into::into);
-            out.push(Effect::Reply { id, reply });
-        }
-    }
-
     /// Puts a proof against a tally before the committee.
-    fn refute(&mut self, proposal: ContentId, fraud: &[u8], out: &mut Outbox) {
+    pub(super) fn refute(&mut self, proposal: ContentId, fraud: &[u8], out: &mut Outbox) {
         let what = "a recount came to something else: the proof goes to the seats".to_owned();
         out.push(Effect::Notify(Event::Vote { proposal, what }));
         for to in self.some_seats(0) {

@@ -161,6 +161,9 @@ pub trait VoteStatement: Clone + Serialize + DeserializeOwned {
     /// Returns what is signed.
     fn message(&self, mesh: &ContentId) -> Vec<u8>;
 
+    /// Signs the statement, in place of whatever signature it has.
+    fn signed(self, mesh: &ContentId, by: &Identity) -> Verified<Self>;
+
     /// Checks every bound.
     ///
     /// # Errors
@@ -233,6 +236,25 @@ pub trait VoteStatement: Clone + Serialize + DeserializeOwned {
     }
 }
 
+/// What every signed statement has alike: who signs it, and the field that holds the signature.
+macro_rules! signed_by {
+    ($signer:ident) => {
+        fn signer(&self) -> PublicKey {
+            self.$signer
+        }
+
+        fn signature(&self) -> Signature {
+            self.signature
+        }
+
+        fn signed(mut self, mesh: &ContentId, by: &Identity) -> Verified<Self> {
+            self.signature = by.sign(Self::NAMESPACE, &self.message(mesh));
+            Verified::attest(self)
+        }
+    };
+}
+pub(super) use signed_by;
+
 /// What a signature is checked against.
 pub(crate) struct SignedPart {
     key: PublicKey,
@@ -296,15 +318,14 @@ impl Ballot {
         seq: u32,
         vote: Vote,
     ) -> Verified<Self> {
-        let mut ballot = Self {
+        let ballot = Self {
             proposal,
             voter: voter.public(),
             seq,
             vote,
             signature: UNSIGNED,
         };
-        ballot.signature = voter.sign(Self::NAMESPACE, &ballot.message(mesh));
-        Verified::attest(ballot)
+        ballot.signed(mesh, voter)
     }
 
     /// Returns the ballot's name: the hash of what it says, without the signature.
@@ -327,15 +348,14 @@ impl Delegation {
         seq: u32,
         delegate: Option<PublicKey>,
     ) -> Verified<Self> {
-        let mut delegation = Self {
+        let delegation = Self {
             member: member.public(),
             scope,
             seq,
             delegate,
             signature: UNSIGNED,
         };
-        delegation.signature = member.sign(Self::NAMESPACE, &delegation.message(mesh));
-        Verified::attest(delegation)
+        delegation.signed(mesh, member)
     }
 }
 
@@ -348,15 +368,14 @@ impl Receipt {
         ballot: ContentId,
         time: Wall,
     ) -> Verified<Self> {
-        let mut receipt = Self {
+        let receipt = Self {
             proposal,
             ballot,
             seat: seat.public(),
             time,
             signature: UNSIGNED,
         };
-        receipt.signature = seat.sign(Self::NAMESPACE, &receipt.message(mesh));
-        Verified::attest(receipt)
+        receipt.signed(mesh, seat)
     }
 }
 
@@ -371,7 +390,7 @@ impl BallotList {
     ) -> Verified<Self> {
         ballots.sort_unstable();
         ballots.dedup();
-        let mut list = Self {
+        let list = Self {
             proposal,
             seat: seat.public(),
             part,
@@ -379,8 +398,7 @@ impl BallotList {
             ballots,
             signature: UNSIGNED,
         };
-        list.signature = seat.sign(Self::NAMESPACE, &list.message(mesh));
-        Verified::attest(list)
+        list.signed(mesh, seat)
     }
 }
 
@@ -392,13 +410,7 @@ impl VoteStatement for Ballot {
     const BYTES_MAX: usize = BALLOT_BYTES_MAX;
     const NAMESPACE: Namespace = Namespace::Ballot;
 
-    fn signer(&self) -> PublicKey {
-        self.voter
-    }
-
-    fn signature(&self) -> Signature {
-        self.signature
-    }
+    signed_by!(voter);
 
     fn message(&self, mesh: &ContentId) -> Vec<u8> {
         encode(&("ballot", mesh, self.id()))
@@ -428,13 +440,7 @@ impl VoteStatement for Delegation {
     const BYTES_MAX: usize = BALLOT_BYTES_MAX;
     const NAMESPACE: Namespace = Namespace::Ballot;
 
-    fn signer(&self) -> PublicKey {
-        self.member
-    }
-
-    fn signature(&self) -> Signature {
-        self.signature
-    }
+    signed_by!(member);
 
     fn message(&self, mesh: &ContentId) -> Vec<u8> {
         let Self {
@@ -462,13 +468,7 @@ impl VoteStatement for Receipt {
     const BYTES_MAX: usize = BALLOT_BYTES_MAX;
     const NAMESPACE: Namespace = Namespace::BallotReceipt;
 
-    fn signer(&self) -> PublicKey {
-        self.seat
-    }
-
-    fn signature(&self) -> Signature {
-        self.signature
-    }
+    signed_by!(seat);
 
     fn message(&self, mesh: &ContentId) -> Vec<u8> {
         encode(&("receipt", mesh, self.proposal, self.ballot, self.time))
@@ -484,13 +484,7 @@ impl VoteStatement for BallotList {
     const BYTES_MAX: usize = LIST_BYTES_MAX;
     const NAMESPACE: Namespace = Namespace::BallotReceipt;
 
-    fn signer(&self) -> PublicKey {
-        self.seat
-    }
-
-    fn signature(&self) -> Signature {
-        self.signature
-    }
+    signed_by!(seat);
 
     fn message(&self, mesh: &ContentId) -> Vec<u8> {
         let Self {

@@ -11,8 +11,8 @@ use x0_crypto::{
 };
 
 use super::{
-    Act, Certificate, Checkpoint, CommitteeKeys, DecodeError, HandedOver, KeysNamed, RecoveryWord,
-    Rules, Statement, VoteNotice,
+    Act, Certificate, Checkpoint, CommitteeKeys, DecodeError, HandedOver, JuryWord, KeysNamed,
+    RecoveryWord, Rules, Statement, VoteNotice,
     codec::{decode, encode},
 };
 use crate::{
@@ -65,6 +65,8 @@ impl Kind {
     pub const VOTE: Self = Self(0x0402);
     /// [`Certificate`] over a [`super::Halted`].
     pub const HALT: Self = Self(0x0403);
+    /// [`JuryWord`].
+    pub const JURY: Self = Self(0x0404);
     /// [`HandedOver`].
     pub const HAND_OVER: Self = Self(0x0410);
     /// [`RecoveryWord`].
@@ -102,6 +104,8 @@ pub enum Body {
     Vote(Box<VoteNotice>),
     /// The committee has halted the mesh.
     Halt(Box<Certificate>),
+    /// An item for the jury of the day, or a juror's ballot.
+    Jury(Box<JuryWord>),
     /// The committee's next keys and seats.
     HandOver(Box<HandedOver>),
     /// A member's word for a new committee in place of a lost one.
@@ -380,6 +384,7 @@ impl Body {
             Self::Checkpoint(_) => Kind::CHECKPOINT,
             Self::Vote(_) => Kind::VOTE,
             Self::Halt(_) => Kind::HALT,
+            Self::Jury(_) => Kind::JURY,
             Self::HandOver(_) => Kind::HAND_OVER,
             Self::Recovery(_) => Kind::RECOVERY,
             Self::Unknown(kind, _) => *kind,
@@ -398,7 +403,8 @@ impl Body {
             | Statement::HandOver(_)
             | Statement::Opened(_)
             | Statement::Tally(_)
-            | Statement::Resolved(_) => None,
+            | Statement::Resolved(_)
+            | Statement::Jury(_) => None,
         }
     }
 
@@ -434,6 +440,7 @@ impl Body {
             | Self::Act(_)
             | Self::Alert(_)
             | Self::Halt(_)
+            | Self::Jury(_)
             | Self::Vote(_)
             | Self::Checkpoint(_)
             | Self::Recovery(_)
@@ -457,6 +464,7 @@ impl Body {
             Self::Checkpoint(body) => encode(body),
             Self::Vote(body) => encode(body),
             Self::Halt(body) => encode(body),
+            Self::Jury(body) => encode(body),
             Self::HandOver(body) => encode(body),
             Self::Recovery(body) => encode(body),
             Self::Unknown(_, bytes) => bytes.to_vec(),
@@ -510,7 +518,8 @@ impl Body {
                     | Statement::HandOver(_)
                     | Statement::Opened(_)
                     | Statement::Tally(_)
-                    | Statement::Resolved(_) => {
+                    | Statement::Resolved(_)
+                    | Statement::Jury(_) => {
                         let why = "is not one about the log";
                         Err(DecodeError::bounds("checkpoint", "statement", why))
                     }
@@ -530,11 +539,17 @@ impl Body {
                     | Statement::HandOver(_)
                     | Statement::Opened(_)
                     | Statement::Tally(_)
-                    | Statement::Resolved(_) => {
+                    | Statement::Resolved(_)
+                    | Statement::Jury(_) => {
                         let why = "is not one about a halt";
                         Err(DecodeError::bounds("halt", "statement", why))
                     }
                 }
+            }
+            Kind::JURY => {
+                let word: Box<JuryWord> = decode("word on a jury", bytes, max)?;
+                word.check()?;
+                Ok(Self::Jury(word))
             }
             Kind::HAND_OVER => {
                 let handed: Box<HandedOver> = decode("hand-over", bytes, max)?;

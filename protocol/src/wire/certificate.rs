@@ -8,7 +8,9 @@ use x0_crypto::{
     committee::{CommitteeKey, Purpose, ThresholdSignature},
 };
 
-use super::{Decided, DecodeError, Entry, HandOver, VoteOpened, VoteResolved, codec::encode};
+use super::{
+    Decided, DecodeError, Entry, HandOver, JuryDrawn, VoteOpened, VoteResolved, codec::encode,
+};
 use crate::{
     core::time::Wall,
     spine::{audit::tree::Hash, ballot::TallyStatement, halt::HaltId},
@@ -196,6 +198,8 @@ pub enum Statement {
     Tally(TallyStatement),
     /// A vote has ended.
     Resolved(VoteResolved),
+    /// The jury of a day is drawn.
+    Jury(JuryDrawn),
     /// The keys pass to new seats.
     HandOver(HandOver),
     /// All changes are stopped.
@@ -203,15 +207,18 @@ pub enum Statement {
 }
 
 impl Statement {
-    /// Returns the height of the log that the statement is about. Of votes none is told: what an epoch certified of them
-    /// holds as long as that epoch, and the next certifies it anew.
+    /// Returns the height of the log that the statement is about. Of what it says of votes, the keys of that time are
+    /// proof for good.
     pub const fn height(&self) -> u64 {
         match self {
             Self::Checkpoint(checkpoint) => checkpoint.height,
             Self::Ticket(ticket) => ticket.height,
             Self::HandOver(stated) => stated.height,
             Self::Halt(halted) => halted.height,
-            Self::Opened(_) | Self::Tally(_) | Self::Resolved(_) => u64::MAX,
+            Self::Opened(opened) => opened.height,
+            Self::Tally(stated) => stated.height,
+            Self::Resolved(resolved) => resolved.height,
+            Self::Jury(drawn) => drawn.height,
         }
     }
 }

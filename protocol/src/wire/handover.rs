@@ -87,7 +87,8 @@ impl HandedOver {
             | Statement::Halt(_)
             | Statement::Opened(_)
             | Statement::Tally(_)
-            | Statement::Resolved(_) => None,
+            | Statement::Resolved(_)
+            | Statement::Jury(_) => None,
         }
     }
 

@@ -12,7 +12,9 @@ mod body;
 mod certificate;
 mod codec;
 mod handover;
+mod jury;
 mod message;
+mod proof;
 mod record;
 mod recovery;
 mod seat;
@@ -39,9 +41,11 @@ pub use certificate::{
 };
 pub use codec::DecodeError;
 pub use handover::{Authority, HandOver, HandedOver, NextCommittee, SeatsPlan};
+pub use jury::{JuryDrawn, JuryWord, OnCall, jury_electorate};
 pub use message::{
     Consent, Hello, LogHead, Outcome, Part, Refused, Request, Response, SignaturePart, Welcome,
 };
+pub use proof::{JuryProof, NotPassed, VotePassed, VoteProof};
 pub use record::{Draft, Header, Place, Record, Unverified, Verified, decode_record};
 pub use recovery::{RecoveryPlan, RecoveryWord};
 pub use seat::{
@@ -52,9 +56,8 @@ pub use topic::Topic;
 pub use version::{Rules, VersionRange, WIRE_VERSION};
 pub(crate) use vote::decided;
 pub use vote::{
-    JuryProof, NotPassed, OnCall, VoteAnswer, VoteAsk, VoteBatch, VoteDraft, VoteEnd, VoteEntry,
-    VoteItem, VoteNotice, VoteOpened, VotePassed, VoteProof, VoteProposal, VoteResolved, VoteRules,
-    VoteSigned, jury_electorate,
+    VoteAnswer, VoteAsk, VoteBatch, VoteDraft, VoteEnd, VoteEntry, VoteItem, VoteNotice,
+    VoteOpened, VoteProposal, VoteResolved, VoteRules, VoteSigned,
 };
 
 pub(crate) use codec::{decode as decode_entry, encode as encode_entry};

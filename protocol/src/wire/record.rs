@@ -342,11 +342,15 @@ impl Verified<Record> {
             | Body::HandOver(_)
             | Body::Recovery(_)
             | Body::Halt(_)
+            | Body::Jury(_)
             | Body::Vote(_)
             | Body::Unknown(..) => None,
         };
         if let Body::Keys(named) = record.body() {
             named.decided.to_unverified().verify()?;
+        }
+        if let (Body::Jury(word), Some(mesh)) = (record.body(), record.header().mesh) {
+            word.verify(&mesh, &record.author())?;
         }
         let capability = match token {
             Some((token, root)) => {

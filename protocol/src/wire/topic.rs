@@ -11,7 +11,7 @@ pub enum Topic {
     Capabilities,
     /// Acts on other nodes.
     Acts,
-    /// Alerts about anomalies.
+    /// Alerts about anomalies, and what is said to and by juries.
     Alerts,
     /// What the committee certifies.
     Certificates,
@@ -53,7 +53,7 @@ impl Topic {
             | Kind::MERGE => Self::Directory,
             Kind::CAPABILITY | Kind::REVOCATION => Self::Capabilities,
             Kind::ACT => Self::Acts,
-            Kind::ALERT => Self::Alerts,
+            Kind::ALERT | Kind::JURY => Self::Alerts,
             Kind::KEYS
             | Kind::CHECKPOINT
             | Kind::HALT

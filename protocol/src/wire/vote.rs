@@ -5,37 +5,38 @@
 //! covers all it says, so whoever knows the id of a vote knows its rules and its subject.
 //!
 //! The seats certify three things of a vote, each once: that it is open and for whom ([`VoteOpened`]), what was
-//! counted (`TallyStatement`), and what holds in the end ([`VoteResolved`]). A [`VoteProof`] is the last of these,
-//! or, where a jury decides, the jurors' own ballots: then no seat need be reachable any more.
+//! counted (`TallyStatement`), and what holds in the end ([`VoteResolved`]).
 
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use x0_crypto::{
-    ContentId, Identity, Namespace, PublicKey, Signature,
-    capability::ShareBp,
-    committee::{Purpose, ThresholdSignature},
+    ContentId, Identity, Namespace, PublicKey, Signature, capability::ShareBp,
+    committee::ThresholdSignature,
 };
 
 use super::{
-    Ballot, BallotList, Certificate, Choice, CommitteeKeys, DecodeError, Delegation,
-    DelegationScope, Elector, Reason, Receipt, Statement, Subject, Unverified, Verified, Vote,
-    VoteStatement, ballot::UNSIGNED, body::ordered, codec::encode,
+    Ballot, BallotList, Certificate, Choice, DecodeError, Delegation, DelegationScope, Elector,
+    JuryProof, OnCall, Reason, Receipt, Statement, Unverified, Verified, Vote, VoteProof,
+    VoteStatement,
+    ballot::{UNSIGNED, signed_by},
+    body::ordered,
+    codec::encode,
+    jury::{jury_electorate, jury_max, names},
 };
 use crate::{
     core::{
         limits::{
-            BALLOT_BYTES_MAX, BATCH_BALLOTS_MAX, FRAUD_BYTES_MAX, JURY_SIZE_MAX, PAGE_ELECTORS_MAX,
-            PAGE_LEAVES_MAX, PROPOSAL_BYTES_MAX, REASON_BYTES_MAX, SEATS_MAX,
+            BATCH_BALLOTS_MAX, FRAUD_BYTES_MAX, PAGE_ELECTORS_MAX, PAGE_LEAVES_MAX, PAGE_NODES_MAX,
+            PROPOSAL_BYTES_MAX, REASON_BYTES_MAX, SEATS_MAX,
         },
         reject::RejectReason,
         time::{Millis, Wall},
     },
     spine::ballot::{
         Electorate, Finality, Kind, Leaf, Outcome, Secrecy, Terms, TermsDraft, TermsError,
-        VoidReason,
-        jury::{JuryVerdict, NoVerdict},
+        VoidReason, tally::Node,
     },
 };
 
@@ -72,20 +73,6 @@ pub struct VoteProposal {
     /// When it was made, in mesh time.
     pub made: Wall,
     /// The proposer's signature over the mesh and the id.
-    pub signature: Signature,
-}
-
-/// A member says whether it serves on juries.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OnCall {
-    /// Who.
-    pub member: PublicKey,
-    /// 0 for the first; a higher one replaces it.
-    pub seq: u32,
-    /// Whether it serves from now on.
-    pub serves: bool,
-    /// The member's signature over the mesh and the fields above.
     pub signature: Signature,
 }
 
@@ -143,6 +130,8 @@ pub enum VoteEntry {
         /// The encoded proof.
         fraud: ByteBuf,
     },
+    /// A jury has decided where the log did not hear of it.
+    Verdict(Box<JuryProof>),
 }
 
 /// The committee's word that a vote is open.
@@ -157,6 +146,8 @@ pub struct VoteOpened {
     pub electorate: Electorate,
     /// The mesh time from which ballots count.
     pub opened: Wall,
+    /// The height of the committee log at which it was opened.
+    pub height: u64,
 }
 
 /// How a vote ended.
@@ -204,90 +195,20 @@ pub struct VoteResolved {
     pub emergency: bool,
     /// The mesh time from which it holds.
     pub time: Wall,
+    /// The height of the committee log at which it ended.
+    pub height: u64,
 }
 
-/// What every node is told of a vote.
+/// What every node is told of a vote or a jury.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VoteNotice {
-    /// That it is open, what was counted, or how it ended.
+    /// That it is open, what was counted, how it ended, or who is the jury of a day.
     pub certificate: Certificate,
     /// With the opening: the proposal.
     pub proposal: Option<Box<VoteProposal>>,
-    /// With the opening of an emergency vote: the jury, in order.
+    /// With the opening of an emergency vote, or for a day: the jury, in order.
     pub jury: Vec<PublicKey>,
-}
-
-/// Proves to any node that knows the committee's keys that a vote on some subject has passed and is in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "snake_case")]
-pub enum VoteProof {
-    /// The committee's word.
-    Resolved(Box<Certificate>),
-    /// The ballots of a jury that the committee has drawn before.
-    Jury(Box<JuryProof>),
-}
-
-/// The ballots of a jury, with all it takes to check them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct JuryProof {
-    /// The committee's word that the vote is open, and for whom.
-    pub opened: Certificate,
-    /// The proposal.
-    pub proposal: VoteProposal,
-    /// The jury, in order.
-    pub jury: Vec<PublicKey>,
-    /// First, open yes ballots of more than half of them, in order of voter.
-    pub ballots: Vec<Ballot>,
-}
-
-/// A vote that has passed; only [`VoteProof::check`] makes one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct VotePassed {
-    proposal: ContentId,
-    subject: ContentId,
-    emergency: bool,
-    time: Wall,
-}
-
-/// Why something proves no passed vote.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotPassed {
-    /// It is about something else.
-    #[error("the vote decided about {found}, not about {wanted}")]
-    OtherSubject {
-        /// What it decided about.
-        found: ContentId,
-        /// What it should have.
-        wanted: ContentId,
-    },
-    /// The certificate says something else.
-    #[error("the certificate does not say how a vote ended, or that it is open")]
-    OtherStatement,
-    /// It is of another epoch of the committee.
-    #[error("the certificate is of epoch {found} of the committee, known are the keys of {known}")]
-    OtherEpoch {
-        /// Which.
-        found: u64,
-        /// Which is known.
-        known: u64,
-    },
-    /// The committee did not sign it.
-    #[error("the committee did not sign it")]
-    BadSignature,
-    /// The vote did not pass.
-    #[error("the vote did not pass")]
-    NotPassed,
-    /// The jury or the proposal is not the one that the committee names.
-    #[error("jury and proposal are not those that the committee has opened the vote for")]
-    OtherJury,
-    /// The rules are out of range.
-    #[error(transparent)]
-    Terms(#[from] TermsError),
-    /// The jurors' ballots decide nothing.
-    #[error(transparent)]
-    Jury(#[from] NoVerdict),
 }
 
 impl VoteRules {
@@ -307,6 +228,12 @@ impl VoteRules {
             Kind::Ordinary { .. } => false,
             Kind::Emergency { .. } => true,
         }
+    }
+
+    /// Returns the time in which ballots count.
+    pub const fn window(&self) -> Millis {
+        let (Kind::Ordinary { window } | Kind::Emergency { window }) = self.kind;
+        window
     }
 
     /// Returns the whole rules for an electorate, checked.
@@ -376,7 +303,7 @@ impl VoteProposal {
         rules: VoteRules,
         made: Wall,
     ) -> Verified<Self> {
-        let mut proposal = Self {
+        let proposal = Self {
             proposer: proposer.public(),
             subject,
             text,
@@ -384,8 +311,7 @@ impl VoteProposal {
             made,
             signature: UNSIGNED,
         };
-        proposal.signature = proposer.sign(Self::NAMESPACE, &proposal.message(mesh));
-        Verified::attest(proposal)
+        proposal.signed(mesh, proposer)
     }
 
     /// Returns the name of the vote: the hash of what is proposed, without the signature.
@@ -414,13 +340,7 @@ impl VoteStatement for VoteProposal {
     const BYTES_MAX: usize = PROPOSAL_BYTES_MAX;
     const NAMESPACE: Namespace = Namespace::Ballot;
 
-    fn signer(&self) -> PublicKey {
-        self.proposer
-    }
-
-    fn signature(&self) -> Signature {
-        self.signature
-    }
+    signed_by!(proposer);
 
     fn message(&self, mesh: &ContentId) -> Vec<u8> {
         encode(&("proposal", mesh, self.id()))
@@ -430,42 +350,6 @@ impl VoteStatement for VoteProposal {
         self.rules
             .check()
             .map_err(|error| DecodeError::bounds(Self::WHAT, "rules", error.to_string()))
-    }
-}
-
-impl OnCall {
-    /// Signs the readiness of a member.
-    pub fn sign(mesh: &ContentId, member: &Identity, seq: u32, serves: bool) -> Verified<Self> {
-        let mut ready = Self {
-            member: member.public(),
-            seq,
-            serves,
-            signature: UNSIGNED,
-        };
-        ready.signature = member.sign(Self::NAMESPACE, &ready.message(mesh));
-        Verified::attest(ready)
-    }
-}
-
-impl VoteStatement for OnCall {
-    const WHAT: &'static str = "readiness for juries";
-    const BYTES_MAX: usize = BALLOT_BYTES_MAX;
-    const NAMESPACE: Namespace = Namespace::Ballot;
-
-    fn signer(&self) -> PublicKey {
-        self.member
-    }
-
-    fn signature(&self) -> Signature {
-        self.signature
-    }
-
-    fn message(&self, mesh: &ContentId) -> Vec<u8> {
-        encode(&("on call", mesh, self.member, self.seq, self.serves))
-    }
-
-    fn check(&self) -> Result<(), DecodeError> {
-        Ok(())
     }
 }
 
@@ -544,18 +428,22 @@ impl VoteEntry {
                     max: FRAUD_BYTES_MAX,
                 })
             }
+            Self::Verdict(proof) => VoteProof::Jury(proof.clone()).check_bounds(),
             Self::Refuted { .. } | Self::Drawn { .. } | Self::Certified(_) => Ok(()),
         }
     }
 
-    /// Checks every signature of members and seats in it; certificates are the log's business, which has the keys.
+    /// Checks every signature of members and seats in it; certificates and verdicts are the log's business, which has
+    /// the keys and the juries.
     pub(super) fn verify(&self, mesh: &ContentId) -> Result<(), RejectReason> {
         let holds = match self {
             Self::Proposed(proposal) => proposal.holds(mesh),
             Self::OnCall(ready) => ready.holds(mesh),
             Self::Batch(batch) => batch.holds(mesh),
             Self::List(list) => list.holds(mesh),
-            Self::Refuted { .. } | Self::Drawn { .. } | Self::Certified(_) => true,
+            Self::Refuted { .. } | Self::Drawn { .. } | Self::Certified(_) | Self::Verdict(_) => {
+                true
+            }
         };
         holds.then_some(()).ok_or(RejectReason::BadSignature)
     }
@@ -617,168 +505,15 @@ impl VoteNotice {
                 Ok(())
             }
             (Statement::Tally(_) | Statement::Resolved(_), None) if self.jury.is_empty() => Ok(()),
+            (Statement::Jury(drawn), None) if jury_electorate(&self.jury) == drawn.electorate => {
+                Ok(())
+            }
             _ => {
                 let why = "does not go with the statement that is certified";
                 Err(DecodeError::bounds(what, "proposal", why))
             }
         }
     }
-}
-
-/// Tells whether an opening names this proposal, and this jury if a jury decides.
-fn names(opened: &VoteOpened, proposal: &VoteProposal, jury: &[PublicKey]) -> bool {
-    let has_jury = if proposal.rules.is_emergency() {
-        jury_electorate(jury) == opened.electorate
-    } else {
-        jury.is_empty()
-    };
-    has_jury && opened.proposal == proposal.id() && opened.subject == proposal.subject
-}
-
-/// Returns a jury as an electorate; the jurors are in order.
-pub fn jury_electorate(jury: &[PublicKey]) -> Electorate {
-    Electorate {
-        members_root: *ContentId::of(&encode(&("x0/jury/1", jury))).digest(),
-        count: u32::try_from(jury.len()).unwrap_or(u32::MAX),
-    }
-}
-
-fn jury_max() -> usize {
-    usize::try_from(JURY_SIZE_MAX).unwrap_or(usize::MAX)
-}
-
-impl VoteProof {
-    /// Checks that a vote about `subject` has passed and is in force, by the keys of the committee alone.
-    ///
-    /// # Errors
-    ///
-    /// Returns why it proves nothing.
-    pub fn check(
-        &self,
-        mesh: &ContentId,
-        keys: &CommitteeKeys,
-        subject: &ContentId,
-    ) -> Result<VotePassed, NotPassed> {
-        let passed = match self {
-            Self::Resolved(certificate) => {
-                let Statement::Resolved(resolved) = certificate.statement else {
-                    return Err(NotPassed::OtherStatement);
-                };
-                let VoteResolved {
-                    proposal,
-                    subject,
-                    end,
-                    emergency,
-                    time,
-                } = resolved;
-                if end != VoteEnd::Outcome(Outcome::Passed) {
-                    return Err(NotPassed::NotPassed);
-                }
-                certified(mesh, keys, certificate)?;
-                VotePassed {
-                    proposal,
-                    subject,
-                    emergency,
-                    time,
-                }
-            }
-            Self::Jury(jury) => jury.check(mesh, keys)?,
-        };
-        if passed.subject != *subject {
-            return Err(NotPassed::OtherSubject {
-                found: passed.subject,
-                wanted: *subject,
-            });
-        }
-        Ok(passed)
-    }
-
-    /// Checks every bound.
-    ///
-    /// # Errors
-    ///
-    /// Returns which field is out of bounds.
-    pub fn check_bounds(&self) -> Result<(), DecodeError> {
-        let Self::Jury(jury) = self else {
-            return Ok(());
-        };
-        let voters: Vec<_> = jury.ballots.iter().map(|ballot| ballot.voter).collect();
-        ordered("jury's verdict", "ballots", &voters, 1, jury_max())?;
-        ordered("jury's verdict", "jury", &jury.jury, 1, jury_max())?;
-        jury.ballots.iter().try_for_each(Ballot::check)?;
-        jury.proposal.check()
-    }
-}
-
-impl JuryProof {
-    fn check(&self, mesh: &ContentId, keys: &CommitteeKeys) -> Result<VotePassed, NotPassed> {
-        let Statement::Opened(opened) = self.opened.statement else {
-            return Err(NotPassed::OtherStatement);
-        };
-        let is_drawn =
-            self.proposal.rules.is_emergency() && names(&opened, &self.proposal, &self.jury);
-        if !is_drawn {
-            return Err(NotPassed::OtherJury);
-        }
-        certified(mesh, keys, &self.opened)?;
-        let VoteOpened {
-            proposal,
-            subject,
-            electorate,
-            opened,
-        } = opened;
-        let terms = self.proposal.rules.terms(proposal, opened, electorate)?;
-        let verdict = JuryVerdict {
-            proposal,
-            ballots: self.ballots.clone(),
-        };
-        verdict.verify(mesh, &terms, &self.jury)?;
-        Ok(VotePassed {
-            proposal,
-            subject,
-            emergency: true,
-            time: opened,
-        })
-    }
-}
-
-impl VotePassed {
-    /// Returns the vote.
-    pub const fn proposal(&self) -> ContentId {
-        self.proposal
-    }
-
-    /// Returns what was decided.
-    pub const fn subject(&self) -> ContentId {
-        self.subject
-    }
-
-    /// Tells whether a jury decided.
-    pub const fn is_emergency(&self) -> bool {
-        self.emergency
-    }
-
-    /// Returns the mesh time from which it holds; for a jury's own ballots, that at which the vote was opened.
-    pub const fn time(&self) -> Wall {
-        self.time
-    }
-}
-
-fn certified(
-    mesh: &ContentId,
-    keys: &CommitteeKeys,
-    certificate: &Certificate,
-) -> Result<(), NotPassed> {
-    if certificate.epoch != keys.epoch {
-        return Err(NotPassed::OtherEpoch {
-            found: certificate.epoch,
-            known: keys.epoch,
-        });
-    }
-    let message = Subject::Statement(certificate.statement).message(mesh, certificate.epoch);
-    keys.key(Purpose::Certificate)
-        .verify(Purpose::Certificate, &message, &certificate.signature)
-        .map_err(|_| NotPassed::BadSignature)
 }
 
 /// Something about votes that a node is to sign.
@@ -906,7 +641,7 @@ impl VoteDraft {
     }
 }
 
-/// What a node asks a seat about votes.
+/// What a node asks a seat about votes; for what was counted it asks anybody.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum VoteAsk {
@@ -917,12 +652,19 @@ pub enum VoteAsk {
         /// For a ballot: the receipts that the voter has.
         receipts: Vec<Receipt>,
     },
-    /// For counted ballots, a page of them.
-    Leaves {
-        /// The vote.
-        proposal: ContentId,
-        /// The place of the first one wanted.
+    /// For the roots of the pages of counted ballots.
+    Contents {
+        /// The ballots, by the root over them.
+        bundle: ContentId,
+        /// The first page wanted.
         from: u32,
+    },
+    /// For counted ballots, a page of them.
+    Page {
+        /// The ballots, by the root over them.
+        bundle: ContentId,
+        /// Which page, from 0.
+        page: u32,
     },
     /// For those who can vote, a page of them.
     Electors {
@@ -940,7 +682,7 @@ pub enum VoteAsk {
     },
 }
 
-/// A seat's answer to a [`VoteAsk`].
+/// The answer to a [`VoteAsk`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum VoteAnswer {
@@ -955,7 +697,9 @@ pub enum VoteAnswer {
         /// The reason in words.
         why: String,
     },
-    /// Counted ballots, at most a page; none behind the last.
+    /// The roots of pages of counted ballots; none behind the last.
+    Contents(Vec<Node>),
+    /// Counted ballots, at most a page; none if they are not here.
     Leaves(Vec<Leaf>),
     /// Those who can vote, at most a page; none behind the last.
     Electors(Vec<Elector>),
@@ -971,7 +715,7 @@ impl VoteAsk {
                 }
                 item.check()
             }
-            Self::Leaves { .. } | Self::Electors { .. } => Ok(()),
+            Self::Contents { .. } | Self::Page { .. } | Self::Electors { .. } => Ok(()),
             Self::Refute { fraud, .. } if fraud.len() <= FRAUD_BYTES_MAX => Ok(()),
             Self::Refute { fraud, .. } => Err(DecodeError::TooLong {
                 what: "fraud proof",
@@ -987,6 +731,7 @@ impl VoteAnswer {
         let (field, len, max) = match self {
             Self::Pending | Self::Receipt(_) | Self::Taken => return Ok(()),
             Self::Refused { why } => ("why", why.len(), REASON_BYTES_MAX),
+            Self::Contents(pages) => ("contents", pages.len(), PAGE_NODES_MAX),
             Self::Leaves(leaves) => ("leaves", leaves.len(), PAGE_LEAVES_MAX),
             Self::Electors(electors) => ("electors", electors.len(), PAGE_ELECTORS_MAX),
         };

@@ -43,7 +43,7 @@ fn point(hex: &str) -> Vec<u8> {
         .collect()
 }
 
-fn whole() -> ThresholdSignature {
+pub(super) fn whole() -> ThresholdSignature {
     ThresholdSignature::from_bytes(&point(G1)).unwrap()
 }
 
@@ -175,7 +175,7 @@ fn alerted() -> Vec<ContentId> {
     acts
 }
 
-fn certificate(statement: Statement) -> Certificate {
+pub(super) fn certificate(statement: Statement) -> Certificate {
     Certificate {
         epoch: 1,
         statement,

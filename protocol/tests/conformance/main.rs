@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod committee;
+mod votes;
 
 use std::collections::BTreeMap;
 

@@ -9,6 +9,7 @@ mod convergence;
 mod halt;
 mod handover;
 mod joining;
+mod jury;
 mod multi_sig;
 mod recovery;
 mod votes;

@@ -9,12 +9,12 @@ use x0_protocol::{
         vote::{VoteCommand, VoteRefusal, VoteView, VotesView},
     },
     spine::{
-        ballot::{OwnStage, Recounted, Sums},
+        ballot::{BallotBundle, BundleError, OwnStage, Recounted, Sums},
         committee::{Seats, State},
     },
     wire::{
         Ballot, Body, Choice, CommitteeKeys, DelegationScope, JuryProof, NotPassed, Request,
-        Targets, Vote, VoteAsk, VoteItem, VoteProof, VoteRules, Warrants, Word,
+        Statement, Targets, Vote, VoteAsk, VoteItem, VoteProof, VoteRules, Warrants, Word,
     },
 };
 
@@ -227,7 +227,7 @@ fn a_jury_drawn_from_those_on_call_decides_within_hours_and_its_ballots_are_proo
         let mut ballots: Vec<_> = ballots.collect();
         ballots.sort_by_key(|ballot| ballot.voter);
         VoteProof::Jury(Box::new(JuryProof {
-            opened: opening.certificate,
+            drawn: opening.certificate,
             proposal: opening.proposal.clone(),
             jury: opening.jury.clone(),
             ballots,
@@ -244,24 +244,157 @@ fn a_jury_drawn_from_those_on_call_decides_within_hours_and_its_ballots_are_proo
     assert!(matches!(wrong, Err(NotPassed::OtherSubject { .. })));
 }
 
+/// Founders of a mesh in which acts on the network level are possible: seven co-signers and a panel of five take
+/// twelve members beside the agent.
+const WIDE: u8 = 14;
+
+/// Has node 0 propose an act on all nodes of such a mesh, and strangers besides: 103 nodes.
+fn act(world: &mut World, value: u64) -> Result<Reply, CommandError> {
+    let mut nodes: Vec<PublicKey> = (100..=188).map(|seed| identity(seed).public()).collect();
+    nodes.extend((0..usize::from(WIDE)).map(|at| world.key(at)));
+    let root = identity(1);
+    let command = Command::Propose {
+        change: set_links(value),
+        targets: Aim::At(Targets::Nodes(nodes)),
+        token: token(&root, world.key(0), &[]),
+        root: root.capability_root().public(),
+        life: Millis::from_mins(10),
+    };
+    world.command(0, command)
+}
+
+#[test]
+fn a_vote_that_has_passed_counts_for_an_act_after_the_committee_was_handed_over() {
+    let mut world = World::fast_with_seats(WIDE, 4, SCALE);
+    world.pass(Millis::from_secs(20));
+    let Err(CommandError::Act(ActRefusal::NeedsVote { matter, .. })) = act(&mut world, 5) else {
+        panic!("an act on 103 nodes was taken without a vote");
+    };
+    let id = propose(&mut world, 1, matter, VoteRules::ordinary());
+    for at in 0..4 {
+        cast(&mut world, at, id, Choice::Yes);
+    }
+    end(&mut world);
+    assert_eq!(vote(&mut world, 0, id).stage, "passed");
+    let voted = vote(&mut world, 0, id).resolved.unwrap();
+
+    let seats = world.genesis_body().seats.clone();
+    let (seated, free): (Vec<_>, Vec<_>) = (0..usize::from(WIDE)).partition(|at| seats.contains(&world.key(*at)));
+    let command = Command::ProposeSeats {
+        add: vec![world.key(free[0])],
+        remove: vec![world.key(seated[3])],
+    };
+    let Ok(Reply::Plan(plan)) = world.command(seated[0], command) else {
+        panic!("the change of seats was not proposed");
+    };
+    world.pass(Millis::from_secs(1));
+    for at in &seated[1..3] {
+        world.command(*at, Command::ApproveSeats(plan)).unwrap();
+    }
+    world.pass(Millis::from_secs(30));
+    let Ok(Reply::Committee(view)) = world.command(free[1], Command::Committee) else {
+        panic!("no committee");
+    };
+    assert!(view.epoch > Some(1), "{:?}", view.epoch);
+
+    // It is there after a restart, and for who comes later; the ballots are counted again against the seats of then.
+    world.crash(0);
+    world.boot(0, false);
+    for other in 1..usize::from(WIDE) {
+        world.link(0, other);
+    }
+    world.settle();
+    let newcomer = world.join(free[1], 60);
+    world.pass(Millis::from_secs(10));
+    for at in [0, newcomer] {
+        let seen = vote(&mut world, at, id);
+        assert_eq!(seen.resolved, Some(voted), "node {at}");
+        let found = world.command(at, Command::Vote(VoteCommand::Recount(id)));
+        let Ok(Reply::Recounted(Recounted::Same(_))) = found else {
+            panic!("node {at}: {found:?}");
+        };
+    }
+    // The keys of both epochs follow from the genesis.
+    let checked = bundle(&mut world, newcomer, id).unwrap().check().unwrap();
+    assert!(matches!(checked.found, Recounted::Same(_)));
+    let proposed = act(&mut world, 5);
+    assert!(matches!(proposed, Ok(Reply::Proposed(_))), "{proposed:?}");
+    world.pass(Millis::from_secs(30));
+    for at in 0..usize::from(WIDE) {
+        assert_eq!(world.links_target(at), 5, "node {at}");
+    }
+}
+
+fn bundle(world: &mut World, at: usize, id: ContentId) -> Result<BallotBundle, CommandError> {
+    match world.command(at, Command::Vote(VoteCommand::Bundle(id)))? {
+        Reply::Bundle(bundle) => Ok(*bundle),
+        other => panic!("no ballots: {other:?}"),
+    }
+}
+
+#[test]
+fn who_has_counted_hands_the_ballots_on_and_a_file_of_them_needs_no_node() {
+    let mut world = World::fast_with_seats(6, 4, SCALE);
+    world.pass(Millis::from_secs(20));
+    let id = propose(&mut world, 1, ContentId::of(b"x"), VoteRules::ordinary());
+    for (at, choice) in [(0, Choice::Yes), (1, Choice::Yes), (2, Choice::No)] {
+        cast(&mut world, at, id, choice);
+    }
+    end(&mut world);
+    let seats = world.genesis_body().seats.clone();
+    let (seated, others): (Vec<_>, Vec<_>) = (0..6).partition(|at| seats.contains(&world.key(*at)));
+    let recount = Command::Vote(VoteCommand::Recount(id));
+    let found = world.command(others[0], recount.clone());
+    assert!(matches!(found, Ok(Reply::Recounted(Recounted::Same(_)))));
+    for at in seated {
+        world.crash(at);
+    }
+    world.settle();
+
+    let found = world.command(others[1], recount);
+    assert!(
+        matches!(found, Ok(Reply::Recounted(Recounted::Same(_)))),
+        "{found:?}"
+    );
+    let fetched = bundle(&mut world, others[1], id).unwrap();
+    let read = BallotBundle::from_bytes(&fetched.to_bytes()).unwrap();
+    assert_eq!(read, fetched);
+    let checked = read.check().unwrap();
+    assert_eq!(checked.mesh, world.genesis.value().id());
+    assert!(matches!(checked.found, Recounted::Same(_)));
+
+    let mut other_choice = fetched.clone();
+    let leaf = &mut other_choice.leaves[0];
+    leaf.counted = match leaf.counted {
+        Some(Choice::Yes) => Some(Choice::No),
+        _ => Some(Choice::Yes),
+    };
+    let found = other_choice.check().unwrap().found;
+    assert!(!matches!(found, Recounted::Same(_)), "{found:?}");
+    let mut left_out = fetched.clone();
+    left_out.leaves.pop();
+    let found = left_out.check().unwrap().found;
+    assert!(!matches!(found, Recounted::Same(_)), "{found:?}");
+    let mut other_count = fetched.clone();
+    if let Statement::Tally(stated) = &mut other_count.tally.statement {
+        stated.tally.sums.yes += 1;
+    }
+    assert!(matches!(
+        other_count.check(),
+        Err(BundleError::NotCertified("count"))
+    ));
+    let mut without_keys = fetched;
+    without_keys.records.pop();
+    assert!(matches!(
+        without_keys.check(),
+        Err(BundleError::NotCertified("opening"))
+    ));
+}
+
 #[test]
 fn an_act_on_the_whole_network_takes_a_passed_vote_on_just_this() {
-    // Seven co-signers and a panel of five take twelve members beside the agent.
-    let mut world = World::fast_with_seats(14, 4, SCALE);
+    let mut world = World::fast_with_seats(WIDE, 4, SCALE);
     world.pass(Millis::from_secs(20));
-    let act = |world: &mut World, value| {
-        let mut nodes: Vec<PublicKey> = (15..=103).map(|seed| identity(seed).public()).collect();
-        nodes.extend((0..14).map(|at| world.key(at)));
-        let root = identity(1);
-        let command = Command::Propose {
-            change: set_links(value),
-            targets: Aim::At(Targets::Nodes(nodes)),
-            token: token(&root, world.key(0), &[]),
-            root: root.capability_root().public(),
-            life: Millis::from_mins(10),
-        };
-        world.command(0, command)
-    };
     let Err(CommandError::Act(ActRefusal::NeedsVote { nodes, matter })) = act(&mut world, 5) else {
         panic!("an act on 103 nodes was taken without a vote");
     };
@@ -279,7 +412,7 @@ fn an_act_on_the_whole_network_takes_a_passed_vote_on_just_this() {
     ));
     assert!(matches!(act(&mut world, 5), Ok(Reply::Proposed(_))));
     world.pass(Millis::from_secs(20));
-    for at in 0..14 {
+    for at in 0..usize::from(WIDE) {
         assert_eq!(world.links_target(at), 5, "node {at}");
     }
     let acts = world.nodes[0].disk.records.values();

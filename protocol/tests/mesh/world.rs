@@ -265,7 +265,7 @@ impl World {
         Self::fast_with_seats(count, usize::from(count), scale)
     }
 
-    /// Founds such a mesh, of whose founders some have a seat.
+    /// The same, but only some of the founders have a seat.
     pub(crate) fn fast_with_seats(count: u8, seats: usize, scale: u32) -> Self {
         let parameters = Parameters {
             time_scale: TimeScale(scale),

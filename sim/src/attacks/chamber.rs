@@ -381,6 +381,7 @@ impl Chamber {
                 said,
             },
             keys: keys.public(),
+            vote_keys: None,
         };
         let proven = question.check()?;
         let (act, agent) = (&admitted.admission.act, admitted.ticket.agent);

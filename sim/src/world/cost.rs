@@ -135,6 +135,7 @@ fn of_record(record: &Record) -> Span {
         | Body::Halt(_)
         | Body::Vote(_)
         | Body::Unknown(..) => VERIFY,
+        Body::Jury(_) => times(VERIFY, 2),
         Body::Keys(named) => times(VERIFY, 1 + named.decided.signatures()),
     }
 }

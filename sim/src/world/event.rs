@@ -192,9 +192,10 @@ fn request_fingerprint(request: &Request) -> u64 {
             VoteAsk::Take { item, receipts } => {
                 32 ^ fold(item.id().digest()) ^ (receipts.len() as u64) << 8
             }
-            VoteAsk::Leaves { proposal, from } => {
-                33 ^ fold(proposal.digest()) ^ u64::from(*from) << 8
+            VoteAsk::Contents { bundle, from } => {
+                33 ^ fold(bundle.digest()) ^ u64::from(*from) << 8
             }
+            VoteAsk::Page { bundle, page } => 42 ^ fold(bundle.digest()) ^ u64::from(*page) << 8,
             VoteAsk::Electors { proposal, from } => {
                 34 ^ fold(proposal.digest()) ^ u64::from(*from) << 8
             }
@@ -235,6 +236,7 @@ fn response_fingerprint(response: &Response) -> u64 {
             VoteAnswer::Taken => 37,
             VoteAnswer::Receipt(receipt) => 38 ^ fold(receipt.ballot.digest()),
             VoteAnswer::Refused { why } => 39 ^ fold(why.as_bytes()),
+            VoteAnswer::Contents(pages) => 43 ^ (pages.len() as u64) << 8,
             VoteAnswer::Leaves(leaves) => 40 ^ (leaves.len() as u64) << 8,
             VoteAnswer::Electors(electors) => 41 ^ (electors.len() as u64) << 8,
         },

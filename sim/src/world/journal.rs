@@ -103,6 +103,8 @@ impl Journal {
                 | Reply::Plan(_)
                 | Reply::Halt(_)
                 | Reply::Votes(_)
+                | Reply::Jury(_)
+                | Reply::Bundle(_)
                 | Reply::Voted(_)
                 | Reply::Recounted(_)
                 | Reply::AuditHeads(_)

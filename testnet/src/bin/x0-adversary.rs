@@ -338,9 +338,10 @@ async fn send_ballots(
         VoteAnswer::Receipt(_) => "a receipt".to_owned(),
         VoteAnswer::Taken => "it is in the log".to_owned(),
         VoteAnswer::Refused { why } => format!("refused: {why}"),
-        VoteAnswer::Pending | VoteAnswer::Leaves(_) | VoteAnswer::Electors(_) => {
-            "not yet".to_owned()
-        }
+        VoteAnswer::Pending
+        | VoteAnswer::Contents(_)
+        | VoteAnswer::Leaves(_)
+        | VoteAnswer::Electors(_) => "not yet".to_owned(),
     });
     Ok(json!({ "answers": answers.collect::<Vec<_>>() }))
 }

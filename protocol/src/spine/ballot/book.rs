@@ -81,6 +81,7 @@ impl Book {
             Statement::Tally(_) => known.tally.is_some(),
             Statement::Resolved(_) => known.resolved.is_some(),
             Statement::Checkpoint(_)
+            | Statement::Jury(_)
             | Statement::Ticket(_)
             | Statement::HandOver(_)
             | Statement::Halt(_) => false,
@@ -120,6 +121,7 @@ impl Book {
                 format!("ended: {}", resolved.end)
             }
             Statement::Checkpoint(_)
+            | Statement::Jury(_)
             | Statement::Ticket(_)
             | Statement::HandOver(_)
             | Statement::Halt(_) => return None,
@@ -158,6 +160,7 @@ impl Known {
         match self.tally?.statement {
             Statement::Tally(stated) => Some(stated),
             Statement::Checkpoint(_)
+            | Statement::Jury(_)
             | Statement::Ticket(_)
             | Statement::HandOver(_)
             | Statement::Halt(_)
@@ -166,11 +169,17 @@ impl Known {
         }
     }
 
+    /// Returns the committee's word what was counted.
+    pub const fn certified(&self) -> Option<&Certificate> {
+        self.tally.as_ref()
+    }
+
     /// Returns how it ended.
     pub fn resolved(&self) -> Option<VoteResolved> {
         match self.resolved?.statement {
             Statement::Resolved(resolved) => Some(resolved),
             Statement::Checkpoint(_)
+            | Statement::Jury(_)
             | Statement::Ticket(_)
             | Statement::HandOver(_)
             | Statement::Halt(_)
@@ -195,6 +204,7 @@ impl Opening {
             subject: _,
             electorate,
             opened,
+            height: _,
         } = self.opened;
         let terms = self.proposal.rules.terms(proposal, opened, electorate);
         terms.ok()
@@ -213,6 +223,7 @@ fn vote_of(statement: &Statement) -> Option<ContentId> {
         Statement::Tally(stated) => Some(stated.tally.proposal),
         Statement::Resolved(resolved) => Some(resolved.proposal),
         Statement::Checkpoint(_)
+        | Statement::Jury(_)
         | Statement::Ticket(_)
         | Statement::HandOver(_)
         | Statement::Halt(_) => None,

@@ -1,5 +1,7 @@
 //! The recount of a certified vote by any node: everything it takes, and what it finds.
 
+use std::sync::Arc;
+
 use x0_crypto::{ContentId, PublicKey};
 
 use super::{
@@ -27,11 +29,11 @@ pub struct RecountTask {
     /// What it says was counted.
     pub statement: TallyStatement,
     /// Those who could vote, as the seats name them; none where a jury decides.
-    pub electors: Vec<Elector>,
+    pub electors: Arc<Vec<Elector>>,
     /// The jury, if one decides.
     pub jury: Vec<PublicKey>,
     /// The counted ballots, as the seats publish them.
-    pub leaves: Vec<Leaf>,
+    pub leaves: Arc<Vec<Leaf>>,
     /// This node's own ballots, with their receipts.
     pub held: Vec<Receipted>,
 }
@@ -61,7 +63,7 @@ impl RecountTask {
             leaves,
             held,
         } = self;
-        let members = Roll::of_electors(electors);
+        let members = Roll::of_electors(Arc::unwrap_or_clone(electors));
         let is_electorate = if jury.is_empty() {
             let of = members.electorate();
             (of.root.0, of.count) == (opened.electorate.members_root, opened.electorate.count)
@@ -86,14 +88,15 @@ impl RecountTask {
             seats: &seats,
             roll: &can_vote,
         };
-        let counted = recount(&basis, &leaves);
+        let leaves = leaves.as_slice();
+        let counted = recount(&basis, leaves);
         if held.is_empty() && counted.as_ref() == Ok(&statement.tally) {
             let outcome = terms.outcome(&statement.tally.sums);
             if outcome == statement.outcome {
                 return Recounted::Same(outcome);
             }
         }
-        match find_fraud(&basis, &statement, (&leaves, &Tree::of(&leaves)), &held) {
+        match find_fraud(&basis, &statement, (leaves, &Tree::of(leaves)), &held) {
             Ok(Some(fraud)) => Recounted::False(fraud.to_bytes()),
             Ok(None) => Recounted::Same(statement.outcome),
             Err(error) => Recounted::NotPublished(match counted {

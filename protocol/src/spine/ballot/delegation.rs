@@ -11,11 +11,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde_bytes::{ByteBuf, Bytes};
 use x0_crypto::{ContentId, PublicKey};
 
+use super::packed::{DELEGATION_BYTES, pack_delegation, unpack_delegation};
 use crate::{
-    core::time::Wall,
+    core::{
+        packed::{Packer, Unpacker},
+        time::Wall,
+    },
     wire::{Delegation, DelegationScope, Verified, VoteStatement},
 };
 
@@ -44,15 +49,25 @@ pub enum DelegationRefused {
 
 impl Serialize for Delegations {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let said: Vec<_> = self.said.values().flat_map(BTreeMap::values).collect();
-        said.serialize(to)
+        let count = self.said.values().map(BTreeMap::len).sum();
+        let mut packer = Packer::of(count, DELEGATION_BYTES + 8);
+        for (delegation, at) in self.said.values().flat_map(BTreeMap::values) {
+            pack_delegation(&mut packer, delegation);
+            packer.u64(at.0);
+        }
+        Bytes::new(&packer.finish()).serialize(to)
     }
 }
 
 impl<'de> Deserialize<'de> for Delegations {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let bytes = ByteBuf::deserialize(from)?;
+        let said = Unpacker::new(&bytes).list(32, |from| {
+            Some((unpack_delegation(from)?, Wall(from.u64()?)))
+        });
+        let said = said.ok_or_else(|| D::Error::custom("the delegations are damaged"))?;
         let mut delegations = Self::default();
-        for (delegation, at) in Vec::<(Delegation, Wall)>::deserialize(from)? {
+        for (delegation, at) in said {
             // Each stands there once, as it was taken before.
             delegations.take_one(&delegation, at).ok();
         }

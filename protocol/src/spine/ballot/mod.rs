@@ -5,8 +5,10 @@
 //! - [`Delegations`]: who lets whom vote in its place, across all votes.
 //! - [`tally`]: the counted ballots in order of voter, under a Merkle tree whose nodes carry the sums. A
 //!   [`TallyStatement`] names its root; the committee certifies that statement.
+//! - [`BallotBundle`]: a counted vote as a file holds it. [`Bundles`]: those that a node keeps for others.
 //! - [`recount()`]: counts published leaves again. [`fraud`]: short proofs that a certified statement is false.
 //! - [`Book`]: what a node knows of votes. [`OwnVotes`]: what it has handed in itself.
+//! - [`Verdicts`]: what juries decide, gathered by every node for itself.
 //! - [`jury`]: the emergency jury, whose signed ballots are their own certificate, and how likely its capture is.
 //! - [`sealed`]: choices that nobody can read before the close.
 //!
@@ -16,22 +18,26 @@
 //! what follows from a result. Votes are not coercion-resistant: a member can show how it voted.
 
 mod book;
+mod bundle;
 mod check;
 mod delegation;
 pub mod fraud;
 pub mod jury;
 mod natural;
 mod own;
+mod packed;
 mod poll;
 mod recount;
 pub mod sealed;
 pub mod tally;
 mod terms;
+mod verdicts;
 
 #[cfg(test)]
 mod tests;
 
 pub use book::{Book, Known, Opening as Announced};
+pub use bundle::{BallotBundle, BundleChecked, BundleError, Bundles, pages_of};
 pub use check::{RecountTask, Recounted};
 pub use delegation::{DelegationRefused, Delegations};
 pub use own::{OwnItem, OwnStage, OwnVotes, StoredVotes, VoteWrite};
@@ -41,3 +47,4 @@ pub use tally::{Cast, Leaf, Sums, Tally, TallyStatement};
 pub use terms::{
     Electorate, Finality, Kind, Outcome, Roll, Secrecy, Terms, TermsDraft, TermsError,
 };
+pub use verdicts::{Case, Drawn, Heard as JuryHeard, Verdicts};

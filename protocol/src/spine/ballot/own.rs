@@ -88,6 +88,8 @@ pub struct OwnItem {
     pub item: VoteItem,
     /// How far it is.
     pub stage: OwnStage,
+    /// Whether this node has said it to all, as it is for a jury.
+    pub said: bool,
     receipts: BTreeMap<PublicKey, Receipt>,
     taken: BTreeSet<PublicKey>,
     refused: BTreeMap<PublicKey, String>,
@@ -119,6 +121,7 @@ impl OwnVotes {
         let own = OwnItem {
             item,
             stage: OwnStage::Sending,
+            said: false,
             receipts: BTreeMap::new(),
             taken: BTreeSet::new(),
             refused: BTreeMap::new(),
@@ -184,6 +187,22 @@ impl OwnVotes {
             VoteItem::Ballot(_) | VoteItem::Proposal(_) | VoteItem::Delegation(_) => None,
         });
         said.max().map_or(0, |seq| seq + 1)
+    }
+
+    /// Returns what this member has said last about juries.
+    pub fn on_call(&self) -> Option<bool> {
+        let said = self.0.values().filter_map(|own| match &own.item {
+            VoteItem::OnCall(ready) => Some((ready.seq, ready.serves)),
+            VoteItem::Ballot(_) | VoteItem::Proposal(_) | VoteItem::Delegation(_) => None,
+        });
+        said.max().map(|(_, serves)| serves)
+    }
+
+    /// Takes note that something was said to all.
+    pub fn said(&mut self, id: &ContentId) {
+        if let Some(own) = self.0.get_mut(id) {
+            own.said = true;
+        }
     }
 
     /// Returns the own ballots of a vote with their receipts: what shows that a ballot was left out.
@@ -281,6 +300,9 @@ impl OwnItem {
             VoteItem::OnCall(_) => "the word on juries",
         };
         match &self.stage {
+            OwnStage::Sending if self.said => {
+                format!("{what} is said to all; {} seats have it", self.held_by())
+            }
             OwnStage::Sending => format!("{what} is on its way: {} seats have it", self.held_by()),
             OwnStage::Taken => format!("{what} has arrived: {} seats have it", self.held_by()),
             OwnStage::Refused(why) => format!("{what} has no effect: {why}"),

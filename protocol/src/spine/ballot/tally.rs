@@ -17,10 +17,16 @@ use x0_crypto::{ContentId, PublicKey, committee::ThresholdSignature};
 
 use super::terms::{Electorate, Outcome};
 use crate::{
-    core::{limits::TALLY_PATH_MAX, time::Wall},
+    core::{
+        limits::{PAGE_LEAVES_MAX, TALLY_PATH_MAX},
+        time::Wall,
+    },
     spine::audit::tree::Hash,
     wire::{Ballot, Choice, Delegation, encode_entry},
 };
+
+/// Leaves below the root of a page.
+const PAGE_LEAVES: u64 = PAGE_LEAVES_MAX as u64;
 
 /// Begins what is hashed into a leaf; names the form, so that no other hash of the protocol equals it.
 const LEAF_DOMAIN: &[u8] = b"x0/tally/leaf/1\0";
@@ -118,6 +124,8 @@ pub struct TallyStatement {
     pub tally: Tally,
     /// What it comes to.
     pub outcome: Outcome,
+    /// The height of the committee log at which it was counted: the keys of that time verify it.
+    pub height: u64,
 }
 
 /// On which side of the way up a node stands.
@@ -150,6 +158,8 @@ pub struct TallyBuilder {
     last: Option<PublicKey>,
     /// The roots of the complete subtrees, largest first: one for each bit of the number of leaves.
     peaks: Vec<Node>,
+    /// The roots of the complete pages of leaves.
+    pages: Vec<Node>,
 }
 
 /// A whole tree: every level from the leaves up to the root.
@@ -270,23 +280,38 @@ impl TallyBuilder {
         }
         self.last = Some(voter);
         let mut node = leaf.node();
+        self.note_page(&node);
         // Each complete subtree as large as the new one is doubled by it.
         while let Some(left) = self
             .peaks
             .pop_if(|left| left.sums.leaves == node.sums.leaves)
         {
             node = Node::join(&left, &node);
+            self.note_page(&node);
         }
         self.peaks.push(node);
         Ok(())
     }
 
+    fn note_page(&mut self, node: &Node) {
+        if node.sums.leaves == PAGE_LEAVES {
+            self.pages.push(*node);
+        }
+    }
+
     /// Returns the root of the leaves added so far.
     pub fn root(&self) -> Node {
-        let peaks = self.peaks.iter().rev().copied();
-        peaks
-            .reduce(|right, left| Node::join(&left, &right))
-            .unwrap_or_else(Node::empty)
+        joined(&self.peaks).unwrap_or_else(Node::empty)
+    }
+
+    /// Returns the roots of the pages of leaves added so far, the last of which may be smaller.
+    pub fn pages(&self) -> Vec<Node> {
+        let small = self
+            .peaks
+            .partition_point(|peak| peak.sums.leaves >= PAGE_LEAVES);
+        let mut pages = self.pages.clone();
+        pages.extend(joined(&self.peaks[small..]));
+        pages
     }
 
     /// Returns the tally of the leaves added so far.
@@ -298,6 +323,28 @@ impl TallyBuilder {
             sums,
         }
     }
+}
+
+/// Joins the roots of complete subtrees, largest first.
+fn joined(peaks: &[Node]) -> Option<Node> {
+    let peaks = peaks.iter().rev().copied();
+    peaks.reduce(|right, left| Node::join(&left, &right))
+}
+
+/// Returns the root over the pages of a tally; none if they cannot stand side by side.
+pub fn root_of_pages(pages: &[Node]) -> Option<Node> {
+    let mut level = pages.to_vec();
+    while level.len() > 1 {
+        let above = level.chunks(2).map(|pair| match pair {
+            [left, right] => Some(Node {
+                sums: Node::sums_of(left, right)?,
+                hash: Node::hash_of(left, right),
+            }),
+            carried => carried.first().copied(),
+        });
+        level = above.collect::<Option<_>>()?;
+    }
+    Some(level.first().copied().unwrap_or_else(Node::empty))
 }
 
 impl Tree {
@@ -391,6 +438,11 @@ impl Tally {
 }
 
 impl TallyStatement {
+    /// Returns the name of the counted ballots: the content id of the root over them.
+    pub const fn bundle(&self) -> ContentId {
+        ContentId::from_digest(self.tally.root.0)
+    }
+
     /// Returns the bytes that the committee signs as a certificate.
     pub fn to_bytes(&self) -> Vec<u8> {
         encode_entry(&("tally", self))
@@ -429,6 +481,33 @@ mod tests {
             }
         }
         assert!(builder.peaks.len() <= 6);
+    }
+
+    #[test]
+    fn pages_are_parts_of_the_tree_and_lead_to_its_root() {
+        let all = leaves(1_100);
+        for size in [0, 1, 511, 512, 513, 1_024, 1_100] {
+            let mut builder = TallyBuilder::default();
+            for leaf in &all[..size] {
+                builder.push(leaf).unwrap();
+            }
+            let pages = builder.pages();
+            assert_eq!(root_of_pages(&pages), Some(builder.root()), "{size}");
+            assert_eq!(pages.len(), size.div_ceil(512), "{size}");
+            for (page, leaves) in pages.iter().zip(all[..size].chunks(512)) {
+                assert_eq!(*page, Tree::of(leaves).root(), "{size}");
+            }
+        }
+        let mut builder = TallyBuilder::default();
+        for leaf in &all {
+            builder.push(leaf).unwrap();
+        }
+        let mut pages = builder.pages();
+        pages.swap(0, 2);
+        assert_eq!(root_of_pages(&pages), None, "a small page stands last");
+        pages.swap(0, 2);
+        pages.swap(0, 1);
+        assert_ne!(root_of_pages(&pages), Some(builder.root()));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod deceit;
+mod running;
 mod votes;
 
 use std::collections::BTreeSet;

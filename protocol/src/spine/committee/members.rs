@@ -36,20 +36,67 @@ pub(super) struct Members {
 mod shared {
     use std::{collections::BTreeMap, sync::Arc};
 
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+    use serde_bytes::{ByteBuf, Bytes};
     use x0_crypto::PublicKey;
 
-    use crate::wire::MemberFacts;
+    use crate::{
+        core::{
+            packed::{Packer, Unpacker},
+            time::Wall,
+        },
+        wire::MemberFacts,
+    };
 
     type All = BTreeMap<PublicKey, MemberFacts>;
 
+    /// Key, since when, subtree, whether a founder, and the length of the region.
+    const ROW_BYTES: usize = 32 + 8 + 32 + 1 + 8;
+
     pub(super) fn serialize<S: Serializer>(all: &Arc<All>, to: S) -> Result<S::Ok, S::Error> {
-        let rows: Vec<_> = all.iter().collect();
-        rows.serialize(to)
+        let mut packer = Packer::of(all.len(), ROW_BYTES + 8);
+        for (key, facts) in all.iter() {
+            let MemberFacts {
+                since,
+                subtree,
+                region,
+                founder,
+            } = facts;
+            packer.fixed(key.bytes());
+            packer.u64(since.0);
+            packer.fixed(subtree.bytes());
+            packer.u8(u8::from(*founder));
+            // No region has an empty name.
+            let region = region.as_ref().map_or("", |region| region.as_str());
+            packer.bytes(region.as_bytes());
+        }
+        Bytes::new(&packer.finish()).serialize(to)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<All>, D::Error> {
-        let rows = Vec::<(PublicKey, MemberFacts)>::deserialize(from)?;
+        let bytes = ByteBuf::deserialize(from)?;
+        let rows = Unpacker::new(&bytes).list(ROW_BYTES, |from| {
+            let key = PublicKey::from_bytes(&from.fixed()?).ok()?;
+            let since = Wall(from.u64()?);
+            let subtree = PublicKey::from_bytes(&from.fixed()?).ok()?;
+            let founder = match from.u8()? {
+                0 => false,
+                1 => true,
+                _ => return None,
+            };
+            let region = match core::str::from_utf8(from.bytes()?).ok()? {
+                "" => None,
+                region => Some(region.parse().ok()?),
+            };
+            let facts = MemberFacts {
+                since,
+                subtree,
+                region,
+                founder,
+            };
+            Some((key, facts))
+        });
+        let rows = rows.ok_or_else(|| D::Error::custom("the list of members is damaged"))?;
         Ok(Arc::new(rows.into_iter().collect()))
     }
 }
@@ -58,17 +105,37 @@ mod shared {
 pub(super) mod rolls {
     use std::sync::Arc;
 
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+    use serde_bytes::{ByteBuf, Bytes};
+    use x0_crypto::PublicKey;
 
     use super::Roll;
-    use crate::wire::Elector;
+    use crate::{
+        core::packed::{Packer, Unpacker},
+        wire::Elector,
+    };
+
+    /// Key and subtree.
+    const ROW_BYTES: usize = 32 + 32;
 
     pub(crate) fn serialize<S: Serializer>(roll: &Arc<Roll>, to: S) -> Result<S::Ok, S::Error> {
-        roll.electors.serialize(to)
+        let mut packer = Packer::of(roll.electors.len(), ROW_BYTES);
+        for Elector { key, subtree } in &roll.electors {
+            packer.fixed(key.bytes());
+            packer.fixed(subtree.bytes());
+        }
+        Bytes::new(&packer.finish()).serialize(to)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<Roll>, D::Error> {
-        let electors = Vec::<Elector>::deserialize(from)?;
+        let bytes = ByteBuf::deserialize(from)?;
+        let electors = Unpacker::new(&bytes).list(ROW_BYTES, |from| {
+            Some(Elector {
+                key: PublicKey::from_bytes(&from.fixed()?).ok()?,
+                subtree: PublicKey::from_bytes(&from.fixed()?).ok()?,
+            })
+        });
+        let electors = electors.ok_or_else(|| D::Error::custom("the electorate is damaged"))?;
         Ok(Arc::new(Roll::of_electors(electors)))
     }
 }

@@ -25,6 +25,7 @@
 mod admissions;
 mod engine;
 mod handing;
+mod juries;
 mod log;
 mod making;
 mod members;

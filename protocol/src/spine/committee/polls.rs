@@ -10,6 +10,9 @@
 //!
 //! So that nobody can fill the log there are at most a number of open votes, and a smaller one for each proposer;
 //! one jury is drawn for one subject in a day.
+//!
+//! Each day the beacon draws the jury of the day after the next, if members enough are on call ([`super::juries`]): an
+//! emergency vote is put to it. What it has decided while the seats could not be reached the log takes in afterwards.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,12 +25,14 @@ use x0_crypto::{ContentId, PublicKey, committee::BeaconValue};
 
 use super::{
     Seats,
+    juries::DayJuries,
     members::{Roll, rolls},
 };
 use crate::{
     core::{
         limits::{
-            PROPOSAL_AGE_MAX, VOTE_STALL_MAX, VOTES_KEPT_MAX, VOTES_OPEN_MAX, VOTES_PER_MEMBER_MAX,
+            BALLOTS_KEPT_MAX, PAGE_LEAVES_MAX, PROPOSAL_AGE_MAX, VOTE_STALL_MAX, VOTES_KEPT_MAX,
+            VOTES_OPEN_MAX, VOTES_PER_MEMBER_MAX,
         },
         time::{Millis, Wall},
     },
@@ -37,9 +42,9 @@ use crate::{
         jury::JurySize,
     },
     wire::{
-        Ballot, BallotList, Certificate, Delegation, Elector, OnCall, Statement, VoteEnd,
-        VoteEntry, VoteItem, VoteNotice, VoteOpened, VoteProposal, VoteResolved, decided,
-        jury_electorate,
+        Ballot, BallotList, Certificate, Delegation, Elector, JuryProof, OnCall, Statement,
+        VoteEnd, VoteEntry, VoteItem, VoteNotice, VoteOpened, VotePassed, VoteProposal,
+        VoteResolved, decided, jury_electorate,
     },
 };
 
@@ -58,6 +63,10 @@ pub struct Polls {
     delegations: Delegations,
     #[serde(with = "crate::core::pairs")]
     on_call: BTreeMap<PublicKey, (u32, bool)>,
+    days: DayJuries,
+    /// What juries have decided past the log, by subject.
+    #[serde(with = "crate::core::pairs")]
+    verdicts: BTreeMap<ContentId, VoteResolved>,
 }
 
 /// One vote.
@@ -67,6 +76,8 @@ pub struct Held {
     proposal: VoteProposal,
     proposed: Wall,
     voters: Voters,
+    /// The height at which it was opened.
+    opened: u64,
     poll: Option<Box<Poll>>,
     resolved: Option<VoteResolved>,
 }
@@ -97,6 +108,8 @@ impl ballot::Roll for Voters {
 pub(super) struct Turn<'a> {
     /// The entries, in their order.
     pub(super) entries: &'a [&'a VoteEntry],
+    /// The height of the block.
+    pub(super) height: u64,
     /// Mesh time.
     pub(super) time: Wall,
     /// Those who count.
@@ -129,6 +142,8 @@ impl Polls {
             held: BTreeMap::new(),
             delegations: Delegations::default(),
             on_call: BTreeMap::new(),
+            days: DayJuries::new(mesh),
+            verdicts: BTreeMap::new(),
         }
     }
 
@@ -142,10 +157,20 @@ impl Polls {
         self.held.get(proposal)
     }
 
+    /// Finds the vote whose counted ballots have this name.
+    pub fn of_bundle(&self, bundle: &ContentId) -> Option<&Held> {
+        self.held.values().find(|held| {
+            let poll = held.poll.as_ref();
+            let stated = poll.and_then(|poll| poll.statement());
+            stated.is_some_and(|stated| stated.bundle() == *bundle)
+        })
+    }
+
     /// Finds a vote on a subject that has passed and is in force.
     pub fn passed(&self, subject: &ContentId) -> Option<VoteResolved> {
         let passed = VoteEnd::Outcome(Outcome::Passed);
-        let mut resolved = self.held.values().filter_map(|held| held.resolved);
+        let resolved = self.held.values().filter_map(|held| held.resolved);
+        let mut resolved = resolved.chain(self.verdicts.get(subject).copied());
         resolved.find(|resolved| resolved.subject == *subject && resolved.end == passed)
     }
 
@@ -216,7 +241,7 @@ impl Polls {
             ));
         }
         if proposal.rules.is_emergency() {
-            if self.pool(roll).is_empty() {
+            if self.days.serving(proposal.made).is_none() && self.pool(roll).is_empty() {
                 return Err("no member is on call for a jury".to_owned());
             }
             let is_again = self.held.values().any(|held| {
@@ -268,6 +293,7 @@ impl Polls {
             }
             VoteEntry::Certified(certificate) => self.to_certify(certificate).is_some(),
             VoteEntry::Refuted { proposal, fraud } => self.check_fraud(proposal, fraud).is_ok(),
+            VoteEntry::Verdict(proof) => self.to_heed(proof).is_some(),
         }
     }
 
@@ -317,18 +343,74 @@ impl Polls {
         fraud.verify(&poll.basis(&held.voters), statement)
     }
 
-    /// Returns the round of the beacon that is to draw the jury of a vote.
-    pub(super) fn to_draw(&self, proposal: &ContentId) -> Option<u64> {
-        match self.held.get(proposal)?.voters {
+    /// Returns the round of the beacon that is to draw the jury of a vote or a day.
+    pub(super) fn to_draw(&self, name: &ContentId) -> Option<u64> {
+        if let Some((_, round)) = self.days.to_draw().filter(|(day, _)| day == name) {
+            return Some(round);
+        }
+        match self.held.get(name)?.voters {
             Voters::ToDraw { round } => Some(round),
             Voters::Members(_) | Voters::Jury(_) => None,
         }
     }
 
-    /// Returns the votes whose jury is to be drawn, and by which round.
+    /// Returns the votes and days whose jury is to be drawn, and by which round.
     pub fn all_to_draw(&self) -> impl Iterator<Item = (ContentId, u64)> {
         let held = self.held.keys();
-        held.filter_map(|proposal| Some((*proposal, self.to_draw(proposal)?)))
+        let votes = held.filter_map(|proposal| Some((*proposal, self.to_draw(proposal)?)));
+        votes.chain(self.days.to_draw())
+    }
+
+    /// Returns what a jury has decided past the log, if it was drawn as the log knows it and the log has not taken it
+    /// in. The committee's word for the jury is the log's own, so that no certificate need be checked.
+    fn to_heed(&self, proof: &JuryProof) -> Option<VotePassed> {
+        let proposal = &proof.proposal;
+        if self.passed(&proposal.subject).is_some() {
+            return None;
+        }
+        let drawn = match proof.drawn.statement {
+            Statement::Jury(stated) => self.days.has(&stated),
+            Statement::Opened(stated) => {
+                let held = self.held.get(&stated.proposal);
+                held.and_then(Held::opened) == Some(stated)
+            }
+            Statement::Checkpoint(_)
+            | Statement::Ticket(_)
+            | Statement::Tally(_)
+            | Statement::Resolved(_)
+            | Statement::HandOver(_)
+            | Statement::Halt(_) => false,
+        };
+        proof.verdict(&self.mesh).ok().filter(|_| drawn)
+    }
+
+    /// Takes in what a jury has decided past the log.
+    fn heed(&mut self, proof: &JuryProof, turn: &Turn<'_>, happened: &mut Vec<Happened>) {
+        let Some(passed) = self.to_heed(proof) else {
+            return;
+        };
+        let resolved = VoteResolved {
+            proposal: passed.proposal(),
+            subject: passed.subject(),
+            end: VoteEnd::Outcome(Outcome::Passed),
+            emergency: true,
+            time: turn.time,
+            height: turn.height,
+        };
+        self.verdicts.insert(passed.subject(), resolved);
+        while self.verdicts.len() > VOTES_KEPT_MAX {
+            let all = self.verdicts.iter();
+            let oldest = all.min_by_key(|(subject, verdict)| (verdict.time, **subject));
+            let Some(oldest) = oldest.map(|(subject, _)| *subject) else {
+                break;
+            };
+            self.verdicts.remove(&oldest);
+        }
+        let what = format!("passed by {} jurors' ballots", proof.ballots.len());
+        happened.push(Happened {
+            proposal: passed.proposal(),
+            what,
+        });
     }
 
     fn to_certify(&self, certificate: &Certificate) -> Option<ContentId> {
@@ -391,11 +473,12 @@ impl Polls {
                     let of = batches.entry(list.proposal).or_default();
                     of.lists.push(decided::<BallotList>(list.clone()));
                 }
-                VoteEntry::Certified(_) | VoteEntry::Refuted { .. } => {}
+                VoteEntry::Certified(_) | VoteEntry::Refuted { .. } | VoteEntry::Verdict(_) => {}
             }
         }
         for (proposal, held) in &mut self.held {
-            let batch = batches.remove(proposal).unwrap_or_default();
+            let mut batch = batches.remove(proposal).unwrap_or_default();
+            batch.height = turn.height;
             held.turn(
                 *proposal,
                 batch,
@@ -407,8 +490,18 @@ impl Polls {
         self.delegations.take(delegations, turn.time);
         for entry in turn.entries {
             self.judge(entry, turn, &mut happened);
+            if let VoteEntry::Verdict(proof) = entry {
+                self.heed(proof, turn, &mut happened);
+            }
         }
-        self.resolve(turn.time, &mut happened);
+        if self.days.is_due(turn.time) {
+            let on_call = self.on_call.iter().filter(|(_, (_, serves))| *serves);
+            let counted = on_call.filter(|(member, _)| turn.roll.place_of(member).is_some());
+            let (pool, members) = (counted.count(), turn.roll.electorate().count);
+            let next = turn.round + asked + 1;
+            asked += u64::from(self.days.plan((pool, members), next));
+        }
+        self.resolve(turn, &mut happened);
         self.forget();
         (happened, asked)
     }
@@ -425,9 +518,22 @@ impl Polls {
             proposal: proposal.clone(),
             proposed: turn.time,
             voters: Voters::Members(turn.roll.clone()),
+            opened: turn.height,
             poll: None,
             resolved: None,
         };
+        if let Some(jury) = self.days.serving(proposal.made)
+            && proposal.rules.is_emergency()
+        {
+            let (electorate, jurors) = (jury.stated.electorate, jury.jurors.clone());
+            held.voters = Voters::Jury(jurors);
+            if held.begin(self.mesh, &self.seats, electorate, turn) {
+                self.held.insert(id, held);
+                let what = format!("open for the day's jury of {}", electorate.count);
+                happened.push(Happened { proposal: id, what });
+            }
+            return 0;
+        }
         if proposal.rules.is_emergency() {
             let round = turn.round + asked + 1;
             held.voters = Voters::ToDraw { round };
@@ -441,7 +547,7 @@ impl Polls {
             members_root: of.root.0,
             count: of.count,
         };
-        if held.begin(self.mesh, &self.seats, electorate, turn.time) {
+        if held.begin(self.mesh, &self.seats, electorate, turn) {
             self.held.insert(id, held);
             let what = format!("open for {} members", of.count);
             happened.push(Happened { proposal: id, what });
@@ -457,12 +563,16 @@ impl Polls {
         happened: &mut Vec<Happened>,
     ) {
         let jury = draw_jury(&self.pool(turn.roll), turn.roll, value, proposal);
+        if self.days.to_draw().is_some_and(|(day, _)| day == *proposal) {
+            self.days.seat(jury, turn.height, turn.time);
+            return;
+        }
         let Some(held) = self.held.get_mut(proposal).filter(|_| !jury.is_empty()) else {
             return;
         };
         let electorate = jury_electorate(&jury);
         held.voters = Voters::Jury(jury);
-        held.begin(self.mesh, &self.seats, electorate, turn.time);
+        held.begin(self.mesh, &self.seats, electorate, turn);
         let what = format!("open for a jury of {}", electorate.count);
         happened.push(Happened {
             proposal: *proposal,
@@ -497,7 +607,8 @@ impl Polls {
             | VoteEntry::OnCall(_)
             | VoteEntry::Drawn { .. }
             | VoteEntry::Batch(_)
-            | VoteEntry::List(_) => None,
+            | VoteEntry::List(_)
+            | VoteEntry::Verdict(_) => None,
         };
         if let Some((proposal, event)) = event {
             let what = event.to_string();
@@ -506,7 +617,8 @@ impl Polls {
     }
 
     /// Notes how votes have ended.
-    fn resolve(&mut self, time: Wall, happened: &mut Vec<Happened>) {
+    fn resolve(&mut self, turn: &Turn<'_>, happened: &mut Vec<Happened>) {
+        let time = turn.time;
         for (id, held) in &mut self.held {
             let end = match &held.poll {
                 None if held.proposed + VOTE_STALL_MAX <= time => {
@@ -536,6 +648,7 @@ impl Polls {
                     end,
                     emergency: held.proposal.rules.is_emergency(),
                     time,
+                    height: turn.height,
                 });
                 let what = format!("ended: {end}");
                 happened.push(Happened {
@@ -546,8 +659,23 @@ impl Polls {
         }
     }
 
-    /// Forgets the votes longest over, when too many are kept.
+    /// Forgets the votes longest over, when too many are kept, and the ballots of those longest over, when all together
+    /// are too many.
     fn forget(&mut self) {
+        let leaves = |held: &Held| held.poll.as_ref().map_or(0, |poll| poll.leaves().len());
+        let mut kept: usize = self.held.values().map(leaves).sum();
+        while kept > BALLOTS_KEPT_MAX {
+            let ended = self.held.iter_mut();
+            let ended = ended.filter(|(_, held)| leaves(held) > 0);
+            let ended = ended.filter_map(|(id, held)| Some((held.resolved?.time, *id, held)));
+            let Some((_, _, held)) = ended.min_by_key(|(time, id, _)| (*time, *id)) else {
+                break;
+            };
+            kept -= leaves(held);
+            if let Some(poll) = &mut held.poll {
+                poll.forget_leaves();
+            }
+        }
         while self.held.len() > VOTES_KEPT_MAX {
             let ended = self.held.iter();
             let ended = ended.filter_map(|(id, held)| Some((held.resolved?.time, *id)));
@@ -563,7 +691,8 @@ impl Polls {
     pub(super) fn deadline_after(&self, time: Wall) -> Option<Wall> {
         let open = self.held.values().filter(|held| held.resolved.is_none());
         let due = open.filter_map(|held| held.poll.as_ref()?.deadline_after(time));
-        due.min()
+        let draw = self.days.due_at().filter(|at| *at > time);
+        due.chain(draw).min()
     }
 
     /// Tells whether ballots are being counted, some in each block.
@@ -574,13 +703,18 @@ impl Polls {
 
     /// Returns what the seats certify of votes.
     pub(super) fn statements(&self) -> impl Iterator<Item = Statement> {
-        self.held.values().flat_map(|held| {
+        let juries = self.days.iter().map(|jury| Statement::Jury(jury.stated));
+        let verdicts = self.verdicts.values();
+        let verdicts = verdicts.filter(|said| !self.held.contains_key(&said.proposal));
+        let verdicts = verdicts.copied().map(Statement::Resolved);
+        let votes = self.held.values().flat_map(|held| {
             let opened = held.opened().map(Statement::Opened);
             let tally = held.poll.as_ref().and_then(|poll| poll.statement());
             let tally = tally.copied().map(Statement::Tally);
             let resolved = held.resolved.map(Statement::Resolved);
             opened.into_iter().chain(tally).chain(resolved)
-        })
+        });
+        votes.chain(juries).chain(verdicts)
     }
 
     /// Returns what every node is told together with a certificate.
@@ -604,6 +738,11 @@ impl Polls {
                 })
             }
             Statement::Tally(_) | Statement::Resolved(_) => Some(bare),
+            Statement::Jury(stated) => {
+                let mut juries = self.days.iter();
+                let jury = juries.find(|jury| jury.stated == stated)?.jurors.clone();
+                Some(VoteNotice { jury, ..bare })
+            }
             Statement::Checkpoint(_)
             | Statement::Ticket(_)
             | Statement::HandOver(_)
@@ -619,12 +758,13 @@ impl Held {
         mesh: ContentId,
         seats: &Seats,
         electorate: Electorate,
-        time: Wall,
+        turn: &Turn<'_>,
     ) -> bool {
         let id = self.proposal.id();
-        let Ok(terms) = self.proposal.rules.terms(id, time, electorate) else {
+        let Ok(terms) = self.proposal.rules.terms(id, turn.time, electorate) else {
             return false;
         };
+        self.opened = turn.height;
         self.poll = Some(Box::new(Poll::open(mesh, terms, seats.clone())));
         true
     }
@@ -658,6 +798,7 @@ impl Held {
             subject: self.proposal.subject,
             electorate: terms.electorate(),
             opened: terms.opened(),
+            height: self.opened,
         })
     }
 
@@ -685,11 +826,12 @@ impl Held {
         Some((sums, poll.close()))
     }
 
-    /// Returns some of the counted ballots, from a place on.
-    pub fn leaves(&self, from: u32, count_max: usize) -> Vec<Leaf> {
+    /// Returns a page of the counted ballots.
+    pub fn page(&self, page: u32) -> Vec<Leaf> {
         let leaves = self.poll.as_ref().map_or(&[][..], |poll| poll.leaves());
-        let from = usize::try_from(from).unwrap_or(usize::MAX);
-        leaves.iter().skip(from).take(count_max).cloned().collect()
+        let page = usize::try_from(page).unwrap_or(usize::MAX);
+        let mut pages = leaves.chunks(PAGE_LEAVES_MAX);
+        pages.nth(page).map(<[Leaf]>::to_vec).unwrap_or_default()
     }
 
     /// Returns some of those who can vote, from a place on; a jury travels with the notice.

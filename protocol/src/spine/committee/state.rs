@@ -449,6 +449,11 @@ impl State {
         if !self.polls.admits(entry, self.time, roll) {
             return false;
         }
+        // No vote is opened by seats that are about to leave, so that its opening tells which seats hold it.
+        let opens = matches!(entry, VoteEntry::Proposed(_) | VoteEntry::Drawn { .. });
+        if opens && self.is_passing() {
+            return false;
+        }
         match entry {
             VoteEntry::Drawn {
                 proposal,
@@ -462,7 +467,8 @@ impl State {
             | VoteEntry::OnCall(_)
             | VoteEntry::Batch(_)
             | VoteEntry::List(_)
-            | VoteEntry::Refuted { .. } => true,
+            | VoteEntry::Refuted { .. }
+            | VoteEntry::Verdict(_) => true,
         }
     }
 
@@ -511,11 +517,13 @@ impl State {
             | VoteEntry::Batch(_)
             | VoteEntry::List(_)
             | VoteEntry::Certified(_)
-            | VoteEntry::Refuted { .. } => None,
+            | VoteEntry::Refuted { .. }
+            | VoteEntry::Verdict(_) => None,
         });
         let drawn: BTreeMap<_, _> = drawn.collect();
         let turn = Turn {
             entries: &entries,
+            height: self.height,
             time: self.time,
             roll: &roll,
             round: self.round,
@@ -698,7 +706,8 @@ impl State {
             | Statement::Halt(_)
             | Statement::Opened(_)
             | Statement::Tally(_)
-            | Statement::Resolved(_) => false,
+            | Statement::Resolved(_)
+            | Statement::Jury(_) => false,
         });
     }
 
@@ -716,7 +725,12 @@ impl State {
         let tickets = self.tickets.values().filter(|_| may_issue).copied();
         let statements = checkpoint.into_iter().chain(passing);
         let statements = statements.chain(halts).chain(tickets);
-        let statements = statements.chain(self.polls.statements());
+        // What has come to be since the next keys were made is theirs to certify.
+        let handing = self.handing.as_ref();
+        let made = handing.and_then(|handing| Some(handing.made.as_ref()?.1));
+        let is_theirs = move |said: &Statement| made.is_some_and(|made| said.height() > made);
+        let votes = self.polls.statements().filter(move |said| !is_theirs(said));
+        let statements = statements.chain(votes);
         let first = self.round.saturating_sub(ROUNDS_SIGNED_MAX) + 1;
         let rounds = (first..=self.round).map(Subject::Round);
         statements.map(Subject::Statement).chain(rounds).collect()

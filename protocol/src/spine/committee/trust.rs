@@ -180,6 +180,35 @@ impl Trust {
         handed.or_else(|| Some(self.recovered()?.plan.seats.as_slice()))
     }
 
+    /// Returns the seats that held what was begun at a height; those of the genesis if nothing is known that has
+    /// changed them by then.
+    pub fn seats_at(&self, height: u64) -> Option<&[PublicKey]> {
+        let recovered = self.recovered.as_deref();
+        let recovered = recovered.filter(|(by_members, _)| by_members.checkpoint.height < height);
+        let handed = self
+            .epochs
+            .iter()
+            .enumerate()
+            .rev()
+            .find_map(|(at, record)| {
+                let handed = handed_over(record)?;
+                (handed.stated()?.height < height).then_some((at, handed))
+            });
+        match (handed, recovered) {
+            (Some((at, _)), Some((by_members, before))) if at < *before => {
+                Some(&by_members.plan.seats)
+            }
+            (Some((_, handed)), _) => Some(&handed.next.seats),
+            (None, Some((by_members, _))) => Some(&by_members.plan.seats),
+            (None, None) => None,
+        }
+    }
+
+    /// Returns the records that made each epoch's keys known, the newest last.
+    pub fn epochs(&self) -> &[Record] {
+        &self.epochs
+    }
+
     /// Returns the newest checkpoint known.
     pub fn checkpoint(&self) -> Option<&Checkpoint> {
         self.checkpoint.as_ref().map(|(checkpoint, _)| checkpoint)

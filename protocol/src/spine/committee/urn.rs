@@ -2,10 +2,12 @@
 //!
 //! A ballot stays until a block holds it or its vote takes no more. What is here when a vote closes is the seat's
 //! list. For a voter who was cut off at the close, its receipts of other seats are kept with the ballot.
+//!
+//! What a block costs here goes by what is in the block, not by how many ballots wait.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use x0_crypto::ContentId;
+use x0_crypto::{ContentId, PublicKey};
 
 use super::Polls;
 use crate::{
@@ -17,12 +19,19 @@ use crate::{
 /// Most ballots of one voter held for one vote: two show that it signed a double ballot, changes come one by one.
 const PER_VOTER_MAX: usize = 4;
 
-/// Ballots, by vote and name.
+/// Ballots, by vote.
 #[derive(Debug, Default)]
 pub struct Urn {
-    held: BTreeMap<ContentId, BTreeMap<ContentId, Kept>>,
+    held: BTreeMap<ContentId, OfVote>,
     /// Votes of which the store keeps ballots.
     stored: BTreeSet<ContentId>,
+}
+
+/// The ballots held for one vote, by name, and which are whose.
+#[derive(Debug, Default)]
+struct OfVote {
+    kept: BTreeMap<ContentId, Kept>,
+    of_voter: BTreeMap<PublicKey, Vec<ContentId>>,
 }
 
 #[derive(Debug)]
@@ -34,12 +43,32 @@ struct Kept {
     others: Vec<Receipt>,
 }
 
+impl OfVote {
+    /// Lets go of those of a voter's ballots that stand in the log, or are as good as there.
+    fn settle(&mut self, polls: &Polls, voter: &PublicKey) {
+        let Some(ids) = self.of_voter.get_mut(voter) else {
+            return;
+        };
+        let kept = &mut self.kept;
+        ids.retain(|id| {
+            let waits = kept.get(id).is_some_and(|kept| takes(polls, &kept.ballot));
+            if !waits {
+                kept.remove(id);
+            }
+            waits
+        });
+        if ids.is_empty() {
+            self.of_voter.remove(voter);
+        }
+    }
+}
+
 impl Urn {
     /// Takes a ballot in; `false` if it is here already, or too many of its voter are.
     pub fn hold(&mut self, ballot: &Ballot, time: Option<Wall>, others: Vec<Receipt>) -> bool {
         let of_vote = self.held.entry(ballot.proposal).or_default();
         let id = ballot.id();
-        if let Some(kept) = of_vote.get_mut(&id) {
+        if let Some(kept) = of_vote.kept.get_mut(&id) {
             for receipt in others {
                 if kept.others.iter().all(|known| known.seat != receipt.seat) {
                     kept.others.push(receipt);
@@ -47,18 +76,18 @@ impl Urn {
             }
             return false;
         }
-        let of_voter = of_vote.values();
-        let of_voter = of_voter.filter(|kept| kept.ballot.voter == ballot.voter);
-        if of_voter.count() >= PER_VOTER_MAX {
+        let of_voter = of_vote.of_voter.entry(ballot.voter).or_default();
+        if of_voter.len() >= PER_VOTER_MAX {
             return false;
         }
+        of_voter.push(id);
         let kept = Kept {
             ballot: ballot.clone(),
             time,
             receipt: None,
             others,
         };
-        of_vote.insert(id, kept);
+        of_vote.kept.insert(id, kept);
         self.remember(ballot.proposal);
         true
     }
@@ -70,14 +99,14 @@ impl Urn {
 
     /// Tells whether a ballot is here, and returns the own receipt for it if it is signed.
     pub fn find(&self, proposal: &ContentId, ballot: &ContentId) -> Option<Option<&Receipt>> {
-        let kept = self.held.get(proposal)?.get(ballot)?;
+        let kept = self.held.get(proposal)?.kept.get(ballot)?;
         Some(kept.receipt.as_ref())
     }
 
     /// Keeps the own receipt for a ballot, to give it again.
     pub fn keep_receipt(&mut self, receipt: &Receipt) {
         let of_vote = self.held.get_mut(&receipt.proposal);
-        if let Some(kept) = of_vote.and_then(|of_vote| of_vote.get_mut(&receipt.ballot)) {
+        if let Some(kept) = of_vote.and_then(|of_vote| of_vote.kept.get_mut(&receipt.ballot)) {
             kept.receipt = Some(receipt.clone());
         }
     }
@@ -90,7 +119,7 @@ impl Urn {
     /// Returns what the next block may hold of it.
     pub fn batch(&self, polls: &Polls) -> Option<VoteBatch> {
         let mut batch = VoteBatch::default();
-        let all = self.held.values().flat_map(BTreeMap::values);
+        let all = self.held.values().flat_map(|of_vote| of_vote.kept.values());
         for kept in all.filter(|kept| takes(polls, &kept.ballot)) {
             let parts = batch.ballots.len() + batch.receipts.len() + 1 + kept.others.len();
             if parts > BATCH_BALLOTS_MAX {
@@ -104,9 +133,21 @@ impl Urn {
 
     /// Returns the ballots of a vote that this seat took in before the close, in order: its list.
     pub fn list(&self, proposal: &ContentId) -> Vec<ContentId> {
-        let of_vote = self.held.get(proposal).into_iter().flatten();
+        let of_vote = self.held.get(proposal);
+        let of_vote = of_vote.into_iter().flat_map(|of_vote| &of_vote.kept);
         let in_time = of_vote.filter(|(_, kept)| kept.time.is_some());
         in_time.map(|(id, _)| *id).collect()
+    }
+
+    /// Lets go of all that stands in a log that was taken over from other seats.
+    pub fn settle_all(&mut self, polls: &Polls) -> Vec<ContentId> {
+        for of_vote in self.held.values_mut() {
+            let voters: Vec<_> = of_vote.of_voter.keys().copied().collect();
+            for voter in voters {
+                of_vote.settle(polls, &voter);
+            }
+        }
+        self.settle(&[], polls)
     }
 
     /// Lets go of what a block held, and of all for votes that take no more ballots; returns those of which the store
@@ -114,7 +155,7 @@ impl Urn {
     pub fn settle(&mut self, batches: &[&VoteBatch], polls: &Polls) -> Vec<ContentId> {
         for ballot in batches.iter().flat_map(|batch| &batch.ballots) {
             if let Some(of_vote) = self.held.get_mut(&ballot.proposal) {
-                of_vote.remove(&ballot.id());
+                of_vote.settle(polls, &ballot.voter);
             }
         }
         let over = self.stored.iter();
@@ -123,10 +164,8 @@ impl Urn {
         for proposal in &over {
             self.stored.remove(proposal);
         }
-        for of_vote in self.held.values_mut() {
-            of_vote.retain(|_, kept| takes(polls, &kept.ballot));
-        }
-        self.held.retain(|_, of_vote| !of_vote.is_empty());
+        self.held
+            .retain(|proposal, of_vote| is_taking(polls, proposal) && !of_vote.kept.is_empty());
         over
     }
 }

@@ -356,6 +356,7 @@ impl Directory {
             | Body::HandOver(_)
             | Body::Recovery(_)
             | Body::Halt(_)
+            | Body::Jury(_)
             | Body::Vote(_)
             | Body::Unknown(..) => return Ok(Change::Nothing),
         };

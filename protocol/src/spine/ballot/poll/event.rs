@@ -14,6 +14,8 @@ use crate::{
 /// What a block of the log brings for one vote.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
+    /// The height of the block.
+    pub height: u64,
     /// Ballots.
     pub ballots: Vec<Verified<Ballot>>,
     /// Receipts for ballots that come after the close.

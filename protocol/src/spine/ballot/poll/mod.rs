@@ -29,6 +29,8 @@
 //! Not here: signatures on ballots and lists (they come in verified), certificates, what an outcome brings about.
 
 mod event;
+mod packed;
+mod running;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,12 +39,14 @@ pub use self::event::{Batch, Event, Opening, Phase, Refused, Taken, VoidReason};
 use serde::{Deserialize, Serialize};
 use x0_crypto::{ContentId, PublicKey, committee::ThresholdSignature};
 
+use self::running::{Proxies, Touched};
+
 use super::{
     delegation::Delegations,
     fraud::{Fraud, NotFraud},
     recount::Basis,
     sealed::{self, Unopened},
-    tally::{Cast, Leaf, Sums, TallyBuilder, TallyStatement},
+    tally::{Cast, Leaf, Node, Sums, TallyBuilder, TallyStatement},
     terms::{Finality, Outcome, Roll, Secrecy, Terms},
 };
 use crate::{
@@ -60,9 +64,6 @@ const HELD_PER_VOTER_MAX: usize = 4;
 /// Most ballots on a seat's list for each member that may vote: two are enough to show a double ballot.
 const LISTED_PER_MEMBER_MAX: u64 = 2;
 
-/// Parts of the electorate by which an open vote must grow before it is looked at again whether it can close early.
-const WEIGHED_PARTS: u64 = 256;
-
 /// One vote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,13 +74,14 @@ pub struct Poll {
     phase: Phase,
     close: Wall,
     quorum_met: bool,
-    /// How many had a ballot or a delegate when the sums were last looked at.
-    weighed: u64,
-    #[serde(with = "crate::core::pairs")]
+    /// The height of the last block.
+    height: u64,
+    /// The sums of what stands, sealed ballots as abstentions.
+    running: Sums,
+    /// Until they are counted.
+    #[serde(with = "packed::voters")]
     voters: BTreeMap<PublicKey, Own>,
-    /// Delegations fixed by a delegate's ballot, by who delegated.
-    #[serde(with = "crate::core::pairs")]
-    proxies: BTreeMap<PublicKey, Delegation>,
+    proxies: Proxies,
     closing: Closing,
     #[serde(with = "crate::core::pairs")]
     opened: BTreeMap<PublicKey, (ThresholdSignature, Option<Choice>)>,
@@ -87,7 +89,10 @@ pub struct Poll {
     /// The seats whose lists were counted, by place.
     lists: u32,
     counting: Option<Counting>,
+    #[serde(with = "packed::leaves")]
     leaves: Vec<Leaf>,
+    /// The roots of the pages of leaves.
+    pages: Vec<Node>,
     statement: Option<TallyStatement>,
 }
 
@@ -102,8 +107,7 @@ struct Counting {
 }
 
 /// What a member has cast itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Own {
     /// A ballot, and whether it only came while the vote closed.
     Stands { ballot: Ballot, listed: bool },
@@ -113,19 +117,60 @@ enum Own {
 
 /// What comes while the vote closes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "StoredClosing")]
 struct Closing {
     #[serde(with = "crate::core::pairs")]
     lists: BTreeMap<PublicKey, Listing>,
     /// Ballots on lists, and the seats that list them, by place.
-    #[serde(with = "crate::core::pairs")]
+    #[serde(with = "packed::vouched")]
     listed: BTreeMap<ContentId, u32>,
     /// Ballots for which there are receipts, and the seats that gave them, by place.
-    #[serde(with = "crate::core::pairs")]
+    #[serde(with = "packed::vouched")]
     receipted: BTreeMap<ContentId, u32>,
+    #[serde(with = "packed::held")]
     held: Vec<Held>,
-    #[serde(with = "crate::core::pairs")]
+    /// The names of those held, by voter.
+    #[serde(skip_serializing)]
     held_of: BTreeMap<PublicKey, Vec<ContentId>>,
+}
+
+/// [`Closing`] as it is stored.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredClosing {
+    #[serde(with = "crate::core::pairs")]
+    lists: BTreeMap<PublicKey, Listing>,
+    #[serde(with = "packed::vouched")]
+    listed: BTreeMap<ContentId, u32>,
+    #[serde(with = "packed::vouched")]
+    receipted: BTreeMap<ContentId, u32>,
+    #[serde(with = "packed::held")]
+    held: Vec<Held>,
+}
+
+impl From<StoredClosing> for Closing {
+    fn from(stored: StoredClosing) -> Self {
+        let StoredClosing {
+            lists,
+            listed,
+            receipted,
+            held,
+        } = stored;
+        let mut held_of: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for waits in &held {
+            held_of
+                .entry(waits.ballot.voter)
+                .or_default()
+                .push(waits.id);
+        }
+        Self {
+            lists,
+            listed,
+            receipted,
+            held,
+            held_of,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,9 +181,9 @@ struct Listing {
     complete: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Held {
+    id: ContentId,
     ballot: Ballot,
     /// Whom it would speak for.
     proxies: Vec<Delegation>,
@@ -160,15 +205,17 @@ impl Poll {
             phase: Phase::Open,
             close: terms.closes(),
             quorum_met: false,
-            weighed: 0,
+            height: 0,
+            running: Sums::default(),
             voters: BTreeMap::new(),
-            proxies: BTreeMap::new(),
+            proxies: Proxies::default(),
             closing: Closing::default(),
             opened: BTreeMap::new(),
             late: BTreeSet::new(),
             lists: 0,
             counting: None,
             leaves: Vec::new(),
+            pages: Vec::new(),
             statement: None,
             terms,
         }
@@ -183,6 +230,7 @@ impl Poll {
         now: Wall,
     ) -> Taken {
         let mut taken = Taken::default();
+        self.height = batch.height;
         self.run(now, &mut taken);
         let ballots = in_order(batch.ballots);
         match self.phase {
@@ -345,21 +393,46 @@ impl Poll {
 
     /// Tells whether a ballot stands in the log, whether it counts or not.
     pub fn has(&self, ballot: &Ballot) -> bool {
-        let id = ballot.id();
-        let stands = match self.voters.get(&ballot.voter) {
-            Some(Own::Stands { ballot: stands, .. }) => {
-                stands.seq > ballot.seq || stands.id() == id
-            }
-            Some(Own::Double(_)) => true,
-            None => false,
+        let is_it = |stands: &Ballot| stands.seq > ballot.seq || same(stands, ballot);
+        let stands = match (self.voters.get(&ballot.voter), self.leaf_of(&ballot.voter)) {
+            (Some(Own::Stands { ballot, .. }), _) => is_it(ballot),
+            (Some(Own::Double(_)), _) => true,
+            (None, Some(leaf)) => match &leaf.cast {
+                Cast::Own { ballot, .. } => is_it(ballot),
+                Cast::Double { .. } => true,
+                Cast::Delegated { .. } => false,
+            },
+            (None, None) => false,
         };
-        let held = self.closing.held_of.get(&ballot.voter);
-        stands || held.is_some_and(|held| held.contains(&id))
+        stands || {
+            let held = self.closing.held_of.get(&ballot.voter);
+            held.is_some_and(|held| held.contains(&ballot.id()))
+        }
     }
 
     /// Tells whether a voter's two ballots with one number void each other.
     pub fn is_double(&self, voter: &PublicKey) -> bool {
-        matches!(self.voters.get(voter), Some(Own::Double(_)))
+        let counted = || self.leaf_of(voter).map(|leaf| &leaf.cast);
+        match self.voters.get(voter) {
+            Some(own) => matches!(own, Own::Double(_)),
+            None => matches!(counted(), Some(Cast::Double { .. })),
+        }
+    }
+
+    fn leaf_of(&self, voter: &PublicKey) -> Option<&Leaf> {
+        let place = self.leaves.binary_search_by_key(voter, Leaf::voter).ok()?;
+        self.leaves.get(place)
+    }
+
+    /// Returns the roots of the pages of counted ballots: by them each page is checked alone.
+    pub fn pages(&self) -> &[Node] {
+        &self.pages
+    }
+
+    /// Lets go of the counted ballots of a vote that is over, when too many are kept.
+    pub(crate) fn forget_leaves(&mut self) {
+        self.leaves = Vec::new();
+        self.pages = Vec::new();
     }
 
     /// Returns the next part of its list that a seat owes; none if nothing is awaited of it.
@@ -391,10 +464,17 @@ impl Poll {
 
     /// Returns the pairs of ballots by which voters have made themselves void.
     pub fn doubles(&self) -> impl Iterator<Item = (&Ballot, &Ballot)> {
-        self.voters.values().filter_map(|own| match own {
+        let standing = self.voters.values().filter_map(|own| match own {
             Own::Stands { .. } => None,
             Own::Double(both) => Some((&both.0, &both.1)),
-        })
+        });
+        let counted = self.leaves.iter().filter_map(|leaf| match &leaf.cast {
+            Cast::Own { .. } | Cast::Delegated { .. } => None,
+            Cast::Double { first, second } => Some((first, second)),
+        });
+        // While they are being counted they stand in both.
+        let is_counted = self.voters.is_empty();
+        standing.chain(counted.filter(move |_| is_counted))
     }
 
     /// Returns the voters whose sealed ballots are to be opened.
@@ -419,7 +499,11 @@ impl Poll {
 
     /// Returns the sums as they stand; sealed ballots that are not open yet are not in them.
     pub fn sums(&self) -> Sums {
-        self.sums_with(|ballot| self.choice(ballot))
+        match (self.terms.secrecy(), &self.statement) {
+            (_, Some(statement)) => statement.tally.sums,
+            (Secrecy::Open, None) => self.running,
+            (Secrecy::Sealed { .. }, None) => self.sums_with(|ballot| self.choice(ballot)),
+        }
     }
 
     fn run(&mut self, now: Wall, taken: &mut Taken) {
@@ -438,9 +522,11 @@ impl Poll {
         taken: &mut Taken,
     ) -> bool {
         let (mut changed, mut first) = (false, BTreeSet::new());
+        let mut touched = Touched::default();
         for ballot in ballots {
             let voter = ballot.voter;
             let is_new = !self.voters.contains_key(&voter);
+            self.touch_voter(&voter, &mut touched);
             let admitted = self
                 .check(&ballot, roll, now)
                 .and_then(|()| self.admit(ballot, false));
@@ -457,8 +543,9 @@ impl Poll {
             }
             let proxies = delegations.to(&voter, self.terms.proposal(), self.close);
             let proxies = proxies.into_iter().cloned().collect();
-            self.fix(proxies, roll);
+            self.fix(proxies, roll, &mut touched);
         }
+        self.count_in(touched);
         changed
     }
 
@@ -491,7 +578,7 @@ impl Poll {
                 ballot: stands,
                 listed: stands_listed,
             }) => {
-                if stands.seq > ballot.seq || stands.id() == ballot.id() {
+                if stands.seq > ballot.seq || same(stands, &ballot) {
                     return Err(Refused::Stale);
                 }
                 if stands.seq == ballot.seq {
@@ -509,13 +596,14 @@ impl Poll {
     }
 
     /// Fixes for whom a delegate speaks.
-    fn fix(&mut self, proxies: Vec<Delegation>, roll: &dyn Roll) {
+    fn fix(&mut self, proxies: Vec<Delegation>, roll: &dyn Roll, touched: &mut Touched) {
         for delegation in proxies {
             let member = delegation.member;
             let votes_itself =
                 self.terms.finality() == Finality::FirstFinal && self.voters.contains_key(&member);
             if !votes_itself && roll.contains(&member) {
-                self.proxies.entry(member).or_insert(delegation);
+                self.touch(&member, touched);
+                self.proxies.fix(delegation);
             }
         }
     }
@@ -524,16 +612,8 @@ impl Poll {
     fn weigh(&mut self, now: Wall, taken: &mut Taken) {
         let can_close_early =
             self.terms.finality() == Finality::FirstFinal && *self.terms.secrecy() == Secrecy::Open;
-        let leaves = u64::try_from(self.voters.len() + self.proxies.len()).unwrap_or(u64::MAX);
         let members = u64::from(self.terms.electorate().count);
-        let may_be_quorum = !self.quorum_met && self.terms.is_quorum(leaves);
-        let has_grown = leaves.saturating_sub(self.weighed) >= members / WEIGHED_PARTS;
-        let may_be_settled = can_close_early && has_grown;
-        if !may_be_quorum && !may_be_settled {
-            return;
-        }
-        self.weighed = leaves;
-        let sums = self.sums_with(counts_as_cast);
+        let sums = self.running;
         if !self.quorum_met && self.terms.is_quorum(sums.cast()) {
             self.quorum_met = true;
             if self.terms.is_late_quorum(now) {
@@ -578,7 +658,11 @@ impl Poll {
             .into_iter()
             .filter(|proxy| roll.contains(&proxy.member));
         let proxies = proxies.cloned().collect();
-        self.closing.held.push(Held { ballot, proxies });
+        self.closing.held.push(Held {
+            id,
+            ballot,
+            proxies,
+        });
         Ok(())
     }
 
@@ -682,24 +766,29 @@ impl Poll {
         let held = core::mem::take(&mut self.closing.held);
         let (mut held, late): (Vec<_>, Vec<_>) = held
             .into_iter()
-            .partition(|held| self.is_from_before(&held.ballot.id()));
+            .partition(|held| self.is_from_before(&held.id));
         self.closing = Closing::default();
         self.late = late.iter().map(|held| held.ballot.voter).collect();
         // By voter and number for what stands; whom a delegate speaks for goes by when its ballot came.
         let mut came: Vec<_> = held.iter().map(|held| held.proxies.clone()).collect();
         let voters: Vec<_> = held.iter().map(|held| held.ballot.voter).collect();
-        let known: BTreeSet<_> = self.voters.keys().copied().collect();
+        let is_new = |voter: &PublicKey| !self.voters.contains_key(voter);
+        let new: BTreeSet<_> = voters.iter().copied().filter(is_new).collect();
+        let mut touched = Touched::default();
         held.sort_by_key(|held| (held.ballot.voter, held.ballot.seq));
         for held in held {
+            self.touch_voter(&held.ballot.voter, &mut touched);
             // A ballot that is stale or makes a double is as good as not listed, or voids its voter.
             let _admitted = self.admit(held.ballot, true);
         }
         for (voter, proxies) in voters.into_iter().zip(&mut came) {
             let stands = matches!(self.voters.get(&voter), Some(Own::Stands { .. }));
-            if stands && !known.contains(&voter) && !self.is_represented(&voter, &counts_as_cast) {
-                self.fix(core::mem::take(proxies), &|_: &PublicKey| true);
+            if stands && new.contains(&voter) && !self.is_represented(&voter, &counts_as_cast) {
+                let proxies = core::mem::take(proxies);
+                self.fix(proxies, &|_: &PublicKey| true, &mut touched);
             }
         }
+        self.count_in(touched);
         if self.to_open().next().is_none() {
             return self.begin_count(now);
         }
@@ -767,6 +856,7 @@ impl Poll {
             return None;
         }
         let builder = counting.builder;
+        self.pages = builder.pages();
         let tally = builder.finish(self.terms.proposal());
         let statement = TallyStatement {
             mesh: self.mesh,
@@ -775,8 +865,12 @@ impl Poll {
             lists: self.lists,
             outcome: self.terms.outcome(&tally.sums),
             tally,
+            height: self.height,
         };
         self.statement = Some(statement);
+        // What counts stands in the leaves from now on.
+        self.voters = BTreeMap::new();
+        self.proxies = Proxies::default();
         let until = now + VOTE_STALL_MAX;
         self.phase = Phase::Tallied { until };
         Some(Event::Tallied(Box::new(statement)))
@@ -825,7 +919,7 @@ impl Poll {
 
     /// Returns everybody who may stand in the tally, in order.
     fn members(&self) -> BTreeSet<&PublicKey> {
-        self.voters.keys().chain(self.proxies.keys()).collect()
+        self.voters.keys().chain(self.proxies.members()).collect()
     }
 
     /// Returns why a member stands in the tally, if it does, and as what it counts.
@@ -923,6 +1017,11 @@ fn in_order(ballots: Vec<Verified<Ballot>>) -> Vec<Ballot> {
         (ballot.voter, ballot.seq, ballot.id(), signature)
     });
     ballots
+}
+
+/// Tells whether two ballots say the same, so that they have one name.
+fn same(a: &Ballot, b: &Ballot) -> bool {
+    (a.proposal, a.voter, a.seq) == (b.proposal, b.voter, b.seq) && a.vote == b.vote
 }
 
 fn ordered(a: Ballot, b: Ballot) -> (Ballot, Ballot) {

@@ -306,7 +306,7 @@ fn every_statement_is_signed_under_its_own_word_and_pinned() {
             "bafyreict4qierlhrrskx5h4yinxhgb27xka43ijqx2lugrvqhucozkxsnm",
             "bafyreib5pm5mhu65vpqsjfaroz5izqudz3bv2ybptiqx7tg7c6nyb6hlfe",
             "bafyreigll43tm2rim2f3tdj4ikpw5eat3chgdxkqg62ico2vcng6itcnii",
-            "bafyreic54zokc2f2er6ebsdwc5xlf3l5u4es34x52thzvwx5gciwiabhfq"
+            "bafyreif4lfktz6qb4p22yvofh3ibl6hdpcufzroizujg6frpn5amvxuomu"
         ]
     );
 }

@@ -152,7 +152,8 @@ pub(super) fn batch_in(entry: &Entry) -> Option<&VoteBatch> {
         | VoteEntry::Drawn { .. }
         | VoteEntry::List(_)
         | VoteEntry::Certified(_)
-        | VoteEntry::Refuted { .. } => None,
+        | VoteEntry::Refuted { .. }
+        | VoteEntry::Verdict(_) => None,
     }
 }
 

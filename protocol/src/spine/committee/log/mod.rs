@@ -258,6 +258,8 @@ impl CommitteeLog {
             time: state.time(),
         };
         self.state = state;
+        let over = self.urn.settle_all(self.state.polls());
+        self.over.extend(over);
         self.work = None;
         self.copy = None;
         self.named = None;
