@@ -3,7 +3,7 @@
 //! The parts never call each other. What comes in is decided in the file named for it: `ingest`
 //! (records), `linking` (links, greetings, catch-up), `requests` (what other peers ask), `acting`
 //! (acts, local changes, healing), `proposing` (own acts on their way), `consenting` (others' acts that want a word
-//! of this node), `halting` (anomalies, freezes, halts), `voting` (votes of a member), `polling` (votes as a seat holds
+//! of this node), `halting` (anomalies, freezes, halts), `pulling` (evidence after a halt), `voting` (votes of a member), `polling` (votes as a seat holds
 //! them), `writing` (records of our own), `seat` (the committee), `handover` and `recovery` (its next seats),
 //! `commands` (the local user).
 //! This file holds the state, the way in and the timers.
@@ -21,6 +21,7 @@ mod ingest;
 mod linking;
 mod polling;
 mod proposing;
+mod pulling;
 mod recovery;
 mod requests;
 mod seat;
@@ -42,6 +43,8 @@ use self::{
     handover::epoch_records,
     ingest::{Origin, newest_checkpoints},
     polling::VoteFor,
+    proposing::written_acts,
+    pulling::ShowTo,
     seat::Seat,
     voting::Voting,
     writing::Wanted,
@@ -49,7 +52,9 @@ use self::{
 use crate::{
     anti_meave::{
         Acts, Admittance, Approved, Capabilities, Consents, CosignPolicy, Pending, Policies,
-        Proposals, acts::Bench,
+        Proposals,
+        acts::Bench,
+        proposals::{KeptProposal, OwnProposal},
     },
     core::{
         command::CommandError,
@@ -74,8 +79,8 @@ use crate::{
         links::Links,
     },
     wire::{
-        Act, Body, Certificate, Change, Draw, LogHead, Outcome, PolicyName, Record, SeatDraft,
-        SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
+        Act, AuditAsk, Body, Certificate, Change, Draw, LogHead, Outcome, PolicyName, Record,
+        SeatDraft, SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
     },
 };
 
@@ -128,6 +133,8 @@ pub struct Stored {
     pub work: StoredWork,
     /// What this node has handed in for votes, and what its seat holds of them.
     pub votes: StoredVotes,
+    /// Own acts on their way, and the last that ended.
+    pub proposals: Vec<KeptProposal>,
 }
 
 /// What of its configuration a peer needs for good.
@@ -202,6 +209,14 @@ enum Waiting {
     },
     Sign(Option<CommandId>),
     SignHead,
+    Show {
+        ask: Box<AuditAsk>,
+        to: ShowTo,
+    },
+    Shown {
+        node: PublicKey,
+        ask: Box<AuditAsk>,
+    },
     Seat,
     SignSeat,
     Blocks,
@@ -264,6 +279,10 @@ enum AfterPersist {
     SignSeat(Box<SeatDraft>),
     SignVote(Box<VoteDraft>, VoteFor),
     OwnVote(CommandId, Box<VoteItem>),
+    Asked {
+        command: CommandId,
+        proposal: Box<OwnProposal>,
+    },
     Decided(Tip),
     Effects(Vec<Effect>),
     Wrote {
@@ -322,6 +341,10 @@ enum Asked {
         proposal: ContentId,
         to: PublicKey,
     },
+    Audit {
+        node: PublicKey,
+        ask: Box<AuditAsk>,
+    },
 }
 
 impl Peer {
@@ -362,7 +385,7 @@ impl Peer {
             capabilities: Capabilities::default(),
             policies: Policies::default(),
             acts: Acts::restore(stored.executed),
-            audit: AuditLog::restore(stored.audit.iter().map(Entry::encode), stored.witnessed),
+            audit: AuditLog::restore(stored.audit.iter(), stored.witnessed),
             rng: Rng::new(seed),
             next_id: 0,
             waiting: InFlight::default(),
@@ -408,14 +431,17 @@ impl Peer {
             .filter(|record| matches!(record.value().body(), Body::Vote(_)))
             .cloned()
             .collect();
+        let written = written_acts(&stored.records, &key, &stored.proposals);
         peer.recall(stored.records, stored.policies, stored.roots, &stored.audit);
         peer.recall_epochs(now, &epochs);
         peer.recall_checkpoint(now, newest);
         peer.recall_halting(now, halting, out);
         peer.recall_notices(&notices);
+        peer.recall_proposals(now, stored.proposals, &written);
         peer.start(now, fresh, is_certified, out);
         peer.take_seat(now, (stored.committee, stored.work), out);
         peer.tell_seat_of_halts(now);
+        peer.plan_pulls_again(now);
         peer.recall_held(now, stored.votes.held, out);
         peer
     }
@@ -452,7 +478,7 @@ impl Peer {
             Input::Command { id, command } => self.on_command(now, id, command, out),
             Input::Checked { id, verdict } => self.on_checked(now, id, verdict, out),
             Input::Signed { id, result } => self.on_signed(now, id, result, out),
-            Input::HeadSigned { id, head } => self.on_head_signed(id, &head, out),
+            Input::HeadSigned { id, head } => self.on_head_signed(now, id, head, out),
             Input::SeatSigned { id, message } => self.on_seat_signed(now, id, message, out),
             Input::SecretDone { id, done } => self.on_secret_done(now, id, done, out),
             Input::WordSigned { id, said } => self.on_word_signed(now, id, said, out),
@@ -669,6 +695,9 @@ impl Peer {
                     self.on_notice_checked(now, &notice, out);
                 }
             }
+            (Waiting::Shown { node, ask }, Finding::Shown(checked)) => {
+                self.on_shown_checked(now, (node, ask), *checked, out);
+            }
             (Waiting::Recount(proposal), Finding::Recounted(found)) => {
                 self.on_recounted(proposal, *found, out);
             }
@@ -700,6 +729,9 @@ impl Peer {
             AfterPersist::SignVote(draft, what) => self.sign_vote(*draft, what, out),
             AfterPersist::OwnVote(command, item) => {
                 self.on_own_vote_kept(now, command, *item, out);
+            }
+            AfterPersist::Asked { command, proposal } => {
+                self.on_asked_kept(command, *proposal, out);
             }
             AfterPersist::Decided(tip) => {
                 let Tip { height, time, .. } = tip;

@@ -9,6 +9,8 @@ mod convergence;
 mod halt;
 mod handover;
 mod joining;
+mod proposing;
+mod pulling;
 mod recovery;
 mod votes;
 mod world;

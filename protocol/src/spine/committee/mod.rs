@@ -30,6 +30,7 @@ mod making;
 mod members;
 mod polls;
 mod recovery;
+mod revoked;
 mod seats;
 mod state;
 mod trust;

@@ -175,6 +175,11 @@ impl Trust {
         handed.or_else(|| Some(self.recovered()?.plan.seats.as_slice()))
     }
 
+    /// Iterates over the records by which the keys of the epochs are known, in order.
+    pub fn epochs(&self) -> impl Iterator<Item = &Record> {
+        self.epochs.iter()
+    }
+
     /// Returns the newest checkpoint known.
     pub fn checkpoint(&self) -> Option<&Checkpoint> {
         self.checkpoint.as_ref().map(|(checkpoint, _)| checkpoint)
