@@ -222,7 +222,7 @@ async fn proposal(
         let Some(own) = found.into_iter().find(|own| own.act == name) else {
             return Err(ApiError::not_found(
                 format!("no own act {act} is on its way"),
-                "list them with `x0 act proposals`; a restart forgets those that were not written yet",
+                "list them with `x0 act proposals`; the newest 64 are kept",
             ));
         };
         let is_news = query.known.as_ref().is_none_or(|known| *known != own.words);

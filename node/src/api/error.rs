@@ -203,6 +203,11 @@ fn table(error: &CommandError) -> (StatusCode, &'static str, &'static str) {
             "no_such_plan",
             "list the plans with `x0 committee show`; a plan is void once other seats are in force",
         ),
+        CommandError::NoSuchHalt(_) => (
+            StatusCode::NOT_FOUND,
+            "no_such_halt",
+            "list the halts with `x0 halt status`",
+        ),
         CommandError::NotASeat(_) => (
             StatusCode::FORBIDDEN,
             "not_a_seat",

@@ -10,7 +10,8 @@ use x0_crypto::ContentId;
 use x0_protocol::{
     Command, Reply, Wall,
     spine::halt::{
-        AlertReport, By, Confirmation, End, Halt, HaltReport, LogPull, Pardon, Part, Stage, Step,
+        AlertReport, By, Confirmation, End, Halt, HaltId, HaltReport, LogPull, Pardon, Part, Stage,
+        Step,
     },
     wire::decode_record,
 };
@@ -75,10 +76,12 @@ pub struct OneHaltView {
     pub renewals: u32,
     /// The subject of the emergency vote that ends it.
     pub resumption: String,
+    /// The subject of the emergency vote that confirms it, so that it does not expire.
+    pub confirmation: String,
 }
 
 impl OneHaltView {
-    fn new(halt: &Halt) -> Self {
+    pub(super) fn new(halt: &Halt) -> Self {
         let (stage, words) = match &halt.stage {
             Stage::Unconfirmed => ("unconfirmed", "nobody has confirmed it yet".to_owned()),
             Stage::Confirmed { by, .. } => ("confirmed", confirmed_words(by)),
@@ -99,7 +102,16 @@ impl OneHaltView {
             until_ms: halt.end().0,
             renewals: u32::try_from(halt.renewals.len()).unwrap_or(u32::MAX),
             resumption: halt.id.resumption().to_string(),
+            confirmation: halt.id.confirmation().to_string(),
         }
+    }
+}
+
+impl OneHaltView {
+    /// Returns the halt's name; none if it was not written as one.
+    pub(super) fn name(&self) -> Option<HaltId> {
+        let bytes = data_encoding::HEXLOWER.decode(self.halt.as_bytes()).ok()?;
+        Some(HaltId::from_digest(bytes.try_into().ok()?))
     }
 }
 
@@ -347,13 +359,16 @@ async fn evidence(
 }
 
 impl ApiState {
-    async fn halt_report(&self) -> Result<HaltReport, ApiError> {
+    pub(super) async fn halt_report(&self) -> Result<HaltReport, ApiError> {
         let reply = self.node.command(Command::Halt).await?;
         expect_reply!(reply, Reply::Halt(report) => *report)
     }
 
     /// Reads the records that are known here.
-    async fn records(&self, ids: BTreeSet<ContentId>) -> Result<Vec<RecordView>, ApiError> {
+    pub(super) async fn records(
+        &self,
+        ids: BTreeSet<ContentId>,
+    ) -> Result<Vec<RecordView>, ApiError> {
         let store = self.node.store();
         let found = blocking(move || {
             let records = ids.iter().map(|id| store.record(id));

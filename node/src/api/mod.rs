@@ -22,6 +22,7 @@ mod extract;
 pub mod halts;
 pub mod invites;
 pub mod node;
+pub mod packs;
 mod pages;
 pub mod rate;
 pub mod sessions;
@@ -208,6 +209,7 @@ fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(consents::read_routes())
         .merge(committee::read_routes())
         .merge(halts::routes())
+        .merge(packs::routes())
         .merge(votes::read_routes())
         .merge(audit::routes())
         .merge(events::routes())

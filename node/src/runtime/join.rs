@@ -316,7 +316,8 @@ impl Knocking {
             | Response::Signed(_)
             | Response::Admitted(_)
             | Response::Consent(_)
-            | Response::Vote(_) => {
+            | Response::Vote(_)
+            | Response::Audit(_) => {
                 self.shut(
                     peer,
                     "it gave an answer that does not fit".to_owned(),

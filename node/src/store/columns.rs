@@ -16,6 +16,7 @@
 //! | `votes` | `o`, name (32 bytes) | what this node has handed in for votes, DAG-CBOR |
 //! | | `r`, ballot, seat (32 bytes each) | a receipt for an own ballot, DAG-CBOR |
 //! | | `h`, vote, ballot (32 bytes each) | a ballot that this seat gave its word for, and when, DAG-CBOR |
+//! | `proposals` | digest of the act, 32 bytes | an own act on its way, or how it ended, DAG-CBOR |
 //! | `meta` | `schema`, `genesis`, `owner` | number (4 bytes big-endian), record, public key |
 //! | | `tip`, `state` | what the committee log ends with, and what followed from it at some height, DAG-CBOR |
 
@@ -30,6 +31,7 @@ use x0_crypto::{
 };
 use x0_protocol::{
     Write,
+    anti_meave::proposals::{KeptProposal, ProposalWrite},
     core::limits::BLOCKS_KEPT_MAX,
     spine::{
         audit::Entry,
@@ -56,6 +58,7 @@ pub(super) enum Column {
     Blocks,
     Keys,
     Votes,
+    Proposals,
     Meta,
 }
 
@@ -75,7 +78,7 @@ const RECEIPT: u8 = b'r';
 const HELD: u8 = b'h';
 
 impl Column {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Records,
         Self::Executed,
         Self::Policies,
@@ -87,6 +90,7 @@ impl Column {
         Self::Blocks,
         Self::Keys,
         Self::Votes,
+        Self::Proposals,
         Self::Meta,
     ];
 
@@ -103,6 +107,7 @@ impl Column {
             Self::Blocks => "blocks",
             Self::Keys => "keys",
             Self::Votes => "votes",
+            Self::Proposals => "proposals",
             Self::Meta => "meta",
         }
     }
@@ -193,6 +198,14 @@ pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), 
             batch.put_cf(Column::Keys.of(db)?, key, sealed);
         }
         Write::Vote(write) => put_vote(db, batch, write)?,
+        Write::Proposal(ProposalWrite::Keep(kept)) => {
+            let act = kept.admission.asked.act;
+            let bytes = encoded(db, kept)?;
+            batch.put_cf(Column::Proposals.of(db)?, act.digest(), bytes);
+        }
+        Write::Proposal(ProposalWrite::Forget(act)) => {
+            batch.delete_cf(Column::Proposals.of(db)?, act.digest());
+        }
         Write::Witnessed(head) => {
             let bytes = encoded(db, head)?;
             batch.put_cf(Column::Witnessed.of(db)?, head.author.bytes(), bytes);
@@ -323,6 +336,10 @@ impl Rows<'_> {
 
     pub(super) fn halt(&self, value: &[u8]) -> Result<Halt, StoreError> {
         self.decode(format_args!("a halt"), value)
+    }
+
+    pub(super) fn proposal(&self, value: &[u8]) -> Result<KeptProposal, StoreError> {
+        self.decode(format_args!("an own act on its way"), value)
     }
 
     pub(super) fn line(

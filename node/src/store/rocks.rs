@@ -302,6 +302,7 @@ impl Store for RocksStore {
             witnessed,
             roots: self.each(Column::Roots, |key, _| rows.root(key))?,
             halts: self.each(Column::Halts, |_, value| rows.halt(value))?,
+            proposals: self.each(Column::Proposals, |_, value| rows.proposal(value))?,
             committee: self.committee()?,
             work: StoredWork {
                 dealings: self

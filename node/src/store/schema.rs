@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The layout this program writes.
-pub const SCHEMA: u32 = 4;
+pub const SCHEMA: u32 = 5;
 
 /// One step from a layout to the next.
 struct Migration {
@@ -41,6 +41,10 @@ const MIGRATIONS: [Migration; SCHEMA as usize] = [
     Migration {
         what: "adds the columns of halts and votes",
         run: |db| add(db, &[Column::Halts, Column::Votes]),
+    },
+    Migration {
+        what: "adds the column of own acts on their way",
+        run: |db| add(db, &[Column::Proposals]),
     },
 ];
 

@@ -272,6 +272,7 @@ fn record_bytes(write: &Write) -> usize {
         | Write::KeyShare { .. }
         | Write::Halt(_)
         | Write::Vote(_)
+        | Write::Proposal(_)
         | Write::AcceptRoot { .. } => 0,
     }
 }

@@ -281,6 +281,7 @@ impl Node {
                 | Write::KeyShare { .. }
                 | Write::Halt(_)
                 | Write::Vote(_)
+                | Write::Proposal(_)
                 | Write::AcceptRoot { .. } => {}
             }
         }

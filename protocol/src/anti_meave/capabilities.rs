@@ -63,6 +63,11 @@ impl Capabilities {
         self.revoked.extend(ids.iter().map(|id| (root, *id)));
     }
 
+    /// Iterates over all that was revoked, by root.
+    pub fn revoked(&self) -> impl Iterator<Item = &(RootKey, RevocationId)> {
+        self.revoked.iter()
+    }
+
     /// Accepts a delegation root by this node's own choice, or no longer.
     pub fn accept(&mut self, root: RootKey, accepted: bool) {
         if accepted {

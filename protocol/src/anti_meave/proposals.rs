@@ -5,9 +5,14 @@
 //! ```
 //!
 //! This module keeps what was collected and says what is still wanted of whom; asking is the peer's business.
+//!
+//! What was asked for is on disk before anybody is asked, with how it ended: a node that was killed goes on with the
+//! same act, by its digest, so that nobody is drawn twice for what was asked once. What was collected is not kept;
+//! whoever gave it gives it again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use x0_crypto::{ContentId, PublicKey};
 
 use super::warrants::{Needed, Proven, needed};
@@ -41,6 +46,51 @@ pub struct OwnProposal {
     refused: BTreeMap<(PublicKey, Role), String>,
     passing: u8,
     doubts: BTreeSet<PublicKey>,
+}
+
+/// An own act as it is kept on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptProposal {
+    /// The act, asked for.
+    pub admission: Admission,
+    /// When it was asked for.
+    pub since: Wall,
+    /// How it ended, if it has.
+    pub end: Option<ProposalEnd>,
+}
+
+/// How an own act ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum ProposalEnd {
+    /// It is written as this record.
+    Written(ContentId),
+    /// It failed, and why.
+    Failed(String),
+}
+
+/// Something to be written about own acts on their way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProposalWrite {
+    /// It stands so.
+    Keep(Box<KeptProposal>),
+    /// It gives way to newer ones.
+    Forget(ContentId),
+}
+
+impl ProposalWrite {
+    /// Applies it to what is kept, as a store does.
+    pub fn apply(self, kept: &mut Vec<KeptProposal>) {
+        let act = match &self {
+            Self::Keep(proposal) => proposal.admission.asked.act,
+            Self::Forget(act) => *act,
+        };
+        kept.retain(|known| known.admission.asked.act != act);
+        if let Self::Keep(proposal) = self {
+            kept.push(*proposal);
+        }
+    }
 }
 
 /// How far an own act is.
@@ -128,6 +178,43 @@ impl OwnProposal {
             refused: BTreeMap::new(),
             passing: 0,
             doubts: BTreeSet::new(),
+        }
+    }
+
+    /// Takes up what was kept; `written` is the act's own record, if it was written.
+    pub fn recall(
+        kept: KeptProposal,
+        vote: Option<Box<VoteProof>>,
+        written: Option<ContentId>,
+        now: (Wall, Mono),
+    ) -> Self {
+        let is_late = kept.admission.act.expires <= now.0;
+        let stage = match (kept.end, written) {
+            (Some(ProposalEnd::Written(record)), _) | (None, Some(record)) => {
+                Stage::Written(Some(record))
+            }
+            (Some(ProposalEnd::Failed(why)), _) => Stage::Failed(why),
+            (None, None) if is_late => Stage::Failed(
+                "its time was over before this node was up again: propose it anew".to_owned(),
+            ),
+            (None, None) => Stage::Asked,
+        };
+        Self {
+            stage,
+            ..Self::new(kept.admission, vote, kept.since, now.1)
+        }
+    }
+
+    /// Returns what is kept of it on disk.
+    pub fn kept(&self) -> KeptProposal {
+        KeptProposal {
+            admission: self.admission.clone(),
+            since: self.since,
+            end: match &self.stage {
+                Stage::Asked | Stage::Collecting { .. } | Stage::Written(None) => None,
+                Stage::Written(Some(record)) => Some(ProposalEnd::Written(*record)),
+                Stage::Failed(why) => Some(ProposalEnd::Failed(why.clone())),
+            },
         }
     }
 
@@ -355,16 +442,21 @@ impl OwnProposal {
 }
 
 impl Proposals {
-    /// Takes in an own act; the oldest that ended gives way when too many are kept.
+    /// Takes in an own act.
     pub fn open(&mut self, act: ContentId, proposal: OwnProposal) {
-        if self.0.len() >= PROPOSALS_KEPT_MAX {
-            let ended = self.0.iter().filter(|(_, proposal)| !proposal.is_open());
-            let oldest = ended.min_by_key(|(act, proposal)| (proposal.since, **act));
-            if let Some(oldest) = oldest.map(|(act, _)| *act) {
-                self.0.remove(&oldest);
-            }
-        }
         self.0.insert(act, proposal);
+    }
+
+    /// Drops the oldest that ended when too many are kept, and returns which.
+    pub fn make_room(&mut self) -> Option<ContentId> {
+        if self.0.len() < PROPOSALS_KEPT_MAX {
+            return None;
+        }
+        let ended = self.0.iter().filter(|(_, proposal)| !proposal.is_open());
+        let oldest = ended.min_by_key(|(act, proposal)| (proposal.since, **act));
+        let oldest = oldest.map(|(act, _)| *act)?;
+        self.0.remove(&oldest);
+        Some(oldest)
     }
 
     /// Tells whether there is room for one more that is open.

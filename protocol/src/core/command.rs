@@ -22,7 +22,7 @@ use crate::{
         ballot::{BallotBundle, Recounted},
         committee::{HandingView, OpenPlan, RecoveryView},
         directory::Member,
-        halt::{self, HaltReport},
+        halt::{self, HaltReport, PullReport},
     },
     wire::{Change, MultiSig, Outcome, PolicyName, Reason, Region, Rules, Targets},
 };
@@ -90,6 +90,13 @@ pub enum Command {
     Acts,
     /// Asks what is frozen or halted, and why.
     Halt,
+    /// Asks what audit logs say of the acts of a halt's root, and what they have said until now.
+    Pull {
+        /// The halt.
+        halt: halt::HaltId,
+        /// Whether those who were silent are asked again.
+        again: bool,
+    },
     /// Lists own acts on their way.
     Proposals,
     /// Lists what this node was asked to agree to, to co-sign or to approve.
@@ -151,6 +158,7 @@ impl Command {
             | Self::Consents
             | Self::Committee
             | Self::Halt
+            | Self::Pull { .. }
             | Self::Policies
             | Self::AuditHeads
             | Self::CatchUp
@@ -219,6 +227,8 @@ pub enum Reply {
     Plan(ContentId),
     /// To [`Command::Halt`].
     Halt(Box<HaltReport>),
+    /// To [`Command::Pull`].
+    Pulled(Box<PullReport>),
     /// To [`VoteCommand::List`].
     Votes(Box<VotesView>),
     /// The juries known here.
@@ -449,6 +459,9 @@ pub enum CommandError {
     /// Only a seat of the committee has a say in who sits on it.
     #[error("this node has no seat of the committee; the seats are {0}")]
     NoSeat(String),
+    /// No such halt is known to this node.
+    #[error("no halt {0} is known here: `x0 halt status` lists those known")]
+    NoSuchHalt(String),
     /// No plan of this name waits for approvals.
     #[error("no plan {0} of new seats waits for approvals")]
     NoSuchPlan(ContentId),

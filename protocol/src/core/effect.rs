@@ -19,7 +19,7 @@ use super::{
     time::{Mono, Wall},
 };
 use crate::{
-    anti_meave::Approved,
+    anti_meave::{Approved, proposals::ProposalWrite},
     spine::{
         audit::{Entry, tree::Hash},
         ballot::VoteWrite,
@@ -256,6 +256,8 @@ pub enum Write {
     Halt(Box<Halt>),
     /// Something about votes.
     Vote(Box<VoteWrite>),
+    /// Something about own acts on their way.
+    Proposal(ProposalWrite),
     /// Whether this node shows and uses a delegation root of its own choice.
     AcceptRoot {
         /// The root.

@@ -3,10 +3,10 @@
 //! [`Job::run`] is pure and is the only way to a [`Verdict`]; a driver decides where and when it
 //! runs, not what it finds. The simulator keeps verdicts of the same job for many peers.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use x0_crypto::{
-    ContentId,
+    ContentId, PublicKey,
     capability::{Capability, CapabilityError, Refusal, RootKey, Token, Use},
     committee::{CombineError, GroupKey, PartialSignature, Seat, ThresholdSignature},
 };
@@ -19,8 +19,8 @@ use crate::{
         committee::Question as CertificateQuestion,
     },
     wire::{
-        Admission, Decided, Entry, LogHead, Receipt, Record, SeatMessage, Unverified, Verified,
-        VoteItem, VoteStatement,
+        Admission, AuditShown, Decided, Entry, LogHead, Receipt, Record, SeatMessage, ShownFault,
+        Unverified, Verified, VoteItem, VoteStatement,
     },
 };
 
@@ -78,6 +78,17 @@ pub enum Job {
     },
     /// Counts a certified vote again.
     Recount(Box<RecountTask>),
+    /// Checks what a node shows of its audit log.
+    Shown {
+        /// Whose log it should be.
+        author: PublicKey,
+        /// The acts asked about.
+        acts: BTreeSet<ContentId>,
+        /// The newest head held of that log.
+        held: Option<Box<LogHead>>,
+        /// What it shows.
+        shown: Box<AuditShown>,
+    },
     /// Verifies a token the local user hands in.
     Token {
         /// The token.
@@ -114,6 +125,7 @@ pub(crate) enum Finding {
     Consent(Box<Result<(Verified<Admission>, Proven), String>>),
     Vote(Box<HandedIn>),
     Recounted(Box<Recounted>),
+    Shown(Box<Result<AuditShown, (ShownFault, LogHead)>>),
     Token(Result<Arc<Capability>, CapabilityError>),
     Authorize(Result<(), Refusal>),
 }
@@ -156,6 +168,17 @@ impl Job {
                 Finding::Vote(Box::new(checked))
             }
             Self::Recount(task) => Finding::Recounted(Box::new(task.run())),
+            Self::Shown {
+                author,
+                acts,
+                held,
+                shown,
+            } => {
+                let checked = shown.verify(&author, &acts, held.as_deref());
+                let head = shown.head.clone();
+                let checked = checked.map(|()| *shown).map_err(|fault| (fault, head));
+                Finding::Shown(Box::new(checked))
+            }
             Self::Token { token, root } => Finding::Token(token.verify(&root).map(Arc::new)),
             Self::Authorize { capability, usage } => {
                 Finding::Authorize(capability.authorize(&usage))
@@ -177,6 +200,7 @@ impl Job {
             | Self::Consent { .. }
             | Self::Vote { .. }
             | Self::Recount(_)
+            | Self::Shown { .. }
             | Self::Token { .. }
             | Self::Authorize { .. } => None,
         }
@@ -200,6 +224,7 @@ impl Job {
                 | Finding::Consent(_)
                 | Finding::Vote(_)
                 | Finding::Recounted(_)
+                | Finding::Shown(_)
                 | Finding::Token(_)
                 | Finding::Authorize(_) => {}
             }

@@ -143,6 +143,10 @@ pub const SIGNED_KEPT_MAX: usize = 1_024;
 /// Acts whose admission or refusal a seat remembers.
 pub const ADMISSIONS_KEPT_MAX: usize = 1_024;
 
+/// Most revoked blocks of tokens that the committee's state keeps, the newest: 64 bytes each. One that has given way
+/// is named anew when an act comes under it.
+pub const REVOKED_KEPT_MAX: usize = 4_096;
+
 /// Most bytes of the entries in a block: leaves room for readings of clocks and framing.
 pub const BLOCK_ENTRIES_BYTES_MAX: usize = BLOCK_BYTES_MAX - 32 * 1024;
 
@@ -216,6 +220,26 @@ pub const OBSERVED_KEPT_MAX: usize = 4_096;
 
 /// Most audit logs one evidence pack asks for: those of the authors first, then targets drawn by hash.
 pub const PACK_LOGS_MAX: usize = 256;
+
+/// Most acts about which one request asks an audit log, and most entries one answer shows.
+pub const AUDIT_ACTS_MAX: usize = 64;
+
+/// Longest entry of an audit log that is shown to others, bytes: reasons and changes in words are far shorter. With
+/// its proof, 64 of them fit a message.
+pub const AUDIT_ENTRY_BYTES_MAX: usize = 4 * 1024;
+
+/// Newest entries of the own audit log about acts that are kept ready to be shown: 0.3 kB each. Older ones stay on
+/// disk and under the head.
+pub const AUDIT_ACTS_KEPT_MAX: usize = 16_384;
+
+/// Most acts for which one log is asked when evidence is pulled.
+pub const PULL_ACTS_MAX: usize = 256;
+
+/// Most entries that are kept of what was pulled for one halt: 1 kB each with its proof.
+pub const PULL_ENTRIES_MAX: usize = 8_192;
+
+/// Most halts for which pulled evidence is kept in memory; the first pulled gives way.
+pub const PULLS_KEPT_MAX: usize = 4;
 
 /// Highest number of a ballot or delegation, counted from 0: bounds what one member can make the log carry.
 pub const VOTE_SEQ_MAX: u32 = 63;

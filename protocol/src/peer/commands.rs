@@ -49,6 +49,7 @@ impl Peer {
             Command::Proposals => Ok(Reply::Proposals(self.own_acts.view(&self.directory))),
             Command::Consents => Ok(Reply::Consents(self.consent_views())),
             Command::Halt => Ok(Reply::Halt(Box::new(self.halt_report(now)))),
+            Command::Pull { halt, again } => return self.pull_for(now, id, (halt, again), out),
             Command::Cosign { act, approve } => return self.cosign(id, act, approve, out),
             Command::Committee => Ok(Reply::Committee(Box::new(self.committee_view()))),
             Command::ProposeSeats { add, remove } => {

@@ -14,7 +14,7 @@ use x0_crypto::{
     capability::{Capability, RootKey},
 };
 
-use super::{AfterPersist, Peer, Waiting, voting::Voting};
+use super::{AfterPersist, Peer, Waiting, pulling::Pulls, voting::Voting};
 use crate::{
     anti_meave::{
         anomaly::{Alert, Detector, Evidence, Finding, NotAFinding, Observed, Severity, Standing},
@@ -36,7 +36,9 @@ use crate::{
             HaltReport, Heard, NotHeard, Pardon, Step, Stop, Turn, Witnesses, allows,
         },
     },
-    wire::{Body, Certificate, Halted, Record, Statement, Subject, Verified, Warrants},
+    wire::{
+        Body, Certificate, Halted, Record, Statement, Subject, Verified, VoteResolved, Warrants,
+    },
 };
 
 /// What a node keeps about anomalies and halts; nothing as long as it has seen no act.
@@ -52,6 +54,10 @@ pub(super) struct Halting {
     said: BTreeMap<RootKey, Wall>,
     /// Alerts heard of each member, since when and how many.
     heard_of: BTreeMap<PublicKey, (Wall, u32)>,
+    /// The committee's certificates of halts.
+    certificates: BTreeMap<HaltId, Certificate>,
+    /// What audit logs were asked and have shown.
+    pub(super) pulls: Pulls,
     /// The witnesses drawn for the checkpoint of a height among so many members; none if they cannot be.
     witnesses: Option<((u64, u32), Option<Witnesses>)>,
     due: Option<Mono>,
@@ -126,14 +132,57 @@ impl Halting {
             alerts: VecDeque::new(),
             said: BTreeMap::new(),
             heard_of: BTreeMap::new(),
+            certificates: BTreeMap::new(),
+            pulls: Pulls::default(),
             witnesses: None,
             due: None,
         }
     }
 
-    /// Returns when a freeze or a halt ends by itself.
-    pub(super) const fn due(&self) -> Option<Mono> {
-        self.due
+    /// Returns when a freeze or a halt ends by itself, or evidence is to be pulled.
+    pub(super) fn due(&self) -> Option<Mono> {
+        self.due.into_iter().chain(self.pulls.due()).min()
+    }
+
+    /// Returns a halt that is known here.
+    pub(super) fn halt(&self, halt: &HaltId) -> Option<&Halt> {
+        self.stop.halts().find(|known| known.id == *halt)
+    }
+
+    /// Iterates over the halts in force.
+    pub(super) fn in_force(&self, time: Wall) -> impl Iterator<Item = HaltId> + '_ {
+        let halts = self.stop.halts();
+        halts.filter(move |it| it.is_in_force(time)).map(|it| it.id)
+    }
+
+    /// Returns the root whose acts caused a halt that is known here.
+    pub(super) fn root_of(&self, halt: &HaltId) -> Option<RootKey> {
+        self.halt(halt).map(|known| known.root)
+    }
+
+    /// Returns the committee's certificate of a halt, if it is known here.
+    pub(super) fn certificate(&self, halt: &HaltId) -> Option<&Certificate> {
+        self.certificates.get(halt)
+    }
+
+    /// Returns the acts under a root, as detection saw them.
+    pub(super) fn acts_under(&self, root: &RootKey) -> Vec<&Observed> {
+        let acts = self.seen.values();
+        acts.filter(|act| act.root == *root).collect()
+    }
+
+    /// Returns the records of the alerts about a root, newest first.
+    pub(super) fn alerts_about(&self, root: &RootKey) -> Vec<ContentId> {
+        let alerts = self.alerts.iter().rev();
+        let about = alerts.filter(|kept| kept.alert.root == *root);
+        about.map(|kept| kept.id).collect()
+    }
+
+    /// Keeps the committee's certificate of a halt, as long as the halt is remembered.
+    fn keep_certificate(&mut self, halt: HaltId, certificate: Certificate) {
+        self.certificates.insert(halt, certificate);
+        let known: BTreeSet<_> = self.stop.halts().map(|halt| halt.id).collect();
+        self.certificates.retain(|halt, _| known.contains(halt));
     }
 
     /// Tells whether the committee's word on a halt is known here.
@@ -397,38 +446,62 @@ impl Peer {
         } = halted;
         let span = (self.real_time(began), self.real_time(until));
         let time = self.halt_time(now);
-        let turns = self.halting().stop.certify((halt, root), name, span, time);
+        let halting = self.halting();
+        let turns = halting.stop.certify((halt, root), name, span, time);
+        halting.keep_certificate(halt, *certificate);
         self.on_turns(now, &turns, out);
         self.heed_votes_on_halts(now, out);
     }
 
-    /// Ends the halts that an emergency vote resumes, and prolongs those that a vote renews.
+    /// Ends the halts that an emergency vote resumes, confirms those that one confirms, and prolongs those that a vote
+    /// renews.
     pub(super) fn heed_votes_on_halts(&mut self, now: Now, out: &mut Outbox) {
         let time = self.halt_time(now);
-        let Some(halting) = &mut self.halting else {
+        let Some(halting) = &self.halting else {
             return;
         };
+        let Voting { book, verdicts, .. } = &self.voting;
+        // What a jury decided, by the committee's count or by the jurors' own ballots, and when that was, or it was asked.
+        let by_jury = |subject: ContentId| {
+            let counted = book.passed_vote(&subject).filter(|vote| vote.emergency);
+            let counted = counted.map(|vote| (vote.proposal, vote.time));
+            counted.or_else(|| {
+                let (id, case) = verdicts.passed(&subject)?;
+                Some((*id, case.proposal.made))
+            })
+        };
         let in_force = halting.stop.halts().filter(|halt| halt.is_in_force(time));
-        let in_force: Vec<_> = in_force.map(|halt| halt.id).collect();
+        let heeded = in_force.map(|halt| {
+            // Whoever has a vote ready before there is a halt has judged nothing.
+            let is_later = |(_, at): &(ContentId, Wall)| self.real_time(*at) >= halt.began;
+            (
+                halt.id,
+                by_jury(halt.id.resumption()).map(|(vote, _)| vote),
+                by_jury(halt.id.confirmation())
+                    .filter(is_later)
+                    .map(|(vote, _)| vote),
+                book.passed_vote(&halt.id.renewal())
+                    .map(|vote| vote.proposal),
+            )
+        });
+        let heeded: Vec<_> = heeded.collect();
+        let stop = &mut self.halting().stop;
         let mut turns = Vec::new();
-        for halt in in_force {
-            let Voting { book, verdicts, .. } = &self.voting;
-            let of_jury = |subject: &ContentId| verdicts.passed(subject).map(|(id, _)| *id);
-            let resumed = book.passed_vote(&halt.resumption());
-            let resumed = resumed.filter(|vote| vote.emergency);
-            let resumed = resumed.map(|vote| vote.proposal);
-            let resumed = resumed.or_else(|| of_jury(&halt.resumption()));
-            let renewed = book.passed_vote(&halt.renewal()).map(|vote| vote.proposal);
-            let confirmed = of_jury(&halt.renewal()).map(Confirmation::Jury);
-            let stop = &mut halting.stop;
-            let heeded = match (resumed, renewed, confirmed) {
-                (Some(vote), _, _) => stop.resume(halt, vote, Pardon::Withheld, time),
-                (None, Some(vote), _) => stop.renew(halt, vote, time),
-                (None, None, Some(jury)) => stop.confirm(halt, jury, time),
-                (None, None, None) => continue,
-            };
-            // A vote that has renewed the halt before does so no more.
-            turns.extend(heeded.into_iter().flatten());
+        for (halt, resumed, confirmed, renewed) in heeded {
+            if let Some(vote) = resumed {
+                let resumed = stop.resume(halt, vote, Pardon::Withheld, time);
+                turns.extend(resumed.into_iter().flatten());
+                continue;
+            }
+            if let Some(vote) = confirmed {
+                let by = Confirmation::Jury(vote);
+                turns.extend(stop.confirm(halt, by, time).into_iter().flatten());
+            }
+            if let Some(vote) = renewed {
+                // A vote that has renewed the halt before does so no more.
+                let renewed = stop.renew(halt, vote, time);
+                turns.extend(renewed.into_iter().flatten());
+            }
         }
         if !turns.is_empty() {
             self.on_turns(now, &turns, out);
@@ -439,6 +512,7 @@ impl Peer {
     fn on_turns(&mut self, now: Now, turns: &[Turn], out: &mut Outbox) {
         let mut writes = Vec::new();
         let mut told = Vec::new();
+        let mut begun = Vec::new();
         let mut has_changed = false;
         let time = self.halt_time(now);
         let halting = self.halting();
@@ -457,6 +531,7 @@ impl Peer {
                 continue;
             };
             writes.push(Write::Halt(Box::new(halt.clone())));
+            begun.extend(matches!(turn, Turn::Halted(_)).then_some(id));
             told.push(Effect::Notify(match *turn {
                 Turn::Ended(halt, how) => Event::HaltEnded { halt, how },
                 Turn::Frozen { .. } | Turn::Halted(_) | Turn::Confirmed(_) | Turn::Renewed(_) => {
@@ -477,13 +552,17 @@ impl Peer {
         if !writes.is_empty() {
             self.persist(writes, AfterPersist::Effects(told), out);
         }
+        for halt in begun {
+            self.plan_pull(now, halt);
+        }
         if has_changed {
             self.tell_seat_of_halts(now);
         }
     }
 
-    /// Lets pass what is over by now.
+    /// Lets pass what is over by now, and goes on with pulling evidence.
     pub(super) fn run_halting(&mut self, now: Now, out: &mut Outbox) {
+        self.run_pulls(now, out);
         let is_due = self.halting.as_ref().and_then(|halting| halting.due);
         if is_due.is_none_or(|at| at > now.mono) {
             return;
@@ -558,8 +637,8 @@ impl Peer {
             let Statement::Halt(halted) = certificate.statement else {
                 continue;
             };
-            let is_known = self.halting.as_ref();
-            let is_known = is_known.is_some_and(|halting| halting.knows_certified(&halted.halt));
+            let halting = self.halting.as_ref();
+            let is_known = halting.is_some_and(|it| it.certificate(&halted.halt).is_some());
             let question = self.trust.question(&self.directory.mesh(), &certificate);
             if !is_known && question.is_ok_and(|question| question.holds()) {
                 self.on_halt_certified(now, &certificate, out);
@@ -672,7 +751,7 @@ impl Peer {
         Wall(founded.0.saturating_add(real))
     }
 
-    fn halting(&mut self) -> &mut Halting {
+    pub(super) fn halting(&mut self) -> &mut Halting {
         let (mesh, scale) = (self.directory.mesh(), self.time_scale());
         self.halting
             .get_or_insert_with(|| Box::new(Halting::new(Stop::new(mesh, scale))))

@@ -88,6 +88,7 @@ fn acts_in(writes: &[Write]) -> Vec<Verified<Record>> {
         | Write::KeyShare { .. }
         | Write::Halt(_)
         | Write::Vote(_)
+        | Write::Proposal(_)
         | Write::AcceptRoot { .. } => None,
     });
     acts.filter(|record| matches!(record.value().body(), Body::Act(_)))
@@ -220,6 +221,7 @@ impl Peer {
             | Write::KeyShare { .. }
             | Write::Halt(_)
             | Write::Vote(_)
+            | Write::Proposal(_)
             | Write::AcceptRoot { .. } => None,
         });
         records.collect()
@@ -342,6 +344,9 @@ impl Peer {
         if let Body::Revocation(revocation) = value.body() {
             let root = member.root;
             self.capabilities.revoke(root, &revocation.ids);
+            if let Some(seat) = &mut self.committee {
+                seat.log.know_revoked(root, &revocation.ids, now.mono);
+            }
         }
         if let Body::Capability(_) = value.body() {
             self.capabilities.learn(record);

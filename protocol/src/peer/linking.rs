@@ -204,6 +204,16 @@ impl Peer {
             (Asked::Consent { act, to, role }, Some(Response::Consent(answer))) => {
                 self.on_consented(now, (act, to, role), answer, out);
             }
+            (Asked::Audit { node, ask }, Some(Response::Audit(shown))) => {
+                self.on_audit_shown(now, node, ask, Some(*shown), out);
+            }
+            (Asked::Audit { node, ask }, answer) => {
+                let refused = match answer {
+                    Some(Response::Refused(refused)) => Some(refused),
+                    Some(_) | None => None,
+                };
+                self.on_audit_refused(now, &node, &ask, refused, out);
+            }
             (
                 Asked::Vote { .. }
                 | Asked::Head { .. }
@@ -391,13 +401,19 @@ impl Peer {
 
     pub(super) fn on_head_signed(
         &mut self,
+        now: Now,
         id: crate::core::ids::JobId,
-        head: &LogHead,
+        head: LogHead,
         out: &mut Outbox,
     ) {
-        let Some(Waiting::SignHead) = self.waiting.remove(&id) else {
+        let waiting = self.waiting.remove(&id);
+        let is_to_be_told = matches!(waiting, Some(Waiting::SignHead));
+        if let Some(Waiting::Show { ask, to }) = waiting {
+            return self.on_shown_signed(now, head, (ask, to), out);
+        }
+        if !is_to_be_told {
             return;
-        };
+        }
         let peers: Vec<_> = self.links.greeted().collect();
         for to in peers {
             let request = Request::Head(Unverified::from_wire(head.clone()));
@@ -449,7 +465,7 @@ impl Peer {
         }
     }
 
-    fn on_split_view(&mut self, now: Now, head: &LogHead, out: &mut Outbox) {
+    pub(super) fn on_split_view(&mut self, now: Now, head: &LogHead, out: &mut Outbox) {
         let (author, size) = (head.author, head.size);
         let entry = self.log(now, What::SplitView { author, size });
         let told = Effect::Notify(Event::SplitView { author });

@@ -3,7 +3,7 @@
 //! The parts never call each other. What comes in is decided in the file named for it: `ingest`
 //! (records), `linking` (links, greetings, catch-up), `requests` (what other peers ask), `acting`
 //! (acts, local changes, healing), `proposing` (own acts on their way), `consenting` (others' acts that want a word
-//! of this node), `halting` (anomalies, freezes, halts), `voting` (votes of a member), `jury` (what juries decide past
+//! of this node), `halting` (anomalies, freezes, halts), `pulling` (evidence after a halt), `voting` (votes of a member), `jury` (what juries decide past
 //! the committee), `recounting` (what was counted, fetched and counted again), `polling` (votes as a seat holds them), `writing` (records of our own), `seat` (the committee), `handover` and `recovery` (its next seats),
 //! `commands` (the local user).
 //! This file holds the state, the way in and the timers.
@@ -22,6 +22,7 @@ mod jury;
 mod linking;
 mod polling;
 mod proposing;
+mod pulling;
 mod recounting;
 mod recovery;
 mod requests;
@@ -44,6 +45,8 @@ use self::{
     handover::epoch_records,
     ingest::{Origin, newest_checkpoints},
     polling::VoteFor,
+    proposing::written_acts,
+    pulling::ShowTo,
     seat::Seat,
     voting::Voting,
     writing::Wanted,
@@ -51,7 +54,9 @@ use self::{
 use crate::{
     anti_meave::{
         Acts, Admittance, Approved, Capabilities, Consents, CosignPolicy, Pending, Policies,
-        Proposals, acts::Bench,
+        Proposals,
+        acts::Bench,
+        proposals::{KeptProposal, OwnProposal},
     },
     core::{
         command::CommandError,
@@ -76,7 +81,7 @@ use crate::{
         links::Links,
     },
     wire::{
-        Act, Body, Certificate, Change, Draw, LogHead, Outcome, PolicyName, Record, Role,
+        Act, AuditAsk, Body, Certificate, Change, Draw, LogHead, Outcome, PolicyName, Record, Role,
         SeatDraft, SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
     },
 };
@@ -130,6 +135,8 @@ pub struct Stored {
     pub work: StoredWork,
     /// What this node has handed in for votes, and what its seat holds of them.
     pub votes: StoredVotes,
+    /// Own acts on their way, and the last that ended.
+    pub proposals: Vec<KeptProposal>,
 }
 
 /// What of its configuration a peer needs for good.
@@ -204,6 +211,14 @@ enum Waiting {
     },
     Sign(Option<CommandId>),
     SignHead,
+    Show {
+        ask: Box<AuditAsk>,
+        to: ShowTo,
+    },
+    Shown {
+        node: PublicKey,
+        ask: Box<AuditAsk>,
+    },
     Seat,
     SignSeat,
     Blocks,
@@ -266,6 +281,10 @@ enum AfterPersist {
     SignSeat(Box<SeatDraft>),
     SignVote(Box<VoteDraft>, VoteFor),
     OwnVote(CommandId, Box<VoteItem>),
+    Asked {
+        command: CommandId,
+        proposal: Box<OwnProposal>,
+    },
     Decided(Tip),
     Effects(Vec<Effect>),
     Wrote {
@@ -324,6 +343,10 @@ enum Asked {
         proposal: ContentId,
         to: PublicKey,
     },
+    Audit {
+        node: PublicKey,
+        ask: Box<AuditAsk>,
+    },
 }
 
 impl Peer {
@@ -364,7 +387,7 @@ impl Peer {
             capabilities: Capabilities::default(),
             policies: Policies::default(),
             acts: Acts::restore(stored.executed),
-            audit: AuditLog::restore(stored.audit.iter().map(Entry::encode), stored.witnessed),
+            audit: AuditLog::restore(stored.audit.iter(), stored.witnessed),
             rng: Rng::new(seed),
             next_id: 0,
             waiting: InFlight::default(),
@@ -416,15 +439,18 @@ impl Peer {
             .filter(|record| matches!(record.value().body(), Body::Vote(_)))
             .cloned()
             .collect();
+        let written = written_acts(&stored.records, &key, &stored.proposals);
         peer.recall(stored.records, stored.policies, stored.roots, &stored.audit);
         peer.recall_epochs(now, &epochs);
         peer.recall_checkpoint(now, newest);
         peer.recall_halting(now, halting, out);
         peer.recall_notices(&notices);
         peer.recall_juries(now, words, out);
+        peer.recall_proposals(now, stored.proposals, &written);
         peer.start(now, fresh, is_certified, out);
         peer.take_seat(now, (stored.committee, stored.work), out);
         peer.tell_seat_of_halts(now);
+        peer.plan_pulls_again(now);
         peer.recall_held(now, stored.votes.held, out);
         peer
     }
@@ -461,7 +487,7 @@ impl Peer {
             Input::Command { id, command } => self.on_command(now, id, command, out),
             Input::Checked { id, verdict } => self.on_checked(now, id, verdict, out),
             Input::Signed { id, result } => self.on_signed(now, id, result, out),
-            Input::HeadSigned { id, head } => self.on_head_signed(id, &head, out),
+            Input::HeadSigned { id, head } => self.on_head_signed(now, id, head, out),
             Input::SeatSigned { id, message } => self.on_seat_signed(now, id, message, out),
             Input::SecretDone { id, done } => self.on_secret_done(now, id, done, out),
             Input::WordSigned { id, said } => self.on_word_signed(now, id, said, out),
@@ -678,6 +704,9 @@ impl Peer {
                     self.on_notice_checked(now, &notice, out);
                 }
             }
+            (Waiting::Shown { node, ask }, Finding::Shown(checked)) => {
+                self.on_shown_checked(now, (node, ask), *checked, out);
+            }
             (Waiting::Recount(proposal), Finding::Recounted(found)) => {
                 self.on_recounted(proposal, *found, out);
             }
@@ -709,6 +738,9 @@ impl Peer {
             AfterPersist::SignVote(draft, what) => self.sign_vote(*draft, what, out),
             AfterPersist::OwnVote(command, item) => {
                 self.on_own_vote_kept(now, command, *item, out);
+            }
+            AfterPersist::Asked { command, proposal } => {
+                self.on_asked_kept(command, *proposal, out);
             }
             AfterPersist::Decided(tip) => {
                 let Tip { height, time, .. } = tip;

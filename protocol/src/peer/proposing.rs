@@ -1,16 +1,18 @@
 //! Own acts on their way through a mesh with a committee: asks for the ticket, then for the words it needs.
 
+use std::collections::BTreeMap;
+
 use x0_crypto::{ContentId, PublicKey};
 
-use super::{Asked, Peer, Waiting, WordFor, refuse};
+use super::{AfterPersist, Asked, Peer, Waiting, WordFor, refuse};
 use crate::{
     anti_meave::{
-        proposals::{Next, OwnProposal, Stage},
+        proposals::{KeptProposal, Next, OwnProposal, ProposalWrite, Stage},
         warrants::{Proven, Question},
     },
     core::{
         command::{CommandError, Reply},
-        effect::{Effect, Outbox},
+        effect::{Effect, Outbox, Write},
         event::Event,
         ids::CommandId,
         job::Job,
@@ -18,13 +20,32 @@ use crate::{
         time::{Millis, Now},
     },
     wire::{
-        Act, Admission, Admitted, Body, Certificate, Consent, Consented, Draw, Entry, Request,
-        Role, Said, Warrants, Word,
+        Act, Admission, Admitted, Body, Certificate, Consent, Consented, Draw, Entry, Record,
+        Request, Role, Said, Verified, Warrants, Word,
     },
 };
 
 /// Time after which is asked again what is not answered for good.
 const ASK_AGAIN: Millis = Millis(1_000);
+
+/// Finds the records of own acts by their digests, among those that a store held; of none if no act is on its way.
+pub(super) fn written_acts(
+    records: &[Verified<Record>],
+    own: &PublicKey,
+    kept: &[KeptProposal],
+) -> BTreeMap<ContentId, ContentId> {
+    let mut found = BTreeMap::new();
+    if kept.iter().all(|kept| kept.end.is_some()) {
+        return found;
+    }
+    let records = records.iter().map(Verified::value);
+    for record in records.filter(|record| record.author() == *own) {
+        if let Body::Act(act) = record.body() {
+            found.insert(act.digest(own), record.id());
+        }
+    }
+    found
+}
 
 impl Peer {
     /// Sets an act on its way that its token allows: first the agent asks for it under its signature.
@@ -52,9 +73,47 @@ impl Peer {
         let vote = self.voting.proof(&act.matter(&self.config.key));
         let admission = Admission { act, asked };
         let proposal = OwnProposal::new(admission, vote.map(Box::new), now.wall, now.mono);
-        self.own_acts.open(asked.act, proposal);
-        let reply = Ok(Reply::Proposed(asked.act));
+        let forgotten = self.own_acts.make_room().map(ProposalWrite::Forget);
+        let kept = ProposalWrite::Keep(Box::new(proposal.kept()));
+        let writes = forgotten.into_iter().chain([kept]).map(Write::Proposal);
+        let after = AfterPersist::Asked {
+            command,
+            proposal: Box::new(proposal),
+        };
+        self.persist(writes.collect(), after, out);
+    }
+
+    /// Goes on its way with an act that is on disk.
+    pub(super) fn on_asked_kept(
+        &mut self,
+        command: CommandId,
+        proposal: OwnProposal,
+        out: &mut Outbox,
+    ) {
+        let act = proposal.admission.asked.act;
+        self.own_acts.open(act, proposal);
+        let reply = Ok(Reply::Proposed(act));
         out.push(Effect::Reply { id: command, reply });
+    }
+
+    /// Takes up the own acts that were on their way at the last stop, and those of them that `written` tells are
+    /// written.
+    pub(super) fn recall_proposals(
+        &mut self,
+        now: Now,
+        kept: Vec<KeptProposal>,
+        written: &BTreeMap<ContentId, ContentId>,
+    ) {
+        for kept in kept {
+            let (act, matter) = (
+                kept.admission.asked.act,
+                kept.admission.act.matter(&self.config.key),
+            );
+            let written = written.get(&act).copied();
+            let vote = self.voting.book.passed(&matter).map(Box::new);
+            let proposal = OwnProposal::recall(kept, vote, written, (now.wall, now.mono));
+            self.own_acts.open(act, proposal);
+        }
     }
 
     /// Goes on with own acts for which something is to be asked.
@@ -299,7 +358,13 @@ impl Peer {
                 Stage::Asked | Stage::Collecting { .. } | Stage::Failed(_) => None,
             };
             let stage = proposal.stage.to_string();
-            out.push(Effect::Notify(Event::Proposed { act, stage, record }));
+            let told = Effect::Notify(Event::Proposed { act, stage, record });
+            let kept = proposal.kept();
+            if kept.end.is_none() {
+                return out.push(told);
+            }
+            let write = Write::Proposal(ProposalWrite::Keep(Box::new(kept)));
+            self.persist(vec![write], AfterPersist::Effects(vec![told]), out);
         }
     }
 

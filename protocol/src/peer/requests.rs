@@ -97,6 +97,7 @@ impl Peer {
             Request::Offer(entry) => self.on_offered(from, token, entry, out),
             Request::Admit(admission) => self.on_admit(now, from, token, *admission, out),
             Request::Vote(ask) => self.on_vote_asked(now, token, *ask, out),
+            Request::Audit(ask) => self.on_audit_asked(now, token, ask, out),
             Request::Consent(consent) => {
                 self.on_consent_asked(now, from, token, *consent, out);
             }

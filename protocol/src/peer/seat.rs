@@ -33,7 +33,8 @@ use crate::{
     wire::{
         Admission, Admitted, Body, Certificate, Checkpoint, CommitteeKeys, Decided, Entry, Halted,
         HandedOver, KeysNamed, MemberFacts, Pinned, Refused, Request, Response, SeatDraft,
-        SeatMessage, SignaturePart, Statement, Subject, Unverified, Verified, VoteNotice, VoteProof,
+        SeatMessage, SignaturePart, Statement, Subject, Unverified, Verified, VoteNotice,
+        VoteProof,
     },
 };
 
@@ -190,6 +191,7 @@ impl Peer {
         }));
         self.retire_if_out();
         self.see_all_members(now);
+        self.see_all_revocations(now);
         self.do_seat_work(now, todo, out);
     }
 
@@ -211,6 +213,17 @@ impl Peer {
         let news: Vec<_> = known.chain(gone).filter(is_news).collect();
         for key in news {
             self.see_member(now, key);
+        }
+    }
+
+    /// Tells the log what this node knows to be revoked.
+    fn see_all_revocations(&mut self, now: Now) {
+        let Some(seat) = &mut self.committee else {
+            return;
+        };
+        for (root, id) in self.capabilities.revoked() {
+            seat.log
+                .know_revoked(*root, std::slice::from_ref(id), now.mono);
         }
     }
 
@@ -438,7 +451,11 @@ impl Peer {
             }
             // Members hand theirs in by requests of their own, where each is weighed.
             Entry::Vote(_) => self.log_for(&from).is_some(),
-            Entry::Keys(_) | Entry::Members(_) | Entry::Checkpoint | Entry::Halt { .. } => false,
+            Entry::Keys(_)
+            | Entry::Members(_)
+            | Entry::Checkpoint
+            | Entry::Halt { .. }
+            | Entry::Revoked { .. } => false,
         };
         let seat = self.committee.as_ref().filter(|_| may_offer);
         let is_wanted = seat.is_some_and(|seat| seat.log.state().admits(entry.peek()));
@@ -749,9 +766,10 @@ impl Peer {
             return;
         };
         let is_linked = |key: &PublicKey| links.is_greeted(key);
+        let withheld = seat.log.withheld();
         let duties = seat
             .work
-            .on_time(&mesh, seat.log.state(), is_linked, now.mono);
+            .on_time(&mesh, (seat.log.state(), &withheld), is_linked, now.mono);
         let made = seat
             .log
             .state()

@@ -9,7 +9,8 @@ use x0_crypto::{
 };
 
 use super::{
-    Decided, DecodeError, Entry, HandOver, JuryDrawn, VoteOpened, VoteResolved, codec::encode,
+    Decided, DecodeError, Entry, HandOver, JuryDrawn, VoteOpened, VoteResolved,
+    codec::{decode, encode},
 };
 use crate::{
     core::time::Wall,
@@ -221,6 +222,19 @@ impl Statement {
             Self::Jury(drawn) => drawn.height,
         }
     }
+
+    /// Returns the ticket, if it is one.
+    pub const fn ticket(&self) -> Option<&Ticket> {
+        match self {
+            Self::Ticket(ticket) => Some(ticket),
+            Self::Checkpoint(_)
+            | Self::HandOver(_)
+            | Self::Halt(_)
+            | Self::Opened(_)
+            | Self::Tally(_)
+            | Self::Resolved(_) => None,
+        }
+    }
 }
 
 /// A statement with the committee's signature.
@@ -233,6 +247,25 @@ pub struct Certificate {
     pub statement: Statement,
     /// The committee's signature.
     pub signature: ThresholdSignature,
+}
+
+/// Longest encoding of a certificate, bytes: the widest statement has some hashes and numbers.
+const CERTIFICATE_BYTES_MAX: usize = 4 * 1024;
+
+impl Certificate {
+    /// Encodes the certificate, to be kept beside other evidence.
+    pub fn encode(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Reads a certificate that was kept; its signature is still to be checked.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong with the bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        decode("certificate", bytes, CERTIFICATE_BYTES_MAX)
+    }
 }
 
 /// Anything that the seats sign in parts: a statement, or a round of the beacon.

@@ -12,8 +12,9 @@ use x0_crypto::{
 };
 
 use super::{
-    Admission, Admitted, Consented, Decided, DecodeError, Entry, Kind, Record, Role, SeatMessage,
-    Topic, Unverified, VersionRange, VoteAnswer, VoteAsk, Warrant, Warrants,
+    Admission, Admitted, AuditAsk, AuditShown, Consented, Decided, DecodeError, Entry, Kind,
+    Record, Role, SeatMessage, Topic, Unverified, VersionRange, VoteAnswer, VoteAsk, Warrant,
+    Warrants,
     codec::{decode, encode},
     decode_record,
 };
@@ -106,6 +107,8 @@ pub enum Request {
     Consent(Box<Consent>),
     /// To a seat: something about votes.
     Vote(Box<VoteAsk>),
+    /// After a halt: what the audit log says of acts.
+    Audit(Box<AuditAsk>),
 }
 
 /// An agent's request for a target's, co-signer's or signatory's word about its act.
@@ -165,6 +168,8 @@ pub enum Response {
     Consent(Consented),
     /// To [`Request::Vote`].
     Vote(Box<VoteAnswer>),
+    /// To [`Request::Audit`].
+    Audit(Box<AuditShown>),
 }
 
 /// A part of the records; each is reconciled on its own, the directory first.
@@ -276,6 +281,20 @@ pub struct LogHead {
 }
 
 impl LogHead {
+    /// Encodes the head, to be kept beside other evidence.
+    pub fn encode(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Reads a head that was kept; its signature is still to be checked.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong with the bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        decode("head of an audit log", bytes, LOG_HEAD_BYTES_MAX)
+    }
+
     /// Signs a head.
     pub fn sign(identity: &Identity, size: u64, root: Hash, time: Wall) -> Self {
         let author = identity.public();
@@ -301,6 +320,9 @@ impl LogHead {
             .map_err(|_| RejectReason::BadSignature)
     }
 }
+
+/// Longest encoding of a head: two keys' worth of bytes, a signature and two numbers.
+const LOG_HEAD_BYTES_MAX: usize = 512;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
@@ -354,6 +376,7 @@ enum RequestWire {
         role: Role,
     },
     Vote(Box<VoteAsk>),
+    Audit(Box<AuditAsk>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -379,6 +402,7 @@ enum ResponseWire {
     Admitted(Admitted),
     Consent(Consented),
     Vote(Box<VoteAnswer>),
+    Audit(Box<AuditShown>),
 }
 
 fn pack(records: &[Unverified<Record>]) -> Vec<ByteBuf> {
@@ -482,6 +506,7 @@ impl Request {
                 role: consent.role,
             },
             Self::Vote(ask) => RequestWire::Vote(ask.clone()),
+            Self::Audit(ask) => RequestWire::Audit(ask.clone()),
         })
     }
 
@@ -577,6 +602,10 @@ impl Request {
                 ask.check()?;
                 Self::Vote(ask)
             }
+            RequestWire::Audit(ask) => {
+                ask.check()?;
+                Self::Audit(ask)
+            }
         })
     }
 }
@@ -610,6 +639,7 @@ impl Response {
             Self::Admitted(admitted) => ResponseWire::Admitted(admitted.clone()),
             Self::Consent(asked) => ResponseWire::Consent(asked.clone()),
             Self::Vote(answer) => ResponseWire::Vote(answer.clone()),
+            Self::Audit(shown) => ResponseWire::Audit(shown.clone()),
         })
     }
 
@@ -666,6 +696,10 @@ impl Response {
             ResponseWire::Vote(answer) => {
                 answer.check()?;
                 Self::Vote(answer)
+            }
+            ResponseWire::Audit(shown) => {
+                shown.check()?;
+                Self::Audit(shown)
             }
         })
     }

@@ -18,6 +18,7 @@ mod proof;
 mod record;
 mod recovery;
 mod seat;
+mod shown;
 mod topic;
 mod version;
 mod vote;
@@ -52,6 +53,7 @@ pub use seat::{
     Block, ClockReading, Decided, Entry, MemberChange, MemberFacts, Phase, Proposal, Quorum,
     SeatDraft, SeatMessage, SeatVote,
 };
+pub use shown::{AuditAsk, AuditShown, ShownEntry, ShownFault};
 pub use topic::Topic;
 pub use version::{Rules, VersionRange, WIRE_VERSION};
 pub(crate) use vote::decided;

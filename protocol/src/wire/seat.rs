@@ -9,7 +9,9 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use x0_crypto::{
-    ContentId, Identity, Namespace, PublicKey, Signature, Signed, capability::RootKey, verify_batch,
+    ContentId, Identity, Namespace, PublicKey, Signature, Signed,
+    capability::{RevocationId, RootKey},
+    verify_batch,
 };
 
 use super::{
@@ -21,7 +23,8 @@ use super::{
 use crate::{
     core::{
         limits::{
-            BLOCK_BYTES_MAX, BLOCK_ENTRIES_MAX, DEALER_LOG_BYTES_MAX, MEMBER_CHANGES_MAX, SEATS_MAX,
+            BLOCK_BYTES_MAX, BLOCK_ENTRIES_MAX, DEALER_LOG_BYTES_MAX, MEMBER_CHANGES_MAX,
+            REVOCATIONS_MAX, SEATS_MAX,
         },
         reject::RejectReason,
         time::Wall,
@@ -101,6 +104,13 @@ pub enum Entry {
     },
     /// Something about a vote.
     Vote(Box<VoteEntry>),
+    /// Tokens are revoked under which an act is asked for or admitted.
+    Revoked {
+        /// The root under which they were granted.
+        root: RootKey,
+        /// The blocks revoked, in order.
+        ids: Vec<RevocationId>,
+    },
 }
 
 /// A change of the list of members.
@@ -329,6 +339,7 @@ impl Entry {
             Self::Said { draw, .. } => draw.as_ref().map_or(Ok(()), |draw| draw.check()),
             Self::Vote(entry) => entry.check(),
             Self::Seats { plan, .. } => plan.check(),
+            Self::Revoked { ids, .. } => ordered("entry", "revoked", ids, 1, REVOCATIONS_MAX),
             Self::Dealt { .. }
             | Self::Keys(_)
             | Self::Checkpoint
@@ -352,7 +363,8 @@ impl Entry {
             | Self::Members(_)
             | Self::Checkpoint
             | Self::HandOver(_)
-            | Self::Halt { .. } => Ok(()),
+            | Self::Halt { .. }
+            | Self::Revoked { .. } => Ok(()),
         }
     }
 

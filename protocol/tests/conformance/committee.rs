@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_bytes::ByteBuf;
 use x0_crypto::{
     ContentId, PublicKey,
+    capability::RevocationId,
     committee::{
         Ack, Ceremony, CeremonyPlan, CommitteeKey, PartialSignature, Purpose, SealedDealing,
         ThresholdSignature, acknowledge, deal,
@@ -14,15 +15,19 @@ use x0_protocol::{
     Millis,
     anti_meave::anomaly::{Alert, Evidence, Pattern, Severity},
     spine::{
-        audit::tree::{Hash, inclusion_proof},
+        audit::{
+            Entry as AuditEntry, What,
+            tree::{Frontier, Hash, consistency_proof, inclusion_proof, leaf_hash},
+        },
         halt::HaltId,
     },
     wire::{
-        Act, Admission, Admitted, Authority, Block, Body, Certificate, Checkpoint, CommitteeKeys,
-        Consent, Consented, Draw, Elector, Electorate, Entry, Halted, HandOver, HandedOver,
-        KeysNamed, MemberChange, MemberFacts, MultiSig, NextCommittee, Panel, PanelDraw, Placed,
-        RecoveryPlan, RecoveryWord, Request, Response, Role, Said, SeatsPlan, SignaturePart,
-        Statement, Subject, Targets, Ticket, Warrants, Word, decode_record,
+        Act, Admission, Admitted, AuditAsk, AuditShown, Authority, Block, Body, Certificate,
+        Checkpoint, CommitteeKeys, Consent, Consented, Draw, Elector, Electorate, Entry, Halted,
+        HandOver, HandedOver, KeysNamed, LogHead, MemberChange, MemberFacts, MultiSig,
+        NextCommittee, Panel, PanelDraw, Placed, RecoveryPlan, RecoveryWord, Request, Response,
+        Role, Said, SeatsPlan, ShownEntry, SignaturePart, Statement, Subject, Targets, Ticket,
+        Warrants, Word, decode_record,
     },
 };
 
@@ -157,6 +162,31 @@ fn approval() -> Word {
 
 fn halt() -> HaltId {
     HaltId::of(&id(b"mesh"), &root(), 0)
+}
+
+/// What the log of one node says of an act, third of five entries.
+fn shown() -> AuditShown {
+    let entry = AuditEntry {
+        time: TIME,
+        what: What::Refused {
+            act: id(b"act"),
+            agent: key(2),
+            why: "no ticket".to_owned(),
+        },
+    };
+    let mut leaves = vec![Hash([1; 32]); 5];
+    leaves[2] = leaf_hash(&entry.encode());
+    let root = leaves.iter().copied().collect::<Frontier>().root();
+    AuditShown {
+        head: LogHead::sign(&identity(1), 5, root, TIME),
+        growth: consistency_proof(&leaves, 3, 5),
+        entries: vec![ShownEntry {
+            index: 2,
+            entry,
+            proof: inclusion_proof(&leaves, 2, 5).unwrap(),
+        }],
+        more: Some(4),
+    }
 }
 
 fn halted() -> Statement {
@@ -427,6 +457,13 @@ fn requests_to_seats_targets_and_cosigners() {
             }),
         ),
         (
+            "offer of a revocation",
+            offer(Entry::Revoked {
+                root: root(),
+                ids: vec![RevocationId::from_bytes([7; 32])],
+            }),
+        ),
+        (
             "admit",
             Request::Admit(Box::new(admission().to_unverified())),
         ),
@@ -442,6 +479,15 @@ fn requests_to_seats_targets_and_cosigners() {
         ("consent of a target", consent(Role::Target)),
         ("consent of a co-signer", consent(Role::Cosigner)),
         ("consent of a signatory", consent(Role::Signatory)),
+        (
+            "audit",
+            Request::Audit(Box::new(AuditAsk {
+                halt: halt(),
+                acts: vec![id(b"act")],
+                known: Some(3),
+                from: 5,
+            })),
+        ),
     ];
     let samples = samples.map(|(name, request)| {
         let bytes = request.encode();
@@ -503,6 +549,7 @@ fn requests_to_seats_targets_and_cosigners() {
                 "offer of a halt",
                 "bafyreibab5vbtcrggkea3sdsip7vktgoq4cujnv6omafeakr7uj7ecljqa",
             ),
+            ("offer of a revocation", "PIN3"),
             (
                 "admit",
                 "bafyreifpqaytzna2k62tzis2yledk5qnkkuq45jprtyqbh7ipddik627bu",
@@ -523,6 +570,7 @@ fn requests_to_seats_targets_and_cosigners() {
                 "consent of a signatory",
                 "bafyreiejneb3tzqj3ej4l45crsfcbctvnoib7xeobk6p2kzy2uyr5cptx4",
             ),
+            ("audit", "PIN1"),
         ],
     );
 }
@@ -573,6 +621,7 @@ fn responses_of_seats_targets_and_cosigners() {
             "no word",
             Response::Consent(Consented::Refused { why: why() }),
         ),
+        ("audit", Response::Audit(Box::new(shown()))),
     ];
     let samples = samples.map(|(name, response)| {
         let bytes = response.encode();
@@ -626,6 +675,7 @@ fn responses_of_seats_targets_and_cosigners() {
                 "no word",
                 "bafyreifznt3mhftmuyfihd3penk2rmf5d4w4io6wyyyp6ezox3yu7wzbzy",
             ),
+            ("audit", "PIN2"),
         ],
     );
 }

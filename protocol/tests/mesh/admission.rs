@@ -1,6 +1,9 @@
 //! Acts in a mesh with a committee: keys that nobody deals, tickets, draws, co-signers, and what slips past none.
 
-use x0_crypto::{ContentId, Identity, capability::Caveat};
+use x0_crypto::{
+    ContentId, Identity,
+    capability::{Capability, Caveat},
+};
 use x0_protocol::{
     Command, CommandError, Event, Millis, Reply,
     anti_meave::{
@@ -9,7 +12,7 @@ use x0_protocol::{
         proposals::{ProposalView, Stage},
     },
     core::command::{Aim, Status},
-    wire::{Act, Body, Draft, Record, Targets, Verified},
+    wire::{Act, Body, Draft, Kind, Record, Targets, Verified},
 };
 
 use super::world::{Disk, World, identity, set_links, token};
@@ -270,6 +273,129 @@ fn one_refusal_ends_an_act_and_a_retry_has_to_wait() {
         matches!(&again.stage, Stage::Failed(why) if why.contains("next draw is in")),
         "{:?}",
         again.stage
+    );
+    assert!(changed(&mut world, 5).is_empty());
+}
+
+/// Founds a mesh of nodes whose persons are asked before they co-sign.
+fn with_asking_persons(founders: u8) -> World {
+    let mut world = with_keys(founders);
+    ask_persons(&mut world);
+    for at in 0..usize::from(founders) {
+        world.crash(at);
+        world.boot(at, false);
+    }
+    for a in 0..usize::from(founders) {
+        for b in a + 1..usize::from(founders) {
+            world.link(a, b);
+        }
+    }
+    world.settle();
+    world.pass(Millis::from_secs(15));
+    world
+}
+
+/// Proposes an act under a new token of the first founder's root, which it returns.
+fn propose_under(
+    world: &mut World,
+    by: usize,
+    value: u64,
+    targets: Aim,
+) -> (ContentId, Capability) {
+    let root = identity(1);
+    let (token, root) = (
+        token(&root, world.key(by), &[]),
+        root.capability_root().public(),
+    );
+    let capability = token.verify(&root).unwrap();
+    let command = Command::Propose {
+        change: set_links(value),
+        targets,
+        token,
+        root,
+        life: LIFE,
+    };
+    match world.command(by, command) {
+        Ok(Reply::Proposed(act)) => (act, capability),
+        other => panic!("not proposed: {other:?}"),
+    }
+}
+
+fn revoke(world: &mut World, capability: &Capability) {
+    let ids = capability.revocation_ids().to_vec();
+    let reason = "its holder went rogue".parse().unwrap();
+    world.recorded(0, Command::Revoke { ids, reason });
+}
+
+#[test]
+fn a_token_revoked_before_the_seats_decide_gets_no_ticket_and_burns_no_budget() {
+    let mut world = with_asking_persons(12);
+    let one = |world: &World, at: usize| Aim::At(Targets::Nodes(vec![world.key(at)]));
+    let first = one(&world, 4);
+    let (struck, capability) = propose_under(&mut world, 2, 5, first);
+    revoke(&mut world, &capability);
+    world.pass(Millis::from_secs(15));
+
+    let own = proposal(&mut world, 2, struck);
+    assert!(
+        matches!(&own.stage, Stage::Failed(why) if why.contains("is revoked")),
+        "{:?}",
+        own.stage
+    );
+    // Had the first act counted, the root would have reached two nodes of twelve and needed co-signers.
+    let second = one(&world, 6);
+    let second = propose(&mut world, 2, 6, second);
+    world.pass(Millis::from_secs(15));
+    let own = proposal(&mut world, 2, second);
+    assert!(matches!(own.stage, Stage::Written(_)), "{:?}", own.stage);
+    assert_eq!(changed(&mut world, 6), [6]);
+}
+
+#[test]
+fn a_revocation_ends_the_ticket_that_an_act_holds() {
+    let mut world = with_asking_persons(8);
+    let (act, capability) = propose_under(&mut world, 2, 5, Aim::At(Targets::All));
+    world.pass(Millis::from_secs(10));
+    let own = proposal(&mut world, 2, act);
+    assert!(
+        matches!(own.stage, Stage::Collecting { .. }),
+        "{:?}",
+        own.stage
+    );
+
+    revoke(&mut world, &capability);
+    world.pass(Millis::from_secs(15));
+
+    let own = proposal(&mut world, 2, act);
+    assert!(
+        matches!(&own.stage, Stage::Failed(why) if why.contains("is revoked")),
+        "{:?}",
+        own.stage
+    );
+}
+
+#[test]
+fn seats_that_know_a_revocation_sign_no_ticket_before_the_others_know_it_too() {
+    let mut world = with_keys(4);
+    // Two of four seats do not hear of it: so few know it that the log cannot agree on it, and the others admit the act.
+    world.deafen(&[2, 3], &[Kind::REVOCATION]);
+    let target = Aim::At(Targets::Nodes(vec![world.key(3)]));
+    let (act, capability) = propose_under(&mut world, 2, 5, target);
+    revoke(&mut world, &capability);
+    world.pass(Millis::from_secs(30));
+    assert_eq!(proposal(&mut world, 2, act).stage, Stage::Asked);
+
+    world.undeafen();
+    for at in 0..4 {
+        world.command(at, Command::CatchUp).unwrap();
+    }
+    world.pass(Millis::from_secs(30));
+
+    let own = proposal(&mut world, 2, act);
+    assert!(
+        matches!(&own.stage, Stage::Failed(why) if why.contains("is revoked")),
+        "{:?}",
+        own.stage
     );
     assert!(changed(&mut world, 5).is_empty());
 }

@@ -10,16 +10,17 @@ use x0_protocol::{
     core::{
         command::{Aim, Status},
         reject::ActRefusal,
+        vote::VoteCommand,
     },
     spine::halt::{By, Confirmation, HaltReport, Stage, Standing},
-    wire::{Act, Body, Draft, Reason, Record, Targets, Verified},
+    wire::{Act, Body, Choice, Draft, Kind, Reason, Record, Targets, Verified, VoteRules},
 };
 
 use super::world::{World, identity, set_links, token};
 
 const LIFE: Millis = Millis::from_mins(10);
 /// The node that the rogue agent of most stories sits on.
-const ROGUE: usize = 2;
+pub(crate) const ROGUE: usize = 2;
 const NOBODY: [usize; 0] = [];
 
 fn root() -> RootKey {
@@ -55,7 +56,7 @@ fn halted(world: &mut World) -> Vec<usize> {
 }
 
 /// Founds a mesh and waits until its committee has keys and everybody knows them.
-fn with_keys(founders: u8, seats: usize) -> World {
+pub(crate) fn with_keys(founders: u8, seats: usize) -> World {
     let mut world = World::with_seats(founders, seats);
     world.pass(Millis::from_secs(20));
     world
@@ -77,7 +78,7 @@ fn written(world: &World, by: &Identity, bodies: Vec<Body>) -> Vec<Verified<Reco
 }
 
 /// The same change on as many nodes by as many acts at once, each on one node, past the committee.
-fn stroke(world: &World, by: &Identity, under: &Identity) -> Vec<Verified<Record>> {
+pub(crate) fn stroke(world: &World, by: &Identity, under: &Identity) -> Vec<Verified<Record>> {
     let acts = (3..6).map(|at| {
         Body::Act(Act {
             change: set_links(5),
@@ -108,7 +109,7 @@ fn alert_of(world: &World, acts: &[Verified<Record>]) -> Alert {
     }
 }
 
-fn tell(world: &mut World, from: usize, to: usize, records: &[Verified<Record>]) {
+pub(crate) fn tell(world: &mut World, from: usize, to: usize, records: &[Verified<Record>]) {
     for record in records {
         world.gossip(from, to, record);
     }
@@ -308,6 +309,61 @@ fn witnesses_halt_a_mesh_whose_committee_is_silent_and_the_halt_expires_unless_c
 
     world.pass(Millis::from_mins(30));
     assert_eq!(halted(&mut world), NOBODY, "nobody has confirmed it");
+}
+
+#[test]
+fn a_jury_confirms_what_witnesses_have_halted_and_a_committee_does_not() {
+    let mut world = with_keys(12, 4);
+    for at in 0..12 {
+        let on_call = VoteCommand::OnCall { serves: true };
+        world.command(at, Command::Vote(on_call)).unwrap();
+    }
+    world.pass(Millis::from_secs(5));
+    let seats = world.genesis_body().seats.clone();
+    let (seated, others): (Vec<_>, Vec<_>) =
+        (0..12).partition(|at| seats.contains(&world.key(*at)));
+    // The seats see no act and no alert, so that they confirm nothing; votes they hold as always.
+    world.deafen(&seated, &[Kind::ACT, Kind::ALERT]);
+    let [rogue, a, b, c, ..] = others[..] else {
+        panic!("eight are left");
+    };
+    let by = identity(u8::try_from(rogue + 1).unwrap());
+    let acts = stroke_on(&world, &by, [a, b, c]);
+    tell(&mut world, rogue, a, &acts);
+    world.pass(Millis::from_secs(10));
+    assert_eq!(halted(&mut world), others);
+    let halt = report(&mut world, a).halts[0].clone();
+    assert_eq!((halt.by, halt.is_confirmed()), (By::Witnesses, false));
+
+    let propose = VoteCommand::Propose {
+        text: "confirm the halt".parse().unwrap(),
+        subject: halt.id.confirmation(),
+        rules: VoteRules::emergency(),
+    };
+    let Ok(Reply::Voted(vote)) = world.command(a, Command::Vote(propose)) else {
+        panic!("the vote is not proposed");
+    };
+    world.pass(Millis::from_secs(30));
+    for at in 0..12 {
+        // Who was not drawn has no ballot.
+        let cast = VoteCommand::Cast {
+            proposal: vote,
+            choice: Choice::Yes,
+        };
+        world.command(at, Command::Vote(cast)).ok();
+    }
+    world.pass(Millis::from_secs(60));
+
+    for at in &others {
+        let known = report(&mut world, *at).halts[0].clone();
+        let is_confirmed = matches!(
+            known.stage,
+            Stage::Confirmed { by: Confirmation::Jury(of), .. } if of == vote
+        );
+        assert!(is_confirmed, "node {at}: {known:?}");
+    }
+    world.pass(Millis::from_mins(40));
+    assert_eq!(halted(&mut world), others, "it does not expire");
 }
 
 #[test]

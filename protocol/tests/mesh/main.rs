@@ -11,6 +11,8 @@ mod handover;
 mod joining;
 mod jury;
 mod multi_sig;
+mod proposing;
+mod pulling;
 mod recovery;
 mod votes;
 mod world;

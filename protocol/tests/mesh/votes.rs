@@ -279,7 +279,8 @@ fn a_vote_that_has_passed_counts_for_an_act_after_the_committee_was_handed_over(
     let voted = vote(&mut world, 0, id).resolved.unwrap();
 
     let seats = world.genesis_body().seats.clone();
-    let (seated, free): (Vec<_>, Vec<_>) = (0..usize::from(WIDE)).partition(|at| seats.contains(&world.key(*at)));
+    let (seated, free): (Vec<_>, Vec<_>) =
+        (0..usize::from(WIDE)).partition(|at| seats.contains(&world.key(*at)));
     let command = Command::ProposeSeats {
         add: vec![world.key(free[0])],
         remove: vec![world.key(seated[3])],

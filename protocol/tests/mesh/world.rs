@@ -16,8 +16,8 @@ use x0_protocol::{
     anti_meave::CosignPolicy,
     core::{command::Status, time::TimeScale},
     wire::{
-        Body, Change, Decided, Draft, Founder, Genesis, Hello, Join, LogHead, Parameters, Record,
-        Request, Response, Said, Verified, VersionRange,
+        Body, Change, Decided, Draft, Founder, Genesis, Hello, Join, Kind, LogHead, Parameters,
+        Record, Request, Response, Said, Verified, VersionRange,
     },
 };
 use zeroize::Zeroizing;
@@ -91,6 +91,7 @@ impl Disk {
                     self.rest.halts.push(*halt);
                 }
                 Write::Vote(write) => self.rest.votes.apply(*write),
+                Write::Proposal(write) => write.apply(&mut self.rest.proposals),
                 Write::AcceptRoot {
                     root,
                     accepted: true,
@@ -137,6 +138,8 @@ pub(crate) struct World {
     now: Now,
     links: BTreeSet<(usize, usize)>,
     severed: BTreeSet<(usize, usize)>,
+    /// Nodes, and kinds of records that do not reach them.
+    deaf: BTreeSet<(usize, Kind)>,
     queue: VecDeque<(usize, Input)>,
     asked: BTreeMap<RequestToken, (usize, RequestId)>,
     next: u64,
@@ -311,6 +314,7 @@ impl World {
             },
             links: BTreeSet::new(),
             severed: BTreeSet::new(),
+            deaf: BTreeSet::new(),
             queue: VecDeque::new(),
             asked: BTreeMap::new(),
             next: 0,
@@ -511,6 +515,9 @@ impl World {
         self.next += 1;
         let (from, message) = (self.key(from), MessageId(self.next));
         let record = x0_protocol::wire::decode_record(bytes).unwrap();
+        if self.is_kept_from(to, record.peek()) {
+            return;
+        }
         self.under_way.insert(message, (from, bytes.to_vec()));
         let input = Input::Gossip {
             from,
@@ -608,12 +615,13 @@ impl World {
             Effect::Report { message, verdict } => self.report(at, message, verdict),
             Effect::Request { id, to, request } => self.request(at, id, to, request),
             Effect::Push { id, to, records } => {
-                let records = self.page(at, &records);
+                let records = self.page(at, &records, &to);
                 self.request(at, id, to, Request::Push { records });
             }
             Effect::Respond { token, response } => self.respond(token, response),
             Effect::RespondRecords { token, records } => {
-                let records = self.page(at, &records);
+                let asker = self.key(self.asked[&token].0);
+                let records = self.page(at, &records, &asker);
                 self.respond(token, Response::Records(records));
             }
             Effect::RespondBlocks { token, from } => {
@@ -721,10 +729,33 @@ impl World {
         links.map(|(a, b)| if *a == at { *b } else { *a }).collect()
     }
 
-    fn page(&self, at: usize, ids: &[ContentId]) -> Vec<x0_protocol::wire::Unverified<Record>> {
+    /// Keeps records of some kinds from nodes, as a cut would that lets all else pass.
+    pub(crate) fn deafen(&mut self, nodes: &[usize], kinds: &[Kind]) {
+        for node in nodes {
+            self.deaf.extend(kinds.iter().map(|kind| (*node, *kind)));
+        }
+    }
+
+    /// Lets everything reach everybody again.
+    pub(crate) fn undeafen(&mut self) {
+        self.deaf.clear();
+    }
+
+    fn is_kept_from(&self, to: usize, record: &Record) -> bool {
+        self.deaf.contains(&(to, record.header().kind))
+    }
+
+    fn page(
+        &self,
+        at: usize,
+        ids: &[ContentId],
+        to: &PublicKey,
+    ) -> Vec<x0_protocol::wire::Unverified<Record>> {
         let disk = &self.nodes[at].disk;
+        let to = self.at(to);
         ids.iter()
             .filter_map(|id| disk.records.get(id))
+            .filter(|record| !to.is_some_and(|to| self.is_kept_from(to, record.value())))
             .map(Verified::to_unverified)
             .collect()
     }

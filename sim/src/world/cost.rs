@@ -84,6 +84,7 @@ pub(super) fn of_job(job: &Job) -> Span {
             | Entry::Said { .. }
             | Entry::Vote(_)
             | Entry::Halt { .. }
+            | Entry::Revoked { .. }
             | Entry::Seats { .. } => VERIFY,
             Entry::HandOver(_) => PAIRING,
         },
@@ -93,6 +94,7 @@ pub(super) fn of_job(job: &Job) -> Span {
         Job::Consent { warrants, .. } => VERIFY + TOKEN + of_warrants(&warrants.warrants),
         Job::Vote { receipts, .. } => times(VERIFY, 1 + receipts.len()),
         Job::Recount(task) => times(VERIFY, task.leaves.len()),
+        Job::Shown { .. } => VERIFY,
         Job::Token { .. } => TOKEN,
         Job::Authorize { .. } => AUTHORIZE,
     }

@@ -201,6 +201,10 @@ fn request_fingerprint(request: &Request) -> u64 {
             }
             VoteAsk::Refute { proposal, fraud } => 35 ^ fold(proposal.digest()) ^ fold(fraud),
         },
+        Request::Audit(ask) => ask
+            .acts
+            .iter()
+            .fold(42 ^ ask.from << 8, |sum, act| sum ^ fold(act.digest())),
     }
 }
 
@@ -240,6 +244,7 @@ fn response_fingerprint(response: &Response) -> u64 {
             VoteAnswer::Leaves(leaves) => 40 ^ (leaves.len() as u64) << 8,
             VoteAnswer::Electors(electors) => 41 ^ (electors.len() as u64) << 8,
         },
+        Response::Audit(shown) => 43 ^ fold(&shown.head.root.0) ^ (shown.entries.len() as u64) << 8,
     }
 }
 

@@ -102,6 +102,7 @@ impl Journal {
                 | Reply::Committee(_)
                 | Reply::Plan(_)
                 | Reply::Halt(_)
+                | Reply::Pulled(_)
                 | Reply::Votes(_)
                 | Reply::Jury(_)
                 | Reply::Bundle(_)

@@ -14,6 +14,7 @@ use x0_crypto::{
     committee::{Purpose, SealedDealing},
 };
 use x0_protocol::{
+    anti_meave::proposals::KeptProposal,
     core::{effect::Write, limits::PAGE_BLOCKS_MAX},
     peer::Stored,
     spine::{
@@ -46,6 +47,7 @@ struct Rest {
     dealings: Vec<(ContentId, PublicKey, SealedDealing)>,
     shares: Vec<(Purpose, u64, Vec<u8>)>,
     votes: StoredVotes,
+    proposals: Vec<KeptProposal>,
 }
 
 /// An audit entry written at a place that was not the end of the log.
@@ -116,6 +118,7 @@ impl Store {
                     self.rest().halts.insert(halt.id, *halt);
                 }
                 Write::Vote(write) => self.rest().votes.apply(*write),
+                Write::Proposal(write) => write.apply(&mut self.rest().proposals),
                 Write::AcceptRoot {
                     root,
                     accepted: true,
@@ -153,6 +156,7 @@ impl Store {
             stored.committee = rest.committee.clone();
             stored.work.dealings = rest.dealings.clone();
             stored.votes = rest.votes.clone();
+            stored.proposals = rest.proposals.clone();
         }
         stored
     }

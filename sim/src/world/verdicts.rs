@@ -39,6 +39,7 @@ impl Verdicts {
             | Job::Consent { .. }
             | Job::Vote { .. }
             | Job::Recount(_)
+            | Job::Shown { .. }
             | Job::Token { .. }
             | Job::Authorize { .. } => job.run(),
         }

@@ -391,7 +391,8 @@ impl Foothold {
             | Request::Offer(_)
             | Request::Admit(_)
             | Request::Consent(_)
-            | Request::Vote(_) => None,
+            | Request::Vote(_)
+            | Request::Audit(_) => None,
         }
     }
 }

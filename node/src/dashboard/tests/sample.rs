@@ -89,7 +89,9 @@ impl Source for Sample {
             Command::Proposals => Ok(Reply::Proposals(data.proposals)),
             Command::Consents => Ok(Reply::Consents(data.consents)),
             Command::Committee => panic!("the dashboard does not ask for the seats"),
-            Command::Halt => panic!("the dashboard reads of halts in the status"),
+            Command::Halt | Command::Pull { .. } => {
+                panic!("the dashboard reads of halts in the status")
+            }
             Command::AuditHeads => Ok(Reply::AuditHeads(data.heads)),
             change @ (Command::Invite { .. }
             | Command::PublishCapability { .. }

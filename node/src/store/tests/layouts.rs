@@ -141,6 +141,7 @@ fn a_store_from_before_the_committee_log_is_migrated_and_can_keep_it() {
             Column::Keys,
             Column::Halts,
             Column::Votes,
+            Column::Proposals,
         ],
         Some(1),
     );
@@ -155,6 +156,21 @@ fn a_store_from_before_the_committee_log_is_migrated_and_can_keep_it() {
     assert_eq!(kept.journal.len(), 1);
 }
 
+#[test]
+fn a_store_from_before_own_acts_were_kept_is_migrated_and_can_keep_them() {
+    let home = Home::new();
+    let record = make_store(&home, &[Column::Proposals], Some(4));
+
+    let store = home.open().unwrap();
+
+    assert!(store.record(&record.value().id()).unwrap().is_some());
+    assert_eq!(store.load().unwrap().proposals, []);
+    let asked = proposals::asked(&home, 5);
+    store.submit(vec![proposals::keep(&asked)]).wait().unwrap();
+    drop(store);
+    assert_eq!(home.open().unwrap().load().unwrap().proposals, [asked]);
+}
+
 /// Makes a store as pre-release versions did: no column `roots`, no number.
 fn make_layout_0(home: &Home) -> Verified<Record> {
     let later = [
@@ -164,6 +180,7 @@ fn make_layout_0(home: &Home) -> Verified<Record> {
         Column::Keys,
         Column::Halts,
         Column::Votes,
+        Column::Proposals,
     ];
     make_store(home, &later, None)
 }

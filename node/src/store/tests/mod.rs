@@ -3,6 +3,7 @@
 mod committee;
 mod crash;
 mod layouts;
+mod proposals;
 mod room;
 
 use std::{path::Path, sync::Arc};

@@ -6,22 +6,27 @@
 //! one is proof of a rewritten log.
 //!
 //! The entries themselves stand in the driver's store; here are the leaf hashes (32 bytes each),
-//! which proofs need.
+//! which proofs need, and the newest entries about others' acts, which are shown after a halt.
 
 pub mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use x0_crypto::{ContentId, PublicKey};
 
-use self::tree::{ConsistencyProof, Frontier, Hash, consistency_proof, leaf_hash};
+use self::tree::{
+    ConsistencyProof, Frontier, Hash, consistency_proof, inclusion_proofs, leaf_hash,
+};
 use crate::{
     core::{
-        limits::{HEAD_GOSSIP_DELAY, WITNESSED_MAX},
+        limits::{
+            AUDIT_ACTS_KEPT_MAX, AUDIT_ACTS_MAX, AUDIT_ENTRY_BYTES_MAX, HEAD_GOSSIP_DELAY,
+            WITNESSED_MAX,
+        },
         time::{Mono, Wall},
     },
-    wire::{LogHead, encode_entry},
+    wire::{AuditAsk, AuditShown, Kind, LogHead, ShownEntry, encode_entry},
 };
 
 /// One entry of the log.
@@ -93,6 +98,20 @@ pub enum What {
     },
 }
 
+impl What {
+    /// Returns the act it tells of: one that was executed or refused here, or that this node wrote.
+    pub fn act(&self) -> Option<&ContentId> {
+        match self {
+            Self::Executed { act, .. } | Self::Refused { act, .. } => Some(act),
+            Self::Wrote { record, kind } => (*kind == Kind::ACT.0).then_some(record),
+            Self::Local { .. }
+            | Self::LocalRefused { .. }
+            | Self::Fork { .. }
+            | Self::SplitView { .. } => None,
+        }
+    }
+}
+
 impl Entry {
     /// Returns the bytes that are hashed into the tree and stored.
     pub fn encode(&self) -> Vec<u8> {
@@ -109,6 +128,10 @@ pub struct AuditLog {
     tell_at: Option<Mono>,
     seen: BTreeMap<PublicKey, LogHead>,
     witnesses: BTreeMap<PublicKey, u64>,
+    /// The newest entries about acts, by place.
+    about: BTreeMap<u64, Entry>,
+    /// Their places, by act.
+    places: BTreeSet<(ContentId, u64)>,
 }
 
 /// What a head received means.
@@ -129,10 +152,10 @@ pub enum Seen {
 
 impl AuditLog {
     /// Rebuilds the log from its stored entries, in order, and the heads seen of others.
-    pub fn restore(entries: impl Iterator<Item = Vec<u8>>, seen: Vec<LogHead>) -> Self {
+    pub fn restore<'a>(entries: impl Iterator<Item = &'a Entry>, seen: Vec<LogHead>) -> Self {
         let mut log = Self::default();
         for entry in entries {
-            log.push_leaf(leaf_hash(&entry));
+            log.push(entry);
         }
         log.seen = seen.into_iter().map(|head| (head.author, head)).collect();
         log
@@ -141,7 +164,7 @@ impl AuditLog {
     /// Appends an entry and returns its place; its head is told after a moment.
     pub fn append(&mut self, now: Mono, entry: &Entry) -> u64 {
         self.tell_at.get_or_insert(now + HEAD_GOSSIP_DELAY);
-        self.push_leaf(leaf_hash(&entry.encode()))
+        self.push(entry)
     }
 
     /// Returns the number of entries and the root over them.
@@ -235,8 +258,57 @@ impl AuditLog {
         consistency_proof(&self.leaves, old, new)
     }
 
-    fn push_leaf(&mut self, leaf: Hash) -> u64 {
+    /// Returns the newest head seen of another node's log.
+    pub fn head_of(&self, author: &PublicKey) -> Option<&LogHead> {
+        self.seen.get(author)
+    }
+
+    /// Shows what the own log says of acts, under its head as it was just signed; `None` if the log has no such head.
+    pub fn show(&self, ask: &AuditAsk, head: LogHead) -> Option<AuditShown> {
+        let mut places = BTreeSet::new();
+        for act in &ask.acts {
+            let of_act = self.places.range((*act, ask.from)..=(*act, u64::MAX));
+            places.extend(of_act.map(|(_, place)| *place).filter(|at| *at < head.size));
+        }
+        let more = places.iter().nth(AUDIT_ACTS_MAX).copied();
+        let places: Vec<_> = places.into_iter().take(AUDIT_ACTS_MAX).collect();
+        let proofs = inclusion_proofs(&self.leaves, &places, head.size)?;
+        let entries = places.into_iter().zip(proofs).filter_map(|(index, proof)| {
+            let entry = self.about.get(&index)?.clone();
+            Some(ShownEntry {
+                index,
+                entry,
+                proof,
+            })
+        });
+        let known = ask.known.filter(|known| *known <= head.size);
+        Some(AuditShown {
+            growth: known.and_then(|known| self.prove_growth(known, head.size)),
+            entries: entries.collect(),
+            more,
+            head,
+        })
+    }
+
+    fn push(&mut self, entry: &Entry) -> u64 {
+        let bytes = entry.encode();
+        let leaf = leaf_hash(&bytes);
         self.leaves.push(leaf);
-        self.frontier.append(leaf)
+        let place = self.frontier.append(leaf);
+        if let Some(act) = entry
+            .what
+            .act()
+            .filter(|_| bytes.len() <= AUDIT_ENTRY_BYTES_MAX)
+        {
+            self.places.insert((*act, place));
+            self.about.insert(place, entry.clone());
+        }
+        if self.about.len() > AUDIT_ACTS_KEPT_MAX
+            && let Some((place, first)) = self.about.pop_first()
+            && let Some(act) = first.what.act()
+        {
+            self.places.remove(&(*act, place));
+        }
+        place
     }
 }

@@ -161,6 +161,45 @@ pub fn inclusion_proof(leaves: &[Hash], index: u64, size: u64) -> Option<Inclusi
     Some(InclusionProof { path })
 }
 
+/// Makes the proofs that the leaves at some places, in rising order, stand in the tree of the first `size` leaves;
+/// `None` if one does not. Hashes the tree once, however many are asked for.
+#[must_use]
+pub fn inclusion_proofs(leaves: &[Hash], places: &[u64], size: u64) -> Option<Vec<InclusionProof>> {
+    let leaves = leaves.get(..usize::try_from(size).ok()?)?;
+    let places: Vec<_> = places
+        .iter()
+        .map(|place| usize::try_from(*place).ok())
+        .collect::<Option<_>>()?;
+    let is_inside = places.last().is_none_or(|last| *last < leaves.len());
+    if !is_inside || !places.is_sorted_by(|a, b| a < b) {
+        return None;
+    }
+    let mut paths = vec![Vec::new(); places.len()];
+    if !places.is_empty() {
+        climb_all(leaves, 0, &places, &mut paths);
+    }
+    let proofs = paths.into_iter().map(|path| InclusionProof { path });
+    Some(proofs.collect())
+}
+
+/// Returns the root of a subtree that begins at a place, and adds to the paths of the leaves in it what its two
+/// halves are to each other.
+fn climb_all(leaves: &[Hash], begin: usize, places: &[usize], paths: &mut [Vec<Hash>]) -> Hash {
+    if places.is_empty() || leaves.len() == 1 {
+        return root_of(leaves);
+    }
+    let (left, right) = leaves.split_at(left_leaves(leaves.len()));
+    let middle = begin + left.len();
+    let of_left = places.partition_point(|place| *place < middle);
+    let (left_places, right_places) = places.split_at(of_left);
+    let (left_paths, right_paths) = paths.split_at_mut(of_left);
+    let left_root = climb_all(left, begin, left_places, left_paths);
+    let right_root = climb_all(right, middle, right_places, right_paths);
+    left_paths.iter_mut().for_each(|path| path.push(right_root));
+    right_paths.iter_mut().for_each(|path| path.push(left_root));
+    node_hash(left_root, right_root)
+}
+
 impl InclusionProof {
     /// Verifies that `leaf` is number `index` (from 0) in the tree of `size` leaves with this `root`
     /// (RFC 9162 §2.1.3.2).
@@ -465,6 +504,22 @@ mod tests {
             assert_eq!(frontier.append(leaf_hash(&unhex(entry))), index);
             assert_eq!(frontier.root().to_string(), root);
             assert_eq!(frontier.size(), index + 1);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn proofs_made_together_are_those_made_one_by_one(
+            size in 1_usize..70,
+            picked in prop::collection::btree_set(0_u64..70, 0..12),
+        ) {
+            let leaves: Vec<_> = (0..70_u8).map(|entry| leaf_hash(&[entry])).collect();
+            let places: Vec<_> = picked.into_iter().collect();
+            let one_by_one: Option<Vec<_>> = places
+                .iter()
+                .map(|place| inclusion_proof(&leaves, *place, size as u64))
+                .collect();
+            prop_assert_eq!(inclusion_proofs(&leaves, &places, size as u64), one_by_one);
         }
     }
 

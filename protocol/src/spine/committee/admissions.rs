@@ -8,18 +8,22 @@
 //! scarce: a root and a change each wait 10 minutes after a draw, twice as long after every further one, and get 6 in
 //! 24 hours. An act that a drawn co-signer refuses is over, and so is one that so many signatories refuse that the
 //! others are too few. A ticket counts whether the act is then carried out or not.
+//!
+//! An act under a token that the log knows to be revoked gets none and counts for nothing; if it has one already,
+//! that ends.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use x0_crypto::{
     ContentId, PublicKey,
-    capability::{RootKey, Scope, ShareBp, Use},
+    capability::{RevocationId, RootKey, Scope, ShareBp, Use},
 };
 
 use super::{
     members::Members,
     panel::{self, Room, cosigners_over},
+    revoked::Revoked,
 };
 use crate::{
     core::{
@@ -64,6 +68,9 @@ pub(super) struct Admissions {
     /// Signatories who refuse, of acts that go on without them.
     #[serde(with = "crate::core::pairs")]
     declined: BTreeMap<ContentId, BTreeSet<PublicKey>>,
+    /// The blocks of the tokens of admitted acts.
+    #[serde(default, with = "crate::core::pairs")]
+    tokens: BTreeMap<ContentId, Vec<RevocationId>>,
 }
 
 /// What became of an act that was asked for.
@@ -166,7 +173,7 @@ impl Admissions {
     pub(super) fn admit(
         &mut self,
         admission: &Admission,
-        members: &Members,
+        (members, revoked): (&Members, &Revoked),
         vote: Option<ContentId>,
         terms: &Terms,
     ) -> &Decision {
@@ -177,7 +184,7 @@ impl Admissions {
             None => true,
         };
         if lapsed {
-            let decision = match self.judge(admission, members, vote, terms) {
+            let decision = match self.judge(admission, (members, revoked), vote, terms) {
                 Ok(ticket) => Decision::Admitted(ticket),
                 Err(why) => Decision::Refused { why },
             };
@@ -219,6 +226,31 @@ impl Admissions {
         }
     }
 
+    /// Ends the admitted acts whose tokens are struck by a revocation that was just named.
+    pub(super) fn revoke(&mut self, revoked: &Revoked, time: Wall) {
+        let struck: Vec<_> = self
+            .open(time)
+            .filter_map(|(ticket, blocks)| {
+                let block = revoked.strikes(&ticket.root, blocks)?;
+                Some((ticket.act, revoked_words(block, &blocks[block])))
+            })
+            .collect();
+        for (act, why) in struck {
+            self.decided.insert(act, Decision::Refused { why });
+            self.tokens.remove(&act);
+        }
+    }
+
+    /// Iterates over the tickets that hold, with the blocks of the tokens under which they were issued.
+    pub(super) fn open(&self, time: Wall) -> impl Iterator<Item = (&Ticket, &[RevocationId])> {
+        self.tokens.iter().filter_map(move |(act, blocks)| {
+            let Some(Decision::Admitted(ticket)) = self.decided.get(act) else {
+                return None;
+            };
+            (ticket.expires > time).then_some((ticket, blocks.as_slice()))
+        })
+    }
+
     /// Lets the next in the draw stand in for a silent co-signer: issues the ticket anew.
     pub(super) fn pass(&mut self, act: ContentId, passed: u8, terms: &Terms) -> Option<Ticket> {
         let Some(Decision::Admitted(ticket)) = self.decided.get_mut(&act) else {
@@ -248,12 +280,14 @@ impl Admissions {
         self.changes.retain(|_, reach| !reach.is_spent());
         self.agents
             .retain(|_, tickets| tickets.last().is_some_and(|at| *at + TICKETS_TIME > time));
+        let open: BTreeSet<_> = self.open(time).map(|(ticket, _)| ticket.act).collect();
+        self.tokens.retain(|act, _| open.contains(act));
     }
 
     fn judge(
         &mut self,
         admission: &Admission,
-        members: &Members,
+        (members, revoked): (&Members, &Revoked),
         vote: Option<ContentId>,
         terms: &Terms,
     ) -> Result<Ticket, String> {
@@ -283,6 +317,10 @@ impl Admissions {
             .map_err(|error| error.to_string())?;
         let panel = panel::wanted(&capability, scope_of(nodes));
         let panel = panel.map_err(|refusal| refusal.to_string())?;
+        let blocks = capability.revocation_ids();
+        if let Some(block) = revoked.strikes(&act.root, blocks) {
+            return Err(revoked_words(block, &blocks[block]));
+        }
         let usage = Use {
             agent,
             action: act.change.action(),
@@ -348,6 +386,7 @@ impl Admissions {
             of_change.touched.insert(node, time);
         }
         self.agents.entry(agent).or_default().push(time);
+        self.tokens.insert(admission.asked.act, blocks.to_vec());
         Ok(ticket)
     }
 
@@ -360,6 +399,7 @@ impl Admissions {
             if let Some(oldest) = self.order.pop_front() {
                 self.decided.remove(&oldest);
                 self.declined.remove(&oldest);
+                self.tokens.remove(&oldest);
             }
         }
     }
@@ -371,6 +411,10 @@ pub(crate) fn too_many_decline(count: usize, panel: MultiSig) -> String {
         "{count} of {} signatories refused it, so that {} approvals cannot be reached",
         panel.n, panel.k
     )
+}
+
+fn revoked_words(block: usize, id: &RevocationId) -> String {
+    format!("block {block} of its token is revoked ({id}); ask the root's owner for another token")
 }
 
 /// Tells whether a silent co-signer may be passed over.

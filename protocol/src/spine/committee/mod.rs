@@ -32,6 +32,7 @@ mod members;
 pub mod panel;
 mod polls;
 mod recovery;
+mod revoked;
 mod seats;
 mod state;
 mod trust;

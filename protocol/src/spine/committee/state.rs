@@ -18,7 +18,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use x0_crypto::{
     ContentId, PublicKey,
-    capability::{RootKey, ShareBp},
+    capability::{RevocationId, RootKey, ShareBp},
     committee::{BeaconValue, Ceremony, Logs, Purpose, ThresholdSignature},
 };
 
@@ -33,6 +33,7 @@ use super::{
     panel::{Room, cosigners_over},
     polls::{Happened, Polls, Turn},
     recovery::Recovered,
+    revoked::Revoked,
 };
 use crate::{
     core::time::{Millis, Wall},
@@ -89,6 +90,9 @@ pub struct State {
     named: bool,
     members: Members,
     admissions: Admissions,
+    /// What was named of revoked tokens.
+    #[serde(default)]
+    revoked: Revoked,
     round: u64,
     checkpoint: Option<Checkpoint>,
     /// Tickets to be signed, by the order in which they were issued.
@@ -146,6 +150,7 @@ impl State {
             named: false,
             members: Members::new(members, parameters.member_age),
             admissions: Admissions::default(),
+            revoked: Revoked::default(),
             round: 0,
             checkpoint: None,
             tickets: BTreeMap::new(),
@@ -438,6 +443,9 @@ impl State {
             },
             Entry::Halt { halt, .. } => self.named && !self.halts.contains_key(halt),
             Entry::Vote(entry) => self.admits_vote(entry),
+            Entry::Revoked { root, ids } => {
+                self.named && ids.iter().any(|id| !self.revoked.has(root, id))
+            }
         }
     }
 
@@ -501,7 +509,8 @@ impl State {
                 | Entry::Said { .. }
                 | Entry::Seats { .. }
                 | Entry::HandOver(_)
-                | Entry::Halt { .. } => None,
+                | Entry::Halt { .. }
+                | Entry::Revoked { .. } => None,
             })
             .collect();
         let drawn = entries.iter().filter_map(|entry| match entry {
@@ -558,7 +567,10 @@ impl State {
         self.height = block.height;
         self.block = block.id();
         self.time = time;
-        for entry in &block.entries {
+        // A revocation counts for the acts of the same block.
+        let is_revoked = |entry: &Entry| matches!(entry, Entry::Revoked { .. });
+        let (first, then): (Vec<_>, Vec<_>) = block.entries.iter().partition(|e| is_revoked(e));
+        for entry in first.into_iter().chain(then) {
             self.take(entry, block, copy.as_deref().unwrap_or_default());
         }
         self.take_votes(block);
@@ -914,6 +926,7 @@ impl State {
             // Taken together, once all else of the block is.
             Entry::Vote(_) => {}
             Entry::Halt { halt, root } => self.halt(*halt, *root),
+            Entry::Revoked { root, ids } => self.revoke(*root, ids),
         }
     }
 
@@ -935,15 +948,39 @@ impl State {
         }
     }
 
+    /// Takes note of revocations, and ends the tickets that they strike.
+    fn revoke(&mut self, root: RootKey, ids: &[RevocationId]) {
+        for id in ids {
+            self.revoked.insert(root, *id);
+        }
+        self.admissions.revoke(&self.revoked, self.time);
+        let admissions = &self.admissions;
+        self.tickets.retain(|_, statement| {
+            let act = statement.ticket().map(|ticket| ticket.act);
+            let decision = act.and_then(|act| admissions.decision(&act));
+            !matches!(decision, Some(Decision::Refused { .. }))
+        });
+    }
+
+    /// Tells whether the log knows that a block of a token is revoked.
+    pub(super) fn is_revoked(&self, root: &RootKey, id: &RevocationId) -> bool {
+        self.revoked.has(root, id)
+    }
+
+    /// Iterates over the tickets that hold, with the blocks of the tokens under which they were issued.
+    pub(super) fn open_tickets(&self) -> impl Iterator<Item = (&Ticket, &[RevocationId])> {
+        self.admissions.open(self.time)
+    }
+
     fn admit(&mut self, admission: &Admission) {
         let terms = self.terms(Some(&admission.asked.by));
         let vote = self
             .polls
             .passed(&admission.act.matter(&admission.asked.by))
             .map(|vote| vote.proposal);
-        let decision = self
-            .admissions
-            .admit(admission, &self.members, vote, &terms);
+        let decision =
+            self.admissions
+                .admit(admission, (&self.members, &self.revoked), vote, &terms);
         let Decision::Admitted(ticket) = *decision else {
             return;
         };

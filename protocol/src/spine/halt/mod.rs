@@ -16,6 +16,8 @@ mod exempt;
 mod freeze;
 mod heard;
 mod pack;
+mod packed;
+mod pull;
 mod report;
 mod restart;
 mod stage;
@@ -31,7 +33,9 @@ pub use self::{
     freeze::{Freeze, Freezes},
     heard::{Heard, NotHeard},
     pack::{EvidencePack, LogPull, Part},
-    report::{AlertReport, HaltReport},
+    packed::{Checked, CheckedAlert, CheckedLog, Packed, PackedLog, check_pack},
+    pull::{Pull, PullPlan, Pulled, PulledLog},
+    report::{AlertReport, HaltReport, PullReport},
     restart::restart_jitter,
     stage::{By, Confirmation, End, Halt, HaltId, Pardon, Stage},
     standing::Standing,

@@ -2,8 +2,12 @@
 
 use x0_crypto::{ContentId, PublicKey, capability::RootKey};
 
-use super::{EvidencePack, Freeze, Halt, Standing};
-use crate::{anti_meave::anomaly::Alert, core::time::Wall};
+use super::{EvidencePack, Freeze, Halt, Pull, Standing};
+use crate::{
+    anti_meave::anomaly::Alert,
+    core::time::Wall,
+    wire::{Certificate, Record, Verified},
+};
 
 /// How things stand, and what they rest on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,4 +43,27 @@ pub struct AlertReport {
     pub finding: Result<String, String>,
     /// The audit logs that have to do with it.
     pub pack: EvidencePack,
+}
+
+/// What was pulled for a halt, and the records that belong to it.
+#[derive(Clone, Debug)]
+pub struct PullReport {
+    /// When, by the clock that halts go by.
+    pub time: Wall,
+    /// The mesh's genesis.
+    pub genesis: Verified<Record>,
+    /// Active members as this node knows them.
+    pub members: u32,
+    /// The halt.
+    pub halt: Halt,
+    /// The committee's certificate of it, if this node knows it.
+    pub certificate: Option<Certificate>,
+    /// The records by which the committee's keys are known, in order of epoch.
+    pub epochs: Vec<ContentId>,
+    /// The records of the alerts about its root, newest first.
+    pub alerts: Vec<ContentId>,
+    /// The records of the acts under its root, as far as they are known here.
+    pub acts: Vec<ContentId>,
+    /// What the logs have shown.
+    pub pull: Pull,
 }

@@ -26,6 +26,11 @@ impl HaltId {
         self.subject(b"x0/halt-resume/1\0")
     }
 
+    /// Returns the subject of the emergency vote that confirms this halt, so that it does not expire.
+    pub fn confirmation(&self) -> ContentId {
+        self.subject(b"x0/halt-confirm/1\0")
+    }
+
     /// Returns the subject of the vote that renews this halt.
     pub fn renewal(&self) -> ContentId {
         self.subject(b"x0/halt-renew/1\0")
@@ -33,6 +38,11 @@ impl HaltId {
 
     fn subject(&self, tag: &[u8]) -> ContentId {
         ContentId::of(&[tag, self.0.digest()].concat())
+    }
+
+    /// Reads a name back from its 32 bytes.
+    pub const fn from_digest(digest: [u8; 32]) -> Self {
+        Self(ContentId::from_digest(digest))
     }
 
     /// Returns the 32 bytes of the name.
@@ -199,7 +209,7 @@ impl Halt {
         self.lapses = until;
         match self.stage {
             Stage::Confirmed {
-                by: Confirmation::Alerts,
+                by: Confirmation::Alerts | Confirmation::Jury(_),
                 ..
             } => {
                 self.stage = Stage::Confirmed { by, until };

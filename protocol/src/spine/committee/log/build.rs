@@ -1,8 +1,14 @@
 //! What a block may hold: how one is built, and what makes a proposed one valid.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use x0_crypto::{ContentId, capability::RootKey};
+use x0_crypto::{
+    ContentId,
+    capability::{RevocationId, RootKey},
+};
 
 use super::{CommitteeLog, JournalLine, MEMBER_SETTLES, News, State, Todo, Urn};
 use crate::{
@@ -28,17 +34,16 @@ impl CommitteeLog {
         else {
             return Vec::new();
         };
+        let entries = self.entries(now);
+        let Some(work) = &mut self.work else {
+            return Vec::new();
+        };
         let block = Block {
             mesh: self.mesh,
             height: work.height,
             previous: self.tip.block,
             clocks: work.clocks.values().cloned().collect(),
-            entries: entries(
-                &self.state,
-                (&self.news, &self.halts),
-                (&self.pool, &self.urn),
-                now,
-            ),
+            entries,
         };
         work.unsaved.push(JournalLine::Built {
             round,
@@ -66,7 +71,8 @@ impl CommitteeLog {
         self.follows(block) && block.entries.iter().all(|entry| self.admits(entry))
     }
 
-    /// Tells whether an entry may stand in the next block, and says of members and halts what this seat knows as well.
+    /// Tells whether an entry may stand in the next block, and says of members, halts and revocations what this seat
+    /// knows as well.
     fn admits(&self, entry: &Entry) -> bool {
         let is_known = match entry {
             Entry::Members(changes) => changes.iter().all(|change| {
@@ -74,6 +80,7 @@ impl CommitteeLog {
                 own.is_some_and(|(facts, _)| *facts == change.facts)
             }),
             Entry::Halt { halt, .. } => self.halts.contains_key(halt),
+            Entry::Revoked { root, ids } => ids.iter().all(|id| self.revoked.has(root, id)),
             Entry::Dealt { .. }
             | Entry::Keys(_)
             | Entry::Checkpoint
@@ -85,13 +92,102 @@ impl CommitteeLog {
         };
         is_known && self.state.admits(entry)
     }
+
+    /// Returns the acts with a ticket whose token this seat knows to be revoked, and the log does not yet: this seat
+    /// has no part in signing those tickets.
+    pub fn withheld(&self) -> BTreeSet<ContentId> {
+        let open = self.state.open_tickets();
+        let struck = open.filter(|(ticket, blocks)| {
+            let blocks = self.unnamed(&ticket.root, blocks);
+            self.revoked.strikes(&ticket.root, &blocks).is_some()
+        });
+        struck.map(|(ticket, _)| ticket.act).collect()
+    }
+
+    /// Returns the revocations that strike acts which wait or hold a ticket, and the log does not know yet.
+    pub(super) fn due_revocations(&self, now: Mono) -> Vec<Entry> {
+        let waiting = self.struck_in_pool().map(|(_, token)| token);
+        let open = self.state.open_tickets();
+        let open = open.map(|(ticket, blocks)| (ticket.root, self.unnamed(&ticket.root, blocks)));
+        self.revoked.entries(waiting.chain(open), now)
+    }
+
+    /// Finds the acts that wait for admission under tokens this seat knows to be revoked, and the log does not yet.
+    fn struck_in_pool(&self) -> impl Iterator<Item = (ContentId, (RootKey, Vec<RevocationId>))> {
+        self.pool.iter().filter_map(|(id, entry)| {
+            let Entry::Admission(admission) = entry else {
+                return None;
+            };
+            let act = &admission.act;
+            // Reading a token costs more than looking whether anything was revoked there.
+            if !self.revoked.is_any_of(&act.root) {
+                return None;
+            }
+            let capability = act.token.verify(&act.root).ok()?;
+            let blocks = self.unnamed(&act.root, capability.revocation_ids());
+            self.revoked.strikes(&act.root, &blocks)?;
+            Some((*id, (act.root, blocks)))
+        })
+    }
+
+    /// Returns the blocks of a token that the log does not know to be revoked.
+    fn unnamed(&self, root: &RootKey, blocks: &[RevocationId]) -> Vec<RevocationId> {
+        let blocks = blocks.iter().copied();
+        blocks
+            .filter(|id| !self.state.is_revoked(root, id))
+            .collect()
+    }
+
+    /// Returns what waits but stands in no block of this seat yet: acts whose token is revoked, until the block that
+    /// says so.
+    pub(super) fn held_back(&self, now: Mono) -> BTreeSet<ContentId> {
+        self.held_back_by(&self.due_revocations(now))
+    }
+
+    fn held_back_by(&self, revoked: &[Entry]) -> BTreeSet<ContentId> {
+        let named = |root: &RootKey, id: &RevocationId| {
+            let mut all = revoked.iter();
+            all.any(|entry| matches!(entry, Entry::Revoked { root: of, ids } if of == root && ids.contains(id)))
+        };
+        let held_back = self.struck_in_pool().filter(|(_, (root, blocks))| {
+            let known = |id: &&RevocationId| self.revoked.has(root, id);
+            !blocks.iter().filter(known).any(|id| named(root, id))
+        });
+        held_back.map(|(id, _)| id).collect()
+    }
+
+    /// Returns when the revocations that strike what waits or holds a ticket can be named.
+    pub(super) fn revocations_settle(&self) -> Option<Mono> {
+        let waiting = self.struck_in_pool().map(|(_, token)| token);
+        let open = self.state.open_tickets();
+        let open = open.map(|(ticket, blocks)| (ticket.root, self.unnamed(&ticket.root, blocks)));
+        let struck = waiting.chain(open);
+        struck
+            .filter_map(|(root, blocks)| self.revoked.strikes(&root, &blocks))
+            .min()
+    }
+
+    /// Chooses what the next block holds.
+    fn entries(&self, now: Mono) -> Vec<Entry> {
+        let revoked = self.due_revocations(now);
+        let held_back = self.held_back_by(&revoked);
+        let pool = self.pool.iter();
+        let pool = pool.filter(|(id, _)| !held_back.contains(*id));
+        let pool = pool.map(|(_, entry)| entry.clone());
+        entries(
+            &self.state,
+            (&self.news, &self.halts, revoked),
+            (pool, &self.urn),
+            now,
+        )
+    }
 }
 
 /// Chooses what the next block holds: keys to be named alone, else what is due and what was offered, as much as fits.
 fn entries(
     state: &State,
-    (news, halts): (&News, &BTreeMap<HaltId, RootKey>),
-    (pool, urn): (&BTreeMap<ContentId, Entry>, &Urn),
+    (news, halts, revoked): (&News, &BTreeMap<HaltId, RootKey>, Vec<Entry>),
+    (pool, urn): (impl Iterator<Item = Entry>, &Urn),
     now: Mono,
 ) -> Vec<Entry> {
     let due = state.due();
@@ -116,7 +212,8 @@ fn entries(
         .chain(due_halts(state, halts))
         .chain(members)
         .chain(ballots.filter(|entry| state.admits(entry)))
-        .chain(pool.values().cloned())
+        .chain(revoked.into_iter().filter(|entry| state.admits(entry)))
+        .chain(pool)
         .take(BLOCK_ENTRIES_MAX)
         .take_while(|entry| {
             bytes += encode_entry(entry).len();

@@ -7,7 +7,10 @@ mod stored;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use x0_crypto::{ContentId, PublicKey, capability::RootKey};
+use x0_crypto::{
+    ContentId, PublicKey,
+    capability::{RevocationId, RootKey},
+};
 
 pub use self::stored::{JournalLine, StoredLog, Tip};
 use self::{
@@ -16,6 +19,7 @@ use self::{
 };
 use super::{
     engine::{self, Awaited, Engine, Step, Timer},
+    revoked::KnownRevoked,
     seats::Seats,
     state::State,
     urn::Urn,
@@ -108,6 +112,8 @@ pub struct CommitteeLog {
     /// The halts in force as this seat has counted the alerts itself, and until when their entry is pressing.
     halts: BTreeMap<HaltId, RootKey>,
     halts_press_until: Mono,
+    /// The revocations that this seat knows.
+    revoked: KnownRevoked,
     /// The block that names the keys, until the mesh knows them.
     named: Option<Arc<Decided>>,
     /// The newest copy of the state that a checkpoint certifies, for seats that are far behind.
@@ -169,6 +175,7 @@ impl CommitteeLog {
             news: BTreeMap::new(),
             halts: BTreeMap::new(),
             halts_press_until: now,
+            revoked: KnownRevoked::default(),
             named,
             copy,
             is_retired: false,
@@ -340,6 +347,21 @@ impl CommitteeLog {
         if is_news && due_halts(&self.state, &self.halts).next().is_some() {
             self.halts_press_until = now + HALT_PRESSES;
             self.begin_at = self.begin_at.min(now.max(self.not_before));
+        }
+    }
+
+    /// Takes note of a revocation that this seat knows; if it strikes an act with a ticket, a height begins soon.
+    pub fn know_revoked(&mut self, root: RootKey, ids: &[RevocationId], now: Mono) {
+        for id in ids {
+            self.revoked.insert(root, *id, now);
+        }
+        self.begin_for_revoked();
+    }
+
+    /// Has the next height begin when a revocation that strikes an act can be named.
+    fn begin_for_revoked(&mut self) {
+        if let Some(settled) = self.revocations_settle() {
+            self.begin_at = self.begin_at.min(settled.max(self.not_before));
         }
     }
 
@@ -635,7 +657,8 @@ impl CommitteeLog {
         let next = self.tip.height + 1;
         self.early
             .retain(|message| message.value().height() >= next);
-        let is_awaited = !self.pool.is_empty()
+        let held_back = self.held_back(now);
+        let is_awaited = self.pool.keys().any(|id| !held_back.contains(id))
             || self
                 .early
                 .iter()
@@ -658,6 +681,7 @@ impl CommitteeLog {
             let wait = Millis(ahead.div_ceil(self.state.scale().max(1))).max(HEIGHT_GAP);
             self.begin_at = self.begin_at.min(now + wait);
         }
+        self.begin_for_revoked();
         let tip = self.tip;
         vec![Todo::Store {
             decided,

@@ -12,6 +12,8 @@
 mod making;
 mod signing;
 
+use std::collections::BTreeSet;
+
 use x0_crypto::{
     ContentId, PublicKey,
     committee::{
@@ -184,11 +186,11 @@ impl Work {
         self.signing.round(round)
     }
 
-    /// Goes on; `is_linked` tells to which seats there is a link.
+    /// Goes on; `is_linked` tells to which seats there is a link, and tickets of the acts in `withheld` are not signed.
     pub fn on_time(
         &mut self,
         mesh: &ContentId,
-        state: &State,
+        (state, withheld): (&State, &BTreeSet<ContentId>),
         is_linked: impl Fn(&PublicKey) -> bool,
         now: Mono,
     ) -> Vec<Duty> {
@@ -204,7 +206,8 @@ impl Work {
         if is_news {
             self.signing.expect(mesh, state);
         }
-        self.signing.sign(mesh, state, &self.making, &mut todo);
+        self.signing
+            .sign(mesh, (state, withheld), &self.making, &mut todo);
         self.making.say(now, &mut todo);
         self.signing.say(now, &mut todo);
         let is_busy = self.making.is_busy() || self.signing.is_busy();

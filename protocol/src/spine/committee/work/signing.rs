@@ -1,6 +1,6 @@
 //! Signing together: what the log says is to be signed, the parts of it, and what is signed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use x0_crypto::{
     ContentId, PublicKey,
@@ -195,14 +195,19 @@ impl Signing {
         }
     }
 
+    /// Makes the own part of what is to be signed, but of tickets for the acts in `withheld`.
     pub(super) fn sign(
         &mut self,
         mesh: &ContentId,
-        state: &State,
+        (state, withheld): (&State, &BTreeSet<ContentId>),
         making: &Making,
         todo: &mut Vec<Duty>,
     ) {
         for (id, pending) in &mut self.pending {
+            let is_withheld = pending.ticket().is_some_and(|act| withheld.contains(act));
+            if pending.own.is_none() && is_withheld {
+                continue;
+            }
             let purpose = pending.subject.purpose();
             if pending.own.is_none() {
                 if making.holds(purpose, pending.epoch) && !pending.is_asked {
@@ -248,6 +253,17 @@ impl Signing {
 }
 
 impl Pending {
+    /// Returns the act that it is a ticket for, if it is one.
+    const fn ticket(&self) -> Option<&ContentId> {
+        match &self.subject {
+            Subject::Statement(statement) => match statement.ticket() {
+                Some(ticket) => Some(&ticket.act),
+                None => None,
+            },
+            Subject::Round(_) => None,
+        }
+    }
+
     /// Combines the parts once there are enough; a job checks and names bad ones.
     fn combine(&mut self, subject: ContentId, group: &GroupKey) -> Option<Duty> {
         if self.is_combining || self.parts.len() < usize::from(group.threshold()) {
