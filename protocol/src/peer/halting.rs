@@ -37,7 +37,7 @@ use crate::{
         },
     },
     wire::{
-        Body, Certificate, Halted, Record, Statement, Subject, Verified, VoteResolved, Warrants,
+        Body, Certificate, Halted, Record, Statement, Subject, Verified, Warrants,
     },
 };
 

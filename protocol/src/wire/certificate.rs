@@ -231,6 +231,7 @@ impl Statement {
             | Self::HandOver(_)
             | Self::Halt(_)
             | Self::Opened(_)
+            | Self::Jury(_)
             | Self::Tally(_)
             | Self::Resolved(_) => None,
         }

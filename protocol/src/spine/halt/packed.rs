@@ -262,6 +262,7 @@ fn certified(
         Statement::Checkpoint(_)
         | Statement::Ticket(_)
         | Statement::Opened(_)
+        | Statement::Jury(_)
         | Statement::Tally(_)
         | Statement::Resolved(_)
         | Statement::HandOver(_) => None,
