@@ -226,8 +226,8 @@ outcome-silent = no answer
 ## What waits for a person, and acts on their way
 
 notice-cosign = { $n ->
-    [one] One act waits for your word: this node was drawn to co-sign it.
-   *[other] { $n } acts wait for your word: this node was drawn to co-sign them.
+    [one] One act waits for your word: this node was drawn for it.
+   *[other] { $n } acts wait for your word: this node was drawn for them.
 }
 cosign-title = { $n ->
     [one] An act waits for your word

@@ -101,7 +101,7 @@ pub struct TrustView {
     pub electorate: Option<u32>,
     /// Mesh time, once it is certified, milliseconds since the Unix epoch.
     pub mesh_time_ms: Option<u64>,
-    /// Acts that wait for a person of this node to co-sign them.
+    /// Acts that wait for a person of this node to co-sign or approve them.
     pub cosign_waiting: u32,
 }
 
