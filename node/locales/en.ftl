@@ -228,8 +228,8 @@ outcome-silent = no answer
 
 notice-out-of-touch = Nothing was heard of the committee for over two hours. It is down, or this node is cut off from the mesh: acts on it are refused.
 notice-cosign = { $n ->
-    [one] One act waits for your word: this node was drawn to co-sign it.
-   *[other] { $n } acts wait for your word: this node was drawn to co-sign them.
+    [one] One act waits for your word: this node was drawn for it.
+   *[other] { $n } acts wait for your word: this node was drawn for them.
 }
 cosign-title = { $n ->
     [one] An act waits for your word

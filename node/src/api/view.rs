@@ -109,7 +109,7 @@ pub struct TrustView {
     /// then acts on this node are refused.
     #[serde(default)]
     pub behind: Option<u64>,
-    /// Acts that wait for a person of this node to co-sign them.
+    /// Acts that wait for a person of this node to co-sign or approve them.
     pub cosign_waiting: u32,
 }
 

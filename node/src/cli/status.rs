@@ -117,7 +117,7 @@ pub(super) fn text(status: &StatusView) -> String {
     if status.trust.cosign_waiting > 0 {
         let waiting = status.trust.cosign_waiting;
         facts.add(
-            "to co-sign",
+            "to sign",
             format!("{waiting} acts wait for you: x0 act cosign"),
         );
     }

@@ -95,7 +95,7 @@ pub struct Store {
 /// What the node does about acts of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acts {
-    /// What it does when it is drawn to co-sign.
+    /// What it does when it is drawn to co-sign or to approve.
     pub cosign: CosignPolicy,
 }
 

@@ -73,7 +73,7 @@ pub struct NodeSettings {
     pub network: NetworkSettings,
     /// Whether the own chain is new, so that nobody can know more of it.
     pub fresh: bool,
-    /// What the node does when it is drawn to co-sign.
+    /// What the node does when it is drawn to co-sign or to approve.
     pub cosign: CosignPolicy,
 }
 

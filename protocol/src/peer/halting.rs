@@ -36,9 +36,7 @@ use crate::{
             HaltReport, Heard, NotHeard, Pardon, Step, Stop, Turn, Witnesses, allows,
         },
     },
-    wire::{
-        Body, Certificate, Halted, Record, Statement, Subject, Verified, Warrants,
-    },
+    wire::{Body, Certificate, Halted, Record, Statement, Subject, Verified, Warrants},
 };
 
 /// What a node keeps about anomalies and halts; nothing as long as it has seen no act.

@@ -272,6 +272,10 @@ impl Certificate {
 /// Anything that the seats sign in parts: a statement, or a round of the beacon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "few are kept at a time, and boxed it would not be copied by value"
+)]
 pub enum Subject {
     /// A statement, for a certificate.
     Statement(Statement),

@@ -99,17 +99,19 @@ fn approved_by_three(world: &mut World) -> Act {
     let Stage::Written(Some(record)) = proposal(world, act).stage else {
         panic!("not written: {:?}", proposal(world, act).stage);
     };
-    match world.nodes[AGENT].disk.records[&record].value().body() {
-        Body::Act(act) => act.clone(),
-        other => panic!("no act: {other:?}"),
-    }
+    let Body::Act(act) = world.nodes[AGENT].disk.records[&record].value().body() else {
+        panic!("an act was written");
+    };
+    act.clone()
 }
 
 fn keys(world: &World) -> CommitteeKeys {
     let records = world.nodes[0].disk.records.values();
-    let mut named = records.filter_map(|record| match record.value().body() {
-        Body::Keys(named) => named.keys().copied(),
-        _ => None,
+    let mut named = records.filter_map(|record| {
+        let Body::Keys(named) = record.value().body() else {
+            return None;
+        };
+        named.keys().copied()
     });
     named.next().expect("the keys are known")
 }

@@ -1,8 +1,9 @@
 //! Votes from the proposal to the end that every node knows, on a committee whose clock runs fast.
 
-use x0_crypto::{ContentId, PublicKey};
+use x0_crypto::{ContentId, PublicKey, capability::Capability};
 use x0_protocol::{
     Command, CommandError, Event, Millis, Reply,
+    anti_meave::warrants::Question,
     core::{
         command::Aim,
         reject::ActRefusal,
@@ -10,10 +11,13 @@ use x0_protocol::{
     },
     spine::{
         ballot::{BallotBundle, BundleError, OwnStage, Recounted, Sums},
-        committee::{Seats, State},
+        committee::{
+            Seats, State,
+            panel::{NETWORK, NoPanel},
+        },
     },
     wire::{
-        Ballot, Body, Choice, CommitteeKeys, DelegationScope, JuryProof, NotPassed, Request,
+        Act, Ballot, Body, Choice, CommitteeKeys, DelegationScope, JuryProof, NotPassed, Request,
         Statement, Targets, Vote, VoteAsk, VoteItem, VoteProof, VoteRules, Warrants, Word,
     },
 };
@@ -417,17 +421,14 @@ fn an_act_on_the_whole_network_takes_a_passed_vote_on_just_this() {
         assert_eq!(world.links_target(at), 5, "node {at}");
     }
     let acts = world.nodes[0].disk.records.values();
-    let mut acts = acts.filter_map(|record| match record.value().body() {
-        Body::Act(act) => Warrants::of(act).ok(),
-        _ => None,
+    let mut acts = acts.filter_map(|record| {
+        let Body::Act(act) = record.value().body() else {
+            return None;
+        };
+        Some(act.clone())
     });
-    let warrants = acts.next().expect("the act was written");
-    let approvals = warrants.said.iter();
-    let approvals = approvals.filter(|said| matches!(said.word, Word::Sign { .. }));
-    assert!(
-        approvals.count() >= 3,
-        "no act on the network level runs without a multi-signature"
-    );
+    let written = acts.next().expect("the act was written");
+    no_multi_signature_no_act(&world, &written);
 
     // What follows from the log, votes and tickets among it, is written down and read back as it was.
     let parameters = &world.genesis_body().parameters;
@@ -445,4 +446,45 @@ fn an_act_on_the_whole_network_takes_a_passed_vote_on_just_this() {
     let bytes = state.encode();
     let back = State::decode(&bytes).expect("what is written reads back");
     assert_eq!(back.encode(), bytes);
+}
+
+/// Has a target judge an act on the network level as it was written, without approvals, and under a narrowed token.
+fn no_multi_signature_no_act(world: &World, act: &Act) {
+    let agent = world.key(0);
+    let own = act.token.verify(&act.root).unwrap();
+    let judged = |warrants: &Warrants, capability: &Capability| {
+        let directory = world.peer(3).directory();
+        let question = Question {
+            mesh: directory.mesh(),
+            act: act.digest(&agent),
+            matter: act.matter(&agent),
+            agent,
+            warrants: warrants.clone(),
+            keys: keys(world),
+        };
+        let proven = question.check().unwrap();
+        let time = proven.ticket().time;
+        proven.suffices(directory, (act, &agent), capability, time)
+    };
+    let mut warrants = Warrants::of(act).unwrap();
+    let signed = judged(&warrants, &own).unwrap();
+    assert!(matches!(signed.multi_sig, Some((3.., 5))), "{signed:?}");
+
+    // Its holder narrows the token to what it could collect alone.
+    let narrowed = act
+        .token
+        .attenuate(&["requires_multi_sig=1-of-1".parse().unwrap()]);
+    let narrowed = narrowed.unwrap().verify(&act.root).unwrap();
+    let refused = judged(&warrants, &narrowed).unwrap_err();
+    assert!(matches!(refused, ActRefusal::NoPanel(NoPanel::TooWeak(_))));
+
+    warrants
+        .said
+        .retain(|said| !matches!(said.word, Word::Sign { .. }));
+    let refused = judged(&warrants, &own).unwrap_err();
+    let none = ActRefusal::TooFewApprove {
+        approved: 0,
+        panel: NETWORK,
+    };
+    assert_eq!(refused, none, "a vote is no multi-signature");
 }

@@ -76,6 +76,10 @@ pub(super) struct Admissions {
 /// What became of an act that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most decisions that are kept admit an act"
+)]
 pub enum Decision {
     /// It is admitted.
     Admitted(Ticket),
