@@ -361,9 +361,9 @@ fn who_has_counted_hands_the_ballots_on_and_a_file_of_them_needs_no_node() {
 
     let mut other_choice = fetched.clone();
     let leaf = &mut other_choice.leaves[0];
-    leaf.counted = match leaf.counted {
-        Some(Choice::Yes) => Some(Choice::No),
-        _ => Some(Choice::Yes),
+    leaf.counted = match leaf.counted == Some(Choice::Yes) {
+        true => Some(Choice::No),
+        false => Some(Choice::Yes),
     };
     let found = other_choice.check().unwrap().found;
     assert!(!matches!(found, Recounted::Same(_)), "{found:?}");

@@ -240,12 +240,12 @@ impl BallotBundle {
         };
         let mut trust = Trust::default();
         for record in records {
-            let is_taken = match record.body() {
-                Body::HandOver(handed) => {
+            let is_taken = match record.body().handed_over() {
+                Some(handed) => {
                     let question = trust.hand_over_question(&mesh, handed).ok().flatten();
                     question.is_some_and(|question| question.holds()) && trust.hand_over(record)
                 }
-                _ => trust.name_keys(&mesh, &seats, record),
+                None => trust.name_keys(&mesh, &seats, record),
             };
             if !is_taken {
                 return Err(BundleError::Keys(
