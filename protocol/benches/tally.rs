@@ -53,8 +53,10 @@ fn main() {
         let (log, proposal) = mesh.with_vote(&electors);
         let ballots: Vec<_> = electors
             .iter()
-            .map(|voter| {
-                let signed = Ballot::sign(&mesh.id, voter, proposal, 0, Vote::Open(Choice::Yes));
+            .zip([Choice::Yes, Choice::No].into_iter().cycle())
+            .map(|(voter, choice)| {
+                // Nothing is settled before nearly all have voted, so that nothing closes early.
+                let signed = Ballot::sign(&mesh.id, voter, proposal, 0, Vote::Open(choice));
                 signed.value().clone()
             })
             .collect();
@@ -197,7 +199,7 @@ impl Mesh {
         self.copy(&log, ballots.len(), "copy of the state, open");
         let window = log.state().polls().find(&proposal).unwrap();
         let window = window.poll().unwrap().close();
-        let ahead = Millis(window.0 - log.tip().time.0);
+        let ahead = Millis(window.0.saturating_sub(log.tip().time.0).max(1));
         self.decide(&mut log, ahead, Vec::new(), &mut tally);
         self.list_and_count(&mut log, proposal, &mut tally);
         tally.tell("blocks, lists and count");

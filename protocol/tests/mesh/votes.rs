@@ -322,10 +322,11 @@ fn a_vote_that_has_passed_counts_for_an_act_after_the_committee_was_handed_over(
 }
 
 fn bundle(world: &mut World, at: usize, id: ContentId) -> Result<BallotBundle, CommandError> {
-    match world.command(at, Command::Vote(VoteCommand::Bundle(id)))? {
-        Reply::Bundle(bundle) => Ok(*bundle),
-        other => panic!("no ballots: {other:?}"),
-    }
+    let reply = world.command(at, Command::Vote(VoteCommand::Bundle(id)))?;
+    let Reply::Bundle(bundle) = reply else {
+        panic!("no ballots: {reply:?}");
+    };
+    Ok(*bundle)
 }
 
 #[test]

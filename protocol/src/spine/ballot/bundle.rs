@@ -22,8 +22,8 @@ use crate::{
     },
     spine::committee::{Seats, Trust},
     wire::{
-        Body, Certificate, DecodeError, Elector, Statement, Unverified, VoteProposal, decode_entry,
-        decode_record, encode_entry,
+        Body, Certificate, DecodeError, Elector, Statement, Unverified, VoteProposal,
+        VoteStatement, decode_entry, decode_record, encode_entry,
     },
 };
 
@@ -144,6 +144,9 @@ pub enum BundleError {
     /// A certificate does not hold.
     #[error("the committee did not certify its {0}")]
     NotCertified(&'static str),
+    /// The proposer did not sign the proposal.
+    #[error("the proposer did not sign its proposal")]
+    NotProposed,
     /// Its parts are of different votes.
     #[error("its opening, proposal and count are not of one vote")]
     OtherVote,
@@ -198,6 +201,9 @@ impl BallotBundle {
             && self.proposal.rules.is_emergency() != self.jury.is_empty();
         if !is_one {
             return Err(BundleError::OtherVote);
+        }
+        if !self.proposal.holds(&mesh) {
+            return Err(BundleError::NotProposed);
         }
         let seats = trust.seats_at(opened.height).unwrap_or(&genesis_seats);
         let Some(seats) = Seats::new(seats.to_vec()) else {
