@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 // A bench measures time, reads what the process holds, and prints.
 #![allow(
+    clippy::print_stdout,
     clippy::disallowed_methods,
     clippy::disallowed_types,
     clippy::disallowed_macros
@@ -32,7 +33,7 @@ use x0_protocol::{
         committee::{CommitteeLog, Seats, State, StoredLog, Tip, Trust},
     },
     wire::{
-        Ballot, BallotList, Block, Body, Choice, Decided, Entry, MemberChange, MemberFacts, Quorum,
+        Ballot, BallotList, Block, Choice, Decided, Entry, MemberChange, MemberFacts, Quorum,
         SeatDraft, SeatMessage, Subject, Verified, Vote, VoteEntry, VoteItem, VoteProposal,
         VoteRules,
     },
@@ -52,8 +53,10 @@ fn main() {
         let (log, proposal) = mesh.with_vote(&electors);
         let ballots: Vec<_> = electors
             .iter()
-            .map(|voter| {
-                let signed = Ballot::sign(&mesh.id, voter, proposal, 0, Vote::Open(Choice::Yes));
+            .zip([Choice::Yes, Choice::No].into_iter().cycle())
+            .map(|(voter, choice)| {
+                // Nothing is settled before nearly all have voted, so that nothing closes early.
+                let signed = Ballot::sign(&mesh.id, voter, proposal, 0, Vote::Open(choice));
                 signed.value().clone()
             })
             .collect();
@@ -196,7 +199,7 @@ impl Mesh {
         self.copy(&log, ballots.len(), "copy of the state, open");
         let window = log.state().polls().find(&proposal).unwrap();
         let window = window.poll().unwrap().close();
-        let ahead = Millis(window.0 - log.tip().time.0);
+        let ahead = Millis(window.0.saturating_sub(log.tip().time.0).max(1));
         self.decide(&mut log, ahead, Vec::new(), &mut tally);
         self.list_and_count(&mut log, proposal, &mut tally);
         tally.tell("blocks, lists and count");
@@ -288,12 +291,10 @@ impl Mesh {
         spent: &mut Spent,
     ) {
         let what = match entries.first() {
-            Some(Entry::Vote(entry)) => match &**entry {
-                VoteEntry::Batch(_) => "block of ballots",
-                VoteEntry::List(_) => "block of lists",
-                _ => "block",
-            },
-            Some(_) => "block",
+            Some(Entry::Vote(entry)) if matches!(**entry, VoteEntry::Batch(_)) => {
+                "block of ballots"
+            }
+            Some(_) => "block of lists",
             None => "block without entries",
         };
         let block = self.block(log.tip(), later, entries);
@@ -380,9 +381,9 @@ impl Mesh {
         let seats = Seats::new(self.world.genesis_body().seats.clone()).unwrap();
         let mut trust = Trust::default();
         assert!(records().any(|record| trust.name_keys(&self.id, &seats, record.value())));
-        let certificate = records().find_map(|record| match record.value().body() {
-            Body::Checkpoint(certificate) => Some(**certificate),
-            _ => None,
+        let certificate = records().find_map(|record| {
+            let (_, certificate) = record.value().body().checkpoint()?;
+            Some(*certificate)
         });
         let certificate = certificate.unwrap();
         let question = trust.question(&self.id, &certificate).unwrap();

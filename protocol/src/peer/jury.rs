@@ -22,6 +22,9 @@ use crate::{
 impl Peer {
     /// Takes a word to or of a jury, whose signature holds.
     pub(super) fn hear_jury_word(&mut self, now: Now, word: &JuryWord, out: &mut Outbox) {
+        if !self.directory.is_active(&word.signer()) {
+            return;
+        }
         let (heard, item) = match word {
             JuryWord::Asked(proposal) => (
                 self.voting.verdicts.ask(proposal),

@@ -205,11 +205,13 @@ impl Peer {
                     if let Some(asked) = recount.asking {
                         recount.pass_over(asked);
                     }
-                    *recount = Box::new(Recount {
-                        commands: core::mem::take(&mut recount.commands),
-                        tried: core::mem::take(&mut recount.tried),
+                    let commands = core::mem::take(&mut recount.commands);
+                    let tried = core::mem::take(&mut recount.tried);
+                    **recount = Recount {
+                        commands,
+                        tried,
                         ..Recount::default()
-                    });
+                    };
                 }
                 if self.next_holder(&proposal).is_some() {
                     return self.fetch_counted(proposal, out);

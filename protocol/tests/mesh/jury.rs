@@ -111,10 +111,11 @@ impl Mesh {
             text: "Go on: the act was meant well".parse().unwrap(),
             rules,
         };
-        match self.world.command(at, Command::Vote(command))? {
-            Reply::Voted(id) => Ok(id),
-            other => panic!("not proposed: {other:?}"),
-        }
+        let reply = self.world.command(at, Command::Vote(command))?;
+        let Reply::Voted(id) = reply else {
+            panic!("not proposed: {reply:?}");
+        };
+        Ok(id)
     }
 
     fn cast(&mut self, at: usize, item: ContentId, choice: Choice) -> Result<Reply, CommandError> {

@@ -331,10 +331,11 @@ fn a_vote_that_has_passed_counts_for_an_act_after_the_committee_was_handed_over(
 }
 
 fn bundle(world: &mut World, at: usize, id: ContentId) -> Result<BallotBundle, CommandError> {
-    match world.command(at, Command::Vote(VoteCommand::Bundle(id)))? {
-        Reply::Bundle(bundle) => Ok(*bundle),
-        other => panic!("no ballots: {other:?}"),
-    }
+    let reply = world.command(at, Command::Vote(VoteCommand::Bundle(id)))?;
+    let Reply::Bundle(bundle) = reply else {
+        panic!("no ballots: {reply:?}");
+    };
+    Ok(*bundle)
 }
 
 #[test]
@@ -370,9 +371,9 @@ fn who_has_counted_hands_the_ballots_on_and_a_file_of_them_needs_no_node() {
 
     let mut other_choice = fetched.clone();
     let leaf = &mut other_choice.leaves[0];
-    leaf.counted = match leaf.counted {
-        Some(Choice::Yes) => Some(Choice::No),
-        _ => Some(Choice::Yes),
+    leaf.counted = match leaf.counted == Some(Choice::Yes) {
+        true => Some(Choice::No),
+        false => Some(Choice::Yes),
     };
     let found = other_choice.check().unwrap().found;
     assert!(!matches!(found, Recounted::Same(_)), "{found:?}");

@@ -285,6 +285,26 @@ async fn is_recounted(mesh: &Mesh, account: &mut Account, vote: &str) -> Result<
     let found: RecountView = node.get(&format!("/v1/votes/{vote}/recount")).await?;
     ensure!(found.same, "{}", found.words);
     account.saw(found.words);
+
+    account.step(
+        "it writes the ballots to a file, and somebody without a node counts them",
+        "a count can be checked far from the mesh; a file that somebody has changed shows it",
+    );
+    let file = node.dir().join("counted.ballots");
+    let path = file.display().to_string();
+    node.run_well(&["vote", "recount", vote, "--save", &path])
+        .await?;
+    let said = node.run_well(&["vote", "recount", "--file", &path]).await?;
+    ensure!(said.contains(vote), "{said}");
+    let mut bytes = std::fs::read(&file)?;
+    let last = bytes.len() - 40;
+    bytes[last] ^= 1;
+    std::fs::write(&file, bytes)?;
+    let changed = node
+        .run_to_end(&["vote", "recount", "--file", &path])
+        .await?;
+    ensure!(!changed.status.success(), "{}", changed.said);
+    account.saw("the file counts to the same, and is refused once a bit of it is changed");
     Ok(())
 }
 

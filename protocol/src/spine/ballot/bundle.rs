@@ -22,8 +22,8 @@ use crate::{
     },
     spine::committee::{Seats, Trust},
     wire::{
-        Body, Certificate, DecodeError, Elector, Statement, Unverified, VoteProposal, decode_entry,
-        decode_record, encode_entry,
+        Body, Certificate, DecodeError, Elector, Statement, Unverified, VoteProposal,
+        VoteStatement, decode_entry, decode_record, encode_entry,
     },
 };
 
@@ -144,6 +144,9 @@ pub enum BundleError {
     /// A certificate does not hold.
     #[error("the committee did not certify its {0}")]
     NotCertified(&'static str),
+    /// The proposer did not sign the proposal.
+    #[error("the proposer did not sign its proposal")]
+    NotProposed,
     /// Its parts are of different votes.
     #[error("its opening, proposal and count are not of one vote")]
     OtherVote,
@@ -199,6 +202,9 @@ impl BallotBundle {
         if !is_one {
             return Err(BundleError::OtherVote);
         }
+        if !self.proposal.holds(&mesh) {
+            return Err(BundleError::NotProposed);
+        }
         let seats = trust.seats_at(opened.height).unwrap_or(&genesis_seats);
         let Some(seats) = Seats::new(seats.to_vec()) else {
             return Err(BundleError::Keys("it names no committee"));
@@ -240,12 +246,12 @@ impl BallotBundle {
         };
         let mut trust = Trust::default();
         for record in records {
-            let is_taken = match record.body() {
-                Body::HandOver(handed) => {
+            let is_taken = match record.body().handed_over() {
+                Some(handed) => {
                     let question = trust.hand_over_question(&mesh, handed).ok().flatten();
                     question.is_some_and(|question| question.holds()) && trust.hand_over(record)
                 }
-                _ => trust.name_keys(&mesh, &seats, record),
+                None => trust.name_keys(&mesh, &seats, record),
             };
             if !is_taken {
                 return Err(BundleError::Keys(

@@ -4,7 +4,8 @@
 //! more than half of the jury has said yes the ballots are proof, whoever can be reached. Words come in any order: what
 //! belongs to something unknown is held until that comes, within bounds.
 //!
-//! One jury is asked about one subject in 24 hours: a node that knows of one takes no second. A juror who signs yes has
+//! One jury is asked about one subject in 24 hours: a node that knows of one takes no second. One member asks for two
+//! things in that time at most, so that nobody crowds out what others ask. A juror who signs yes has
 //! said yes, whatever else it signs: so all nodes come to the same, in whatever order they hear it.
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use x0_crypto::{ContentId, PublicKey};
 use super::Announced;
 use crate::{
     core::{
-        limits::{JURIES_KNOWN_MAX, JURY_CASES_MAX, JURY_WORDS_EARLY_MAX},
+        limits::{JURIES_KNOWN_MAX, JURY_CASES_MAX, JURY_WORDS_EARLY_MAX, VOTES_PER_MEMBER_MAX},
         time::{Millis, Wall},
     },
     wire::{Ballot, Certificate, Choice, JuryDrawn, JuryProof, Statement, Vote, VoteProposal},
@@ -185,7 +186,12 @@ impl Verdicts {
                 && case.asked.0.abs_diff(asked.0) < JURY_AGAIN.0
         };
         let is_known = self.cases.contains_key(&id);
-        if is_known || self.cases.values().any(|case| is_second(case)) {
+        let of_proposer = self.cases.values().filter(|case| {
+            case.proposal.proposer == proposal.proposer
+                && case.asked.0.abs_diff(asked.0) < JURY_AGAIN.0
+        });
+        let is_too_much = of_proposer.count() >= VOTES_PER_MEMBER_MAX;
+        if is_known || is_too_much || self.cases.values().any(|case| is_second(case)) {
             return Vec::new();
         }
         let case = Case {
