@@ -164,7 +164,7 @@ impl Roll {
         }
         let most = usize::try_from(SUBTREE_SHARE.nodes_of(total).max(1)).unwrap_or(usize::MAX);
         let mut electors = Vec::new();
-        for (subtree, mut inside) in subtrees.clone() {
+        for (subtree, mut inside) in subtrees {
             inside.sort_unstable();
             let counted = inside.into_iter().take(most);
             electors.extend(counted.map(|(_, key)| Elector { key, subtree }));
