@@ -12,12 +12,12 @@ use x0_crypto::{ContentId, PublicKey};
 use x0_protocol::{
     CommandId,
     anti_meave::anomaly::{Alert, Evidence, Pattern, Severity},
-    wire::{Act, Body, Change},
+    wire::{Act, Body},
 };
 
 use super::{
     Attack, Config, NODES_MIN, Outcome, Plot, Point, Series,
-    stage::{Stage, founding_drawn_for, width_drawn_for},
+    stage::{ACT_TIME, Stage, founding_drawn_for, width_drawn_for},
     stroke::{LIMIT, MOST, ROGUES, Stroke, secs},
 };
 use crate::{
@@ -36,18 +36,17 @@ const LARGE_ONE_IN: u32 = 100;
 const WORLD_HOURS: u32 = 24;
 /// Delegation roots of the agents at work: those of the first founders. The next one's is that of the roll-outs.
 const ROOTS: u32 = 2;
-/// Agents at work under each of them.
+/// Agents at work under each of them, each with a node to look after beside its own: together within a tenth of the small
+/// mesh, so that a token alone reaches them.
 const AGENTS: usize = 4;
-/// Nodes that the agents of a root look after: within a tenth of the small mesh, so that a token alone reaches them.
-const TENDED: usize = 9;
 /// Mean time between two starts of an agent's work, ms.
 const BETWEEN_MS: f64 = 20.0 * 60_000.0;
 /// One start in so many is that of a few acts in a row.
 const ROW_ONE_IN: u32 = 40;
-/// Acts in a row, and the time between two of them.
+/// Acts in a row, and the time between two of them: that in which an act is carried out.
 const ROW: u8 = 6;
-const ROW_GAP: Span = Span::from_secs(2);
-/// Time for which a node that was acted on is left alone.
+const ROW_GAP: Span = ACT_TIME;
+/// Time at the end of a world in which no more work is begun.
 const SETTLING: Span = Span::from_secs(60);
 /// Time between two changes of many nodes, which drawn co-signers sign.
 const ROLL_OUTS: Span = Span::from_secs(4 * 3_600);
@@ -143,17 +142,23 @@ struct Hours {
     stream: Stream,
     hostile: BTreeSet<u32>,
     honest: BTreeSet<u32>,
-    /// Agents with the roots they work under.
-    agents: Vec<(u32, u32)>,
-    /// The nodes that the agents of each root look after.
-    tended: Vec<Vec<u32>>,
-    /// Who rolls out, and where.
-    roll_out: (u32, Vec<u32>),
-    busy: BTreeMap<u32, Time>,
+    agents: Vec<Agent>,
+    /// The nodes of a roll-out; the first is that of the agent who rolls out.
+    roll_out: Vec<u32>,
     asked: Vec<Asked>,
-    roll_outs: Vec<(CommandId, usize)>,
+    roll_outs: Vec<CommandId>,
     alarms: u64,
     hostile_witnesses_max: usize,
+}
+
+/// An agent at work.
+#[derive(Clone, Copy)]
+struct Agent {
+    node: u32,
+    /// The node it looks after.
+    other: u32,
+    /// The founder whose root it works under.
+    root: u32,
 }
 
 /// An act of usual work.
@@ -171,10 +176,17 @@ impl Hours {
         let hostile: BTreeSet<u32> = stage.order[..count - 1].iter().copied().collect();
         let mut free = stage.order[count - 1..].to_vec();
         let mut take = |count: usize| free.split_off(free.len() - count);
-        let agents = (0..ROOTS).flat_map(|root| [root; AGENTS]);
-        let agents: Vec<_> = agents.map(|root| (take(1)[0], root)).collect();
-        let tended = (0..ROOTS).map(|_| take(TENDED)).collect();
-        let roll_out = (take(1)[0], take(width_drawn_for(nodes)));
+        let roots = (0..ROOTS).flat_map(|root| [root; AGENTS]);
+        let agents = roots.map(|root| {
+            let pair = take(2);
+            Agent {
+                node: pair[0],
+                other: pair[1],
+                root,
+            }
+        });
+        let agents = agents.collect();
+        let roll_out = take(width_drawn_for(nodes));
         let hostile: BTreeSet<u32> = hostile.into_iter().chain([SEATS - 1]).collect();
         stage.world.mute(hostile.iter().copied());
         Self {
@@ -182,9 +194,7 @@ impl Hours {
             honest: (0..nodes).filter(|node| !hostile.contains(node)).collect(),
             hostile,
             agents,
-            tended,
             roll_out,
-            busy: BTreeMap::new(),
             asked: Vec::new(),
             roll_outs: Vec::new(),
             alarms: 0,
@@ -245,24 +255,18 @@ impl Hours {
         Span::from_millis((-uniform.ln() * BETWEEN_MS) as u64 + 1)
     }
 
-    /// Has an agent change a node that it looks after, as its own peer allows.
+    /// Has an agent change its node and the one it looks after, unless its last act is still on its way.
     fn act(&mut self, agent: usize) {
-        let (agent, root) = self.agents[agent];
+        let Agent { node, other, root } = self.agents[agent];
         let now = self.stage.world.now();
-        let free = self.tended[root as usize].iter();
-        let free = free.filter(|node| self.busy.get(node).is_none_or(|until| *until <= now));
-        let free: Vec<u32> = free.copied().collect();
-        if free.is_empty() {
+        let last = self.asked.iter().rev().find(|asked| asked.agent == node);
+        if last.is_some_and(|last| last.at + ROW_GAP > now) {
             return;
         }
-        // There are nine of them at most.
-        let node = free[self.stream.below(free.len() as u32) as usize];
-        self.busy.insert(node, now + SETTLING);
-        let act = self.change(agent, root, &[node]);
-        let command = self.stage.propose(agent, &act);
+        let command = self.change(node, root, &[node, other]);
         self.asked.push(Asked {
             at: now,
-            agent,
+            agent: node,
             root,
             command,
         });
@@ -270,21 +274,16 @@ impl Hours {
 
     /// Has an agent change many nodes by one act, for which co-signers are drawn.
     fn roll_out(&mut self) {
-        let (agent, at) = self.roll_out.clone();
-        let act = self.change(agent, ROOTS, &at);
-        let command = self.stage.propose(agent, &act);
-        self.roll_outs.push((command, at.len()));
+        let at = self.roll_out.clone();
+        let command = self.change(at[0], ROOTS, &at);
+        self.roll_outs.push(command);
     }
 
-    /// Makes an act that changes nodes from the version they are at.
-    fn change(&mut self, agent: u32, root: u32, at: &[u32]) -> Act {
+    /// Has an agent propose a change of nodes, of which it is one: its own peer names the version they all are at.
+    fn change(&mut self, agent: u32, root: u32, at: &[u32]) -> CommandId {
         let value = u64::from(self.stream.below(1_000)) + 1;
-        let mut act = self.stage.act(agent, root, &[], value, at);
-        let policy = self.stage.world.policy(at[0], "acts.shown");
-        if let Change::SetPolicy { from_version, .. } = &mut act.change {
-            *from_version = policy.map_or(0, |(version, _)| version);
-        }
-        act
+        let act = self.stage.act(agent, root, &[], value, at);
+        self.stage.propose(agent, &act)
     }
 
     /// Has everybody hostile raise the same false alarm.
@@ -298,7 +297,8 @@ impl Hours {
         });
         let written: Vec<_> = written.collect();
         let blamed = written.first().copied();
-        let (agent, root) = blamed.map_or((self.agents[0].0, 0), |(_, agent, root)| (agent, root));
+        let (agent, root) =
+            blamed.map_or((self.agents[0].node, 0), |(_, agent, root)| (agent, root));
         let of_root = written.iter().filter(|(_, _, of)| *of == root);
         let of_root: Vec<ContentId> = of_root.map(|(record, ..)| *record).collect();
         let unknown = vec![ContentId::of(&number.to_be_bytes())];
@@ -355,8 +355,8 @@ impl Hours {
         liars: &[u32],
         act: impl Fn(&Stage, u32, &[u32]) -> Act,
     ) -> Vec<ContentId> {
-        let at = self.tended.concat();
-        let acts = liars.iter().zip(at.chunks(TENDED / ROGUES));
+        let at = self.at_work();
+        let acts = liars.iter().zip(at.chunks(at.len() / ROGUES));
         let acts: Vec<_> = acts
             .map(|(liar, at)| {
                 let act = act(&self.stage, *liar, at);
@@ -385,6 +385,11 @@ impl Hours {
         all.into_iter().collect()
     }
 
+    /// Returns the nodes that agents look after.
+    fn at_work(&self) -> Vec<u32> {
+        self.agents.iter().map(|agent| agent.other).collect()
+    }
+
     /// An honest node that takes no part in the work.
     fn watcher(&self) -> u32 {
         SEATS - 2
@@ -396,8 +401,8 @@ impl Hours {
         let at_work: BTreeSet<PublicKey> = self
             .agents
             .iter()
-            .map(|(agent, _)| *agent)
-            .chain([self.roll_out.0])
+            .map(|agent| agent.node)
+            .chain([self.roll_out[0]])
             .map(|agent| self.stage.world.key(agent))
             .collect();
         let (mut critical, mut bad_hours) = (BTreeSet::new(), BTreeSet::new());
@@ -443,21 +448,21 @@ impl Hours {
             record.map_or(0, |record| executions.get(&record).copied().unwrap_or(0))
         };
         seen.acts += self.asked.len() as u64;
-        seen.executed += self
-            .asked
+        let ran = self.asked.iter().filter(|asked| of(asked.command) == 2);
+        seen.executed += ran.count() as u64;
+        seen.roll_outs += self.roll_outs.len() as u64;
+        let width = self.roll_out.len() as u64;
+        let ran = self
+            .roll_outs
             .iter()
-            .map(|asked| of(asked.command))
-            .sum::<u64>();
-        for (command, nodes) in &self.roll_outs {
-            seen.roll_outs += 1;
-            seen.rolled_out += u64::from(of(*command) == *nodes as u64);
-        }
+            .filter(|command| of(**command) == width);
+        seen.rolled_out += ran.count() as u64;
     }
 
     /// Has hostile agents strike under a root that all accept.
     fn strike(&mut self, seen: &mut Seen) {
         let rogues: Vec<u32> = self.hostile.iter().rev().take(ROGUES).copied().collect();
-        let at = self.tended[0].clone();
+        let at = self.at_work();
         let stroke = Stroke::of(&mut self.stage, (&rogues, 0), &at, &self.honest);
         seen.strikes += 1;
         seen.found_s.extend(stroke.found.by_share(MOST));
