@@ -14,6 +14,7 @@ fn small(seed: u64) -> Config {
         adversary_ppm: 330_000,
         runs: 1,
         draws: 60,
+        hours: 1,
         seed,
     }
 }
@@ -113,6 +114,22 @@ fn a_restored_node_runs_nothing_late() {
 #[test]
 fn false_alarms_halt_nothing_and_true_ones_do() {
     as_expected("false-alarms");
+}
+
+#[test]
+fn usual_work_is_no_anomaly_whatever_a_third_of_the_nodes_cries() {
+    let outcome = as_expected("benign-load");
+    assert!(measured(&outcome, "false alarms raised") > 100.0);
+    assert!(measured(&outcome, "acts of usual work that ran") > 0.9);
+}
+
+#[test]
+fn a_stroke_halts_honest_nodes_within_seconds_with_and_without_a_committee() {
+    let outcome = as_expected("halt-spread");
+    for speakers in ["committee at work", "drawn witnesses alone"] {
+        let what = format!("{speakers}: honest nodes that are halted within 5 s");
+        assert!(measured(&outcome, &what) >= 0.99, "{outcome}");
+    }
 }
 
 #[test]

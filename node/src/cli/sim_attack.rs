@@ -41,8 +41,8 @@ pub(super) struct AttackArgs {
     /// Nodes of the mesh, 100 to 100,000
     #[arg(long, default_value_t = 1_000)]
     nodes: u32,
-    /// Share of the nodes that is hostile, such as 0.33 or 33%, at most 0.45; collusion and grinding go by it, the
-    /// others say who is hostile themselves
+    /// Share of the nodes that is hostile, such as 0.33 or 33%, at most 0.45; collusion, grinding,
+    /// halt-spread and benign-load go by it, the others say who is hostile themselves
     #[arg(long, default_value = "0.33", value_parser = share)]
     adversary: u32,
     /// Repetitions, each with a seed of its own
@@ -51,6 +51,9 @@ pub(super) struct AttackArgs {
     /// Draws of co-signers in each repetition, in attacks that are about draws
     #[arg(long, default_value_t = 300)]
     draws: u32,
+    /// Hours of usual work in each repetition, in benign-load; three repetitions of the default make more than 1,000
+    #[arg(long, default_value_t = 334)]
+    hours: u32,
     /// Seed of the first repetition
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -78,6 +81,7 @@ pub(super) fn answer(args: &AttackArgs, output: Output) -> Result<(), CliError> 
         adversary_ppm: args.adversary,
         runs: args.runs,
         draws: args.draws,
+        hours: args.hours,
         seed: args.seed,
     };
     let config = config

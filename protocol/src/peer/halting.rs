@@ -30,7 +30,7 @@ use crate::{
     },
     spine::{
         beacon::draw_witnesses,
-        committee::{Roll, Seats},
+        committee::Seats,
         halt::{
             self, ALERT_LIFE, AlertReport, Confirmation, EvidencePack, Groups, Halt, HaltId,
             HaltReport, Heard, NotHeard, Pardon, Step, Stop, Turn, Witnesses, allows,
@@ -772,13 +772,7 @@ impl Peer {
         if let Some((_, drawn)) = known.filter(|(known, _)| *known == of) {
             return drawn.clone();
         }
-        let age = self.directory.genesis().parameters.member_age;
-        let active = self.directory.members().filter(|member| member.is_active());
-        let facts = active.map(|member| {
-            let subtree = self.directory.subtree_of(&member.key);
-            (member.key, member.facts(subtree))
-        });
-        let roll = Roll::counted(facts, age, checkpoint.time);
+        let roll = self.directory.roll(checkpoint.time);
         let drawn = (roll.electorate() == checkpoint.electorate)
             .then(|| Witnesses::new(draw_witnesses(&roll, seed)))
             .flatten();

@@ -43,11 +43,10 @@ impl Attack for BeaconWithholding {
 
     fn run(&self, config: &Config, pulse: &dyn Fn(f64)) -> Outcome {
         let mut seen = Seen::default();
-        for (done, seed) in config.seeds().enumerate() {
+        config.repeat(pulse, |seed, _| {
             let founding = founding_drawn_for(SEATS, config.nodes);
             attack(Stage::found(seed, config.nodes, founding), &mut seen);
-            pulse((done + 1) as f64 / f64::from(config.runs));
-        }
+        });
         let Seen {
             few_s,
             worlds,

@@ -49,11 +49,13 @@ impl Attack for ClockLies {
             let (mut ahead, mut behind, mut stopped) = (f64::MIN, f64::MIN, 0_u64);
             for (number, lie) in LIES_MS.into_iter().enumerate() {
                 let mut errors = Vec::new();
-                for seed in config.seeds() {
+                let done = f64::from(liars - 1) + number as f64 / LIES_MS.len() as f64;
+                let of_all = |share: f64| pulse((done + share / LIES_MS.len() as f64) / 2.0);
+                config.repeat(&of_all, |seed, _| {
                     let world = watch(seed, config.nodes, liars, lie);
                     stopped += u64::from(world.is_empty());
                     errors.extend(world);
-                }
+                });
                 ahead = errors.iter().copied().fold(ahead, f64::max);
                 behind = errors.iter().map(|error| -error).fold(behind, f64::max);
                 outcome.mean(
@@ -72,7 +74,6 @@ impl Attack for ClockLies {
                     }
                 });
                 points.push(Point::exact(lie as f64 / 60_000.0, worst / 1_000.0));
-                pulse((f64::from(liars - 1) + (number + 1) as f64 / LIES_MS.len() as f64) / 2.0);
             }
             points.sort_by(|a, b| a.x.total_cmp(&b.x));
             lines.push(Series {

@@ -52,18 +52,16 @@ impl Attack for Collusion {
                 config.nodes.min(SMALL_MESH)
             };
             let mut all = Tally::new(config, members);
-            for (done, seed) in config.seeds().enumerate() {
-                let told = |share: f64| {
-                    pulse((part as f64 + (done as f64 + share) / f64::from(config.runs)) / 2.0)
-                };
+            let of_both = |share: f64| pulse((part as f64 + share) / 2.0);
+            config.repeat(&of_both, |seed, told| {
                 days(
                     seed,
                     config.draws.div_ceil(DRAWS_A_DAY as u32),
                     (members, signers),
                     &mut all,
-                    &told,
+                    told,
                 );
-            }
+            });
             report(&mut outcome, signers, members, &all, &mut lines);
         }
         outcome.plots.push(Plot {

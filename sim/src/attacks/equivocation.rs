@@ -41,10 +41,9 @@ impl Attack for Equivocation {
 
     fn run(&self, config: &Config, pulse: &dyn Fn(f64)) -> Outcome {
         let mut seen = Seen::default();
-        for (done, seed) in config.seeds().enumerate() {
+        config.repeat(pulse, |seed, _| {
             attack(Stage::found(seed, config.nodes, founding(4)), &mut seen);
-            pulse((done + 1) as f64 / f64::from(config.runs));
-        }
+        });
         let Seen {
             nodes,
             found,

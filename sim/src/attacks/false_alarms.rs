@@ -1,7 +1,8 @@
 //! A third of the seats and witnesses raises alarms without cause, while agents do their usual work.
 //!
-//! Peers do not drive detection and halt yet. What is simulated here is the acts, made by no peer and carried by no
-//! network, and who says what; detector, evidence, freeze and halt are the protocol's.
+//! What is simulated here is the acts, made by no peer and carried by no network, and who says what; detector, evidence,
+//! freeze and halt are the protocol's. So it takes in more acts and strikes than whole peers could: what those do is
+//! measured by `benign_load` and `halt_spread`.
 
 use std::{
     cmp::Reverse,
@@ -87,10 +88,9 @@ impl Attack for FalseAlarms {
 
     fn run(&self, config: &Config, pulse: &dyn Fn(f64)) -> Outcome {
         let mut seen = Seen::default();
-        for (done, seed) in config.seeds().enumerate() {
-            let told = |share: f64| pulse((done as f64 + share) / f64::from(config.runs));
+        config.repeat(pulse, |seed, told| {
             let mesh = Mesh::new(seed, config.nodes);
-            work(&mesh, seed, &mut seen, &told);
+            work(&mesh, seed, &mut seen, told);
             for number in 0..STRIKES {
                 for (kind, gap_ms) in [
                     ("a stroke of identical changes", 100),
@@ -99,7 +99,7 @@ impl Attack for FalseAlarms {
                     strike(&mesh, seed, number, (kind, gap_ms), &mut seen);
                 }
             }
-        }
+        });
         report(self, config, seen)
     }
 }

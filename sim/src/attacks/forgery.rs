@@ -57,10 +57,7 @@ impl Attack for Forgery {
 
     fn run(&self, config: &Config, pulse: &dyn Fn(f64)) -> Outcome {
         let mut seen = Seen::default();
-        for (done, seed) in config.seeds().enumerate() {
-            attack(seed, config.nodes, &mut seen);
-            pulse((done + 1) as f64 / f64::from(config.runs));
-        }
+        config.repeat(pulse, |seed, _| attack(seed, config.nodes, &mut seen));
         let Seen {
             asked,
             fooled,

@@ -36,10 +36,7 @@ impl Attack for Grinding {
     fn run(&self, config: &Config, pulse: &dyn Fn(f64)) -> Outcome {
         let mut outcome = Outcome::new(self, config);
         let mut seen = Seen::default();
-        for (done, seed) in config.seeds().enumerate() {
-            let told = |share: f64| pulse((done as f64 + share) / f64::from(config.runs));
-            draws(config, seed, &mut seen, &told);
-        }
+        config.repeat(pulse, |seed, told| draws(config, seed, &mut seen, told));
         let Seen {
             places,
             drawn,

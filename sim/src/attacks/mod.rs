@@ -12,6 +12,7 @@
 //! - the detector and the halt, fed with acts that no peer wrote (`false_alarms`).
 
 mod beacon_withholding;
+mod benign_load;
 mod chamber;
 mod clock_lies;
 mod collusion;
@@ -21,6 +22,7 @@ mod equivocation;
 mod false_alarms;
 mod forgery;
 mod grinding;
+mod halt_spread;
 mod outcome;
 mod plot;
 mod replay;
@@ -31,6 +33,7 @@ mod silent_committee;
 mod slicing;
 mod stage;
 mod statistics;
+mod stroke;
 mod sybil;
 
 use std::fmt;
@@ -40,9 +43,10 @@ pub use self::{
     outcome::{Claim, Measure, Outcome, Plot, Point, Series},
     report::Written,
 };
+use crate::random::Seed;
 
 /// Every attack there is, in the order of the report.
-pub const LIBRARY: [&dyn Attack; 14] = [
+pub const LIBRARY: [&dyn Attack; 16] = [
     &rogue_agent::RogueAgent,
     &slicing::Slicing,
     &collusion::Collusion,
@@ -57,6 +61,8 @@ pub const LIBRARY: [&dyn Attack; 14] = [
     &clock_lies::ClockLies,
     &rollback::Rollback,
     &false_alarms::FalseAlarms,
+    &benign_load::BenignLoad,
+    &halt_spread::HaltSpread,
 ];
 
 /// Fewest nodes of an attack: one per cent of them is a node.
@@ -69,6 +75,9 @@ pub const RUNS_MAX: u32 = 1_000;
 pub const DRAWS_MIN: u32 = 12;
 /// See [`DRAWS_MIN`].
 pub const DRAWS_MAX: u32 = 100_000;
+
+/// Most hours of usual work in one repetition.
+pub const HOURS_MAX: u32 = 10_000;
 
 /// One attack.
 pub trait Attack: Sync {
@@ -101,6 +110,8 @@ pub struct Config {
     pub runs: u32,
     /// Draws of co-signers in each repetition, in attacks that are about draws.
     pub draws: u32,
+    /// Hours of usual work in each repetition, in the attack that is about them.
+    pub hours: u32,
     /// What chance hangs on; the same seed gives the same figures.
     pub seed: u64,
 }
@@ -127,6 +138,7 @@ impl Config {
             ("adversary (per million)", self.adversary_ppm, 0, 450_000),
             ("runs", self.runs, 1, RUNS_MAX),
             ("draws", self.draws, DRAWS_MIN, DRAWS_MAX),
+            ("hours", self.hours, 1, HOURS_MAX),
         ];
         for (what, value, min, max) in ranges {
             if !(min..=max).contains(&value) {
@@ -148,10 +160,20 @@ impl Config {
         ((u64::from(nodes) * u64::from(self.adversary_ppm) / 1_000_000) as u32).max(1)
     }
 
+    /// Carries out one repetition after the other, each with its seed. A repetition may tell how far it is, from 0 to 1;
+    /// `pulse` is told how far all are.
+    fn repeat(&self, pulse: &dyn Fn(f64), mut once: impl FnMut(Seed, &dyn Fn(f64))) {
+        let runs = f64::from(self.runs);
+        for (done, seed) in self.seeds().enumerate() {
+            once(seed, &|share| pulse((done as f64 + share) / runs));
+            pulse((done + 1) as f64 / runs);
+        }
+    }
+
     /// Returns the seeds of the repetitions.
-    fn seeds(&self) -> impl ExactSizeIterator<Item = crate::random::Seed> {
+    fn seeds(&self) -> impl ExactSizeIterator<Item = Seed> {
         let first = self.seed;
-        (0..self.runs).map(move |run| crate::random::Seed(first.wrapping_add(u64::from(run))))
+        (0..self.runs).map(move |run| Seed(first.wrapping_add(u64::from(run))))
     }
 }
 
@@ -162,12 +184,13 @@ impl fmt::Display for Config {
             adversary_ppm,
             runs,
             draws,
+            hours,
             seed,
         } = self;
         let percent = f64::from(*adversary_ppm) / 1e4;
         write!(
             f,
-            "{nodes} nodes, {percent} % hostile, {runs} runs of {draws} draws, seed {seed}"
+            "{nodes} nodes, {percent} % hostile, {runs} runs of {draws} draws or {hours} hours, seed {seed}"
         )
     }
 }

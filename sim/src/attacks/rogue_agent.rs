@@ -19,6 +19,9 @@ struct Seen {
     allowed: u64,
     beyond: u64,
     refused: u64,
+    /// Nodes whose policy differs from the first on their disks, and all nodes.
+    changed: u64,
+    nodes: u64,
     reasons: Vec<String>,
 }
 
@@ -38,16 +41,16 @@ impl Attack for RogueAgent {
 
     fn run(&self, config: &Config, pulse: &dyn Fn(f64)) -> Outcome {
         let mut all = Seen::default();
-        for (done, seed) in config.seeds().enumerate() {
-            let stage = Stage::found(seed, config.nodes, founding(4));
-            attack(stage, &mut all);
-            pulse((done + 1) as f64 / f64::from(config.runs));
-        }
+        config.repeat(pulse, |seed, _| {
+            attack(Stage::found(seed, config.nodes, founding(4)), &mut all);
+        });
         let Seen {
             within,
             allowed,
             beyond,
             refused,
+            changed,
+            nodes,
             mut reasons,
         } = all;
         reasons.sort();
@@ -65,6 +68,11 @@ impl Attack for RogueAgent {
             format!("{beyond} executions; refused for: {}", reasons.join(" / ")),
         );
         outcome.claim(
+            "on the disks of the mesh no more nodes are changed than the token allows",
+            changed <= allowed && changed == within,
+            format!("{changed} nodes of {nodes}, {allowed} allowed"),
+        );
+        outcome.claim(
             "targets refuse what reaches them, with a reason",
             refused > 0,
             format!("{refused} refusals"),
@@ -80,6 +88,12 @@ impl Attack for RogueAgent {
             beyond,
             beyond + refused,
             None,
+        );
+        outcome.share(
+            "nodes of the mesh changed, by their disks",
+            changed,
+            nodes,
+            Some(allowed as f64 / nodes.max(1) as f64),
         );
         outcome.count("executions beyond the token", beyond, runs);
         outcome
@@ -144,6 +158,8 @@ fn attack(mut stage: Stage, seen: &mut Seen) {
     }
     tries.push(stage.publish(friend, Body::Act(copied)));
     stage.pass(ACT_TIME);
+    seen.changed += stage.changed().len() as u64;
+    seen.nodes += u64::from(nodes);
     for act in tries {
         seen.beyond += stage.executed(&act).len() as u64;
         for (why, nodes) in stage.refusals(&act) {

@@ -6,13 +6,37 @@ use x0_crypto::ContentId;
 use x0_protocol::wire::{Record, Request, Verified};
 
 use super::{
-    Attack, Config, Outcome,
+    Attack, Config, NODES_MIN, Outcome,
     stage::{ACT_TIME, Stage, founding},
 };
-use crate::time::Span;
+use crate::{time::Span, world::Backup};
+
+/// Targets of the act whose every state on disk is brought back: as many as a token alone reaches in a small mesh.
+const WATCHED: usize = 10;
+/// Time between two looks at a disk: no two writes of one node end within it.
+const LOOK: Span = Span(500);
+/// Time in which a restored node catches up and does what it is shown.
+const SETTLED: Span = Span::from_secs(25);
 
 /// See the module.
 pub(super) struct Rollback;
+
+/// What came of bringing back every state that a disk went through.
+#[derive(Default)]
+struct States {
+    /// States of one disk, at most.
+    most: usize,
+    /// Restores within the act's life to a state without the act's mark, and how often the act ran after one.
+    unmarked: Vec<f64>,
+    /// Restores within its life to a state with the mark, and executions after them.
+    marked: u64,
+    after_marked: u64,
+    /// Restores when its life is over, and executions after them.
+    late: u64,
+    after_late: u64,
+    /// Executions of the act by one node in all, its first and those after restores.
+    by_one_node: Vec<f64>,
+}
 
 #[derive(Default)]
 struct Seen {
@@ -25,6 +49,7 @@ struct Seen {
     forked_log: u64,
     heights: u64,
     shown: u64,
+    states: States,
 }
 
 impl Attack for Rollback {
@@ -44,10 +69,12 @@ impl Attack for Rollback {
 
     fn run(&self, config: &Config, pulse: &dyn Fn(f64)) -> Outcome {
         let mut seen = Seen::default();
-        for (done, seed) in config.seeds().enumerate() {
+        config.repeat(pulse, |seed, _| {
             attack(Stage::found(seed, config.nodes, founding(4)), &mut seen);
-            pulse((done + 1) as f64 / f64::from(config.runs));
-        }
+            // Only the targets take part in this: a hundred nodes are as good as many.
+            let small = config.nodes.min(NODES_MIN);
+            every_state(Stage::found(seed, small, founding(4)), &mut seen.states);
+        });
         let Seen {
             restored,
             alone,
@@ -58,6 +85,7 @@ impl Attack for Rollback {
             forked_log,
             heights,
             shown,
+            states,
         } = seen;
         let mut outcome = Outcome::new(self, config);
         outcome.claim(
@@ -80,6 +108,7 @@ impl Attack for Rollback {
             forked_log == 0 && heights > 0,
             format!("{forked_log} heights with two blocks, of {heights}"),
         );
+        report_states(&mut outcome, &states);
         outcome.share(
             "restored nodes that run the act again within its life, to where they were",
             again,
@@ -189,4 +218,114 @@ fn logs(stage: &Stage) -> (u64, u64) {
         forked += u64::from(*blocks.entry(height).or_insert(id) != id);
     }
     (forked, blocks.len() as u64)
+}
+
+/// Notes every state that the disks of an act's targets go through, and brings each back within the act's life and after
+/// it, and shows the act to the node.
+fn every_state(mut stage: Stage, states: &mut States) {
+    let (agent, friend) = (stage.order[0], stage.order[1]);
+    let at = stage.order[2..2 + WATCHED].to_vec();
+    let first = |node: &u32| vec![(stage.world.disk_state(*node), stage.world.backup(*node))];
+    let mut disks: Vec<_> = at.iter().map(first).collect();
+    let value = stage.fresh_value();
+    let act = stage.act(agent, 0, &[], value, &at);
+    let proposed = stage.propose(agent, &act);
+    let until = stage.world.now() + ACT_TIME;
+    while stage.world.now() < until {
+        stage.pass(LOOK);
+        for (node, seen) in at.iter().zip(&mut disks) {
+            let state = stage.world.disk_state(*node);
+            if seen.last().is_none_or(|(last, _)| *last != state) {
+                seen.push((state, stage.world.backup(*node)));
+            }
+        }
+    }
+    let Some(id) = stage.record_of(proposed) else {
+        return;
+    };
+    let mut all = stage.world.stored(agent).iter();
+    let Some(record) = all.find(|record| record.value().id() == id).cloned() else {
+        return;
+    };
+    let most = disks.iter().map(Vec::len).max().unwrap_or(0);
+    states.most = states.most.max(most);
+    let mut bring_back = |stage: &mut Stage, number: usize, is_late: bool| {
+        let before = runs(stage, &id);
+        let mut restored: Vec<(u32, Backup)> = Vec::new();
+        for (node, seen) in at.iter().zip(&disks) {
+            if let Some((_, backup)) = seen.get(number) {
+                stage.world.restore(*node, backup.clone());
+                restored.push((*node, backup.clone()));
+            }
+        }
+        let nodes: Vec<_> = restored.iter().map(|(node, _)| *node).collect();
+        show(stage, friend, &nodes, &record);
+        stage.pass(SETTLED);
+        show(stage, friend, &nodes, &record);
+        stage.pass(Span::from_secs(5));
+        let after = runs(stage, &id);
+        let of = |runs: &BTreeMap<u32, u64>, node: &u32| runs.get(node).copied().unwrap_or(0);
+        for (node, backup) in &restored {
+            let again = of(&after, node) - of(&before, node);
+            match (is_late, backup.has_executed(&id)) {
+                (true, _) => {
+                    states.late += 1;
+                    states.after_late += again;
+                }
+                (false, true) => {
+                    states.marked += 1;
+                    states.after_marked += again;
+                }
+                (false, false) => states.unmarked.push(again as f64),
+            }
+        }
+    };
+    for number in 0..most {
+        bring_back(&mut stage, number, false);
+    }
+    stage.pass(Span::from_secs(11 * 60));
+    for number in 0..most {
+        bring_back(&mut stage, number, true);
+    }
+    let by_one_node = runs(&stage, &id).into_values();
+    states
+        .by_one_node
+        .extend(by_one_node.map(|runs| runs as f64));
+}
+
+/// Counts how often each node told its user that it executed an act.
+fn runs(stage: &Stage, act: &ContentId) -> BTreeMap<u32, u64> {
+    let mut runs = BTreeMap::new();
+    for node in stage.executed(act) {
+        *runs.entry(node).or_default() += 1;
+    }
+    runs
+}
+
+fn report_states(outcome: &mut Outcome, states: &States) {
+    let most = |runs: &[f64]| runs.iter().copied().fold(0.0, f64::max);
+    let restores = states.unmarked.len();
+    outcome.claim(
+        "from any state of a disk before the act's mark a restore makes the act run once more at most",
+        most(&states.unmarked) <= 1.0 && restores > 0,
+        format!("{} times at most after {restores} restores", most(&states.unmarked)),
+    );
+    outcome.claim(
+        "from any state with the mark, and from every state after the act's life, it runs no more",
+        states.after_marked == 0 && states.after_late == 0 && states.marked > 0 && states.late > 0,
+        format!(
+            "{} executions after {} restores with the mark, {} after {} late ones",
+            states.after_marked, states.marked, states.after_late, states.late
+        ),
+    );
+    let what = format!(
+        "executions after a restore to a state before the mark, of {} states of a disk at most",
+        states.most
+    );
+    outcome.mean(what, "", &states.unmarked);
+    outcome.mean(
+        "executions of the act by one node in all, put back to each of its states twice",
+        "",
+        &states.by_one_node,
+    );
 }

@@ -37,14 +37,13 @@ impl Attack for Slicing {
         let mut outcome = Outcome::new(self, config);
         let (mut whole, mut divided, mut without) = (Vec::new(), Vec::new(), 0);
         let mut steps = Vec::new();
-        for (done, seed) in config.seeds().enumerate() {
+        config.repeat(pulse, |seed, _| {
             let changed = slices(seed, config.nodes, &mut steps);
             whole.push(changed as f64 / f64::from(config.nodes));
             let (minority, all) = divide(seed, config.nodes);
             without += minority;
             divided.push(all as f64 / f64::from(config.nodes));
-            pulse((done + 1) as f64 / f64::from(config.runs));
-        }
+        });
         let most = |shares: &[f64]| shares.iter().copied().fold(0.0, f64::max);
         for (what, shares) in [("one mesh", &whole), ("a divided mesh", &divided)] {
             outcome.claim(

@@ -13,7 +13,7 @@ use x0_crypto::{
 use x0_protocol::{
     Command, CommandId, Millis, Wall,
     core::command::{Aim, Status},
-    spine::audit::What,
+    spine::{audit::What, halt::HaltReport},
     wire::{
         Act, Admission, Admitted, Body, Consent, Consented, Draft, Record, Request, Response, Role,
         Said, Verified, Warrants, Word,
@@ -360,6 +360,13 @@ impl Stage {
         entries
             .filter(|entry| matches!(&entry.what, What::Executed { act: done, .. } if done == act))
             .count()
+    }
+
+    /// Returns what a node knows of alerts and halts; lets a little time pass for the answer.
+    pub(super) fn halt_report(&mut self, node: u32) -> Option<HaltReport> {
+        let asked = self.world.ask_halt_report(node);
+        self.pass(Span::from_millis(200));
+        self.world.halt_report(asked).cloned()
     }
 
     /// Returns how a node stands; lets a little time pass for the answer.

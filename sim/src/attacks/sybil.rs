@@ -43,12 +43,12 @@ impl Attack for Sybil {
             let mut points = Vec::new();
             for (number, flood) in FLOODS.into_iter().enumerate() {
                 let mut seen = Seen::default();
-                for seed in config.seeds() {
+                let done = f64::from(heads / 3) + number as f64 / FLOODS.len() as f64;
+                let of_all = |share: f64| pulse((done + share / FLOODS.len() as f64) / 2.0);
+                config.repeat(&of_all, |seed, _| {
                     one_flood(config, seed, heads, flood, &mut seen);
-                }
+                });
                 report(&mut outcome, heads, flood, &seen, &mut points);
-                let part = f64::from(heads / 3) / 2.0;
-                pulse(part + (number + 1) as f64 / FLOODS.len() as f64 / 2.0);
             }
             let label = inviters(heads).to_owned();
             lines.push(Series { label, points });

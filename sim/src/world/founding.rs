@@ -22,6 +22,8 @@ pub(crate) struct Founding {
     pub(crate) clock_errors_ms: BTreeMap<u32, i64>,
     /// Seats whose driver signs no part of a round of the beacon.
     pub(crate) withholders: BTreeSet<u32>,
+    /// Nodes whose driver publishes nothing that their peers write, and passes on nothing that they hear.
+    pub(crate) mute: BTreeSet<u32>,
 }
 
 impl Default for Founding {
@@ -33,6 +35,7 @@ impl Default for Founding {
             cosign: Vec::new(),
             clock_errors_ms: BTreeMap::new(),
             withholders: BTreeSet::new(),
+            mute: BTreeSet::new(),
         }
     }
 }

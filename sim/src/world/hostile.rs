@@ -8,10 +8,11 @@ use x0_protocol::{
     Command, CommandId, RequestId,
     anti_meave::proposals::ProposalView,
     core::command::Status,
+    spine::halt::HaltReport,
     wire::{Block, Request, Response},
 };
 
-use super::{KEEP_ALIVE, World, node::past_peer, store::Store};
+use super::{KEEP_ALIVE, World, journal::Alarm, node::past_peer, store::Store};
 
 /// A request sent past a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,13 @@ pub(crate) struct PastPeer(RequestId);
 /// A copy of a node's disk.
 #[derive(Clone)]
 pub(crate) struct Backup(Store);
+
+impl Backup {
+    /// Tells whether it says of an act that it was executed, or was about to be.
+    pub(crate) fn has_executed(&self, act: &ContentId) -> bool {
+        self.0.has_executed(act)
+    }
+}
 
 impl World {
     /// Sends a request in a node's name that its own peer knows nothing of; needs no link.
@@ -76,6 +84,11 @@ impl World {
         Backup(self.shards[self.index_of(node)].store(node).clone())
     }
 
+    /// Returns what tells a state of a node's disk from those before it, as far as acts are concerned.
+    pub(crate) fn disk_state(&self, node: u32) -> [usize; 4] {
+        self.shards[self.index_of(node)].store(node).state()
+    }
+
     /// Takes power from a node, puts an old copy of its disk in, and starts it from that.
     pub(crate) fn restore(&mut self, node: u32, backup: Backup) {
         self.crash(node);
@@ -86,6 +99,33 @@ impl World {
     /// Has seats sign the beacon again, or no more.
     pub(crate) fn withhold_beacon(&mut self, seats: &[u32]) {
         self.shared_mut().founding.withholders = seats.iter().copied().collect();
+    }
+
+    /// Has nodes publish nothing that their peers write any more, and pass on nothing that they hear.
+    pub(crate) fn mute(&mut self, nodes: impl IntoIterator<Item = u32>) {
+        self.shared_mut().founding.mute = nodes.into_iter().collect();
+    }
+
+    /// Asks a node what it knows of alerts and halts; [`World::halt_report`] reads the answer some time later.
+    pub(crate) fn ask_halt_report(&mut self, node: u32) -> CommandId {
+        self.command(node, Command::Halt)
+    }
+
+    /// Returns what a node said of alerts and halts.
+    pub(crate) fn halt_report(&self, asked: CommandId) -> Option<&HaltReport> {
+        let mut journals = self.shards.iter().map(|shard| &shard.journal);
+        let report = journals.find_map(|journal| journal.reports.get(&asked))?;
+        Some(report)
+    }
+
+    /// Returns what nodes told about anomalies, freezes and halts, by time and node.
+    pub(crate) fn alarms(&self) -> Vec<Alarm> {
+        let journals = self.shards.iter().map(|shard| &shard.journal);
+        let mut all: Vec<_> = journals
+            .flat_map(|journal| journal.alarms.iter().copied())
+            .collect();
+        all.sort_by_key(|alarm| (alarm.at, alarm.node));
+        all
     }
 
     /// Asks a node how it stands; [`World::status`] reads the answer some time later.

@@ -9,11 +9,31 @@ use x0_protocol::{
     CommandError, CommandId, Event as Told, Reply, RequestId,
     anti_meave::proposals::ProposalView,
     core::command::Status,
+    spine::halt::HaltReport,
     wire::{LogHead, Response},
 };
 
 use super::store::NotAppended;
-use crate::histogram::Histogram;
+use crate::{histogram::Histogram, time::Time};
+
+/// What a node told its user about anomalies and halts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Alarm {
+    pub(crate) at: Time,
+    pub(crate) node: u32,
+    pub(crate) what: Alarmed,
+}
+
+/// What it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Alarmed {
+    /// It found an anomaly in the acts of an agent.
+    Found { agent: PublicKey, critical: bool },
+    /// It froze a root.
+    Frozen,
+    /// It halted, or its halt was confirmed or renewed.
+    Halted { confirmed: bool },
+}
 
 /// What one shard notes down.
 #[derive(Default)]
@@ -43,6 +63,10 @@ pub(super) struct Journal {
     pub(super) statuses: BTreeMap<CommandId, Box<Status>>,
     /// What nodes said of their own acts on their way, by the command that asked.
     pub(super) proposals: BTreeMap<CommandId, Vec<ProposalView>>,
+    /// What nodes said of halts and alerts, by the command that asked.
+    pub(super) reports: BTreeMap<CommandId, Box<HaltReport>>,
+    /// What nodes found and stopped, in the order in which they told it.
+    pub(super) alarms: Vec<Alarm>,
     /// Nodes that found a fork, and whose.
     pub(super) forked: Vec<(u32, PublicKey)>,
     /// Acts executed: by whom.
@@ -92,6 +116,10 @@ impl Journal {
                 self.proposals.insert(id, proposals);
                 Ok(None)
             }
+            Ok(Reply::Halt(report)) => {
+                self.reports.insert(id, report);
+                Ok(None)
+            }
             Ok(
                 Reply::Links(_)
                 | Reply::Members(_)
@@ -117,8 +145,14 @@ impl Journal {
     }
 
     /// Notes what a peer told its user.
-    pub(super) fn note(&mut self, node: u32, told: Told) {
+    pub(super) fn note(&mut self, node: u32, at: Time, told: Told) {
+        let mut alarm = |what| self.alarms.push(Alarm { at, node, what });
         match told {
+            Told::Anomaly {
+                agent, critical, ..
+            } => alarm(Alarmed::Found { agent, critical }),
+            Told::Frozen { .. } => alarm(Alarmed::Frozen),
+            Told::Halted { confirmed, .. } => alarm(Alarmed::Halted { confirmed }),
             Told::Executed { act: Some(act), .. } => self.executed.push((act, node)),
             Told::Refused {
                 act: Some(act),
@@ -155,9 +189,6 @@ impl Journal {
             | Told::ShareLost { .. }
             | Told::Proposed { record: None, .. }
             | Told::CosignAsked { .. }
-            | Told::Anomaly { .. }
-            | Told::Frozen { .. }
-            | Told::Halted { .. }
             | Told::HaltEnded { .. }
             | Told::Vote { .. }
             | Told::Ready { .. } => {}

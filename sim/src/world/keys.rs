@@ -121,7 +121,8 @@ pub(crate) fn found(seed: Seed, nodes: u32, founding: &Founding) -> (Keys, Mesh)
         .zip(0..)
         .map(|((key, _), node)| (*key, node))
         .collect();
-    let directory = Directory::with_base(id, Arc::new(genesis), Arc::new(Base::new(members)));
+    let base = Arc::new(Base::new(members).counted_ahead());
+    let directory = Directory::with_base(id, Arc::new(genesis), base);
     (
         Keys {
             seed,

@@ -38,6 +38,8 @@ use self::{
 };
 pub(crate) use self::{
     founding::Founding,
+    hostile::Backup,
+    journal::{Alarm, Alarmed},
     keys::{Keys, WALL_START, found},
     store::NotAppended,
 };
@@ -539,6 +541,11 @@ impl World {
     /// Makes the identity of a node.
     pub(crate) fn identity(&self, node: u32) -> Identity {
         self.shared.keys.identity(node)
+    }
+
+    /// Returns the number of the node with this key.
+    pub(crate) fn node(&self, key: &PublicKey) -> Option<u32> {
+        self.shared.keys.node(key)
     }
 
     /// Returns the key of a node.

@@ -441,7 +441,9 @@ impl Shard {
     fn perform(&mut self, shared: &Shared, turn: &mut Turn, effect: Effect) {
         let tag = match effect {
             Effect::Publish { record, .. } => {
-                self.publish(shared, turn.local, turn.now, record);
+                if !shared.founding.mute.contains(&turn.id) {
+                    self.publish(shared, turn.local, turn.now, record);
+                }
                 1
             }
             Effect::Report { message, verdict } => self.report(shared, turn, message, verdict),
@@ -539,7 +541,7 @@ impl Shard {
                 self.journal.reply(turn.id, id, reply);
                 12
             }
-            Effect::Notify(told) => self.note(turn.id, told),
+            Effect::Notify(told) => self.note(turn, told),
             Effect::Admit(_) => 14,
             Effect::Expel(peer) | Effect::Disconnect(peer) => {
                 self.hang_up(shared, turn, &peer);
@@ -549,8 +551,8 @@ impl Shard {
         turn.effects = turn.effects.wrapping_mul(31).wrapping_add(tag);
     }
 
-    fn note(&mut self, node: u32, told: Told) -> u64 {
-        self.journal.note(node, told);
+    fn note(&mut self, turn: &Turn, told: Told) -> u64 {
+        self.journal.note(turn.id, turn.now, told);
         13
     }
 
@@ -600,6 +602,9 @@ impl Shard {
             return 17;
         }
         let info = &shared.messages[message as usize];
+        if shared.founding.mute.contains(&turn.id) {
+            return 23;
+        }
         self.seen.take(message, turn.local as u32);
         self.journal.accepted(message);
         self.journal.delivery.record(turn.now.since(info.at).0);

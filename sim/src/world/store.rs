@@ -202,6 +202,18 @@ impl Store {
             .is_some_and(|rest| rest.executed.contains(act))
     }
 
+    /// Counts what only ever becomes more as a node works: records, acts executed, audit entries, policies changed.
+    pub(super) fn state(&self) -> [usize; 4] {
+        let rest = self.rest.as_deref();
+        let of_rest = |count: fn(&Rest) -> usize| rest.map_or(0, count);
+        [
+            self.records.len(),
+            of_rest(|rest| rest.executed.len()),
+            of_rest(|rest| rest.audit.len()),
+            of_rest(|rest| rest.policies.len()),
+        ]
+    }
+
     fn rest(&mut self) -> &mut Rest {
         self.rest.get_or_insert_default()
     }

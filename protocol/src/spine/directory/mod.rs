@@ -22,8 +22,14 @@ pub use member::{Member, Standing};
 use x0_crypto::{ContentId, PublicKey, capability::RootKey};
 
 use self::overlay::{Door, Overlay};
+use super::committee::Roll;
 use crate::{
-    core::{limits::INVITE_LIFE_MAX, reject::RejectReason, rng::Rng, time::Wall},
+    core::{
+        limits::INVITE_LIFE_MAX,
+        reject::RejectReason,
+        rng::Rng,
+        time::{Millis, Wall},
+    },
     wire::{Body, Genesis, Invite, Join, MemberFacts, Pinned, Record, Region, Targets},
 };
 
@@ -40,6 +46,8 @@ pub struct Base {
     /// Where the members begin whose key starts with certain bits: as keys are spread evenly, about one does.
     starts: Vec<u32>,
     prefix_bits: u32,
+    /// Those who count once all are of age, if they were counted ahead, and since when the youngest is a member.
+    counted: Option<(Arc<Roll>, Wall)>,
 }
 
 impl Base {
@@ -65,9 +73,22 @@ impl Base {
             facts: Arc::default(),
             starts,
             prefix_bits,
+            counted: None,
         };
         base.facts = Arc::new(base.first_facts());
         base
+    }
+
+    /// Counts the members ahead, for all peers that share this base: each would find the same for itself, and among
+    /// ten thousand of them that is most of what a halt costs a simulation.
+    #[must_use]
+    pub fn counted_ahead(mut self) -> Self {
+        let aging = self.facts.values().filter(|facts| !facts.founder);
+        let youngest = aging.map(|facts| facts.since).max().unwrap_or_default();
+        let facts = self.facts.iter().map(|(key, facts)| (*key, facts.clone()));
+        let roll = Roll::counted(facts, Millis(0), Wall(u64::MAX));
+        self.counted = Some((roll, youngest));
+        self
     }
 
     fn first_facts(&self) -> BTreeMap<PublicKey, MemberFacts> {
@@ -231,6 +252,20 @@ impl Directory {
     /// Returns the members that this directory began with, as the committee counts them.
     pub fn first_members(&self) -> &Arc<BTreeMap<PublicKey, MemberFacts>> {
         &self.base.facts
+    }
+
+    /// Returns those of the active members who count at a moment of mesh time.
+    pub fn roll(&self, time: Wall) -> Arc<Roll> {
+        let age = self.genesis.parameters.member_age;
+        let is_as_founded = self.overlay.members.is_empty();
+        if let Some((roll, youngest)) = self.base.counted.as_ref().filter(|_| is_as_founded)
+            && *youngest + age <= time
+        {
+            return roll.clone();
+        }
+        let active = self.members().filter(|member| member.is_active());
+        let facts = active.map(|member| (member.key, member.facts(self.subtree_of(&member.key))));
+        Roll::counted(facts, age, time)
     }
 
     /// Draws an active member at random; `None` if a few tries hit nobody.
@@ -544,5 +579,62 @@ impl Directory {
             });
             Arc::make_mut(&mut self.overlay).ended.insert(*key, time);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use x0_crypto::Identity;
+
+    use super::*;
+
+    fn member(number: u8, since: Wall, invited_by: Option<PublicKey>) -> Member {
+        let identity = Identity::from_seed([number; 32].into());
+        Member {
+            key: identity.public(),
+            root: identity.capability_root().public(),
+            commitment: identity.membership_commitment(),
+            region: None,
+            since,
+            invited_by,
+            entry: ContentId::from_digest([number; 32]),
+            entry_seq: 0,
+            standing: Standing::Active,
+        }
+    }
+
+    fn directory(base: Base) -> Directory {
+        let genesis = Genesis {
+            name: "counted".parse().unwrap(),
+            founders: Vec::new(),
+            seats: Vec::new(),
+            roots: Vec::new(),
+            parameters: crate::wire::Parameters::default(),
+        };
+        let mesh = ContentId::from_digest([9; 32]);
+        Directory::with_base(mesh, Arc::new(genesis), Arc::new(base))
+    }
+
+    #[test]
+    fn who_counts_is_the_same_whether_it_was_counted_ahead_or_not() {
+        let founder = member(1, Wall(0), None);
+        let invited = member(2, Wall(5_000), Some(founder.key));
+        let members = vec![founder, invited.clone()];
+        let mut plain = directory(Base::new(members.clone()));
+        let mut ahead = directory(Base::new(members).counted_ahead());
+        let of_age = Wall(5_000) + plain.genesis().parameters.member_age;
+        let counts = |of: &Directory, time| of.roll(time).electorate();
+
+        for (time, count) in [(Wall(of_age.0 - 1), 1), (of_age, 2)] {
+            assert_eq!(counts(&plain, time).count, count);
+            assert_eq!(counts(&plain, time), counts(&ahead, time));
+        }
+        for directory in [&mut plain, &mut ahead] {
+            directory.set_standing(&invited.key, Standing::Left);
+        }
+        assert_eq!(counts(&plain, of_age).count, 1);
+        assert_eq!(counts(&plain, of_age), counts(&ahead, of_age));
     }
 }
