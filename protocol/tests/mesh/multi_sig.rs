@@ -131,6 +131,7 @@ fn judged(
         agent,
         warrants: warrants.clone(),
         keys: keys(world),
+        vote_keys: None,
     };
     let proven: Proven = question.check()?;
     let own = act.token.verify(&act.root).unwrap();

@@ -462,6 +462,7 @@ fn no_multi_signature_no_act(world: &World, act: &Act) {
             agent,
             warrants: warrants.clone(),
             keys: keys(world),
+            vote_keys: Some(keys(world)),
         };
         let proven = question.check().unwrap();
         let time = proven.ticket().time;

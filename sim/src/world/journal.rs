@@ -129,7 +129,6 @@ impl Journal {
                 | Reply::Consents(_)
                 | Reply::Committee(_)
                 | Reply::Plan(_)
-                | Reply::Halt(_)
                 | Reply::Pulled(_)
                 | Reply::Votes(_)
                 | Reply::Jury(_)

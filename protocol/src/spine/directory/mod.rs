@@ -632,7 +632,7 @@ mod tests {
             assert_eq!(counts(&plain, time), counts(&ahead, time));
         }
         for directory in [&mut plain, &mut ahead] {
-            directory.set_standing(&invited.key, Standing::Left);
+            directory.end(&invited.key, Standing::Left, of_age);
         }
         assert_eq!(counts(&plain, of_age).count, 1);
         assert_eq!(counts(&plain, of_age), counts(&ahead, of_age));
