@@ -369,9 +369,8 @@ fn proven(checked: &Checked) -> Vec<String> {
         checked.alerts.len(),
         checked.seats_holding()
     ));
-    let findings: BTreeSet<_> = holding
-        .filter_map(|alert| alert.finding.as_ref().ok())
-        .collect();
+    let findings = holding.filter_map(|alert| alert.finding.as_ref().ok());
+    let findings: BTreeSet<_> = findings.collect();
     let findings = findings.into_iter();
     proven.extend(findings.map(|finding| format!("found in the signed acts: {finding}")));
     let (acts, agents) = &checked.acts;

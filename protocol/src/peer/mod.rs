@@ -3,9 +3,10 @@
 //! The parts never call each other. What comes in is decided in the file named for it: `ingest`
 //! (records), `linking` (links, greetings, catch-up), `requests` (what other peers ask), `acting`
 //! (acts, local changes, healing), `proposing` (own acts on their way), `consenting` (others' acts that want a word
-//! of this node), `halting` (anomalies, freezes, halts), `pulling` (evidence after a halt), `voting` (votes of a member), `jury` (what juries decide past
-//! the committee), `recounting` (what was counted, fetched and counted again), `polling` (votes as a seat holds them), `writing` (records of our own), `seat` (the committee), `handover` and `recovery` (its next seats),
-//! `commands` (the local user).
+//! of this node), `halting` (anomalies, freezes, halts), `pulling` (evidence after a halt), `voting` (votes of a member),
+//! `jury` (what juries decide past the committee), `recounting` (what was counted, fetched and counted again), `polling`
+//! (votes as a seat holds them), `writing` (records of our own), `seat` (the committee), `handover` and `recovery` (its
+//! next seats), `commands` (the local user).
 //! This file holds the state, the way in and the timers.
 //!
 //! A peer is in one of two conditions. Until it is *ready* it does not write records, because it may

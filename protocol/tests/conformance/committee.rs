@@ -549,7 +549,10 @@ fn requests_to_seats_targets_and_cosigners() {
                 "offer of a halt",
                 "bafyreibab5vbtcrggkea3sdsip7vktgoq4cujnv6omafeakr7uj7ecljqa",
             ),
-            ("offer of a revocation", "PIN3"),
+            (
+                "offer of a revocation",
+                "bafyreif7lcdp3uy4se3r5ry7wy65iademf6vmd6vdxyyscntro64l4r2qq",
+            ),
             (
                 "admit",
                 "bafyreifpqaytzna2k62tzis2yledk5qnkkuq45jprtyqbh7ipddik627bu",
@@ -570,7 +573,10 @@ fn requests_to_seats_targets_and_cosigners() {
                 "consent of a signatory",
                 "bafyreiejneb3tzqj3ej4l45crsfcbctvnoib7xeobk6p2kzy2uyr5cptx4",
             ),
-            ("audit", "PIN1"),
+            (
+                "audit",
+                "bafyreigh2lznusm66aqydavs2d4jl5lqytmtv3wrccbqxmpgjjflavejba",
+            ),
         ],
     );
 }
@@ -675,7 +681,10 @@ fn responses_of_seats_targets_and_cosigners() {
                 "no word",
                 "bafyreifznt3mhftmuyfihd3penk2rmf5d4w4io6wyyyp6ezox3yu7wzbzy",
             ),
-            ("audit", "PIN2"),
+            (
+                "audit",
+                "bafyreifhwiaq3vy7fjyceccpqjja6v7pmvpk2lvwfvfx4bsau6pzqb44te",
+            ),
         ],
     );
 }

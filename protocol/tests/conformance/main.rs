@@ -202,13 +202,6 @@ fn unverified() -> Unverified<Record> {
 /// Compares the samples with their hashes and shows all that differ at once.
 #[track_caller]
 fn hold(samples: &[(&str, Vec<u8>)], pinned: &[(&str, &str)]) {
-    for (name, bytes) in samples {
-        std::fs::write(
-            format!("/tmp/wt/seeds/{}-{}", name.replace(' ', "_"), bytes.len()),
-            bytes,
-        )
-        .unwrap();
-    }
     let found: Vec<_> = samples
         .iter()
         .map(|(name, bytes)| (*name, ContentId::of(bytes).to_string()))

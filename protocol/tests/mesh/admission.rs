@@ -2,7 +2,7 @@
 
 use x0_crypto::{
     ContentId, Identity,
-    capability::{Capability, Caveat},
+    capability::{Caveat, Token},
 };
 use x0_protocol::{
     Command, CommandError, Event, Millis, Reply,
@@ -295,45 +295,49 @@ fn with_asking_persons(founders: u8) -> World {
     world
 }
 
-/// Proposes an act under a new token of the first founder's root, which it returns.
+/// Grants a node a new token under the first founder's root.
+fn grant(world: &World, to: usize) -> Token {
+    token(&identity(1), world.key(to), &[])
+}
+
 fn propose_under(
     world: &mut World,
     by: usize,
     value: u64,
-    targets: Aim,
-) -> (ContentId, Capability) {
-    let root = identity(1);
-    let (token, root) = (
-        token(&root, world.key(by), &[]),
-        root.capability_root().public(),
-    );
-    let capability = token.verify(&root).unwrap();
+    (targets, token): (Aim, &Token),
+) -> ContentId {
     let command = Command::Propose {
         change: set_links(value),
         targets,
-        token,
-        root,
+        token: token.clone(),
+        root: identity(1).capability_root().public(),
         life: LIFE,
     };
     match world.command(by, command) {
-        Ok(Reply::Proposed(act)) => (act, capability),
+        Ok(Reply::Proposed(act)) => act,
         other => panic!("not proposed: {other:?}"),
     }
 }
 
-fn revoke(world: &mut World, capability: &Capability) {
+fn revoke(world: &mut World, token: &Token) {
+    let capability = token.verify(&identity(1).capability_root().public());
+    let capability = capability.unwrap();
     let ids = capability.revocation_ids().to_vec();
     let reason = "its holder went rogue".parse().unwrap();
     world.recorded(0, Command::Revoke { ids, reason });
+    world.pass(Millis::from_secs(5));
 }
 
 #[test]
-fn a_token_revoked_before_the_seats_decide_gets_no_ticket_and_burns_no_budget() {
+fn a_revoked_token_gets_no_ticket_and_uses_up_nothing_of_its_roots_reach() {
     let mut world = with_asking_persons(12);
+    // The agent's own node would refuse the act; it does not hear of the revocation.
+    world.deafen(&[2], &[Kind::REVOCATION]);
+    let granted = grant(&world, 2);
+    revoke(&mut world, &granted);
     let one = |world: &World, at: usize| Aim::At(Targets::Nodes(vec![world.key(at)]));
     let first = one(&world, 4);
-    let (struck, capability) = propose_under(&mut world, 2, 5, first);
-    revoke(&mut world, &capability);
+    let struck = propose_under(&mut world, 2, 5, (first, &granted));
     world.pass(Millis::from_secs(15));
 
     let own = proposal(&mut world, 2, struck);
@@ -354,7 +358,8 @@ fn a_token_revoked_before_the_seats_decide_gets_no_ticket_and_burns_no_budget() 
 #[test]
 fn a_revocation_ends_the_ticket_that_an_act_holds() {
     let mut world = with_asking_persons(8);
-    let (act, capability) = propose_under(&mut world, 2, 5, Aim::At(Targets::All));
+    let granted = grant(&world, 2);
+    let act = propose_under(&mut world, 2, 5, (Aim::At(Targets::All), &granted));
     world.pass(Millis::from_secs(10));
     let own = proposal(&mut world, 2, act);
     assert!(
@@ -363,7 +368,7 @@ fn a_revocation_ends_the_ticket_that_an_act_holds() {
         own.stage
     );
 
-    revoke(&mut world, &capability);
+    revoke(&mut world, &granted);
     world.pass(Millis::from_secs(15));
 
     let own = proposal(&mut world, 2, act);
@@ -377,11 +382,12 @@ fn a_revocation_ends_the_ticket_that_an_act_holds() {
 #[test]
 fn seats_that_know_a_revocation_sign_no_ticket_before_the_others_know_it_too() {
     let mut world = with_keys(4);
-    // Two of four seats do not hear of it: so few know it that the log cannot agree on it, and the others admit the act.
+    // Two of four seats do not hear of it: so few know it that the log cannot agree on it, and the others admit it.
     world.deafen(&[2, 3], &[Kind::REVOCATION]);
+    let granted = grant(&world, 2);
+    revoke(&mut world, &granted);
     let target = Aim::At(Targets::Nodes(vec![world.key(3)]));
-    let (act, capability) = propose_under(&mut world, 2, 5, target);
-    revoke(&mut world, &capability);
+    let act = propose_under(&mut world, 2, 5, (target, &granted));
     world.pass(Millis::from_secs(30));
     assert_eq!(proposal(&mut world, 2, act).stage, Stage::Asked);
 
