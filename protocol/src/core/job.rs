@@ -15,7 +15,7 @@ use super::reject::RejectReason;
 use crate::{
     anti_meave::warrants::{Proven, Question as WarrantsQuestion},
     spine::{
-        ballot::{RecountTask, Recounted},
+        ballot::{RecountTask, Recounted, RefutationTask},
         committee::Question as CertificateQuestion,
     },
     wire::{
@@ -78,6 +78,8 @@ pub enum Job {
     },
     /// Counts a certified vote again.
     Recount(Box<RecountTask>),
+    /// Checks a proof against a certified tally.
+    Refutation(Box<RefutationTask>),
     /// Verifies a token the local user hands in.
     Token {
         /// The token.
@@ -156,6 +158,7 @@ impl Job {
                 Finding::Vote(Box::new(checked))
             }
             Self::Recount(task) => Finding::Recounted(Box::new(task.run())),
+            Self::Refutation(task) => Finding::Certificate(task.holds()),
             Self::Token { token, root } => Finding::Token(token.verify(&root).map(Arc::new)),
             Self::Authorize { capability, usage } => {
                 Finding::Authorize(capability.authorize(&usage))
@@ -168,6 +171,7 @@ impl Job {
         match self {
             Self::Certificate(question) => Some(question.name()),
             Self::Warrants(question) => Some(question.name()),
+            Self::Refutation(task) => Some(task.name()),
             Self::Records(_)
             | Self::Head(_)
             | Self::Seat { .. }

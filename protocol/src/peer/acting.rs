@@ -82,6 +82,9 @@ impl Peer {
         let Some(keys) = self.keys_for(warrants.ticket.as_ref()) else {
             return self.on_refused(now, &ActRefusal::NoKeys, Purpose::Act(record), None, out);
         };
+        if let Err(refusal) = self.check_vote(now, &warrants) {
+            return self.on_refused(now, &refusal, Purpose::Act(record), None, out);
+        }
         let question = Question {
             mesh: self.directory.mesh(),
             act: act.digest(&agent),

@@ -101,7 +101,11 @@ impl Peer {
         if let Some(consent) = self.consents.find(&act, cosign) {
             consent.ticket = Some(*proven.ticket());
         }
-        match self.judge_consent(now, &admission, &proven, cosign) {
+        let warrants = self.consents.find(&act, cosign);
+        let warrants = warrants.map(|consent| consent.warrants.clone());
+        let heeded = self.check_vote(now, &warrants.unwrap_or_default());
+        let judged = heeded.and_then(|()| self.judge_consent(now, &admission, &proven, cosign));
+        match judged {
             Ok(pending) => {
                 let purpose = Purpose::Consent { act, cosign };
                 self.authorize(pending, Admittance::Own, purpose, out);

@@ -412,7 +412,7 @@ impl Peer {
         peer.recall_epochs(now, &epochs);
         peer.recall_checkpoint(now, newest);
         peer.recall_halting(now, halting, out);
-        peer.recall_notices(&notices);
+        peer.recall_notices(now, &notices);
         peer.start(now, fresh, is_certified, out);
         peer.take_seat(now, (stored.committee, stored.work), out);
         peer.tell_seat_of_halts(now);
@@ -670,7 +670,7 @@ impl Peer {
                 }
             }
             (Waiting::Recount(proposal), Finding::Recounted(found)) => {
-                self.on_recounted(proposal, *found, out);
+                self.on_recounted(now, proposal, *found, out);
             }
             (Waiting::Warrants(record), Finding::Warrants(checked)) => {
                 self.on_warrants_checked(now, record, *checked, out);

@@ -17,17 +17,21 @@ use crate::{
         ids::CommandId,
         job::Job,
         limits::{OWN_VOTES_MAX, VOTE_SEQ_MAX, VOTES_KNOWN_MAX},
-        reject::RejectReason,
-        time::{Mono, Now},
+        reject::{ActRefusal, RejectReason},
+        time::{Millis, Mono, Now},
         vote::{VoteCommand, VoteRefusal, VoteView, VotesView},
     },
     spine::{
-        ballot::{Book, Finality, Known, Leaf, OwnVotes, RecountTask, Recounted, VoteWrite},
+        ballot::{
+            Book, Finality, Heard, Known, Leaf, OwnVotes, RecountTask, Recounted, RefutationTask,
+            Refuted, VoidReason, VoteWrite,
+        },
         committee::{Seats, Unchecked},
     },
     wire::{
-        Body, Certificate, Choice, DelegationScope, Elector, Receipt, Record, Request, Verified,
-        Vote, VoteAnswer, VoteAsk, VoteDraft, VoteItem, VoteNotice, VoteStatement,
+        Body, Certificate, Choice, DelegationScope, Elector, Receipt, Record, Refutation, Request,
+        Statement, Verified, Vote, VoteAnswer, VoteAsk, VoteDraft, VoteEnd, VoteItem, VoteNotice,
+        VoteProof, VoteStatement, Warrants,
     },
 };
 
@@ -285,10 +289,19 @@ impl Peer {
         notice: &VoteNotice,
         out: &mut Outbox,
     ) -> Result<(), RejectReason> {
+        let mesh = self.directory.mesh();
+        if let Some(refutation) = &notice.refutation {
+            let Some(task) = self.refutation_task(notice, refutation)? else {
+                return Ok(());
+            };
+            let id = self.job(Waiting::Notice(Box::new(notice.clone())));
+            let job = Job::Refutation(Box::new(task));
+            out.push(Effect::Check { id, job });
+            return Ok(());
+        }
         if self.voting.book.has(&notice.certificate.statement) {
             return Ok(());
         }
-        let mesh = self.directory.mesh();
         let question = match self.trust.question(&mesh, &notice.certificate) {
             Ok(question) => question,
             Err(Unchecked::Unknown) => return Err(RejectReason::Missing(mesh)),
@@ -300,8 +313,63 @@ impl Peer {
         Ok(())
     }
 
+    /// Returns what it takes to check a proof against a tally; none if it can change nothing.
+    fn refutation_task(
+        &self,
+        notice: &VoteNotice,
+        refutation: &Refutation,
+    ) -> Result<Option<RefutationTask>, RejectReason> {
+        let mesh = self.directory.mesh();
+        let Statement::Tally(statement) = notice.certificate.statement else {
+            return Ok(None);
+        };
+        let known = self.voting.book.find(&statement.tally.proposal);
+        let Some(opening) = known.and_then(Known::opening) else {
+            return Err(RejectReason::Missing(mesh));
+        };
+        if known.is_some_and(Known::is_refuted) {
+            return Ok(None);
+        }
+        let certificate = match self.trust.question(&mesh, &notice.certificate) {
+            Ok(question) => question,
+            Err(Unchecked::Unknown) => return Err(RejectReason::Missing(mesh)),
+            Err(Unchecked::Void) => return Ok(None),
+        };
+        let Some(seats) = Seats::new(self.seats().to_vec()) else {
+            return Ok(None);
+        };
+        Ok(Some(RefutationTask {
+            mesh,
+            seats,
+            proposal: opening.proposal.clone(),
+            opened: opening.opened,
+            jury: opening.jury.clone(),
+            statement,
+            certificate,
+            refutation: refutation.clone(),
+        }))
+    }
+
+    /// Checks that this node may act on the vote that stands for an act, if one does.
+    pub(super) fn check_vote(&self, now: Now, warrants: &Warrants) -> Result<(), ActRefusal> {
+        let Some(VoteProof::Resolved(certificate)) = warrants.vote.as_deref() else {
+            return Ok(());
+        };
+        let Statement::Resolved(resolved) = certificate.statement else {
+            return Ok(());
+        };
+        let scale = self.time_scale();
+        let heeded = self.voting.book.heed(&resolved.proposal, now.mono, scale);
+        heeded
+            .map_err(|why| ActRefusal::BadWarrants(format!("its vote is not acted on here: {why}")))
+    }
+
     pub(super) fn on_notice_checked(&mut self, now: Now, notice: &VoteNotice, out: &mut Outbox) {
-        let Some((proposal, what)) = self.voting.book.take(notice) else {
+        let heard = Heard {
+            at: now.mono,
+            ago: Millis(0),
+        };
+        let Some((proposal, what)) = self.voting.book.take(notice, heard) else {
             return;
         };
         let known = self.voting.book.find(&proposal);
@@ -312,8 +380,9 @@ impl Peer {
         self.heed_votes_on_halts(now, out);
     }
 
-    /// Takes up the newest of the notices read back at a start whose certificates hold.
-    pub(super) fn recall_notices(&mut self, records: &[Verified<Record>]) {
+    /// Takes up the newest of the notices read back at a start whose certificates hold. How long they are known goes by
+    /// the dates of their records.
+    pub(super) fn recall_notices(&mut self, now: Now, records: &[Verified<Record>]) {
         let notices = records.iter().filter_map(|record| {
             let Body::Vote(notice) = record.value().body() else {
                 return None;
@@ -322,12 +391,31 @@ impl Peer {
         });
         let mut notices: Vec<_> = notices.collect();
         notices.sort_by_key(|(time, _)| core::cmp::Reverse(*time));
-        let mesh = self.directory.mesh();
-        for (_, notice) in notices.into_iter().take(VOTES_KNOWN_MAX) {
+        let (proofs, notices): (Vec<_>, Vec<_>) = notices
+            .into_iter()
+            .partition(|(_, notice)| notice.refutation.is_some());
+        let (mesh, scale) = (self.directory.mesh(), self.time_scale());
+        for (time, notice) in notices.into_iter().take(VOTES_KNOWN_MAX) {
             let certificate: &Certificate = &notice.certificate;
             let question = self.trust.question(&mesh, certificate);
             if question.is_ok_and(|question| question.holds()) {
-                self.voting.book.take(notice);
+                let ago = now.wall.0.saturating_sub(time.0).saturating_mul(scale);
+                let heard = Heard {
+                    at: now.mono,
+                    ago: Millis(ago),
+                };
+                self.voting.book.take(notice, heard);
+            }
+        }
+        for (_, notice) in proofs {
+            let Some(refutation) = &notice.refutation else {
+                continue;
+            };
+            let task = self.refutation_task(notice, refutation);
+            if let Ok(Some(task)) = task
+                && task.holds()
+            {
+                self.voting.book.take(notice, Heard::default());
             }
         }
     }
@@ -359,6 +447,10 @@ impl Peer {
         let closes = closes.or_else(|| known.tally().map(|stated| stated.closed));
         let planned = || opening.as_ref().and_then(|opening| opening.closes());
         let stage = match (known.resolved(), known.tally()) {
+            _ if known.is_refuted() => VoteEnd::Void(VoidReason::Refuted).to_string(),
+            (_, Some(_)) if known.is_unpublished() => {
+                "counted, and not acted on here: no seat publishes its ballots".to_owned()
+            }
             (Some(resolved), _) => resolved.end.to_string(),
             (None, Some(_)) => "counted; its tally can be refuted".to_owned(),
             (None, None) => "open".to_owned(),
@@ -499,10 +591,16 @@ impl Peer {
         self.fetch_counted(proposal, out);
     }
 
-    pub(super) fn on_recounted(&mut self, proposal: ContentId, found: Recounted, out: &mut Outbox) {
+    pub(super) fn on_recounted(
+        &mut self,
+        now: Now,
+        proposal: ContentId,
+        found: Recounted,
+        out: &mut Outbox,
+    ) {
         match &found {
-            Recounted::Same(_) => {}
-            Recounted::False(fraud) => self.refute(proposal, fraud, out),
+            Recounted::Same(_) => self.voting.book.note_published(&proposal, true),
+            Recounted::False(refuted) => self.refute(now, proposal, refuted, out),
             Recounted::NotPublished(_) => {
                 let others = self.seats().iter();
                 let others = others.filter(|seat| **seat != self.config.key).count();
@@ -514,6 +612,7 @@ impl Peer {
                         return self.fetch_counted(proposal, out);
                     }
                 }
+                self.voting.book.note_published(&proposal, false);
             }
         }
         self.end_recount(proposal, Ok(found), out);
@@ -528,18 +627,37 @@ impl Peer {
         let Some(recount) = self.voting.recounts.remove(&proposal) else {
             return;
         };
+        if found.is_err() {
+            self.voting.book.note_published(&proposal, false);
+        }
         for id in recount.commands {
             let reply = found.clone().map(Reply::Recounted).map_err(Into::into);
             out.push(Effect::Reply { id, reply });
         }
     }
 
-    /// Puts a proof against a tally before the committee.
-    fn refute(&mut self, proposal: ContentId, fraud: &[u8], out: &mut Outbox) {
-        let what = "a recount came to something else: the proof goes to the seats".to_owned();
+    /// Makes a proof against a tally known to all nodes, and puts it before the committee.
+    fn refute(&mut self, now: Now, proposal: ContentId, refuted: &Refuted, out: &mut Outbox) {
+        let what = "a recount came to something else: the proof goes to all nodes".to_owned();
         out.push(Effect::Notify(Event::Vote { proposal, what }));
+        let Refuted { fraud, electors } = refuted;
+        let known = self.voting.book.find(&proposal);
+        let known = known.filter(|known| !known.is_refuted());
+        if let Some(certificate) = known.and_then(Known::certified_tally).copied() {
+            let refutation = Refutation {
+                fraud: serde_bytes::ByteBuf::from(fraud.as_slice()),
+                electors: electors.clone(),
+            };
+            let notice = VoteNotice {
+                certificate,
+                proposal: None,
+                jury: Vec::new(),
+                refutation: Some(Box::new(refutation)),
+            };
+            self.write(now, Body::Vote(Box::new(notice)), None, out);
+        }
         for to in self.some_seats(0) {
-            let fraud = serde_bytes::ByteBuf::from(fraud);
+            let fraud = serde_bytes::ByteBuf::from(fraud.as_slice());
             let ask = Request::Vote(Box::new(VoteAsk::Refute { proposal, fraud }));
             self.ask(to, ask, Asked::Told, out);
         }

@@ -50,9 +50,9 @@ pub use topic::Topic;
 pub use version::{Rules, VersionRange, WIRE_VERSION};
 pub(crate) use vote::decided;
 pub use vote::{
-    JuryProof, NotPassed, OnCall, VoteAnswer, VoteAsk, VoteBatch, VoteDraft, VoteEnd, VoteEntry,
-    VoteItem, VoteNotice, VoteOpened, VotePassed, VoteProof, VoteProposal, VoteResolved, VoteRules,
-    VoteSigned, jury_electorate,
+    JuryProof, NotPassed, OnCall, Refutation, VoteAnswer, VoteAsk, VoteBatch, VoteDraft, VoteEnd,
+    VoteEntry, VoteItem, VoteNotice, VoteOpened, VotePassed, VoteProof, VoteProposal, VoteResolved,
+    VoteRules, VoteSigned, jury_electorate,
 };
 
 pub(crate) use codec::{decode as decode_entry, encode as encode_entry};

@@ -15,12 +15,16 @@ mod beacon_withholding;
 mod chamber;
 mod clock_lies;
 mod collusion;
+mod double_voting;
 mod drill;
 mod eclipse;
 mod equivocation;
 mod false_alarms;
+mod false_tally;
 mod forgery;
 mod grinding;
+mod jury_capture;
+mod left_out_ballots;
 mod outcome;
 mod plot;
 mod replay;
@@ -42,7 +46,7 @@ pub use self::{
 };
 
 /// Every attack there is, in the order of the report.
-pub const LIBRARY: [&dyn Attack; 14] = [
+pub const LIBRARY: [&dyn Attack; 18] = [
     &rogue_agent::RogueAgent,
     &slicing::Slicing,
     &collusion::Collusion,
@@ -57,6 +61,10 @@ pub const LIBRARY: [&dyn Attack; 14] = [
     &clock_lies::ClockLies,
     &rollback::Rollback,
     &false_alarms::FalseAlarms,
+    &false_tally::FalseTally,
+    &left_out_ballots::LeftOutBallots,
+    &double_voting::DoubleVoting,
+    &jury_capture::JuryCapture,
 ];
 
 /// Fewest nodes of an attack: one per cent of them is a node.

@@ -2,7 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use x0_protocol::{anti_meave::CosignPolicy, wire::Parameters};
+use x0_crypto::ContentId;
+use x0_protocol::{
+    anti_meave::CosignPolicy,
+    core::limits::PAGE_LEAVES_MAX,
+    spine::ballot::Leaf,
+    wire::{Parameters, Request, Response, VoteAnswer, VoteAsk},
+};
 
 /// Founders with a seat unless it is said otherwise: enough that a committee can form.
 const SEATS: u32 = 4;
@@ -22,6 +28,37 @@ pub(crate) struct Founding {
     pub(crate) clock_errors_ms: BTreeMap<u32, i64>,
     /// Seats whose driver signs no part of a round of the beacon.
     pub(crate) withholders: BTreeSet<u32>,
+    /// What hostile seats hand out as counted ballots.
+    pub(crate) handed_out: Option<HandedOut>,
+}
+
+/// Counted ballots of one vote, as hostile seats hand them out.
+#[derive(Clone, Debug)]
+pub(crate) struct HandedOut {
+    /// The seats.
+    pub(crate) by: BTreeSet<u32>,
+    /// The vote.
+    pub(crate) proposal: ContentId,
+    /// What they hand out; nothing if they withhold it.
+    pub(crate) leaves: Vec<Leaf>,
+}
+
+impl HandedOut {
+    /// Returns what a node answers to a request in place of its peer, if it does.
+    pub(super) fn answer(&self, node: u32, request: &Request) -> Option<Response> {
+        let Request::Vote(ask) = request else {
+            return None;
+        };
+        let VoteAsk::Leaves { proposal, from } = &**ask else {
+            return None;
+        };
+        if *proposal != self.proposal || !self.by.contains(&node) {
+            return None;
+        }
+        let page = self.leaves.iter().skip(*from as usize);
+        let page = page.take(PAGE_LEAVES_MAX).cloned().collect();
+        Some(Response::Vote(Box::new(VoteAnswer::Leaves(page))))
+    }
 }
 
 impl Default for Founding {
@@ -33,6 +70,7 @@ impl Default for Founding {
             cosign: Vec::new(),
             clock_errors_ms: BTreeMap::new(),
             withholders: BTreeSet::new(),
+            handed_out: None,
         }
     }
 }

@@ -8,7 +8,8 @@ use x0_crypto::{ContentId, PublicKey};
 use x0_protocol::{
     CommandError, CommandId, Event as Told, Reply, RequestId,
     anti_meave::proposals::ProposalView,
-    core::command::Status,
+    core::{command::Status, vote::VotesView},
+    spine::ballot::Recounted,
     wire::{LogHead, Response},
 };
 
@@ -43,6 +44,12 @@ pub(super) struct Journal {
     pub(super) statuses: BTreeMap<CommandId, Box<Status>>,
     /// What nodes said of their own acts on their way, by the command that asked.
     pub(super) proposals: BTreeMap<CommandId, Vec<ProposalView>>,
+    /// What nodes know of votes, by the command that asked.
+    pub(super) votes: BTreeMap<CommandId, Box<VotesView>>,
+    /// What nodes found that counted a vote again, by the command that asked.
+    pub(super) recounts: BTreeMap<CommandId, Recounted>,
+    /// What nodes have handed in for votes, by the command that asked.
+    pub(super) handed_in: BTreeMap<CommandId, ContentId>,
     /// Nodes that found a fork, and whose.
     pub(super) forked: Vec<(u32, PublicKey)>,
     /// Acts executed: by whom.
@@ -92,6 +99,18 @@ impl Journal {
                 self.proposals.insert(id, proposals);
                 Ok(None)
             }
+            Ok(Reply::Votes(votes)) => {
+                self.votes.insert(id, votes);
+                Ok(None)
+            }
+            Ok(Reply::Recounted(found)) => {
+                self.recounts.insert(id, found);
+                Ok(None)
+            }
+            Ok(Reply::Voted(handed_in)) => {
+                self.handed_in.insert(id, handed_in);
+                Ok(None)
+            }
             Ok(
                 Reply::Links(_)
                 | Reply::Members(_)
@@ -102,9 +121,6 @@ impl Journal {
                 | Reply::Committee(_)
                 | Reply::Plan(_)
                 | Reply::Halt(_)
-                | Reply::Votes(_)
-                | Reply::Voted(_)
-                | Reply::Recounted(_)
                 | Reply::AuditHeads(_)
                 | Reply::Done,
             ) => Ok(None),

@@ -6,6 +6,7 @@
 //! - [`tally`]: the counted ballots in order of voter, under a Merkle tree whose nodes carry the sums. A
 //!   [`TallyStatement`] names its root; the committee certifies that statement.
 //! - [`recount()`]: counts published leaves again. [`fraud`]: short proofs that a certified statement is false.
+//!   [`RefutationTask`]: such a proof as any node checks it, whatever the committee says.
 //! - [`Book`]: what a node knows of votes. [`OwnVotes`]: what it has handed in itself.
 //! - [`jury`]: the emergency jury, whose signed ballots are their own certificate, and how likely its capture is.
 //! - [`sealed`]: choices that nobody can read before the close.
@@ -24,6 +25,7 @@ mod natural;
 mod own;
 mod poll;
 mod recount;
+mod refutation;
 pub mod sealed;
 pub mod tally;
 mod terms;
@@ -31,12 +33,13 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
-pub use book::{Book, Known, Opening as Announced};
+pub use book::{Book, Heard, Known, NotHeeded, Opening as Announced};
 pub use check::{RecountTask, Recounted};
 pub use delegation::{DelegationRefused, Delegations};
 pub use own::{OwnItem, OwnStage, OwnVotes, StoredVotes, VoteWrite};
 pub use poll::{Batch, Event, Opening, Phase, Poll, Refused, Taken, VoidReason};
 pub use recount::{Basis, LeafFault, Miscount, recount};
+pub use refutation::{RefutationTask, Refuted};
 pub use tally::{Cast, Leaf, Sums, Tally, TallyStatement};
 pub use terms::{
     Electorate, Finality, Kind, Outcome, Roll, Secrecy, Terms, TermsDraft, TermsError,

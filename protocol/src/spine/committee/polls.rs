@@ -37,8 +37,8 @@ use crate::{
         jury::JurySize,
     },
     wire::{
-        Ballot, BallotList, Certificate, Delegation, Elector, OnCall, Statement, VoteEnd,
-        VoteEntry, VoteItem, VoteNotice, VoteOpened, VoteProposal, VoteResolved, decided,
+        Ballot, BallotList, Certificate, Delegation, Elector, OnCall, Statement, VoteBatch,
+        VoteEnd, VoteEntry, VoteItem, VoteNotice, VoteOpened, VoteProposal, VoteResolved, decided,
         jury_electorate,
     },
 };
@@ -58,6 +58,10 @@ pub struct Polls {
     delegations: Delegations,
     #[serde(with = "crate::core::pairs")]
     on_call: BTreeMap<PublicKey, (u32, bool)>,
+    /// Subjects for which a jury was asked for within the last day, and when: they are not asked for again, even if the
+    /// vote is forgotten.
+    #[serde(with = "crate::core::pairs")]
+    juries: BTreeMap<ContentId, Wall>,
 }
 
 /// One vote.
@@ -77,8 +81,8 @@ pub struct Held {
 enum Voters {
     /// All who counted at the opening.
     Members(#[serde(with = "rolls")] Arc<Roll>),
-    /// A jury that this round of the beacon is to draw.
-    ToDraw { round: u64 },
+    /// A jury that this round of the beacon is to draw, from those who were on call before anybody knew the round.
+    ToDraw { round: u64, pool: Vec<Elector> },
     /// A jury, in order.
     Jury(Vec<PublicKey>),
 }
@@ -129,6 +133,7 @@ impl Polls {
             held: BTreeMap::new(),
             delegations: Delegations::default(),
             on_call: BTreeMap::new(),
+            juries: BTreeMap::new(),
         }
     }
 
@@ -219,12 +224,8 @@ impl Polls {
             if self.pool(roll).is_empty() {
                 return Err("no member is on call for a jury".to_owned());
             }
-            let is_again = self.held.values().any(|held| {
-                held.proposal.rules.is_emergency()
-                    && held.proposal.subject == proposal.subject
-                    && held.proposed + JURY_AGAIN > time
-            });
-            if is_again {
+            let last = self.juries.get(&proposal.subject);
+            if last.is_some_and(|asked| *asked + JURY_AGAIN > time) {
                 return Err("a jury was drawn for this subject within the last day".to_owned());
             }
         }
@@ -255,7 +256,7 @@ impl Polls {
             VoteEntry::Drawn { proposal, .. } => self.to_draw(proposal).is_some(),
             VoteEntry::Batch(batch) => {
                 !(batch.ballots.is_empty() && batch.delegations.is_empty())
-                    && batch.ballots.iter().all(|ballot| self.takes(ballot))
+                    && batch.ballots.iter().all(|ballot| self.takes(ballot, batch))
                     && batch
                         .delegations
                         .iter()
@@ -271,10 +272,15 @@ impl Polls {
         }
     }
 
-    fn takes(&self, ballot: &Ballot) -> bool {
+    fn takes(&self, ballot: &Ballot, batch: &VoteBatch) -> bool {
         let poll = self.poll(&ballot.proposal);
+        // Whoever puts a ballot in without the receipts that speak for it does not keep them out.
+        let adds_word = |poll: &Poll| {
+            let mut receipts = batch.receipts.iter();
+            poll.lacks_word(ballot) && receipts.any(|receipt| receipt.ballot == ballot.id())
+        };
         poll.is_some_and(|poll| match poll.phase() {
-            Phase::Open | Phase::Closing { .. } => !poll.has(ballot),
+            Phase::Open | Phase::Closing { .. } => !poll.has(ballot) || adds_word(poll),
             Phase::Opening { .. }
             | Phase::Counting
             | Phase::Tallied { .. }
@@ -320,7 +326,7 @@ impl Polls {
     /// Returns the round of the beacon that is to draw the jury of a vote.
     pub(super) fn to_draw(&self, proposal: &ContentId) -> Option<u64> {
         match self.held.get(proposal)?.voters {
-            Voters::ToDraw { round } => Some(round),
+            Voters::ToDraw { round, .. } => Some(round),
             Voters::Members(_) | Voters::Jury(_) => None,
         }
     }
@@ -430,8 +436,12 @@ impl Polls {
         };
         if proposal.rules.is_emergency() {
             let round = turn.round + asked + 1;
-            held.voters = Voters::ToDraw { round };
+            let pool = self.pool(turn.roll);
+            held.voters = Voters::ToDraw { round, pool };
             self.held.insert(id, held);
+            self.juries
+                .retain(|_, asked| *asked + JURY_AGAIN > turn.time);
+            self.juries.insert(proposal.subject, turn.time);
             let what = format!("proposed; round {round} of the beacon is to draw the jury");
             happened.push(Happened { proposal: id, what });
             return 1;
@@ -456,10 +466,16 @@ impl Polls {
         turn: &Turn<'_>,
         happened: &mut Vec<Happened>,
     ) {
-        let jury = draw_jury(&self.pool(turn.roll), turn.roll, value, proposal);
-        let Some(held) = self.held.get_mut(proposal).filter(|_| !jury.is_empty()) else {
+        let Some(held) = self.held.get_mut(proposal) else {
             return;
         };
+        let Voters::ToDraw { pool, .. } = &held.voters else {
+            return;
+        };
+        let jury = draw_jury(pool, turn.roll, value, proposal);
+        if jury.is_empty() {
+            return;
+        }
         let electorate = jury_electorate(&jury);
         held.voters = Voters::Jury(jury);
         held.begin(self.mesh, &self.seats, electorate, turn.time);
@@ -589,6 +605,7 @@ impl Polls {
             certificate,
             proposal: None,
             jury: Vec::new(),
+            refutation: None,
         };
         match certificate.statement {
             Statement::Opened(opened) => {

@@ -1,7 +1,8 @@
 //! The ballots that a seat holds and the log does not have yet.
 //!
 //! A ballot stays until a block holds it or its vote takes no more. What is here when a vote closes is the seat's
-//! list. For a voter who was cut off at the close, its receipts of other seats are kept with the ballot.
+//! list: a ballot that only comes into the log after the close stays here, for it counts by the lists. For a voter who
+//! was cut off at the close, its receipts of other seats are kept with the ballot.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,13 +10,13 @@ use x0_crypto::ContentId;
 
 use super::Polls;
 use crate::{
-    core::{limits::BATCH_BALLOTS_MAX, time::Wall},
-    spine::ballot::Phase,
+    core::{
+        limits::{BATCH_BALLOTS_MAX, URN_PER_VOTER_MAX},
+        time::Wall,
+    },
+    spine::ballot::{Phase, Poll},
     wire::{Ballot, Receipt, VoteBatch},
 };
-
-/// Most ballots of one voter held for one vote: two show that it signed a double ballot, changes come one by one.
-const PER_VOTER_MAX: usize = 4;
 
 /// Ballots, by vote and name.
 #[derive(Debug, Default)]
@@ -49,7 +50,7 @@ impl Urn {
         }
         let of_voter = of_vote.values();
         let of_voter = of_voter.filter(|kept| kept.ballot.voter == ballot.voter);
-        if of_voter.count() >= PER_VOTER_MAX {
+        if of_voter.count() >= URN_PER_VOTER_MAX {
             return false;
         }
         let kept = Kept {
@@ -82,16 +83,17 @@ impl Urn {
         }
     }
 
-    /// Tells whether nothing waits for a block.
-    pub fn is_empty(&self) -> bool {
-        self.held.is_empty()
+    /// Tells whether something waits for a block.
+    pub fn awaits_block(&self, polls: &Polls) -> bool {
+        let mut all = self.held.values().flat_map(BTreeMap::values);
+        all.any(|kept| kept.waits(polls))
     }
 
     /// Returns what the next block may hold of it.
     pub fn batch(&self, polls: &Polls) -> Option<VoteBatch> {
         let mut batch = VoteBatch::default();
         let all = self.held.values().flat_map(BTreeMap::values);
-        for kept in all.filter(|kept| takes(polls, &kept.ballot)) {
+        for kept in all.filter(|kept| kept.waits(polls)) {
             let parts = batch.ballots.len() + batch.receipts.len() + 1 + kept.others.len();
             if parts > BATCH_BALLOTS_MAX {
                 break;
@@ -109,34 +111,51 @@ impl Urn {
         in_time.map(|(id, _)| *id).collect()
     }
 
-    /// Lets go of what a block held, and of all for votes that take no more ballots; returns those of which the store
-    /// keeps some.
+    /// Lets go of what a block held, unless it is still to be listed, and of all for votes that take no more ballots;
+    /// returns those of which the store keeps some.
     pub fn settle(&mut self, batches: &[&VoteBatch], polls: &Polls) -> Vec<ContentId> {
         for ballot in batches.iter().flat_map(|batch| &batch.ballots) {
-            if let Some(of_vote) = self.held.get_mut(&ballot.proposal) {
-                of_vote.remove(&ballot.id());
-            }
+            let kept = self.held.get_mut(&ballot.proposal);
+            let Some(of_vote) = kept.filter(|_| !is_held(polls, ballot)) else {
+                continue;
+            };
+            of_vote.remove(&ballot.id());
         }
         let over = self.stored.iter();
-        let over = over.filter(|proposal| !is_taking(polls, proposal));
+        let over = over.filter(|proposal| taking(polls, proposal).is_none());
         let over: Vec<_> = over.copied().collect();
         for proposal in &over {
             self.stored.remove(proposal);
         }
         for of_vote in self.held.values_mut() {
-            of_vote.retain(|_, kept| takes(polls, &kept.ballot));
+            of_vote.retain(|_, kept| kept.waits(polls) || kept.is_to_list(polls));
         }
         self.held.retain(|_, of_vote| !of_vote.is_empty());
         over
     }
 }
 
-fn takes(polls: &Polls, ballot: &Ballot) -> bool {
-    let poll = polls.find(&ballot.proposal).and_then(|held| held.poll());
-    is_taking(polls, &ballot.proposal) && poll.is_some_and(|poll| !poll.has(ballot))
+impl Kept {
+    /// Tells whether the log lacks the ballot, or the receipts that speak for it.
+    fn waits(&self, polls: &Polls) -> bool {
+        let poll = taking(polls, &self.ballot.proposal);
+        poll.is_some_and(|poll| {
+            let adds_word = !self.others.is_empty() && poll.lacks_word(&self.ballot);
+            !poll.has(&self.ballot) || adds_word
+        })
+    }
+
+    /// Tells whether the ballot stands in the log only if seats list it, and this one has to.
+    fn is_to_list(&self, polls: &Polls) -> bool {
+        self.time.is_some() && is_held(polls, &self.ballot)
+    }
 }
 
-fn is_taking(polls: &Polls, proposal: &ContentId) -> bool {
-    let poll = polls.find(proposal).and_then(|held| held.poll());
-    poll.is_some_and(|poll| matches!(poll.phase(), Phase::Open | Phase::Closing { .. }))
+fn is_held(polls: &Polls, ballot: &Ballot) -> bool {
+    taking(polls, &ballot.proposal).is_some_and(|poll| poll.is_held(ballot))
+}
+
+fn taking<'a>(polls: &'a Polls, proposal: &ContentId) -> Option<&'a Poll> {
+    let poll = polls.find(proposal)?.poll();
+    poll.filter(|poll| matches!(poll.phase(), Phase::Open | Phase::Closing { .. }))
 }
