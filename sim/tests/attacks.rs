@@ -133,6 +133,35 @@ fn a_stroke_halts_honest_nodes_within_seconds_with_and_without_a_committee() {
 }
 
 #[test]
+fn a_false_tally_is_refuted_everywhere_and_obeyed_nowhere_once_one_node_counts_again() {
+    let outcome = as_expected("false-tally");
+    let time = measured(&outcome, "until every honest node has the proof");
+    assert!(time > 0.0 && time < 8.64, "{outcome}");
+}
+
+#[test]
+fn ballots_left_out_vanish_only_beyond_the_stated_bound() {
+    let outcome = as_expected("left-out-ballots");
+    let vanish = |seats: &str| measured(&outcome, &format!("{seats} seats, voters gone, empty"));
+    assert_eq!(
+        [vanish("2 of 7"), vanish("3 of 7")],
+        [0.0, 1.0],
+        "{outcome}"
+    );
+}
+
+#[test]
+fn whatever_voters_do_the_count_is_exact() {
+    as_expected("double-voting");
+}
+
+#[test]
+fn a_jury_is_captured_as_often_as_published_and_one_subject_gets_one() {
+    let outcome = as_expected("jury-capture");
+    assert_eq!(measured(&outcome, "64 different items at once"), 16.0);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_outcome_and_another_does_not() {
     let attack = find("grinding").unwrap();
     let [one, again, other] = [1, 1, 2].map(|seed| attack.run(&small(seed), &|_| {}));

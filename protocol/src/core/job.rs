@@ -15,7 +15,7 @@ use super::reject::RejectReason;
 use crate::{
     anti_meave::warrants::{Proven, Question as WarrantsQuestion},
     spine::{
-        ballot::{RecountTask, Recounted},
+        ballot::{RecountTask, Recounted, RefutationTask},
         committee::Question as CertificateQuestion,
     },
     wire::{
@@ -78,6 +78,8 @@ pub enum Job {
     },
     /// Counts a certified vote again.
     Recount(Box<RecountTask>),
+    /// Checks a proof against a certified tally.
+    Refutation(Box<RefutationTask>),
     /// Checks what a node shows of its audit log.
     Shown {
         /// Whose log it should be.
@@ -168,6 +170,7 @@ impl Job {
                 Finding::Vote(Box::new(checked))
             }
             Self::Recount(task) => Finding::Recounted(Box::new(task.run())),
+            Self::Refutation(task) => Finding::Certificate(task.holds()),
             Self::Shown {
                 author,
                 acts,
@@ -191,6 +194,7 @@ impl Job {
         match self {
             Self::Certificate(question) => Some(question.name()),
             Self::Warrants(question) => Some(question.name()),
+            Self::Refutation(task) => Some(task.name()),
             Self::Records(_)
             | Self::Head(_)
             | Self::Seat { .. }

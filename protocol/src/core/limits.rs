@@ -266,6 +266,9 @@ pub const PROPOSAL_BYTES_MAX: usize = 1_024;
 /// has room for one such entry, and its signatures are checked in a fraction of a second.
 pub const BATCH_BALLOTS_MAX: usize = 1_024;
 
+/// Most ballots of one voter that a seat holds for one vote: two show a double ballot, changes come one by one.
+pub const URN_PER_VOTER_MAX: usize = 4;
+
 /// Counted ballots in one page: with two ballots each they fit a message. A power of two, so that a page is a whole part
 /// of the tree over the ballots.
 pub const PAGE_LEAVES_MAX: usize = 512;

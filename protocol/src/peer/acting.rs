@@ -97,6 +97,9 @@ impl Peer {
                 return self.on_refused(now, &refusal, Purpose::Act(record), None, out);
             }
         };
+        if let Err(refusal) = self.check_vote(now, &warrants) {
+            return self.on_refused(now, &refusal, Purpose::Act(record), None, out);
+        }
         let vote_keys = self.vote_keys(warrants.vote.as_deref());
         let question = Question {
             mesh: self.directory.mesh(),

@@ -103,7 +103,11 @@ impl Peer {
         if let Some(consent) = self.consents.find(&act, role) {
             consent.ticket = Some(*proven.ticket());
         }
-        match self.judge_consent(now, &admission, &proven, role) {
+        let warrants = self.consents.find(&act, role);
+        let warrants = warrants.map(|consent| consent.warrants.clone());
+        let heeded = self.check_vote(now, &warrants.unwrap_or_default());
+        let judged = heeded.and_then(|()| self.judge_consent(now, &admission, &proven, role));
+        match judged {
             Ok(pending) => {
                 let purpose = Purpose::Consent { act, role };
                 self.authorize(pending, Admittance::Own, purpose, out);

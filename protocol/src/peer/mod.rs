@@ -445,7 +445,7 @@ impl Peer {
         peer.recall_epochs(now, &epochs);
         peer.recall_checkpoint(now, newest);
         peer.recall_halting(now, halting, out);
-        peer.recall_notices(&notices);
+        peer.recall_notices(now, &notices);
         peer.recall_juries(now, words, out);
         peer.recall_proposals(now, stored.proposals, &written);
         peer.start(now, fresh, is_certified, out);
@@ -709,7 +709,7 @@ impl Peer {
                 self.on_shown_checked(now, (node, ask), *checked, out);
             }
             (Waiting::Recount(proposal), Finding::Recounted(found)) => {
-                self.on_recounted(proposal, *found, out);
+                self.on_recounted(now, proposal, *found, out);
             }
             (Waiting::Warrants(record), Finding::Warrants(checked)) => {
                 self.on_warrants_checked(now, record, *checked, out);

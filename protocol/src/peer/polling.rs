@@ -130,10 +130,11 @@ impl Peer {
                 VoteAnswer::Receipt(receipt.clone())
             }));
         }
+        let is_vouched = receipts.len() > seat.faulty_max() && seat.is_closing(&item);
         match state.polls().standing(&item, clock, roll) {
+            _ if is_vouched => {}
             Ok(true) => return Some(VoteAnswer::Taken),
             Ok(false) => {}
-            Err(_) if seat.is_closing(&item) && receipts.len() > seat.faulty_max() => {}
             Err(why) => return Some(VoteAnswer::Refused { why: shorten(&why) }),
         }
         let id = self.job(Waiting::VoteItem(token));
@@ -330,7 +331,7 @@ impl Peer {
             seat.log.remember(ballot.proposal);
             let polls = seat.log.state().polls();
             let poll = polls.find(&ballot.proposal).and_then(|held| held.poll());
-            let is_known = poll.is_none_or(|poll| poll.has(&ballot));
+            let is_known = poll.is_none_or(|poll| poll.has(&ballot) && !poll.is_held(&ballot));
             if is_known || !seat.log.hold(&ballot, Some(time), Vec::new(), now.mono) {
                 continue;
             }
@@ -359,7 +360,10 @@ impl Seat {
         let held = self.log.state().polls().find(&ballot.proposal);
         let poll = held.filter(|held| held.can_vote(&ballot.voter));
         let poll = poll.and_then(|held| held.poll());
-        poll.is_some_and(|poll| matches!(poll.phase(), Phase::Closing { .. }) && !poll.has(ballot))
+        poll.is_some_and(|poll| {
+            let may_count = !poll.has(ballot) || poll.lacks_word(ballot);
+            may_count && matches!(poll.phase(), Phase::Closing { .. })
+        })
     }
 
     /// Tells whether a receipt, whose signature holds, is a seat's word from before the close.

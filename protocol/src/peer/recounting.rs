@@ -18,6 +18,7 @@ use crate::{
         ids::CommandId,
         job::Job,
         limits::PAGE_LEAVES_MAX,
+        time::Now,
         vote::VoteRefusal,
     },
     spine::{
@@ -195,10 +196,19 @@ impl Peer {
         self.fetch_counted(proposal, out);
     }
 
-    pub(super) fn on_recounted(&mut self, proposal: ContentId, found: Recounted, out: &mut Outbox) {
+    pub(super) fn on_recounted(
+        &mut self,
+        now: Now,
+        proposal: ContentId,
+        found: Recounted,
+        out: &mut Outbox,
+    ) {
         match &found {
-            Recounted::Same(_) => self.keep_counted(&proposal),
-            Recounted::False(fraud) => self.refute(proposal, fraud, out),
+            Recounted::Same(_) => {
+                self.voting.book.note_published(&proposal, true);
+                self.keep_counted(&proposal);
+            }
+            Recounted::False(refuted) => self.refute(now, proposal, refuted, out),
             Recounted::NotPublished(_) => {
                 // Another may hand out what was certified.
                 if let Some(recount) = self.voting.recounts.get_mut(&proposal) {
@@ -216,6 +226,7 @@ impl Peer {
                 if self.next_holder(&proposal).is_some() {
                     return self.fetch_counted(proposal, out);
                 }
+                self.voting.book.note_published(&proposal, false);
             }
         }
         self.end_recount(proposal, Ok(found), out);
@@ -241,6 +252,9 @@ impl Peer {
         let Some(recount) = self.voting.recounts.remove(&proposal) else {
             return;
         };
+        if found.is_err() {
+            self.voting.book.note_published(&proposal, false);
+        }
         for (id, wanted) in &recount.commands {
             let reply = match (wanted, &found) {
                 (Wanted::Result, found) => found.clone().map(Reply::Recounted),

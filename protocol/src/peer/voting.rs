@@ -22,17 +22,21 @@ use crate::{
         ids::CommandId,
         job::Job,
         limits::{OWN_VOTES_MAX, VOTE_SEQ_MAX, VOTES_KNOWN_MAX},
-        reject::RejectReason,
-        time::{Mono, Now, Wall},
+        reject::{ActRefusal, RejectReason},
+        time::{Millis, Mono, Now, Wall},
         vote::{VoteCommand, VoteRefusal, VoteView, VotesView},
     },
     spine::{
-        ballot::{Book, Bundles, Case, Finality, Known, OwnVotes, Verdicts, VoteWrite},
+        ballot::{
+            Book, Bundles, Case, Finality, Heard, Known, OwnVotes, RefutationTask, Refuted,
+            Verdicts, VoidReason, VoteWrite,
+        },
         committee::{Seats, Unchecked},
     },
     wire::{
-        Body, Certificate, Choice, DelegationScope, Receipt, Record, Request, Statement, Verified,
-        Vote, VoteAnswer, VoteAsk, VoteDraft, VoteItem, VoteNotice, VoteProof, VoteStatement,
+        Body, Certificate, Choice, DelegationScope, Receipt, Record, Refutation, Request,
+        Statement, Verified, Vote, VoteAnswer, VoteAsk, VoteDraft, VoteEnd, VoteItem, VoteNotice,
+        VoteProof, VoteStatement, Warrants,
     },
 };
 
@@ -337,10 +341,19 @@ impl Peer {
         notice: &VoteNotice,
         out: &mut Outbox,
     ) -> Result<(), RejectReason> {
+        let mesh = self.directory.mesh();
+        if let Some(refutation) = &notice.refutation {
+            let Some(task) = self.refutation_task(notice, refutation)? else {
+                return Ok(());
+            };
+            let id = self.job(Waiting::Notice(Box::new(notice.clone())));
+            let job = Job::Refutation(Box::new(task));
+            out.push(Effect::Check { id, job });
+            return Ok(());
+        }
         if self.voting.knows(&notice.certificate.statement) {
             return Ok(());
         }
-        let mesh = self.directory.mesh();
         let question = match self.trust.question(&mesh, &notice.certificate) {
             Ok(question) => question,
             Err(Unchecked::Unknown) => return Err(RejectReason::Missing(mesh)),
@@ -352,6 +365,59 @@ impl Peer {
         Ok(())
     }
 
+    /// Returns what it takes to check a proof against a tally; none if it can change nothing.
+    fn refutation_task(
+        &self,
+        notice: &VoteNotice,
+        refutation: &Refutation,
+    ) -> Result<Option<RefutationTask>, RejectReason> {
+        let mesh = self.directory.mesh();
+        let Statement::Tally(statement) = notice.certificate.statement else {
+            return Ok(None);
+        };
+        let known = self.voting.book.find(&statement.tally.proposal);
+        let Some(opening) = known.and_then(Known::opening) else {
+            return Err(RejectReason::Missing(mesh));
+        };
+        if known.is_some_and(Known::is_refuted) {
+            return Ok(None);
+        }
+        let certificate = match self.trust.question(&mesh, &notice.certificate) {
+            Ok(question) => question,
+            Err(Unchecked::Unknown) => return Err(RejectReason::Missing(mesh)),
+            Err(Unchecked::Void) => return Ok(None),
+        };
+        let then = self.trust.seats_at(opening.opened.height);
+        let then = then.unwrap_or(&self.directory.genesis().seats);
+        let Some(seats) = Seats::new(then.to_vec()) else {
+            return Ok(None);
+        };
+        Ok(Some(RefutationTask {
+            mesh,
+            seats,
+            proposal: opening.proposal.clone(),
+            opened: opening.opened,
+            jury: opening.jury.clone(),
+            statement,
+            certificate,
+            refutation: refutation.clone(),
+        }))
+    }
+
+    /// Checks that this node may act on the vote that stands for an act, if one does.
+    pub(super) fn check_vote(&self, now: Now, warrants: &Warrants) -> Result<(), ActRefusal> {
+        let Some(VoteProof::Resolved(certificate)) = warrants.vote.as_deref() else {
+            return Ok(());
+        };
+        let Statement::Resolved(resolved) = certificate.statement else {
+            return Ok(());
+        };
+        let scale = self.time_scale();
+        let heeded = self.voting.book.heed(&resolved.proposal, now.mono, scale);
+        heeded
+            .map_err(|why| ActRefusal::BadWarrants(format!("its vote is not acted on here: {why}")))
+    }
+
     pub(super) fn on_notice_checked(&mut self, now: Now, notice: &VoteNotice, out: &mut Outbox) {
         let VoteNotice {
             certificate, jury, ..
@@ -361,7 +427,11 @@ impl Peer {
         if let Statement::Jury(_) = certificate.statement {
             return self.say_to_juries(now, out);
         }
-        let Some((proposal, what)) = self.voting.book.take(notice) else {
+        let heard = Heard {
+            at: now.mono,
+            ago: Millis(0),
+        };
+        let Some((proposal, what)) = self.voting.book.take(notice, heard) else {
             return;
         };
         let known = self.voting.book.find(&proposal);
@@ -375,8 +445,9 @@ impl Peer {
         self.heed_votes_on_halts(now, out);
     }
 
-    /// Takes up the newest of the notices read back at a start whose certificates hold.
-    pub(super) fn recall_notices(&mut self, records: &[Verified<Record>]) {
+    /// Takes up the newest of the notices read back at a start whose certificates hold. How long they are known goes by
+    /// the dates of their records.
+    pub(super) fn recall_notices(&mut self, now: Now, records: &[Verified<Record>]) {
         let notices = records.iter().filter_map(|record| {
             let Body::Vote(notice) = record.value().body() else {
                 return None;
@@ -385,13 +456,32 @@ impl Peer {
         });
         let mut notices: Vec<_> = notices.collect();
         notices.sort_by_key(|(time, _)| core::cmp::Reverse(*time));
-        let mesh = self.directory.mesh();
-        for (_, notice) in notices.into_iter().take(VOTES_KNOWN_MAX) {
+        let (proofs, notices): (Vec<_>, Vec<_>) = notices
+            .into_iter()
+            .partition(|(_, notice)| notice.refutation.is_some());
+        let (mesh, scale) = (self.directory.mesh(), self.time_scale());
+        for (time, notice) in notices.into_iter().take(VOTES_KNOWN_MAX) {
             let certificate: &Certificate = &notice.certificate;
             let question = self.trust.question(&mesh, certificate);
             if question.is_ok_and(|question| question.holds()) {
                 self.voting.verdicts.draw(certificate, &notice.jury);
-                self.voting.book.take(notice);
+                let ago = now.wall.0.saturating_sub(time.0).saturating_mul(scale);
+                let heard = Heard {
+                    at: now.mono,
+                    ago: Millis(ago),
+                };
+                self.voting.book.take(notice, heard);
+            }
+        }
+        for (_, notice) in proofs {
+            let Some(refutation) = &notice.refutation else {
+                continue;
+            };
+            let task = self.refutation_task(notice, refutation);
+            if let Ok(Some(task)) = task
+                && task.holds()
+            {
+                self.voting.book.take(notice, Heard::default());
             }
         }
         self.take_up_juries();
@@ -440,8 +530,13 @@ impl Peer {
         let planned = || opening.as_ref().and_then(|opening| opening.closes());
         let case = self.voting.verdicts.find(&proposal);
         let stage = match (known.resolved(), known.tally(), case) {
+            (_, _, Some(case)) if case.has_passed() && known.resolved().is_none() => case.words(),
+            _ if known.is_refuted() => VoteEnd::Void(VoidReason::Refuted).to_string(),
+            (_, Some(_), _) if known.is_unpublished() => {
+                "counted, and not acted on here: nobody publishes its ballots".to_owned()
+            }
             (Some(resolved), _, _) => resolved.end.to_string(),
-            (None, _, Some(case)) if case.has_passed() || opening.is_none() => case.words(),
+            (None, _, Some(case)) if opening.is_none() => case.words(),
             (None, Some(_), _) => "counted; its tally can be refuted".to_owned(),
             (None, None, _) => "open".to_owned(),
         };
@@ -463,12 +558,34 @@ impl Peer {
         }
     }
 
-    /// Puts a proof against a tally before the committee.
-    pub(super) fn refute(&mut self, proposal: ContentId, fraud: &[u8], out: &mut Outbox) {
-        let what = "a recount came to something else: the proof goes to the seats".to_owned();
+    /// Makes a proof against a tally known to all nodes, and puts it before the committee.
+    pub(super) fn refute(
+        &mut self,
+        now: Now,
+        proposal: ContentId,
+        refuted: &Refuted,
+        out: &mut Outbox,
+    ) {
+        let what = "a recount came to something else: the proof goes to all nodes".to_owned();
         out.push(Effect::Notify(Event::Vote { proposal, what }));
+        let Refuted { fraud, electors } = refuted;
+        let known = self.voting.book.find(&proposal);
+        let known = known.filter(|known| !known.is_refuted());
+        if let Some(certificate) = known.and_then(Known::certified).copied() {
+            let refutation = Refutation {
+                fraud: serde_bytes::ByteBuf::from(fraud.as_slice()),
+                electors: electors.clone(),
+            };
+            let notice = VoteNotice {
+                certificate,
+                proposal: None,
+                jury: Vec::new(),
+                refutation: Some(Box::new(refutation)),
+            };
+            self.write(now, Body::Vote(Box::new(notice)), None, out);
+        }
         for to in self.some_seats(0) {
-            let fraud = serde_bytes::ByteBuf::from(fraud);
+            let fraud = serde_bytes::ByteBuf::from(fraud.as_slice());
             let ask = Request::Vote(Box::new(VoteAsk::Refute { proposal, fraud }));
             self.ask(to, ask, Asked::Told, out);
         }

@@ -58,8 +58,8 @@ pub use topic::Topic;
 pub use version::{Rules, VersionRange, WIRE_VERSION};
 pub(crate) use vote::decided;
 pub use vote::{
-    VoteAnswer, VoteAsk, VoteBatch, VoteDraft, VoteEnd, VoteEntry, VoteItem, VoteNotice,
-    VoteOpened, VoteProposal, VoteResolved, VoteRules, VoteSigned,
+    Refutation, VoteAnswer, VoteAsk, VoteBatch, VoteDraft, VoteEnd, VoteEntry, VoteItem,
+    VoteNotice, VoteOpened, VoteProposal, VoteResolved, VoteRules, VoteSigned,
 };
 
 pub(crate) use codec::{decode as decode_entry, encode as encode_entry};

@@ -18,7 +18,7 @@ use x0_crypto::{
 
 use super::{
     Ballot, BallotList, Certificate, Choice, DecodeError, Delegation, DelegationScope, Elector,
-    JuryProof, OnCall, Reason, Receipt, Statement, Unverified, Verified, Vote, VoteProof,
+    JuryProof, OnCall, Placed, Reason, Receipt, Statement, Unverified, Verified, Vote, VoteProof,
     VoteStatement,
     ballot::{UNSIGNED, signed_by},
     body::ordered,
@@ -39,6 +39,9 @@ use crate::{
         VoidReason, tally::Node,
     },
 };
+
+/// Most of those who can vote that a refutation shows: two neighbours show that nobody stands between them.
+const SHOWN_MAX: usize = 2;
 
 /// The rules of a vote as a proposal states them; the electorate is who counts when the log takes it in.
 ///
@@ -209,6 +212,20 @@ pub struct VoteNotice {
     pub proposal: Option<Box<VoteProposal>>,
     /// With the opening of an emergency vote, or for a day: the jury, in order.
     pub jury: Vec<PublicKey>,
+    /// With what was counted: a proof that it is false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refutation: Option<Box<Refutation>>,
+}
+
+/// What shows to every node that a certified tally is false.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refutation {
+    /// The encoded proof.
+    pub fraud: ByteBuf,
+    /// Of those who can vote, the one whom the proof speaks of, or the two between whom it would stand; none if the
+    /// proof speaks of nobody, or a jury decides.
+    pub electors: Vec<Placed>,
 }
 
 impl VoteRules {
@@ -495,8 +512,12 @@ impl VoteNotice {
     pub(super) fn check(&self) -> Result<(), DecodeError> {
         let what = "notice of a vote";
         ordered(what, "jury", &self.jury, 0, jury_max())?;
-        match (&self.certificate.statement, &self.proposal) {
-            (Statement::Opened(opened), Some(proposal)) => {
+        match (
+            &self.certificate.statement,
+            &self.proposal,
+            &self.refutation,
+        ) {
+            (Statement::Opened(opened), Some(proposal), None) => {
                 proposal.check()?;
                 if !names(opened, proposal, &self.jury) {
                     let why = "is not the one that the certificate names, or the jury is not";
@@ -504,15 +525,36 @@ impl VoteNotice {
                 }
                 Ok(())
             }
-            (Statement::Tally(_) | Statement::Resolved(_), None) if self.jury.is_empty() => Ok(()),
-            (Statement::Jury(drawn), None) if jury_electorate(&self.jury) == drawn.electorate => {
+            (Statement::Tally(_) | Statement::Resolved(_), None, None) if self.jury.is_empty() => {
                 Ok(())
+            }
+            (Statement::Jury(drawn), None, None)
+                if jury_electorate(&self.jury) == drawn.electorate =>
+            {
+                Ok(())
+            }
+            (Statement::Tally(_), None, Some(refutation)) if self.jury.is_empty() => {
+                refutation.check()
             }
             _ => {
                 let why = "does not go with the statement that is certified";
                 Err(DecodeError::bounds(what, "proposal", why))
             }
         }
+    }
+}
+
+impl Refutation {
+    fn check(&self) -> Result<(), DecodeError> {
+        if self.fraud.len() > FRAUD_BYTES_MAX {
+            return Err(DecodeError::TooLong {
+                what: "fraud proof",
+                len: self.fraud.len(),
+                max: FRAUD_BYTES_MAX,
+            });
+        }
+        let places: Vec<_> = self.electors.iter().map(|placed| placed.place).collect();
+        ordered("refutation", "electors", &places, 0, SHOWN_MAX)
     }
 }
 

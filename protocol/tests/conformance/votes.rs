@@ -111,6 +111,7 @@ fn notice(statement: Statement) -> VoteNotice {
         certificate: certificate(statement),
         proposal: is_opening.then(|| Box::new(proposal())),
         jury: if has_jury { jurors() } else { Vec::new() },
+        refutation: None,
     }
 }
 

@@ -4,7 +4,11 @@
 //! the seats come to agree on a block: here one hand writes the log, as a majority of honest seats would. So a chamber
 //! shows what the rules of admission and of the draw do, and nothing about agreement, network or disks.
 
+mod votes;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) use self::votes::Hall;
 
 use x0_crypto::{
     ContentId, Identity, PublicKey,

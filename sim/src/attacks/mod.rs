@@ -16,13 +16,17 @@ mod benign_load;
 mod chamber;
 mod clock_lies;
 mod collusion;
+mod double_voting;
 mod drill;
 mod eclipse;
 mod equivocation;
 mod false_alarms;
+mod false_tally;
 mod forgery;
 mod grinding;
 mod halt_spread;
+mod jury_capture;
+mod left_out_ballots;
 mod outcome;
 mod plot;
 mod replay;
@@ -46,7 +50,7 @@ pub use self::{
 use crate::random::Seed;
 
 /// Every attack there is, in the order of the report.
-pub const LIBRARY: [&dyn Attack; 16] = [
+pub const LIBRARY: [&dyn Attack; 20] = [
     &rogue_agent::RogueAgent,
     &slicing::Slicing,
     &collusion::Collusion,
@@ -63,6 +67,10 @@ pub const LIBRARY: [&dyn Attack; 16] = [
     &false_alarms::FalseAlarms,
     &benign_load::BenignLoad,
     &halt_spread::HaltSpread,
+    &false_tally::FalseTally,
+    &left_out_ballots::LeftOutBallots,
+    &double_voting::DoubleVoting,
+    &jury_capture::JuryCapture,
 ];
 
 /// Fewest nodes of an attack: one per cent of them is a node.

@@ -62,6 +62,9 @@ pub(super) const PERSIST_MIN: Span = Span(800);
 /// The span over which the rest of a write's time is drawn evenly.
 pub(super) const PERSIST_SPREAD: Span = Span(1_600);
 
+/// Signatures in a proof against a tally, about: two ballots, or one with its receipts.
+const REFUTATION_SIGNATURES: usize = 8;
+
 /// Returns what a job costs the node that asks for it.
 pub(super) fn of_job(job: &Job) -> Span {
     match job {
@@ -95,6 +98,7 @@ pub(super) fn of_job(job: &Job) -> Span {
         Job::Vote { receipts, .. } => times(VERIFY, 1 + receipts.len()),
         Job::Recount(task) => times(VERIFY, task.leaves.len()),
         Job::Shown { .. } => VERIFY,
+        Job::Refutation(_) => PAIRING + times(VERIFY, REFUTATION_SIGNATURES),
         Job::Token { .. } => TOKEN,
         Job::Authorize { .. } => AUTHORIZE,
     }

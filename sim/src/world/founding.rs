@@ -2,7 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use x0_protocol::{anti_meave::CosignPolicy, wire::Parameters};
+use x0_crypto::ContentId;
+use x0_protocol::{
+    anti_meave::CosignPolicy,
+    core::limits::{PAGE_LEAVES_MAX, PAGE_NODES_MAX},
+    spine::ballot::{Leaf, tally::Tree},
+    wire::{Parameters, Request, Response, VoteAnswer, VoteAsk},
+};
 
 /// Founders with a seat unless it is said otherwise: enough that a committee can form.
 const SEATS: u32 = 4;
@@ -24,6 +30,44 @@ pub(crate) struct Founding {
     pub(crate) withholders: BTreeSet<u32>,
     /// Nodes whose driver publishes nothing that their peers write, and passes on nothing that they hear.
     pub(crate) mute: BTreeSet<u32>,
+    /// What hostile seats hand out as counted ballots.
+    pub(crate) handed_out: Option<HandedOut>,
+}
+
+/// Counted ballots of one vote, as hostile seats hand them out.
+#[derive(Clone, Debug)]
+pub(crate) struct HandedOut {
+    /// The seats.
+    pub(crate) by: BTreeSet<u32>,
+    /// The name of the counted ballots that were certified.
+    pub(crate) bundle: ContentId,
+    /// What they hand out; nothing if they withhold it.
+    pub(crate) leaves: Vec<Leaf>,
+}
+
+impl HandedOut {
+    /// Returns what a node answers to a request in place of its peer, if it does.
+    pub(super) fn answer(&self, node: u32, request: &Request) -> Option<Response> {
+        let Request::Vote(ask) = request else {
+            return None;
+        };
+        let answer = match &**ask {
+            VoteAsk::Contents { bundle, from } if *bundle == self.bundle => {
+                let pages = self.leaves.chunks(PAGE_LEAVES_MAX);
+                let pages = pages.map(|page| Tree::of(page).root());
+                let rest = pages.skip(*from as usize);
+                VoteAnswer::Contents(rest.take(PAGE_NODES_MAX).collect())
+            }
+            VoteAsk::Page { bundle, page } if *bundle == self.bundle => {
+                let mut pages = self.leaves.chunks(PAGE_LEAVES_MAX);
+                let page = pages.nth(*page as usize).unwrap_or_default();
+                VoteAnswer::Leaves(page.to_vec())
+            }
+            _ => return None,
+        };
+        let is_hostile = self.by.contains(&node);
+        is_hostile.then(|| Response::Vote(Box::new(answer)))
+    }
 }
 
 impl Default for Founding {
@@ -36,6 +80,7 @@ impl Default for Founding {
             clock_errors_ms: BTreeMap::new(),
             withholders: BTreeSet::new(),
             mute: BTreeSet::new(),
+            handed_out: None,
         }
     }
 }

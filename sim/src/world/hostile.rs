@@ -3,16 +3,22 @@
 //!
 //! Nothing here touches what honest nodes decide: they run the protocol's own `Peer` on whatever reaches them.
 
-use x0_crypto::{ContentId, PublicKey};
+use x0_crypto::{ContentId, PublicKey, committee::Purpose};
 use x0_protocol::{
-    Command, CommandId, RequestId,
+    Command, CommandId, Millis, RequestId,
     anti_meave::proposals::ProposalView,
-    core::command::Status,
-    spine::halt::HaltReport,
-    wire::{Block, Request, Response},
+    core::{command::Status, vote::VotesView},
+    spine::{
+        ballot::Recounted,
+        committee::{Seats, State},
+        halt::HaltReport,
+    },
+    wire::{Block, Certificate, Request, Response, Statement, Subject},
 };
 
-use super::{KEEP_ALIVE, World, journal::Alarm, node::past_peer, store::Store};
+use super::{
+    HandedOut, KEEP_ALIVE, WALL_START, World, journal::Alarm, node::past_peer, store::Store,
+};
 
 /// A request sent past a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +132,81 @@ impl World {
             .collect();
         all.sort_by_key(|alarm| (alarm.at, alarm.node));
         all
+    }
+
+    /// Has seats hand out other ballots than were counted, or none, for one vote; or no longer.
+    pub(crate) fn hand_out(&mut self, handed_out: Option<HandedOut>) {
+        self.shared_mut().founding.handed_out = handed_out;
+    }
+
+    /// Returns what the committee log begins with.
+    pub(crate) fn first_state(&self) -> Option<State> {
+        let directory = &self.shared.mesh.directory;
+        let genesis = directory.genesis();
+        let seats = Seats::new(genesis.seats.clone())?;
+        let members = directory.first_members().clone();
+        let parameters = &genesis.parameters;
+        Some(State::new(
+            self.mesh(),
+            &seats,
+            parameters,
+            WALL_START,
+            members,
+        ))
+    }
+
+    /// Follows the committee log on a seat's disk.
+    pub(crate) fn follow_log(&self, seat: u32, state: &mut State) {
+        for block in self.decided(seat) {
+            if block.height == state.height() + 1 {
+                let time = block.median().max(state.time() + Millis(1));
+                state.apply(block, time);
+            }
+        }
+    }
+
+    /// Has seats sign a statement together past their peers; none if they are too few.
+    pub(crate) fn certify_past_peers(
+        &self,
+        state: &State,
+        seats: &[u32],
+        statement: Statement,
+    ) -> Option<Certificate> {
+        let keys = state.keys()?;
+        let message = Subject::Statement(statement).message(&self.mesh(), keys.epoch);
+        let group = keys.group(Purpose::Certificate);
+        let parts = seats.iter().filter_map(|seat| {
+            let keyring = self.shards[self.index_of(*seat)].keyring(*seat)?;
+            let part = keyring.sign(Purpose::Certificate, keys.epoch, &message)?;
+            Some((group.seat_of(&self.key(*seat))?, part))
+        });
+        let parts: Vec<_> = parts.collect();
+        Some(Certificate {
+            epoch: keys.epoch,
+            statement,
+            signature: group.combine(&message, &parts).ok()?,
+        })
+    }
+
+    /// Returns what a node said that it knows of votes.
+    pub(crate) fn votes(&self, asked: CommandId) -> Option<&VotesView> {
+        let mut journals = self.shards.iter().map(|shard| &shard.journal);
+        let votes = journals.find_map(|journal| journal.votes.get(&asked))?;
+        Some(votes)
+    }
+
+    /// Returns what a node found that counted a vote again.
+    pub(crate) fn recounted(&self, asked: CommandId) -> Option<&Recounted> {
+        let mut journals = self.shards.iter().map(|shard| &shard.journal);
+        journals.find_map(|journal| journal.recounts.get(&asked))
+    }
+
+    /// Returns the name of what a node handed in for a vote.
+    pub(crate) fn handed_in(&self, asked: CommandId) -> Option<ContentId> {
+        let mut journals = self.shards.iter().map(|shard| &shard.journal);
+        journals
+            .find_map(|journal| journal.handed_in.get(&asked))
+            .copied()
     }
 
     /// Asks a node how it stands; [`World::status`] reads the answer some time later.

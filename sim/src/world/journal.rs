@@ -8,8 +8,8 @@ use x0_crypto::{ContentId, PublicKey};
 use x0_protocol::{
     CommandError, CommandId, Event as Told, Reply, RequestId,
     anti_meave::proposals::ProposalView,
-    core::command::Status,
-    spine::halt::HaltReport,
+    core::{command::Status, vote::VotesView},
+    spine::{ballot::Recounted, halt::HaltReport},
     wire::{LogHead, Response},
 };
 
@@ -67,6 +67,12 @@ pub(super) struct Journal {
     pub(super) reports: BTreeMap<CommandId, Box<HaltReport>>,
     /// What nodes found and stopped, in the order in which they told it.
     pub(super) alarms: Vec<Alarm>,
+    /// What nodes know of votes, by the command that asked.
+    pub(super) votes: BTreeMap<CommandId, Box<VotesView>>,
+    /// What nodes found that counted a vote again, by the command that asked.
+    pub(super) recounts: BTreeMap<CommandId, Recounted>,
+    /// What nodes have handed in for votes, by the command that asked.
+    pub(super) handed_in: BTreeMap<CommandId, ContentId>,
     /// Nodes that found a fork, and whose.
     pub(super) forked: Vec<(u32, PublicKey)>,
     /// Acts executed: by whom.
@@ -120,6 +126,18 @@ impl Journal {
                 self.reports.insert(id, report);
                 Ok(None)
             }
+            Ok(Reply::Votes(votes)) => {
+                self.votes.insert(id, votes);
+                Ok(None)
+            }
+            Ok(Reply::Recounted(found)) => {
+                self.recounts.insert(id, found);
+                Ok(None)
+            }
+            Ok(Reply::Voted(handed_in)) => {
+                self.handed_in.insert(id, handed_in);
+                Ok(None)
+            }
             Ok(
                 Reply::Links(_)
                 | Reply::Members(_)
@@ -130,11 +148,8 @@ impl Journal {
                 | Reply::Committee(_)
                 | Reply::Plan(_)
                 | Reply::Pulled(_)
-                | Reply::Votes(_)
                 | Reply::Jury(_)
                 | Reply::Bundle(_)
-                | Reply::Voted(_)
-                | Reply::Recounted(_)
                 | Reply::AuditHeads(_)
                 | Reply::Done,
             ) => Ok(None),

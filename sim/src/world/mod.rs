@@ -37,7 +37,7 @@ use self::{
     workers::Workers,
 };
 pub(crate) use self::{
-    founding::Founding,
+    founding::{Founding, HandedOut},
     hostile::Backup,
     journal::{Alarm, Alarmed},
     keys::{Keys, WALL_START, found},

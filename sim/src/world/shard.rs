@@ -314,6 +314,19 @@ impl Shard {
                     self.fail(event.destination, event.at, token);
                     return fingerprint ^ 1;
                 }
+                let lies = shared.founding.handed_out.as_ref();
+                if let Some(answer) = lies.and_then(|lies| lies.answer(event.destination, &request))
+                {
+                    let turn = Turn {
+                        local,
+                        id: event.destination,
+                        now: event.at,
+                        gossip: None,
+                        effects: 0,
+                    };
+                    self.respond(shared, &turn, token, answer);
+                    return fingerprint ^ 9;
+                }
                 self.nodes[local].owed.push(token);
                 Input::Request {
                     from: shared.keys.key(event.source),
@@ -707,6 +720,11 @@ impl Shard {
             Event::parcel(at, to, node, sequence),
             Parcel::Request { token, request },
         );
+    }
+
+    /// Returns what a seat holds of the committee's keys.
+    pub(super) fn keyring(&self, node: u32) -> Option<&Keyring> {
+        self.keyrings.get(&node)
     }
 
     /// Puts a node's disk back to what it held before; it must have no power.

@@ -30,7 +30,9 @@ impl Verdicts {
                 let parts = records.into_iter().map(|record| self.of_record(record));
                 Job::verdict_of_records(parts.collect())
             }
-            job @ (Job::Certificate(_) | Job::Warrants(_)) => self.of_question(job),
+            job @ (Job::Certificate(_) | Job::Warrants(_) | Job::Refutation(_)) => {
+                self.of_question(job)
+            }
             Job::Head(_)
             | Job::Seat { .. }
             | Job::Blocks(_)

@@ -2,19 +2,31 @@
 //!
 //! Every notice is checked against the committee's keys before it comes here. The vote that is longest over is
 //! forgotten when too many are known; its records stay.
+//!
+//! That the committee says a vote has passed is not enough for this node to act on it: the tally must have been known
+//! here for a good part of its challenge time, by this node's own clock, so that a hostile quorum cannot skip the time
+//! in which others count again; no proof against it may be known; and what this node has counted again itself must have
+//! been published.
 
 use std::collections::BTreeMap;
 
 use x0_crypto::{ContentId, PublicKey};
 
-use super::{TallyStatement, Terms};
+use super::{Outcome, TallyStatement, Terms};
 use crate::{
-    core::{limits::VOTES_KNOWN_MAX, time::Wall},
+    core::{
+        limits::VOTES_KNOWN_MAX,
+        time::{Millis, Mono, Wall},
+    },
     wire::{
         Certificate, Statement, VoteEnd, VoteNotice, VoteOpened, VoteProof, VoteProposal,
         VoteResolved,
     },
 };
+
+/// The part of the challenge time for which a node must have known a tally before it acts on the vote: half. The
+/// committee's time begins with its certificate, which takes a moment to reach everybody.
+const CHALLENGE_PART: u64 = 2;
 
 /// The votes that are known, by name.
 #[derive(Debug, Default)]
@@ -24,8 +36,45 @@ pub struct Book(BTreeMap<ContentId, Box<Known>>);
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     opening: Option<Opening>,
-    tally: Option<Certificate>,
+    tally: Option<(Certificate, Heard)>,
     resolved: Option<Certificate>,
+    is_refuted: bool,
+    is_unpublished: bool,
+}
+
+/// Since when something is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// A moment of this node's own clock.
+    pub at: Mono,
+    /// How long it was known by then, in mesh time.
+    pub ago: Millis,
+}
+
+/// Why this node does not act on a vote that is said to have passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotHeeded {
+    /// The tally was proven false.
+    #[error("a tally that was certified for it is proven false")]
+    Refuted,
+    /// Its opening or a tally by which it passed is not known here.
+    #[error(
+        "no certified tally by which it passed is known here: wait until this node has caught up"
+    )]
+    NoTally,
+    /// This node has counted again, and nobody had the ballots.
+    #[error("its ballots are not published: count again once a seat hands them out")]
+    NotPublished,
+    /// The time in which others may refute the tally is not over here.
+    #[error(
+        "its tally is known here for {known} s of mesh time, and {needed} are needed for others to count again"
+    )]
+    TooEarly {
+        /// For how long, s.
+        known: u64,
+        /// For how long it must be, s.
+        needed: u64,
+    },
 }
 
 /// How a vote was opened.
@@ -71,6 +120,41 @@ impl Book {
         })
     }
 
+    /// Tells whether this node may act on a vote of which the committee says that it has passed.
+    ///
+    /// # Errors
+    ///
+    /// Returns why it does not.
+    pub fn heed(&self, proposal: &ContentId, now: Mono, scale: u64) -> Result<(), NotHeeded> {
+        let known = self.find(proposal).ok_or(NotHeeded::NoTally)?;
+        known.is_sound()?;
+        let terms = known.opening().and_then(Opening::terms);
+        let (Some(terms), Some((_, heard))) = (terms, known.tally) else {
+            return Err(NotHeeded::NoTally);
+        };
+        let needed = Millis(terms.challenge().0 / CHALLENGE_PART);
+        let age = heard.age(now, scale);
+        if age < needed {
+            return Err(NotHeeded::TooEarly {
+                known: age.0 / 1_000,
+                needed: needed.0 / 1_000,
+            });
+        }
+        Ok(())
+    }
+
+    /// Tells whether a proof against a tally of a vote is known.
+    pub fn is_refuted(&self, proposal: &ContentId) -> bool {
+        self.find(proposal).is_some_and(|known| known.is_refuted)
+    }
+
+    /// Takes note whether a recount by this node found the ballots of a vote.
+    pub fn note_published(&mut self, proposal: &ContentId, is_published: bool) {
+        if let Some(known) = self.0.get_mut(proposal) {
+            known.is_unpublished = !is_published;
+        }
+    }
+
     /// Tells whether what a certificate says is known.
     pub fn has(&self, statement: &Statement) -> bool {
         let Some(known) = vote_of(statement).and_then(|proposal| self.find(&proposal)) else {
@@ -88,10 +172,16 @@ impl Book {
         }
     }
 
-    /// Takes a notice whose certificate was found good; says what is new, in words.
-    pub fn take(&mut self, notice: &VoteNotice) -> Option<(ContentId, String)> {
+    /// Takes a notice whose certificate, and proof if it has one, was found good; says what is new, in words.
+    pub fn take(&mut self, notice: &VoteNotice, heard: Heard) -> Option<(ContentId, String)> {
         let statement = notice.certificate.statement;
         let proposal = vote_of(&statement)?;
+        if notice.refutation.is_some() {
+            let known = self.0.get_mut(&proposal)?;
+            let is_new = !core::mem::replace(&mut known.is_refuted, true);
+            let what = "void: a proof shows that its certified tally is false";
+            return is_new.then(|| (proposal, what.to_owned()));
+        }
         if self.has(&statement) {
             return None;
         }
@@ -109,7 +199,7 @@ impl Book {
                 what
             }
             Statement::Tally(stated) => {
-                known.tally = Some(notice.certificate);
+                known.tally = Some((notice.certificate, heard));
                 let sums = stated.tally.sums;
                 format!(
                     "counted: {} yes, {} no, {} abstain",
@@ -157,7 +247,7 @@ impl Known {
 
     /// Returns what was counted.
     pub fn tally(&self) -> Option<TallyStatement> {
-        match self.tally?.statement {
+        match self.tally?.0.statement {
             Statement::Tally(stated) => Some(stated),
             Statement::Checkpoint(_)
             | Statement::Jury(_)
@@ -169,9 +259,33 @@ impl Known {
         }
     }
 
-    /// Returns the committee's word what was counted.
-    pub const fn certified(&self) -> Option<&Certificate> {
-        self.tally.as_ref()
+    /// Returns the committee's word for what was counted.
+    pub fn certified(&self) -> Option<&Certificate> {
+        self.tally.as_ref().map(|(certificate, _)| certificate)
+    }
+
+    /// Tells whether the tally was proven false.
+    pub const fn is_refuted(&self) -> bool {
+        self.is_refuted
+    }
+
+    /// Tells whether this node has counted again and found no ballots.
+    pub const fn is_unpublished(&self) -> bool {
+        self.is_unpublished
+    }
+
+    /// Checks that what is known of the vote speaks for that it passed.
+    fn is_sound(&self) -> Result<(), NotHeeded> {
+        if self.is_refuted {
+            return Err(NotHeeded::Refuted);
+        }
+        if self.is_unpublished {
+            return Err(NotHeeded::NotPublished);
+        }
+        let outcome = self.tally().map(|stated| stated.outcome);
+        (outcome == Some(Outcome::Passed))
+            .then_some(())
+            .ok_or(NotHeeded::NoTally)
     }
 
     /// Returns how it ended.
@@ -191,8 +305,17 @@ impl Known {
     /// Returns the proof that it passed, by the committee's word.
     pub fn proof(&self) -> Option<VoteProof> {
         let resolved = self.resolved()?;
-        let has_passed = resolved.end == VoteEnd::Outcome(super::Outcome::Passed);
+        let has_passed =
+            resolved.end == VoteEnd::Outcome(Outcome::Passed) && self.is_sound().is_ok();
         has_passed.then_some(VoteProof::Resolved(Box::new(self.resolved?)))
+    }
+}
+
+impl Heard {
+    /// Returns for how long it is known, in mesh time by this node's own clock.
+    pub fn age(&self, now: Mono, scale: u64) -> Millis {
+        let since = now.since(self.at).0.saturating_mul(scale);
+        Millis(self.ago.0.saturating_add(since))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use x0_crypto::{ContentId, PublicKey};
 
 use super::{
-    Basis, Leaf, Outcome, TallyStatement,
+    Basis, Leaf, Outcome, Refuted, TallyStatement,
     fraud::{Receipted, find_fraud},
     recount,
     tally::Tree,
@@ -43,8 +43,8 @@ pub struct RecountTask {
 pub enum Recounted {
     /// It comes to the same.
     Same(Outcome),
-    /// The certified tally is false; the encoded proof.
-    False(Vec<u8>),
+    /// The certified tally is false.
+    False(Box<Refuted>),
     /// What is published is not what was certified: the tally must not be relied on.
     NotPublished(String),
 }
@@ -97,7 +97,13 @@ impl RecountTask {
             }
         }
         match find_fraud(&basis, &statement, (leaves, &Tree::of(leaves)), &held) {
-            Ok(Some(fraud)) => Recounted::False(fraud.to_bytes()),
+            Ok(Some(fraud)) => Recounted::False(Box::new(Refuted {
+                fraud: fraud.to_bytes(),
+                electors: fraud
+                    .member()
+                    .map(|member| members.around(&member))
+                    .unwrap_or_default(),
+            })),
             Ok(None) => Recounted::Same(statement.outcome),
             Err(error) => Recounted::NotPublished(match counted {
                 Err(miscount) => miscount.to_string(),

@@ -242,6 +242,23 @@ impl Fraud {
         refuted.then_some(()).ok_or(NotFraud::InOrder)
     }
 
+    /// Returns the member on whom the proof depends: that it can vote, or that it cannot.
+    pub const fn member(&self) -> Option<PublicKey> {
+        match self {
+            Self::WrongLeaf { placed, .. } => Some(placed.leaf.voter()),
+            Self::LeftOut { receipted, .. } => Some(receipted.ballot.voter),
+            Self::AgainstTerms
+            | Self::WrongSum { .. }
+            | Self::DoubleVoter { .. }
+            | Self::FalseProxy { .. } => None,
+        }
+    }
+
+    /// Tells whether the proof holds rather if its member cannot vote.
+    pub(super) const fn holds_unless_member(&self) -> bool {
+        matches!(self, Self::WrongLeaf { .. })
+    }
+
     /// Encodes the proof.
     pub fn to_bytes(&self) -> Vec<u8> {
         encode_entry(self)

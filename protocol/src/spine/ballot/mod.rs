@@ -7,6 +7,7 @@
 //!   [`TallyStatement`] names its root; the committee certifies that statement.
 //! - [`BallotBundle`]: a counted vote as a file holds it. [`Bundles`]: those that a node keeps for others.
 //! - [`recount()`]: counts published leaves again. [`fraud`]: short proofs that a certified statement is false.
+//!   [`RefutationTask`]: such a proof as any node checks it, whatever the committee says.
 //! - [`Book`]: what a node knows of votes. [`OwnVotes`]: what it has handed in itself.
 //! - [`Verdicts`]: what juries decide, gathered by every node for itself.
 //! - [`jury`]: the emergency jury, whose signed ballots are their own certificate, and how likely its capture is.
@@ -28,6 +29,7 @@ mod own;
 mod packed;
 mod poll;
 mod recount;
+mod refutation;
 pub mod sealed;
 pub mod tally;
 mod terms;
@@ -36,13 +38,14 @@ mod verdicts;
 #[cfg(test)]
 mod tests;
 
-pub use book::{Book, Known, Opening as Announced};
+pub use book::{Book, Heard, Known, NotHeeded, Opening as Announced};
 pub use bundle::{BallotBundle, BundleChecked, BundleError, Bundles, pages_of};
 pub use check::{RecountTask, Recounted};
 pub use delegation::{DelegationRefused, Delegations};
 pub use own::{OwnItem, OwnStage, OwnVotes, StoredVotes, VoteWrite};
 pub use poll::{Batch, Event, Opening, Phase, Poll, Refused, Taken, VoidReason};
 pub use recount::{Basis, LeafFault, Miscount, recount};
+pub use refutation::{RefutationTask, Refuted};
 pub use tally::{Cast, Leaf, Sums, Tally, TallyStatement};
 pub use terms::{
     Electorate, Finality, Kind, Outcome, Roll, Secrecy, Terms, TermsDraft, TermsError,

@@ -287,6 +287,19 @@ impl Roll {
         u32::try_from(place.ok()?).ok()
     }
 
+    /// Returns a member's place with the proof of it, or those between which it would stand.
+    pub fn around(&self, key: &PublicKey) -> Vec<Placed> {
+        let place = self
+            .electors
+            .binary_search_by_key(key, |elector| elector.key);
+        let (first, last) = match place {
+            Ok(at) => (at, at),
+            Err(at) => (at.saturating_sub(1), at),
+        };
+        let places = (first..=last).filter_map(|at| u32::try_from(at).ok());
+        places.filter_map(|at| self.placed(at)).collect()
+    }
+
     /// Returns who stands at a place, with the proof of it.
     pub fn placed(&self, place: u32) -> Option<Placed> {
         let elector = *self.electors.get(usize::try_from(place).ok()?)?;

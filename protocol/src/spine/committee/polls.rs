@@ -43,7 +43,7 @@ use crate::{
     },
     wire::{
         Ballot, BallotList, Certificate, Delegation, Elector, JuryProof, OnCall, Statement,
-        VoteEnd, VoteEntry, VoteItem, VoteNotice, VoteOpened, VotePassed, VoteProposal,
+        VoteBatch, VoteEnd, VoteEntry, VoteItem, VoteNotice, VoteOpened, VotePassed, VoteProposal,
         VoteResolved, decided, jury_electorate,
     },
 };
@@ -67,6 +67,10 @@ pub struct Polls {
     /// What juries have decided past the log, by subject.
     #[serde(with = "crate::core::pairs")]
     verdicts: BTreeMap<ContentId, VoteResolved>,
+    /// Subjects for which a jury was asked for within the last day, and when: they are not asked for again, even if the
+    /// vote is forgotten.
+    #[serde(with = "crate::core::pairs")]
+    juries: BTreeMap<ContentId, Wall>,
 }
 
 /// One vote.
@@ -88,8 +92,8 @@ pub struct Held {
 enum Voters {
     /// All who counted at the opening.
     Members(#[serde(with = "rolls")] Arc<Roll>),
-    /// A jury that this round of the beacon is to draw.
-    ToDraw { round: u64 },
+    /// A jury that this round of the beacon is to draw, from those who were on call before anybody knew the round.
+    ToDraw { round: u64, pool: Vec<Elector> },
     /// A jury, in order.
     Jury(Vec<PublicKey>),
 }
@@ -144,6 +148,7 @@ impl Polls {
             on_call: BTreeMap::new(),
             days: DayJuries::new(mesh),
             verdicts: BTreeMap::new(),
+            juries: BTreeMap::new(),
         }
     }
 
@@ -244,12 +249,8 @@ impl Polls {
             if self.days.serving(proposal.made).is_none() && self.pool(roll).is_empty() {
                 return Err("no member is on call for a jury".to_owned());
             }
-            let is_again = self.held.values().any(|held| {
-                held.proposal.rules.is_emergency()
-                    && held.proposal.subject == proposal.subject
-                    && held.proposed + JURY_AGAIN > time
-            });
-            if is_again {
+            let last = self.juries.get(&proposal.subject);
+            if last.is_some_and(|asked| *asked + JURY_AGAIN > time) {
                 return Err("a jury was drawn for this subject within the last day".to_owned());
             }
         }
@@ -280,7 +281,7 @@ impl Polls {
             VoteEntry::Drawn { proposal, .. } => self.to_draw(proposal).is_some(),
             VoteEntry::Batch(batch) => {
                 !(batch.ballots.is_empty() && batch.delegations.is_empty())
-                    && batch.ballots.iter().all(|ballot| self.takes(ballot))
+                    && batch.ballots.iter().all(|ballot| self.takes(ballot, batch))
                     && batch
                         .delegations
                         .iter()
@@ -297,10 +298,15 @@ impl Polls {
         }
     }
 
-    fn takes(&self, ballot: &Ballot) -> bool {
+    fn takes(&self, ballot: &Ballot, batch: &VoteBatch) -> bool {
         let poll = self.poll(&ballot.proposal);
+        // Whoever puts a ballot in without the receipts that speak for it does not keep them out.
+        let adds_word = |poll: &Poll| {
+            let mut receipts = batch.receipts.iter();
+            poll.lacks_word(ballot) && receipts.any(|receipt| receipt.ballot == ballot.id())
+        };
         poll.is_some_and(|poll| match poll.phase() {
-            Phase::Open | Phase::Closing { .. } => !poll.has(ballot),
+            Phase::Open | Phase::Closing { .. } => !poll.has(ballot) || adds_word(poll),
             Phase::Opening { .. }
             | Phase::Counting
             | Phase::Tallied { .. }
@@ -349,7 +355,7 @@ impl Polls {
             return Some(round);
         }
         match self.held.get(name)?.voters {
-            Voters::ToDraw { round } => Some(round),
+            Voters::ToDraw { round, .. } => Some(round),
             Voters::Members(_) | Voters::Jury(_) => None,
         }
     }
@@ -522,6 +528,11 @@ impl Polls {
             poll: None,
             resolved: None,
         };
+        if proposal.rules.is_emergency() {
+            self.juries
+                .retain(|_, asked| *asked + JURY_AGAIN > turn.time);
+            self.juries.insert(proposal.subject, turn.time);
+        }
         if let Some(jury) = self.days.serving(proposal.made)
             && proposal.rules.is_emergency()
         {
@@ -536,7 +547,8 @@ impl Polls {
         }
         if proposal.rules.is_emergency() {
             let round = turn.round + asked + 1;
-            held.voters = Voters::ToDraw { round };
+            let pool = self.pool(turn.roll);
+            held.voters = Voters::ToDraw { round, pool };
             self.held.insert(id, held);
             let what = format!("proposed; round {round} of the beacon is to draw the jury");
             happened.push(Happened { proposal: id, what });
@@ -562,14 +574,21 @@ impl Polls {
         turn: &Turn<'_>,
         happened: &mut Vec<Happened>,
     ) {
-        let jury = draw_jury(&self.pool(turn.roll), turn.roll, value, proposal);
         if self.days.to_draw().is_some_and(|(day, _)| day == *proposal) {
+            let jury = draw_jury(&self.pool(turn.roll), turn.roll, value, proposal);
             self.days.seat(jury, turn.height, turn.time);
             return;
         }
-        let Some(held) = self.held.get_mut(proposal).filter(|_| !jury.is_empty()) else {
+        let Some(held) = self.held.get_mut(proposal) else {
             return;
         };
+        let Voters::ToDraw { pool, .. } = &held.voters else {
+            return;
+        };
+        let jury = draw_jury(pool, turn.roll, value, proposal);
+        if jury.is_empty() {
+            return;
+        }
         let electorate = jury_electorate(&jury);
         held.voters = Voters::Jury(jury);
         held.begin(self.mesh, &self.seats, electorate, turn);
@@ -723,6 +742,7 @@ impl Polls {
             certificate,
             proposal: None,
             jury: Vec::new(),
+            refutation: None,
         };
         match certificate.statement {
             Statement::Opened(opened) => {

@@ -1,7 +1,8 @@
 //! The ballots that a seat holds and the log does not have yet.
 //!
 //! A ballot stays until a block holds it or its vote takes no more. What is here when a vote closes is the seat's
-//! list. For a voter who was cut off at the close, its receipts of other seats are kept with the ballot.
+//! list: a ballot that only comes into the log after the close stays here, for it counts by the lists. For a voter who
+//! was cut off at the close, its receipts of other seats are kept with the ballot.
 //!
 //! What a block costs here goes by what is in the block, not by how many ballots wait.
 
@@ -11,13 +12,13 @@ use x0_crypto::{ContentId, PublicKey};
 
 use super::Polls;
 use crate::{
-    core::{limits::BATCH_BALLOTS_MAX, time::Wall},
-    spine::ballot::Phase,
+    core::{
+        limits::{BATCH_BALLOTS_MAX, URN_PER_VOTER_MAX},
+        time::Wall,
+    },
+    spine::ballot::{Phase, Poll},
     wire::{Ballot, Receipt, VoteBatch},
 };
-
-/// Most ballots of one voter held for one vote: two show that it signed a double ballot, changes come one by one.
-const PER_VOTER_MAX: usize = 4;
 
 /// Ballots, by vote.
 #[derive(Debug, Default)]
@@ -44,18 +45,19 @@ struct Kept {
 }
 
 impl OfVote {
-    /// Lets go of those of a voter's ballots that stand in the log, or are as good as there.
+    /// Lets go of those of a voter's ballots that stand in the log, or are as good as there, and need not be listed.
     fn settle(&mut self, polls: &Polls, voter: &PublicKey) {
         let Some(ids) = self.of_voter.get_mut(voter) else {
             return;
         };
         let kept = &mut self.kept;
         ids.retain(|id| {
-            let waits = kept.get(id).is_some_and(|kept| takes(polls, &kept.ballot));
-            if !waits {
+            let of = kept.get(id);
+            let stays = of.is_some_and(|kept| kept.waits(polls) || kept.is_to_list(polls));
+            if !stays {
                 kept.remove(id);
             }
-            waits
+            stays
         });
         if ids.is_empty() {
             self.of_voter.remove(voter);
@@ -77,7 +79,7 @@ impl Urn {
             return false;
         }
         let of_voter = of_vote.of_voter.entry(ballot.voter).or_default();
-        if of_voter.len() >= PER_VOTER_MAX {
+        if of_voter.len() >= URN_PER_VOTER_MAX {
             return false;
         }
         of_voter.push(id);
@@ -111,16 +113,17 @@ impl Urn {
         }
     }
 
-    /// Tells whether nothing waits for a block.
-    pub fn is_empty(&self) -> bool {
-        self.held.is_empty()
+    /// Tells whether something waits for a block.
+    pub fn awaits_block(&self, polls: &Polls) -> bool {
+        let mut all = self.held.values().flat_map(|of_vote| of_vote.kept.values());
+        all.any(|kept| kept.waits(polls))
     }
 
     /// Returns what the next block may hold of it.
     pub fn batch(&self, polls: &Polls) -> Option<VoteBatch> {
         let mut batch = VoteBatch::default();
         let all = self.held.values().flat_map(|of_vote| of_vote.kept.values());
-        for kept in all.filter(|kept| takes(polls, &kept.ballot)) {
+        for kept in all.filter(|kept| kept.waits(polls)) {
             let parts = batch.ballots.len() + batch.receipts.len() + 1 + kept.others.len();
             if parts > BATCH_BALLOTS_MAX {
                 break;
@@ -150,8 +153,8 @@ impl Urn {
         self.settle(&[], polls)
     }
 
-    /// Lets go of what a block held, and of all for votes that take no more ballots; returns those of which the store
-    /// keeps some.
+    /// Lets go of what a block held, unless it is still to be listed, and of all for votes that take no more ballots;
+    /// returns those of which the store keeps some.
     pub fn settle(&mut self, batches: &[&VoteBatch], polls: &Polls) -> Vec<ContentId> {
         for ballot in batches.iter().flat_map(|batch| &batch.ballots) {
             if let Some(of_vote) = self.held.get_mut(&ballot.proposal) {
@@ -159,23 +162,39 @@ impl Urn {
             }
         }
         let over = self.stored.iter();
-        let over = over.filter(|proposal| !is_taking(polls, proposal));
+        let over = over.filter(|proposal| taking(polls, proposal).is_none());
         let over: Vec<_> = over.copied().collect();
         for proposal in &over {
             self.stored.remove(proposal);
         }
-        self.held
-            .retain(|proposal, of_vote| is_taking(polls, proposal) && !of_vote.kept.is_empty());
+        self.held.retain(|proposal, of_vote| {
+            taking(polls, proposal).is_some() && !of_vote.kept.is_empty()
+        });
         over
     }
 }
 
-fn takes(polls: &Polls, ballot: &Ballot) -> bool {
-    let poll = polls.find(&ballot.proposal).and_then(|held| held.poll());
-    is_taking(polls, &ballot.proposal) && poll.is_some_and(|poll| !poll.has(ballot))
+impl Kept {
+    /// Tells whether the log lacks the ballot, or the receipts that speak for it.
+    fn waits(&self, polls: &Polls) -> bool {
+        let poll = taking(polls, &self.ballot.proposal);
+        poll.is_some_and(|poll| {
+            let adds_word = !self.others.is_empty() && poll.lacks_word(&self.ballot);
+            !poll.has(&self.ballot) || adds_word
+        })
+    }
+
+    /// Tells whether the ballot stands in the log only if seats list it, and this one has to.
+    fn is_to_list(&self, polls: &Polls) -> bool {
+        self.time.is_some() && is_held(polls, &self.ballot)
+    }
 }
 
-fn is_taking(polls: &Polls, proposal: &ContentId) -> bool {
-    let poll = polls.find(proposal).and_then(|held| held.poll());
-    poll.is_some_and(|poll| matches!(poll.phase(), Phase::Open | Phase::Closing { .. }))
+fn is_held(polls: &Polls, ballot: &Ballot) -> bool {
+    taking(polls, &ballot.proposal).is_some_and(|poll| poll.is_held(ballot))
+}
+
+fn taking<'a>(polls: &'a Polls, proposal: &ContentId) -> Option<&'a Poll> {
+    let poll = polls.find(proposal)?.poll();
+    poll.filter(|poll| matches!(poll.phase(), Phase::Open | Phase::Closing { .. }))
 }

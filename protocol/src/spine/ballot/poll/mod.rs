@@ -51,18 +51,22 @@ use super::{
 };
 use crate::{
     core::{
-        limits::{LEAVES_COUNTED_MAX, LISTING_TIME, OPENING_TIME, VOTE_STALL_MAX},
+        limits::{
+            LEAVES_COUNTED_MAX, LISTING_TIME, OPENING_TIME, URN_PER_VOTER_MAX, VOTE_SEQ_MAX,
+            VOTE_STALL_MAX,
+        },
         time::Wall,
     },
     spine::committee::Seats,
     wire::{Ballot, BallotList, Choice, Delegation, Receipt, Verified, Vote, VoteStatement},
 };
 
-/// Most ballots of one voter that are kept until the lists are complete: honest voters have one or two.
-const HELD_PER_VOTER_MAX: usize = 4;
+/// Most ballots of one voter that are kept until the lists are complete: three choices under every number there is.
+/// Were they fewer, a voter could fill the room and then void an honest count by one for which it has receipts.
+const HELD_PER_VOTER_MAX: usize = 3 * (VOTE_SEQ_MAX as usize + 1);
 
-/// Most ballots on a seat's list for each member that may vote: two are enough to show a double ballot.
-const LISTED_PER_MEMBER_MAX: u64 = 2;
+/// Most ballots on a seat's list for each member that may vote: as many as an honest seat holds of one voter.
+const LISTED_PER_MEMBER_MAX: u64 = URN_PER_VOTER_MAX as u64;
 
 /// One vote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -404,10 +408,18 @@ impl Poll {
             },
             (None, None) => false,
         };
-        stands || {
-            let held = self.closing.held_of.get(&ballot.voter);
-            held.is_some_and(|held| held.contains(&ballot.id()))
-        }
+        stands || self.is_held(ballot)
+    }
+
+    /// Tells whether a ballot came to the log after the close, so that it counts only if seats speak for it.
+    pub fn is_held(&self, ballot: &Ballot) -> bool {
+        let held = self.closing.held_of.get(&ballot.voter);
+        held.is_some_and(|held| held.contains(&ballot.id()))
+    }
+
+    /// Tells whether a ballot that came after the close does not count yet, for want of seats that speak for it.
+    pub fn lacks_word(&self, ballot: &Ballot) -> bool {
+        self.is_held(ballot) && !self.is_from_before(&ballot.id())
     }
 
     /// Tells whether a voter's two ballots with one number void each other.

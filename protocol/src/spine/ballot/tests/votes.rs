@@ -7,6 +7,7 @@ use x0_crypto::committee::{
 };
 
 use super::*;
+use crate::core::limits::VOTE_SEQ_MAX;
 
 #[test]
 fn a_vote_passes_after_window_lists_certificate_and_challenge() {
@@ -114,6 +115,24 @@ fn receipts_from_before_the_close_speak_for_a_ballot_that_lists_do_not_hold() {
     vote.block(close, batch);
     vote.lists(close, (0..4).map(|number| list(number, &[])));
     assert_eq!(vote.counted(), [0, 1, 0, 1]);
+}
+
+#[test]
+fn a_voter_cannot_crowd_out_the_change_for_which_it_has_receipts() {
+    let mut vote = Held::changeable(4);
+    let close = vote.poll.close();
+    vote.take(
+        close,
+        (1..=VOTE_SEQ_MAX).map(|seq| changed(1, seq, Choice::No)),
+    );
+    let last = changed(1, VOTE_SEQ_MAX, Choice::Yes);
+    let first = changed(1, 0, Choice::Yes);
+    vote.take(after(close, 1), [first.clone(), last]);
+    assert!(vote.poll.is_held(first.value()) && vote.poll.lacks_word(first.value()));
+    vote.lists(after(close, 2), [list(0, &[&first]), list(1, &[&first])]);
+    assert!(!vote.poll.lacks_word(first.value()));
+    vote.lists(after(close, 2), [list(2, &[&first]), list(3, &[&first])]);
+    assert_eq!(vote.counted(), [1, 0, 0, 1]);
 }
 
 #[test]

@@ -663,7 +663,8 @@ impl CommitteeLog {
                 .early
                 .iter()
                 .any(|message| message.value().height() == next);
-        let is_awaited = is_awaited || self.state.due().is_some() || !self.urn.is_empty();
+        let is_awaited =
+            is_awaited || self.state.due().is_some() || self.urn.awaits_block(self.state.polls());
         let is_halt_pressing =
             now < self.halts_press_until && due_halts(&self.state, &self.halts).next().is_some();
         self.begin_at = if is_awaited {
