@@ -7,7 +7,10 @@
 //!
 //! All moments are in real time by the mesh's clock, also on a test mesh whose time runs faster.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+};
 
 use x0_crypto::{
     ContentId, PublicKey,
@@ -59,6 +62,8 @@ pub(super) struct Halting {
     /// The witnesses drawn for the checkpoint of a height among so many members; none if they cannot be.
     witnesses: Option<((u64, u32), Option<Witnesses>)>,
     due: Option<Mono>,
+    /// When a vote on a halt will have been known for long enough to be acted on.
+    votes_due: Option<Mono>,
 }
 
 /// An alert that may have to be looked at again.
@@ -134,12 +139,14 @@ impl Halting {
             pulls: Pulls::default(),
             witnesses: None,
             due: None,
+            votes_due: None,
         }
     }
 
-    /// Returns when a freeze or a halt ends by itself, or evidence is to be pulled.
+    /// Returns when a freeze or a halt ends by itself, a vote can be acted on, or evidence is to be pulled.
     pub(super) fn due(&self) -> Option<Mono> {
-        self.due.into_iter().chain(self.pulls.due()).min()
+        let own = self.due.into_iter().chain(self.votes_due);
+        own.chain(self.pulls.due()).min()
     }
 
     /// Returns a halt that is known here.
@@ -452,16 +459,29 @@ impl Peer {
     }
 
     /// Ends the halts that an emergency vote resumes, confirms those that one confirms, and prolongs those that a vote
-    /// renews.
+    /// renews. A vote that the committee certified is acted on as for any act: once its tally was known for long enough.
     pub(super) fn heed_votes_on_halts(&mut self, now: Now, out: &mut Outbox) {
         let time = self.halt_time(now);
         let Some(halting) = &self.halting else {
             return;
         };
         let Voting { book, verdicts, .. } = &self.voting;
+        let scale = self.time_scale();
+        let early = Cell::new(None);
+        let certified = |subject: ContentId| {
+            let vote = book.passed_vote(&subject)?;
+            match book.heed(&vote.proposal, now.mono, scale) {
+                Ok(()) => Some(vote),
+                Err(why) => {
+                    let due = why.wait(scale).map(|wait| now.mono + wait);
+                    early.set(early.get().into_iter().chain(due).min());
+                    None
+                }
+            }
+        };
         // What a jury decided, by the committee's count or by the jurors' own ballots, and when that was, or it was asked.
         let by_jury = |subject: ContentId| {
-            let counted = book.passed_vote(&subject).filter(|vote| vote.emergency);
+            let counted = certified(subject).filter(|vote| vote.emergency);
             let counted = counted.map(|vote| (vote.proposal, vote.time));
             counted.or_else(|| {
                 let (id, case) = verdicts.passed(&subject)?;
@@ -478,12 +498,14 @@ impl Peer {
                 by_jury(halt.id.confirmation())
                     .filter(is_later)
                     .map(|(vote, _)| vote),
-                book.passed_vote(&halt.id.renewal())
-                    .map(|vote| vote.proposal),
+                certified(halt.id.renewal()).map(|vote| vote.proposal),
             )
         });
         let heeded: Vec<_> = heeded.collect();
-        let stop = &mut self.halting().stop;
+        let votes_due = early.get();
+        let halting = self.halting();
+        halting.votes_due = votes_due;
+        let stop = &mut halting.stop;
         let mut turns = Vec::new();
         for (halt, resumed, confirmed, renewed) in heeded {
             if let Some(vote) = resumed {
@@ -561,6 +583,10 @@ impl Peer {
     /// Lets pass what is over by now, and goes on with pulling evidence.
     pub(super) fn run_halting(&mut self, now: Now, out: &mut Outbox) {
         self.run_pulls(now, out);
+        let votes_due = self.halting.as_ref().and_then(|halting| halting.votes_due);
+        if votes_due.is_some_and(|at| at <= now.mono) {
+            self.heed_votes_on_halts(now, out);
+        }
         let is_due = self.halting.as_ref().and_then(|halting| halting.due);
         if is_due.is_none_or(|at| at > now.mono) {
             return;

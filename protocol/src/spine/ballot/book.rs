@@ -77,6 +77,17 @@ pub enum NotHeeded {
     },
 }
 
+impl NotHeeded {
+    /// Returns the time after which it may be otherwise, in real time, if time alone can change it.
+    pub fn wait(self, scale: u64) -> Option<Millis> {
+        let Self::TooEarly { known, needed } = self else {
+            return None;
+        };
+        let left = needed.saturating_sub(known).saturating_add(1);
+        Some(Millis(left.saturating_mul(1_000).div_ceil(scale.max(1))))
+    }
+}
+
 /// How a vote was opened.
 #[derive(Clone, Debug)]
 pub struct Opening {
