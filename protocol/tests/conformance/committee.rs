@@ -15,15 +15,14 @@ use x0_protocol::{
     anti_meave::anomaly::{Alert, Evidence, Pattern, Severity},
     spine::{
         audit::tree::{Hash, inclusion_proof},
-        ballot::{self, Outcome, Sums, Tally, TallyStatement},
         halt::HaltId,
     },
     wire::{
         Act, Admission, Admitted, Authority, Block, Body, Certificate, Checkpoint, CommitteeKeys,
         Consent, Consented, Draw, Elector, Electorate, Entry, Halted, HandOver, HandedOver,
         KeysNamed, MemberChange, MemberFacts, NextCommittee, Placed, RecoveryPlan, RecoveryWord,
-        Refutation, Request, Response, Said, SeatsPlan, SignaturePart, Statement, Subject, Targets,
-        Ticket, VoteNotice, Warrants, Word, decode_record,
+        Request, Response, Said, SeatsPlan, SignaturePart, Statement, Subject, Targets, Ticket,
+        Warrants, Word, decode_record,
     },
 };
 
@@ -618,58 +617,4 @@ fn subjects() {
             ),
         ],
     );
-}
-
-/// A notice that carries a proof against a tally.
-fn refuted(statement: Statement, electors: Vec<Placed>) -> Body {
-    Body::Vote(Box::new(VoteNotice {
-        certificate: certificate(statement),
-        proposal: None,
-        jury: Vec::new(),
-        refutation: Some(Box::new(Refutation {
-            fraud: ByteBuf::from(b"proof".as_slice()),
-            electors,
-        })),
-    }))
-}
-
-fn tally() -> Statement {
-    let sums = Sums {
-        yes: 3,
-        no: 1,
-        abstain: 0,
-        leaves: 4,
-    };
-    Statement::Tally(TallyStatement {
-        mesh: id(b"mesh"),
-        electorate: ballot::Electorate {
-            members_root: [6; 32],
-            count: 4,
-        },
-        closed: TIME,
-        lists: 0b111,
-        tally: Tally {
-            proposal: id(b"vote"),
-            root: Hash([8; 32]),
-            sums,
-        },
-        outcome: Outcome::Passed,
-    })
-}
-
-#[test]
-fn refutations_of_votes() {
-    let record_of = |body| record(2, body).value().bytes().to_vec();
-    let bytes = record_of(refuted(tally(), vec![placed(0, 1), placed(1, 2)]));
-    assert_eq!(decode_record(&bytes).unwrap().peek().bytes(), bytes);
-    let three = vec![placed(0, 1), placed(1, 2), placed(2, 3)];
-    let unordered = vec![placed(1, 2), placed(0, 1)];
-    for refused in [
-        refuted(tally(), three),
-        refuted(tally(), unordered),
-        refuted(checkpoint(), Vec::new()),
-    ] {
-        assert!(decode_record(&record_of(refused)).is_err());
-    }
-    hold(&[("refutation", bytes)], &[("refutation", "bafyrei")]);
 }
