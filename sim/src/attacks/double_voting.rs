@@ -139,7 +139,7 @@ fn one_run(config: &Config, seed: Seed, seen: &mut Seen) {
         let on = |what: &str| ContentId::of(format!("{what} {number}").as_bytes());
         let id = hall.propose(honest[0], on("voted on"), "A proposal", rules);
         let other = hall.propose(honest[1], on("beside it"), "Another", rules);
-        seen.electorate = hall.held(&id).electors(0, usize::MAX).len() as u64;
+        let could_vote = hall.held(&id).electors(0, usize::MAX).len() as u64;
         let number = number as u32;
         let sybils = invite(&mut hall, seed, number, hostile.len() as u32);
         let mut plot = Scheme {
@@ -166,6 +166,7 @@ fn one_run(config: &Config, seed: Seed, seen: &mut Seen) {
             hostile: hostile.len() as u64,
         });
         if number == 0 {
+            seen.electorate = could_vote;
             let later = hall.propose(honest[2], on("later"), "A later one", rules);
             seen.next_electorate = hall.held(&later).electors(0, usize::MAX).len() as u64;
             seen.sybils = sybils.len() as u64;

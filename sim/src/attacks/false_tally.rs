@@ -45,6 +45,8 @@ const LEAVES: usize = 16;
 const WIDE: usize = 104;
 /// Nodes that count again where ballots are withheld.
 const RECOUNTERS: usize = 10;
+/// What a node says that does not act on a vote.
+const FOR_VOTE: &str = "its vote is not acted on here";
 /// How often is looked whether everybody knows.
 const STEP: Span = Span::from_millis(250);
 
@@ -72,7 +74,11 @@ impl Attack for FalseTally {
         let mut seen = Seen::default();
         for (done, seed) in config.seeds().enumerate() {
             let told = |share: f64| pulse((done as f64 + share) / f64::from(config.runs));
-            one_mesh(config, seed, &mut seen, &told);
+            for (number, case) in CASES.into_iter().enumerate() {
+                // An act that is refused leaves alarm behind: each case has a mesh of its own.
+                one_mesh(config, seed, (number, case), &mut seen);
+                told((number + 1) as f64 / CASES.len() as f64);
+            }
         }
         let mut outcome = Outcome::new(self, config);
         report(&mut outcome, &seen);
@@ -144,6 +150,10 @@ struct Row {
     executed: u64,
     /// Honest targets that refused the act for its vote.
     refused: u64,
+    /// Honest nodes that hold the vote for passed.
+    passed: u64,
+    /// Why targets refused the act otherwise.
+    otherwise: BTreeSet<String>,
     /// Of those who counted again.
     recounters: u64,
     executed_by_recounters: u64,
@@ -172,7 +182,7 @@ struct Opened {
     opened: VoteOpened,
 }
 
-fn one_mesh(config: &Config, seed: Seed, seen: &mut Seen, told: &dyn Fn(f64)) {
+fn one_mesh(config: &Config, seed: Seed, (number, case): (usize, Case), seen: &mut Seen) {
     let mut founding = founding(SEATS);
     founding.parameters.time_scale.0 = SCALE;
     // No act takes co-signers: what stands against this one is the vote.
@@ -191,15 +201,12 @@ fn one_mesh(config: &Config, seed: Seed, seen: &mut Seen, told: &dyn Fn(f64)) {
         hostile,
         honest,
     };
-    for (number, case) in CASES.into_iter().enumerate() {
-        let at = seen.rows.iter().position(|row| row.case == case);
-        let at = at.unwrap_or_else(|| {
-            seen.rows.push(Row::new(case));
-            seen.rows.len() - 1
-        });
-        scene.carry_out(number, &mut seen.rows[at]);
-        told((number + 1) as f64 / CASES.len() as f64);
-    }
+    let at = seen.rows.iter().position(|row| row.case == case);
+    let at = at.unwrap_or_else(|| {
+        seen.rows.push(Row::new(case));
+        seen.rows.len() - 1
+    });
+    scene.carry_out(number, &mut seen.rows[at]);
     seen.trials += 1;
     for seats in [FAULTY, FAULTY + 1, QUORUM - 1, QUORUM] {
         let made = u64::from(scene.can_certify(seats));
@@ -223,6 +230,8 @@ impl Row {
             honest_targets: 0,
             executed: 0,
             refused: 0,
+            passed: 0,
+            otherwise: BTreeSet::new(),
             recounters: 0,
             executed_by_recounters: 0,
         }
@@ -234,7 +243,7 @@ impl Scene {
     fn carry_out(&mut self, number: usize, row: &mut Row) {
         let agent = self.hostile[4 + number];
         let value = self.stage.fresh_value();
-        let (act, at) = self.wide_act(agent, number, value, row.case);
+        let (act, at) = self.wide_act(agent, number, value);
         let matter = act.matter(&self.stage.world.key(agent));
         row.runs += 1;
         let Some(vote) = self.open(number, matter) else {
@@ -277,6 +286,9 @@ impl Scene {
         let record = self.act_on(agent, act, id, matter);
         self.stage.pass(Span::from_secs(5));
         row.refused += self.refused_for_vote(&record, &at);
+        let reasons = self.stage.refusals(&record).into_keys();
+        row.otherwise
+            .extend(reasons.filter(|why| !why.contains(FOR_VOTE)));
         let executed: BTreeSet<u32> = self.stage.executed(&record).into_iter().collect();
         let honest: Vec<_> = at
             .iter()
@@ -294,16 +306,9 @@ impl Scene {
     }
 
     /// Returns a wide act, and the nodes of the mesh that it names.
-    fn wide_act(&self, agent: u32, number: usize, value: u64, case: Case) -> (Act, Vec<u32>) {
-        // Where an act is carried out, the next needs other nodes.
-        let half = self.honest.len() / 2;
-        let honest = match case {
-            Case::Withheld => &self.honest[..half],
-            Case::NobodyCounts => &self.honest[half..],
-            Case::CountedAgain(_) | Case::NoTally | Case::AtOnce => &self.honest[..],
-        };
+    fn wide_act(&self, agent: u32, number: usize, value: u64) -> (Act, Vec<u32>) {
         let agreeing = self.hostile[1..4].iter();
-        let at: Vec<u32> = agreeing.chain(honest).copied().take(WIDE).collect();
+        let at: Vec<u32> = agreeing.chain(&self.honest).copied().take(WIDE).collect();
         let world = &self.stage.world;
         let keys: Vec<_> = at.iter().map(|node| world.key(*node)).collect();
         let missing = (WIDE - keys.len()) as u32;
@@ -516,7 +521,7 @@ impl Scene {
         (QUORUM..SEATS).chain(self.honest.iter().copied())
     }
 
-    /// Counts the honest nodes that hold a vote for void.
+    /// Counts the honest nodes that hold a vote for void, and for passed.
     fn note_void(&mut self, row: &mut Row, id: ContentId) {
         let nodes: Vec<_> = self.watched().collect();
         let asked: Vec<_> = nodes
@@ -533,6 +538,7 @@ impl Scene {
             let votes = self.stage.world.votes(asked);
             let vote = votes.and_then(|votes| votes.votes.iter().find(|vote| vote.proposal == id));
             row.void += u64::from(vote.is_some_and(|vote| vote.stage.starts_with("void")));
+            row.passed += u64::from(vote.is_some_and(|vote| vote.stage == "passed"));
         }
     }
 
@@ -577,7 +583,7 @@ impl Scene {
         let refused = self.stage.world.refused().into_iter();
         let refused = refused.filter(|(act, node, why)| {
             let is_honest = at.contains(node) && self.honest.contains(node);
-            act == record && is_honest && why.contains("its vote is not acted on here")
+            act == record && is_honest && why.contains(FOR_VOTE)
         });
         let nodes: BTreeSet<u32> = refused.map(|(_, node, _)| node).collect();
         nodes.len() as u64
@@ -657,13 +663,19 @@ fn report_case(outcome: &mut Outcome, row: &Row) {
         honest_targets,
         executed,
         refused,
+        passed,
+        otherwise,
         recounters,
         executed_by_recounters,
         ..
     } = row;
-    let carried = format!(
+    let mut carried = format!(
         "{executed} of {honest_targets} honest targets carried the act out, {refused} refused it for its vote"
     );
+    for why in otherwise {
+        carried += "; others: ";
+        carried += why;
+    }
     match case {
         Case::CountedAgain(lie) => {
             let lie = lie.words();
@@ -711,9 +723,9 @@ fn report_case(outcome: &mut Outcome, row: &Row) {
         }
         Case::NobodyCounts => {
             outcome.claim(
-                "the break point: if nobody counts again, the lie holds",
-                *executed > 0,
-                carried,
+                "the break point: if nobody counts again, every node holds the vote for passed",
+                passed == honest && *refused == 0,
+                format!("{passed} of {honest} honest nodes; {carried}"),
             );
             outcome.share(
                 "nobody counts again: honest targets that carry the act out",

@@ -28,7 +28,9 @@ const VARIANTS: [u32; 3] = [4, 16, 64];
 const OPEN: u32 = 16;
 /// Votes that one member may have open.
 const OF_ONE: u32 = 2;
-/// Time after which votes that nobody counts are void: the window, the lists, and a week.
+/// Time after which every window here is over.
+const DAY: Millis = Millis::from_mins(24 * 60);
+/// Time after which votes that nobody lists for are void: half an hour, and a week.
 const VOID_AFTER: Millis = Millis::from_mins(8 * 24 * 60);
 /// The shortest window of a jury, and a minute.
 const SHORT: Millis = Millis::from_mins(30);
@@ -175,10 +177,16 @@ fn juries(config: &Config, seed: Seed, all: &mut Tally, told: &dyn Fn(f64)) {
         for (on, id) in ids {
             look(&hall, (on, id), &keys, &sets, all);
         }
-        hall.pass(VOID_AFTER);
+        run_out(&mut hall);
         drawn += some;
         told(f64::from(drawn) / f64::from(config.draws));
     }
+}
+
+/// Lets all open votes run out.
+fn run_out(hall: &mut Hall) {
+    hall.pass(DAY);
+    hall.pass(VOID_AFTER);
 }
 
 /// Tells whether one seat less than the threshold cannot make the signature by which the next jury is drawn.
@@ -283,7 +291,7 @@ fn grind(config: &Config, seed: Seed, all: &mut Tally) {
             .filter(|id| hall.polls().find(id).is_some())
             .count() as u64;
         hall.draw_juries();
-        hall.pass(VOID_AFTER);
+        run_out(&mut hall);
     }
     ask_again(&mut hall, &proposer, &mut all.again);
     choose_pool(&mut hall, (late, nodes), &mut all.again);
@@ -317,7 +325,7 @@ fn ask_again(hall: &mut Hall, proposer: &dyn Fn(u32) -> u32, again: &mut Again) 
     hall.pass_to(begun + Millis::from_mins(24 * 60));
     again.next_day += u64::from(asked(hall, "The next day"));
     hall.draw_juries();
-    hall.pass(VOID_AFTER);
+    run_out(hall);
 }
 
 /// Has juries drawn that nobody answers, and lets them end within the hour; returns the votes.
@@ -364,7 +372,7 @@ fn choose_pool(hall: &mut Hall, (late, nodes): (u32, u32), again: &mut Again) {
     // Whoever withdraws is drawn as often as before: the pool is that of the proposal.
     let size = size_for(late);
     again.withdrawn += u64::from(can_vote(hall, 0, late) != u64::from(size.jurors));
-    hall.pass(VOID_AFTER);
+    run_out(hall);
 }
 
 /// Asks for juries on as many different items as are let in at once.

@@ -193,7 +193,7 @@ fn a_list_is_taken_from_seats_only_in_order_and_once() {
     let close = vote.poll.close();
     let part =
         |who: &Identity, part, ids| BallotList::sign(&MESH, who, PROPOSAL, (part, false), ids);
-    let too_many = (0..9_u8).map(|n| ContentId::of(&[n])).collect();
+    let too_many = (0..17_u8).map(|n| ContentId::of(&[n])).collect();
     let taken = vote.lists(
         close,
         [
