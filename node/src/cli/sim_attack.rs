@@ -51,8 +51,9 @@ pub(super) struct AttackArgs {
     /// Draws of co-signers in each repetition, in attacks that are about draws
     #[arg(long, default_value_t = 300)]
     draws: u32,
-    /// Hours of usual work in each repetition, in benign-load; three repetitions of the default make more than 1,000
-    #[arg(long, default_value_t = 334)]
+    /// Hours of usual work in each repetition, in benign-load; three repetitions of 334 make more than 1,000, in about an
+    /// hour of processor time
+    #[arg(long, default_value_t = 12)]
     hours: u32,
     /// Seed of the first repetition
     #[arg(long, default_value_t = 1)]

@@ -25,6 +25,9 @@ use crate::{
     wire::{Admission, Certificate, Draw, Role, Said, VoteProof, Warrants, Word},
 };
 
+/// How often the same targets are asked for their word before others are.
+const ASKED_EACH: u32 = 4;
+
 /// An own act on its way.
 #[derive(Clone, Debug)]
 pub struct OwnProposal {
@@ -341,13 +344,18 @@ impl OwnProposal {
             open.copied().collect()
         };
         let mut agree = Vec::new();
-        for target in directory.active_targets(&act.targets) {
+        let targets: Vec<_> = directory.active_targets(&act.targets).collect();
+        // Who stays silent is not waited for: after some turns others are asked.
+        let turn = usize::try_from(self.round / ASKED_EACH).unwrap_or(usize::MAX);
+        let first = turn.checked_rem(targets.len()).unwrap_or_default();
+        for target in targets.iter().cycle().skip(first).take(targets.len()) {
             if count(subtrees.len()) >= agreements {
                 break;
             }
-            let is_open = *target != agent && !self.refused.contains_key(&(*target, Role::Target));
+            let is_open =
+                **target != agent && !self.refused.contains_key(&(**target, Role::Target));
             if is_open && subtrees.insert(directory.subtree_of(target)) {
-                agree.push(*target);
+                agree.push(**target);
             }
         }
         if count(subtrees.len()) < agreements {

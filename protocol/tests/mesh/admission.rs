@@ -156,6 +156,27 @@ fn a_small_act_needs_a_ticket_and_the_word_of_its_target() {
 }
 
 #[test]
+fn a_target_that_is_silent_does_not_hold_up_an_act_on_others() {
+    let mut world = with_keys(8);
+    let mut targets: Vec<_> = [4, 5, 6, 7].map(|at| (world.key(at), at)).to_vec();
+    targets.sort_unstable();
+    world.crash(targets[0].1);
+    let keys = targets.iter().map(|(key, _)| *key).collect();
+    let act = propose(&mut world, 2, 5, Aim::At(Targets::Nodes(keys)));
+    world.pass(Millis::from_mins(9));
+
+    let own = proposal(&mut world, 2, act);
+    assert!(
+        matches!(own.stage, Stage::Written(Some(_))),
+        "{:?}",
+        own.stage
+    );
+    for (_, at) in &targets[1..] {
+        assert_eq!(world.links_target(*at), 5, "node {at}");
+    }
+}
+
+#[test]
 fn a_seat_that_has_admitted_acts_goes_on_from_its_snapshot() {
     let mut world = with_keys(4);
     let target = world.key(3);

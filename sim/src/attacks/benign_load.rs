@@ -32,8 +32,8 @@ const SEATS: u32 = 4;
 const SMALL: u32 = NODES_MIN;
 /// For so many hours in the small mesh one passes in that of all nodes.
 const LARGE_ONE_IN: u32 = 100;
-/// Hours of one world: what peers remember of older ones changes nothing that is measured here.
-const WORLD_HOURS: u32 = 24;
+/// Hours of one world: more than any window within which something critical is found.
+const WORLD_HOURS: u32 = 6;
 /// Delegation roots of the agents at work: those of the first founders. The next one's is that of the roll-outs.
 const ROOTS: u32 = 2;
 /// Agents at work under each of them, each with a node to look after beside its own: together within a tenth of the small

@@ -54,6 +54,7 @@ pub(super) fn founding(seats: u32) -> Founding {
     Founding {
         seats,
         roots: seats,
+        counted_ahead: true,
         ..Founding::default()
     }
 }

@@ -28,6 +28,9 @@ pub(crate) struct Founding {
     pub(crate) clock_errors_ms: BTreeMap<u32, i64>,
     /// Seats whose driver signs no part of a round of the beacon.
     pub(crate) withholders: BTreeSet<u32>,
+    /// Whether those who count as members are counted once for all peers, which takes memory and spares each peer the work
+    /// when it looks for the witnesses of an epoch.
+    pub(crate) counted_ahead: bool,
     /// Nodes whose driver publishes nothing that their peers write, and passes on nothing that they hear.
     pub(crate) mute: BTreeSet<u32>,
     /// What hostile seats hand out as counted ballots.
@@ -79,6 +82,7 @@ impl Default for Founding {
             cosign: Vec::new(),
             clock_errors_ms: BTreeMap::new(),
             withholders: BTreeSet::new(),
+            counted_ahead: false,
             mute: BTreeSet::new(),
             handed_out: None,
         }

@@ -121,8 +121,11 @@ pub(crate) fn found(seed: Seed, nodes: u32, founding: &Founding) -> (Keys, Mesh)
         .zip(0..)
         .map(|((key, _), node)| (*key, node))
         .collect();
-    let base = Arc::new(Base::new(members).counted_ahead());
-    let directory = Directory::with_base(id, Arc::new(genesis), base);
+    let base = match founding.counted_ahead {
+        true => Base::new(members).counted_ahead(),
+        false => Base::new(members),
+    };
+    let directory = Directory::with_base(id, Arc::new(genesis), Arc::new(base));
     (
         Keys {
             seed,
