@@ -66,7 +66,11 @@ impl HandedOut {
                 let page = pages.nth(*page as usize).unwrap_or_default();
                 VoteAnswer::Leaves(page.to_vec())
             }
-            _ => return None,
+            VoteAsk::Take { .. }
+            | VoteAsk::Contents { .. }
+            | VoteAsk::Page { .. }
+            | VoteAsk::Electors { .. }
+            | VoteAsk::Refute { .. } => return None,
         };
         let is_hostile = self.by.contains(&node);
         is_hostile.then(|| Response::Vote(Box::new(answer)))
