@@ -14,7 +14,7 @@ use crate::{
         limits::{EMERGENCY_WINDOW_MAX, JURY_POOL_MIN, JURY_POOL_PERCENT_MIN},
         time::{Millis, Wall},
     },
-    wire::{JuryDrawn, encode_entry, jury_electorate},
+    wire::{Elector, JuryDrawn, encode_entry, jury_electorate},
 };
 
 /// How long before it serves a jury is drawn, and how long it serves.
@@ -34,6 +34,8 @@ pub(super) struct DayJuries {
     drawn: Vec<DayJury>,
     /// The round of the beacon that is to draw the next.
     round: Option<u64>,
+    /// Those who were on call when that round was asked for, before anybody knew it: the next is drawn from them.
+    pool: Vec<Elector>,
 }
 
 /// The jury of a day.
@@ -52,6 +54,7 @@ impl DayJuries {
             mesh,
             drawn: Vec::new(),
             round: None,
+            pool: Vec::new(),
         }
     }
 
@@ -96,9 +99,20 @@ impl DayJuries {
         is_enough
     }
 
+    /// Keeps those from whom the planned draw is made.
+    pub(super) fn keep_pool(&mut self, pool: Vec<Elector>) {
+        self.pool = pool;
+    }
+
+    /// Returns those from whom the planned draw is made.
+    pub(super) fn pool(&self) -> &[Elector] {
+        &self.pool
+    }
+
     /// Seats the jury that was drawn: it serves when the one before has ended, or else a day from now.
     pub(super) fn seat(&mut self, jurors: Vec<PublicKey>, height: u64, now: Wall) {
         self.round = None;
+        self.pool.clear();
         if jurors.is_empty() {
             return;
         }

@@ -505,7 +505,10 @@ impl Polls {
             let counted = on_call.filter(|(member, _)| turn.roll.place_of(member).is_some());
             let (pool, members) = (counted.count(), turn.roll.electorate().count);
             let next = turn.round + asked + 1;
-            asked += u64::from(self.days.plan((pool, members), next));
+            if self.days.plan((pool, members), next) {
+                asked += 1;
+                self.days.keep_pool(self.pool(turn.roll));
+            }
         }
         self.resolve(turn, &mut happened);
         self.forget();
@@ -575,7 +578,7 @@ impl Polls {
         happened: &mut Vec<Happened>,
     ) {
         if self.days.to_draw().is_some_and(|(day, _)| day == *proposal) {
-            let jury = draw_jury(&self.pool(turn.roll), turn.roll, value, proposal);
+            let jury = draw_jury(self.days.pool(), turn.roll, value, proposal);
             self.days.seat(jury, turn.height, turn.time);
             return;
         }
