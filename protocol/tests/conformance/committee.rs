@@ -783,5 +783,11 @@ fn refutations_of_votes() {
     ] {
         assert!(decode_record(&record_of(refused)).is_err());
     }
-    hold(&[("refutation", bytes)], &[("refutation", "bafyrei")]);
+    hold(
+        &[("refutation", bytes)],
+        &[(
+            "refutation",
+            "bafyreif3chv2lx4zrgikeuyits73urpe5hmte7vlk2ay3k7nbvple6akwa",
+        )],
+    );
 }
