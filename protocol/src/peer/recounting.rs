@@ -97,14 +97,14 @@ impl Peer {
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let has_voters = !opening.jury.is_empty() || count(recount.electors.len()) >= voters;
         let bundle = statement.bundle();
-        recount.has_pages |= counted == 0;
+        recount.has_pages |= counted == 0 && Tree::of(&[]).root().hash == statement.tally.root;
         let ask = if !has_voters {
             let from = count(recount.electors.len());
             VoteAsk::Electors { proposal, from }
         } else if !recount.has_pages {
             let from = count(recount.pages.len());
             VoteAsk::Contents { bundle, from }
-        } else if u64::from(count(recount.leaves.len())) < counted {
+        } else if recount.leaves.len().div_ceil(PAGE_LEAVES_MAX) < recount.pages.len() {
             let page = count(recount.leaves.len() / PAGE_LEAVES_MAX);
             VoteAsk::Page { bundle, page }
         } else {
@@ -294,27 +294,25 @@ impl Peer {
 impl Recount {
     /// Tells whether the roots of pages can be those of what is certified; notes when they are all there.
     fn weigh_pages(&mut self, statement: &TallyStatement) -> bool {
+        let root = root_of_pages(&self.pages);
+        // By its name alone: that sums were certified which are not those of the ballots is for the recount to find.
+        self.has_pages = root.is_some_and(|root| root.hash == statement.tally.root);
         let leaves = self.pages.iter().map(|page| page.sums.leaves);
         let leaves = leaves.fold(0_u64, u64::saturating_add);
-        let counted = statement.tally.sums.leaves;
-        if leaves < counted {
-            return true;
-        }
-        self.has_pages = root_of_pages(&self.pages) == Some(statement.tally.node());
-        self.has_pages
+        self.has_pages || leaves < statement.tally.sums.leaves
     }
 
     /// Takes the next page if it is the one that its root names.
     fn take_page(&mut self, leaves: Vec<Leaf>) -> bool {
         let page = self.leaves.len() / PAGE_LEAVES_MAX;
-        let is_it = self
-            .pages
-            .get(page)
-            .is_some_and(|page| Tree::of(&leaves).root() == *page);
-        if is_it {
-            Arc::make_mut(&mut self.leaves).extend(leaves);
-        }
-        is_it
+        let root = Tree::of(&leaves).root();
+        let named = self.pages.get_mut(page);
+        let Some(named) = named.filter(|named| named.hash == root.hash) else {
+            return false;
+        };
+        *named = root;
+        Arc::make_mut(&mut self.leaves).extend(leaves);
+        true
     }
 
     /// Passes over somebody who gave something else; what was checked stays.

@@ -770,7 +770,11 @@ fn refutations_of_votes() {
     let record_of = |body| record(2, body).value().bytes().to_vec();
     let bytes = record_of(refuted(tally(), vec![placed(0, 1), placed(1, 2)]));
     assert_eq!(decode_record(&bytes).unwrap().peek().bytes(), bytes);
-    let three = vec![placed(0, 1), placed(1, 2), placed(2, 3)];
+    let third = Placed {
+        place: 2,
+        ..placed(1, 3)
+    };
+    let three = vec![placed(0, 1), placed(1, 2), third];
     let unordered = vec![placed(1, 2), placed(0, 1)];
     for refused in [
         refuted(tally(), three),
@@ -779,5 +783,11 @@ fn refutations_of_votes() {
     ] {
         assert!(decode_record(&record_of(refused)).is_err());
     }
-    hold(&[("refutation", bytes)], &[("refutation", "bafyrei")]);
+    hold(
+        &[("refutation", bytes)],
+        &[(
+            "refutation",
+            "bafyreif3chv2lx4zrgikeuyits73urpe5hmte7vlk2ay3k7nbvple6akwa",
+        )],
+    );
 }

@@ -54,26 +54,25 @@ impl HandedOut {
         let Request::Vote(ask) = request else {
             return None;
         };
-        let answer = match &**ask {
-            VoteAsk::Contents { bundle, from } if *bundle == self.bundle => {
-                let pages = self.leaves.chunks(PAGE_LEAVES_MAX);
-                let pages = pages.map(|page| Tree::of(page).root());
-                let rest = pages.skip(*from as usize);
-                VoteAnswer::Contents(rest.take(PAGE_NODES_MAX).collect())
+        if !self.by.contains(&node) {
+            return None;
+        }
+        let mut pages = self.leaves.chunks(PAGE_LEAVES_MAX);
+        let (bundle, answer) = match &**ask {
+            VoteAsk::Contents { bundle, from } => {
+                let roots = pages.map(|page| Tree::of(page).root());
+                let rest = roots.skip(*from as usize).take(PAGE_NODES_MAX);
+                (bundle, VoteAnswer::Contents(rest.collect()))
             }
-            VoteAsk::Page { bundle, page } if *bundle == self.bundle => {
-                let mut pages = self.leaves.chunks(PAGE_LEAVES_MAX);
+            VoteAsk::Page { bundle, page } => {
                 let page = pages.nth(*page as usize).unwrap_or_default();
-                VoteAnswer::Leaves(page.to_vec())
+                (bundle, VoteAnswer::Leaves(page.to_vec()))
             }
-            VoteAsk::Take { .. }
-            | VoteAsk::Contents { .. }
-            | VoteAsk::Page { .. }
-            | VoteAsk::Electors { .. }
-            | VoteAsk::Refute { .. } => return None,
+            VoteAsk::Take { .. } | VoteAsk::Electors { .. } | VoteAsk::Refute { .. } => {
+                return None;
+            }
         };
-        let is_hostile = self.by.contains(&node);
-        is_hostile.then(|| Response::Vote(Box::new(answer)))
+        (*bundle == self.bundle).then(|| Response::Vote(Box::new(answer)))
     }
 }
 
