@@ -229,7 +229,12 @@ fn a_log_rewritten_after_the_halt_is_found_out() {
     let entries = &mut world.nodes[4].disk.rest.audit;
     let told = entries.iter_mut().find_map(|entry| match &mut entry.what {
         What::Refused { why, .. } => Some(why),
-        _ => None,
+        What::Executed { .. }
+        | What::Local { .. }
+        | What::LocalRefused { .. }
+        | What::Wrote { .. }
+        | What::Fork { .. }
+        | What::SplitView { .. } => None,
     });
     "it was never asked".clone_into(told.expect("node 4 has refused"));
     world.boot(4, false);
