@@ -18,7 +18,7 @@ use crate::{
         view::RecordedView,
     },
     metrics::Metrics,
-    standby,
+    standby::{self, StandbyError},
     store::{RocksStore, StoreOptions},
 };
 
@@ -154,8 +154,9 @@ pub(super) async fn answer(context: &Context, command: CommitteeCommand) -> Resu
                 .show(&json!({ "standby": key }), |_| key.clone())
         }
         CommitteeCommand::ExportSeat { to, file } => {
+            let (path, data_dir) = (file.clone(), context.data_dir.clone());
             let (identity, store) = stopped(context)?;
-            standby::export(&context.data_dir, &store, &identity, to, &file)?;
+            apart(move || standby::export(&data_dir, &store, &identity, to, &path)).await?;
             context.output.show(&json!({ "seat": file, "to": to.to_string() }), |_| {
                 format!(
                     "This node signs for the seat no more. At the standby run: x0 committee import-seat {}",
@@ -164,8 +165,9 @@ pub(super) async fn answer(context: &Context, command: CommitteeCommand) -> Resu
             })
         }
         CommitteeCommand::ImportSeat { file } => {
+            let (path, data_dir) = (file.clone(), context.data_dir.clone());
             let (identity, store) = stopped(context)?;
-            standby::import(&context.data_dir, &store, &identity, &file)?;
+            apart(move || standby::import(&data_dir, &store, &identity, &path)).await?;
             context.output.show(&json!({ "imported": file }), |_| {
                 "This node signs for the seat from now on. Next: `x0 run` starts it.".to_owned()
             })
@@ -189,6 +191,14 @@ pub(super) async fn answer(context: &Context, command: CommitteeCommand) -> Resu
                 .show(&planned, |planned| format!("approved of {}", planned.plan))
         }
     }
+}
+
+/// Moves a seat on a thread of its own: it waits for the disk.
+async fn apart(
+    work: impl FnOnce() -> Result<(), StandbyError> + Send + 'static,
+) -> Result<(), CliError> {
+    let moved = tokio::task::spawn_blocking(work).await;
+    Ok(moved.map_err(|error| CliError::Failed(error.to_string()))??)
 }
 
 /// Opens identity and store of a node that does not run.
