@@ -37,8 +37,9 @@ fmt: ## Format the Rust code
 bench: setup ## Measure the cost of checks, records and the simulator, in the release profile
 	@cargo bench --locked -p x0-crypto -p x0-protocol -p x0-sim --bench '*'
 
-speed: build ## Measure a mesh of 30 real nodes: idling, spreading, repair, catch-up
+speed: build ## Measure real nodes: idling, spreading, repair, catch-up with 30, the keys of 15 seats
 	@"$$(scripts/target-dir.sh)/debug/x0-testnet" journey speed
+	@"$$(scripts/target-dir.sh)/debug/x0-testnet" journey committee-keys
 
 doc: setup ## Build the documentation of our crates
 	@RUSTDOCFLAGS='--deny warnings' scripts/cargo.sh doc --locked --workspace --no-deps
