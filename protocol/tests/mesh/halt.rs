@@ -283,25 +283,33 @@ fn as_many_seats_as_may_be_hostile_halt_nothing() {
     );
 }
 
+/// Tells apart the nodes that have a seat, and the others.
+fn by_seat(world: &World) -> (Vec<usize>, Vec<usize>) {
+    let seats = &world.genesis_body().seats;
+    (0..world.nodes.len()).partition(|at| seats.contains(&world.key(*at)))
+}
+
+/// Has the first of some nodes strike at the three after it; returns the one that is told first.
+fn strike_among(world: &mut World, nodes: &[usize]) -> usize {
+    let [rogue, a, b, c, ..] = *nodes else {
+        panic!("it takes four");
+    };
+    let by = identity(u8::try_from(rogue + 1).unwrap());
+    let acts = stroke_on(world, &by, [a, b, c]);
+    tell(world, rogue, a, &acts);
+    world.pass(Millis::from_secs(10));
+    a
+}
+
 #[test]
 fn witnesses_halt_a_mesh_whose_committee_is_silent_and_the_halt_expires_unless_confirmed() {
     let mut world = with_keys(12, 4);
-    let seats = world.genesis_body().seats.clone();
-    let seated: Vec<_> = (0..12)
-        .filter(|at| seats.contains(&world.key(*at)))
-        .collect();
-    let others: Vec<_> = (0..12).filter(|at| !seated.contains(at)).collect();
+    let (seated, others) = by_seat(&world);
     for at in &seated {
         world.crash(*at);
     }
     world.settle();
-    let [rogue, a, b, c, ..] = others[..] else {
-        panic!("eight are left");
-    };
-    let by = identity(u8::try_from(rogue + 1).unwrap());
-    let acts = stroke_on(&world, &by, [a, b, c]);
-    tell(&mut world, rogue, a, &acts);
-    world.pass(Millis::from_secs(10));
+    let a = strike_among(&mut world, &others);
 
     assert_eq!(halted(&mut world), others);
     let halt = report(&mut world, a).halts[0].clone();
@@ -319,18 +327,10 @@ fn a_jury_confirms_what_witnesses_have_halted_and_a_committee_does_not() {
         world.command(at, Command::Vote(on_call)).unwrap();
     }
     world.pass(Millis::from_secs(5));
-    let seats = world.genesis_body().seats.clone();
-    let (seated, others): (Vec<_>, Vec<_>) =
-        (0..12).partition(|at| seats.contains(&world.key(*at)));
+    let (seated, others) = by_seat(&world);
     // The seats see no act and no alert, so that they confirm nothing; votes they hold as always.
     world.deafen(&seated, &[Kind::ACT, Kind::ALERT]);
-    let [rogue, a, b, c, ..] = others[..] else {
-        panic!("eight are left");
-    };
-    let by = identity(u8::try_from(rogue + 1).unwrap());
-    let acts = stroke_on(&world, &by, [a, b, c]);
-    tell(&mut world, rogue, a, &acts);
-    world.pass(Millis::from_secs(10));
+    let a = strike_among(&mut world, &others);
     assert_eq!(halted(&mut world), others);
     let halt = report(&mut world, a).halts[0].clone();
     assert_eq!((halt.by, halt.is_confirmed()), (By::Witnesses, false));
@@ -369,21 +369,12 @@ fn a_jury_confirms_what_witnesses_have_halted_and_a_committee_does_not() {
 #[test]
 fn the_committee_confirms_what_witnesses_have_halted_as_soon_as_it_is_back() {
     let mut world = with_keys(12, 4);
-    let seats = world.genesis_body().seats.clone();
-    let seated: Vec<_> = (0..12)
-        .filter(|at| seats.contains(&world.key(*at)))
-        .collect();
-    let others: Vec<_> = (0..12).filter(|at| !seated.contains(at)).collect();
+    let (seated, others) = by_seat(&world);
     for at in &seated {
         world.crash(*at);
     }
     world.settle();
-    let [rogue, a, b, c, ..] = others[..] else {
-        panic!("eight are left");
-    };
-    let by = identity(u8::try_from(rogue + 1).unwrap());
-    let acts = stroke_on(&world, &by, [a, b, c]);
-    tell(&mut world, rogue, a, &acts);
+    strike_among(&mut world, &others);
     world.pass(Millis::from_mins(5));
     for at in &seated {
         world.boot(*at, false);

@@ -5,7 +5,7 @@ use x0_protocol::{
     Command, CommandError, Event, Millis, Reply,
     core::command::{Aim, CommitteeView, Status},
     spine::committee::{SeatNews, State},
-    wire::{Body, CommitteeKeys, Draft, HandedOver, Targets},
+    wire::{Body, Draft, HandedOver, Targets},
 };
 
 use super::world::{World, identity, set_links, token};
@@ -68,16 +68,6 @@ fn records(world: &World, at: usize) -> Vec<HandedOver> {
     handed.collect()
 }
 
-fn first_keys(world: &World, at: usize) -> CommitteeKeys {
-    let mut records = world.nodes[at].disk.records.values();
-    let named = records.find_map(|record| {
-        let body = record.value().body();
-        let is_first = matches!(body, Body::Keys(_));
-        body.committee_keys().copied().filter(|_| is_first)
-    });
-    named.expect("the first keys are known")
-}
-
 fn sorted(mut keys: Vec<PublicKey>) -> Vec<PublicKey> {
     keys.sort_unstable();
     keys
@@ -129,7 +119,7 @@ fn a_seat_is_replaced_and_the_new_keys_are_in_force_everywhere() {
 
     in_force(&mut world, &[0, 1, 2, 3, 4, 5], "a quiet hand-over");
     let handed = records(&world, 5).pop().unwrap();
-    let first = first_keys(&world, 5);
+    let first = world.first_keys(5);
     let next = handed.next.keys;
     assert_ne!(
         next.certificate, first.certificate,

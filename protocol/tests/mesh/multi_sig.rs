@@ -12,9 +12,7 @@ use x0_protocol::{
     },
     core::{command::Aim, reject::ActRefusal},
     spine::committee::panel::NoPanel,
-    wire::{
-        Act, Body, CommitteeKeys, Draft, MultiSig, Role, Said, Statement, Targets, Warrants, Word,
-    },
+    wire::{Act, Body, Draft, MultiSig, Role, Said, Statement, Targets, Warrants, Word},
 };
 
 use super::world::{World, identity, set_links, token};
@@ -105,17 +103,6 @@ fn approved_by_three(world: &mut World) -> Act {
     act.clone()
 }
 
-fn keys(world: &World) -> CommitteeKeys {
-    let records = world.nodes[0].disk.records.values();
-    let mut named = records.filter_map(|record| {
-        let Body::Keys(named) = record.value().body() else {
-            return None;
-        };
-        named.keys().copied()
-    });
-    named.next().expect("the keys are known")
-}
-
 /// Asks the target's rule about an act with these warrants, under its token or another.
 fn judged(
     world: &World,
@@ -130,7 +117,7 @@ fn judged(
         matter: act.matter(&agent),
         agent,
         warrants: warrants.clone(),
-        keys: keys(world),
+        keys: world.first_keys(0),
         vote_keys: None,
     };
     let proven: Proven = question.check()?;

@@ -17,8 +17,8 @@ use x0_protocol::{
         },
     },
     wire::{
-        Act, Ballot, Body, Choice, CommitteeKeys, DelegationScope, JuryProof, NotPassed, Request,
-        Statement, Targets, Vote, VoteAsk, VoteItem, VoteProof, VoteRules, Warrants, Word,
+        Act, Ballot, Body, Choice, DelegationScope, JuryProof, NotPassed, Request, Statement,
+        Targets, Vote, VoteAsk, VoteItem, VoteProof, VoteRules, Warrants, Word,
     },
 };
 
@@ -72,17 +72,6 @@ fn stage(world: &mut World, at: usize, id: ContentId) -> OwnStage {
     let own = votes(world, at).own;
     let found = own.into_iter().find(|(own, _)| *own == id);
     found.map(|(_, own)| own.stage).unwrap()
-}
-
-fn keys(world: &World) -> CommitteeKeys {
-    let records = world.nodes[0].disk.records.values();
-    let mut named = records.filter_map(|record| {
-        let Body::Keys(named) = record.value().body() else {
-            return None;
-        };
-        named.keys().copied()
-    });
-    named.next().expect("the keys are known")
 }
 
 /// Lets the window, the count and the challenge time pass.
@@ -222,7 +211,7 @@ fn a_jury_drawn_from_those_on_call_decides_within_hours_and_its_ballots_are_proo
     end(&mut world);
     assert_eq!(vote(&mut world, 4, id).stage, "passed");
 
-    let (mesh, keys) = (world.peer(0).directory().mesh(), keys(&world));
+    let (mesh, keys) = (world.peer(0).directory().mesh(), world.first_keys(0));
     let yes = |seeds: core::ops::RangeInclusive<u8>| {
         let ballots = seeds.map(|seed| {
             let signed = Ballot::sign(&mesh, &identity(seed), id, 0, Vote::Open(Choice::Yes));
@@ -461,8 +450,8 @@ fn no_multi_signature_no_act(world: &World, act: &Act) {
             matter: act.matter(&agent),
             agent,
             warrants: warrants.clone(),
-            keys: keys(world),
-            vote_keys: Some(keys(world)),
+            keys: world.first_keys(0),
+            vote_keys: Some(world.first_keys(0)),
         };
         let proven = question.check().unwrap();
         let time = proven.ticket().time;

@@ -16,8 +16,8 @@ use x0_protocol::{
     anti_meave::CosignPolicy,
     core::{command::Status, time::TimeScale},
     wire::{
-        Body, Change, Decided, Draft, Founder, Genesis, Hello, Join, Kind, LogHead, Parameters,
-        Record, Request, Response, Said, Verified, VersionRange,
+        Body, Change, CommitteeKeys, Decided, Draft, Founder, Genesis, Hello, Join, Kind, LogHead,
+        Parameters, Record, Request, Response, Said, Verified, VersionRange,
     },
 };
 use zeroize::Zeroizing;
@@ -464,6 +464,18 @@ impl World {
 
     pub(crate) fn peer(&self, at: usize) -> &Peer {
         self.nodes[at].peer.as_ref().expect("the node runs")
+    }
+
+    /// Returns the first keys of the committee, as a node has them on its disk.
+    pub(crate) fn first_keys(&self, at: usize) -> CommitteeKeys {
+        let mut records = self.nodes[at].disk.records.values();
+        let named = records.find_map(|record| {
+            let Body::Keys(named) = record.value().body() else {
+                return None;
+            };
+            named.keys().copied()
+        });
+        named.expect("the first keys are known")
     }
 
     pub(crate) const fn now(&self) -> Now {

@@ -130,21 +130,11 @@ async fn refused_by_one(mesh: &Mesh, account: &mut Account, agent: &Node) -> Res
     let refuser = drawn.first().context("nobody was drawn")?;
     asked(refuser, &act).await?;
     answer(refuser, &act, false).await?;
-    let own = ended(agent, &act).await?;
-    ensure!(
-        own.stage == "failed" && own.words.contains("refused"),
-        "{}",
-        own.words
-    );
+    let own = fails(agent, &act, "refused").await?;
     account.saw(format!("the act is over: {}", own.words));
 
     let again = propose(agent, token, 902).await?;
-    let own = ended(agent, &again).await?;
-    ensure!(
-        own.stage == "failed" && own.words.contains("next draw"),
-        "{}",
-        own.words
-    );
+    let own = fails(agent, &again, "next draw").await?;
     account.saw(format!("a second try gains nothing: {}", own.words));
     everywhere(mesh, 901).await?;
     account.saw("no node has changed");
@@ -152,17 +142,33 @@ async fn refused_by_one(mesh: &Mesh, account: &mut Account, agent: &Node) -> Res
 }
 
 pub(super) async fn grant(root: &Node, agent: &Node) -> Result<Token> {
-    let granted = root.grant(Some(agent.key()?), ACTION, &[]).await?;
+    grant_with(root, agent, &[]).await
+}
+
+/// Grants a token with limits.
+pub(super) async fn grant_with(root: &Node, agent: &Node, limits: &[String]) -> Result<Token> {
+    let granted = root.grant(Some(agent.key()?), ACTION, limits).await?;
     granted.token.parse().context("the node granted no token")
 }
 
+/// Proposes the policy's value for every node.
 pub(super) async fn propose(agent: &Node, token: Token, value: u64) -> Result<String> {
+    propose_at(agent, token, value, AimBody::All).await
+}
+
+/// Proposes the policy's value for some nodes.
+pub(super) async fn propose_at(
+    agent: &Node,
+    token: Token,
+    value: u64,
+    targets: AimBody,
+) -> Result<String> {
     let body = ProposeBody {
         change: ChangeBody::Set {
             policy: POLICY.to_owned(),
             value,
         },
-        targets: AimBody::All,
+        targets,
         token,
         root: None,
         life_secs: None,
@@ -179,14 +185,26 @@ pub(super) async fn proposal(agent: &Node, act: &str) -> Result<ProposalView> {
 
 /// Waits until co-signers are drawn, and finds their nodes.
 pub(super) async fn drawn<'a>(mesh: &'a Mesh, agent: &Node, act: &str) -> Result<Vec<&'a Node>> {
-    let keys = until("co-signers to be drawn", STEP_PATIENCE, async || {
+    named(mesh, agent, act, "co-signers", |own| own.drawn.clone()).await
+}
+
+/// Waits until a proposal names some nodes, and finds them.
+pub(super) async fn named<'a>(
+    mesh: &'a Mesh,
+    agent: &Node,
+    act: &str,
+    who: &str,
+    names: impl Fn(&ProposalView) -> Vec<String>,
+) -> Result<Vec<&'a Node>> {
+    let keys = until(&format!("{who} to be drawn"), STEP_PATIENCE, async || {
         let own = proposal(agent, act).await?;
         if own.is_ended() {
             bail!("the act ended too early: {}", own.words);
         }
-        Ok(match own.drawn.is_empty() {
+        let keys = names(&own);
+        Ok(match keys.is_empty() {
             true => Look::NotYet(own.words),
-            false => Look::Holds(own.drawn),
+            false => Look::Holds(keys),
         })
     })
     .await?;
@@ -194,7 +212,7 @@ pub(super) async fn drawn<'a>(mesh: &'a Mesh, agent: &Node, act: &str) -> Result
 }
 
 /// Finds the nodes that keys name.
-pub(super) fn nodes_of<'a>(mesh: &'a Mesh, keys: &[String]) -> Result<Vec<&'a Node>> {
+fn nodes_of<'a>(mesh: &'a Mesh, keys: &[String]) -> Result<Vec<&'a Node>> {
     let mut nodes = Vec::new();
     for node in mesh.nodes() {
         if keys.contains(&node.key()?.to_string()) {
@@ -238,6 +256,17 @@ pub(super) async fn ended(agent: &Node, act: &str) -> Result<ProposalView> {
         })
     })
     .await
+}
+
+/// Waits until an act has come to its end, which must be a failure for this reason.
+pub(super) async fn fails(agent: &Node, act: &str, why: &str) -> Result<ProposalView> {
+    let own = ended(agent, act).await?;
+    ensure!(
+        own.stage == "failed" && own.words.contains(why),
+        "{}",
+        own.words
+    );
+    Ok(own)
 }
 
 /// Waits until the policy has a value on every node that runs.

@@ -3,16 +3,17 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
-use x0_crypto::{PublicKey, capability::Token};
+use x0_crypto::capability::Token;
 use x0_node::api::{
-    acts::{AimBody, ChangeBody, ProposeBody},
-    consents::{ConsentView, ProposalView},
-    view::{PolicyView, ProposedView, RecordView},
+    acts::AimBody,
+    consents::ConsentView,
+    view::{PolicyView, RecordView},
 };
 
 use super::{
     mass_action::{
-        ACTION, POLICY, STEP_PATIENCE, answer, asked, drawn, ended, everywhere, nodes_of, proposal,
+        POLICY, STEP_PATIENCE, answer, asked, drawn, ended, everywhere, fails, grant_with, named,
+        propose_at,
     },
     takeover::attack,
 };
@@ -55,7 +56,7 @@ async fn approved_by_three(mesh: &Mesh, account: &mut Account, agent: &Node) -> 
         "a token may ask for more than its level does, and no single one of five can block what three approve",
     );
     let token = grant(mesh.node(2)?, agent).await?;
-    let act = propose(agent, token, 903, AimBody::All).await?;
+    let act = propose_at(agent, token, 903, AimBody::All).await?;
     let cosigners = drawn(mesh, agent, &act).await?;
     let panel = panel(mesh, agent, &act).await?;
     ensure!(
@@ -134,26 +135,16 @@ async fn refused_by_three(mesh: &Mesh, account: &mut Account, agent: &Node) -> R
     );
     let token = grant(mesh.node(3)?, agent).await?;
     let aim = AimBody::Nodes(vec![target.key()?]);
-    let act = propose(agent, token.clone(), 904, aim.clone()).await?;
+    let act = propose_at(agent, token.clone(), 904, aim.clone()).await?;
     let panel = panel(mesh, agent, &act).await?;
     for (at, node) in panel.iter().enumerate() {
         as_signatory(&asked(node, &act).await?)?;
         answer(node, &act, at < 2).await?;
     }
-    let own = ended(agent, &act).await?;
-    ensure!(
-        own.stage == "failed" && own.words.contains("3 of 5 signatories refused"),
-        "{}",
-        own.words
-    );
+    let own = fails(agent, &act, "3 of 5 signatories refused").await?;
     account.saw(format!("the act is over: {}", own.words));
-    let again = propose(agent, token, 904, aim).await?;
-    let own = ended(agent, &again).await?;
-    ensure!(
-        own.stage == "failed" && own.words.contains("next draw"),
-        "{}",
-        own.words
-    );
+    let again = propose_at(agent, token, 904, aim).await?;
+    let own = fails(agent, &again, "next draw").await?;
     account.saw(format!("a second try draws no other panel: {}", own.words));
     everywhere(mesh, 903).await?;
     account.saw("no node has changed");
@@ -230,43 +221,12 @@ async fn version(node: &Node) -> Result<u64> {
 }
 
 async fn grant(root: &Node, agent: &Node) -> Result<Token> {
-    let caveats = [CAVEAT.to_owned()];
-    let holder: Option<PublicKey> = Some(agent.key()?);
-    let granted = root.grant(holder, ACTION, &caveats).await?;
-    granted.token.parse().context("the node granted no token")
-}
-
-async fn propose(agent: &Node, token: Token, value: u64, targets: AimBody) -> Result<String> {
-    let body = ProposeBody {
-        change: ChangeBody::Set {
-            policy: POLICY.to_owned(),
-            value,
-        },
-        targets,
-        token,
-        root: None,
-        life_secs: None,
-    };
-    let proposed: ProposedView = agent.post("/v1/acts", &body).await?;
-    proposed
-        .proposal
-        .context("the act was written without a ticket")
+    grant_with(root, agent, &[CAVEAT.to_owned()]).await
 }
 
 /// Waits until a panel is drawn, and finds its nodes.
 async fn panel<'a>(mesh: &'a Mesh, agent: &Node, act: &str) -> Result<Vec<&'a Node>> {
-    let keys = until("a panel to be drawn", STEP_PATIENCE, async || {
-        let own: ProposalView = proposal(agent, act).await?;
-        if own.is_ended() {
-            bail!("the act ended too early: {}", own.words);
-        }
-        Ok(match own.panel.is_empty() {
-            true => Look::NotYet(own.words),
-            false => Look::Holds(own.panel),
-        })
-    })
-    .await?;
-    nodes_of(mesh, &keys)
+    named(mesh, agent, act, "a panel", |own| own.panel.clone()).await
 }
 
 fn as_signatory(asked: &ConsentView) -> Result<()> {
