@@ -306,7 +306,7 @@ pub struct RecountView {
     pub words: String,
 }
 
-/// Fetches what was counted and counts it again; a proof that the tally is false goes to the seats.
+/// Fetches what was counted and counts it again; a proof that the tally is false goes to all nodes.
 #[utoipa::path(
     get, path = "/v1/votes/{vote}/recount", tag = "votes",
     params(("vote" = String, Path, description = "The vote, by the id of its proposal.")),

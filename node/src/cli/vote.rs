@@ -59,7 +59,7 @@ pub(super) enum VoteCommand {
 #[derive(Debug, Args)]
 #[command(
     group(clap::ArgGroup::new("what").required(true).args(["vote", "file"])),
-    after_help = "Every signature is checked. A proof that the certified count is false goes to the seats. A file is\n\
+    after_help = "Every signature is checked. A proof that the certified count is false goes to all nodes. A file is\n\
                   checked without a node: compare the mesh it names with the one you know.\n\n\
                   Examples:\n  x0 vote recount bafyrei…\n  x0 vote recount bafyrei… --save relay.ballots\n  \
                   x0 vote recount --file relay.ballots"
