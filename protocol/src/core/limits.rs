@@ -310,6 +310,9 @@ pub const OWN_VOTES_MAX: usize = 256;
 /// Counted ballots that are hashed in one block of the log, so that no block keeps a seat busy for long.
 pub const LEAVES_COUNTED_MAX: usize = 4_096;
 
+/// Listed ballots that are taken into the count in one block of the log, for the same reason: about 3 µs each.
+pub const BALLOTS_MERGED_MAX: usize = 8_192;
+
 /// How far the date of a proposal may lie from mesh time, real time: the seats have it by then.
 pub const PROPOSAL_AGE_MAX: Millis = Millis::from_mins(10);
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod closing;
 mod deceit;
 mod running;
 mod votes;

@@ -1,8 +1,8 @@
 //! One vote, as every follower of the committee log keeps it.
 //!
 //! ```text
-//! Open -> Closing -> (Opening ->) Counting -> Tallied -> Challenge -> Effective | Failed
-//!            \___________\______________________\___________\______-> Void
+//! Open -> Closing -> Counting (-> Opening -> Counting) -> Tallied -> Challenge -> Effective | Failed
+//!            \______________________\_______________________\___________\______-> Void
 //! ```
 //!
 //! - *Open*: ballots committed by the log count. A quorum met late moves the close once; a result that can no
@@ -12,7 +12,7 @@
 //!   cannot bring in what was made after the close. Nothing is counted before a quorum of seats has listed, and what
 //!   is listed so often is waited for.
 //! - *Opening*: sealed votes only; the committee's signatures open the choices.
-//! - *Counting*: some thousand ballots are hashed in each block.
+//! - *Counting*: some thousand ballots are taken from the lists, then hashed, in each block.
 //! - *Tallied*: the statement is there, its certificate is not. *Challenge*: [`super::fraud`] can void it.
 //!
 //! All windows go by mesh time. Inside a block the order of ballots does not matter.
@@ -28,6 +28,7 @@
 //!
 //! Not here: signatures on ballots and lists (they come in verified), certificates, what an outcome brings about.
 
+mod closing;
 mod event;
 mod packed;
 mod running;
@@ -39,7 +40,10 @@ pub use self::event::{Batch, Event, Opening, Phase, Refused, Taken, VoidReason};
 use serde::{Deserialize, Serialize};
 use x0_crypto::{ContentId, PublicKey, committee::ThresholdSignature};
 
-use self::running::{Proxies, Touched};
+use self::{
+    closing::Closing,
+    running::{Proxies, Touched},
+};
 
 use super::{
     delegation::Delegations,
@@ -51,22 +55,12 @@ use super::{
 };
 use crate::{
     core::{
-        limits::{
-            LEAVES_COUNTED_MAX, LISTING_TIME, OPENING_TIME, URN_PER_VOTER_MAX, VOTE_SEQ_MAX,
-            VOTE_STALL_MAX,
-        },
+        limits::{LEAVES_COUNTED_MAX, LISTING_TIME, OPENING_TIME, VOTE_STALL_MAX},
         time::Wall,
     },
     spine::committee::Seats,
-    wire::{Ballot, BallotList, Choice, Delegation, Receipt, Verified, Vote, VoteStatement},
+    wire::{Ballot, Choice, Delegation, Verified, Vote, VoteStatement},
 };
-
-/// Most ballots of one voter that are kept until the lists are complete: three choices under every number there is.
-/// Were they fewer, a voter could fill the room and then void an honest count by one for which it has receipts.
-const HELD_PER_VOTER_MAX: usize = 3 * (VOTE_SEQ_MAX as usize + 1);
-
-/// Most ballots on a seat's list for each member that may vote: as many as an honest seat holds of one voter.
-const LISTED_PER_MEMBER_MAX: u64 = URN_PER_VOTER_MAX as u64;
 
 /// One vote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,80 +111,6 @@ enum Own {
     Stands { ballot: Ballot, listed: bool },
     /// Two that void each other, lower id first.
     Double(Box<(Ballot, Ballot)>),
-}
-
-/// What comes while the vote closes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "StoredClosing")]
-struct Closing {
-    #[serde(with = "crate::core::pairs")]
-    lists: BTreeMap<PublicKey, Listing>,
-    /// Ballots on lists, and the seats that list them, by place.
-    #[serde(with = "packed::vouched")]
-    listed: BTreeMap<ContentId, u32>,
-    /// Ballots for which there are receipts, and the seats that gave them, by place.
-    #[serde(with = "packed::vouched")]
-    receipted: BTreeMap<ContentId, u32>,
-    #[serde(with = "packed::held")]
-    held: Vec<Held>,
-    /// The names of those held, by voter.
-    #[serde(skip_serializing)]
-    held_of: BTreeMap<PublicKey, Vec<ContentId>>,
-}
-
-/// [`Closing`] as it is stored.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StoredClosing {
-    #[serde(with = "crate::core::pairs")]
-    lists: BTreeMap<PublicKey, Listing>,
-    #[serde(with = "packed::vouched")]
-    listed: BTreeMap<ContentId, u32>,
-    #[serde(with = "packed::vouched")]
-    receipted: BTreeMap<ContentId, u32>,
-    #[serde(with = "packed::held")]
-    held: Vec<Held>,
-}
-
-impl From<StoredClosing> for Closing {
-    fn from(stored: StoredClosing) -> Self {
-        let StoredClosing {
-            lists,
-            listed,
-            receipted,
-            held,
-        } = stored;
-        let mut held_of: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for waits in &held {
-            held_of
-                .entry(waits.ballot.voter)
-                .or_default()
-                .push(waits.id);
-        }
-        Self {
-            lists,
-            listed,
-            receipted,
-            held,
-            held_of,
-        }
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Listing {
-    parts: u32,
-    ballots: u64,
-    complete: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Held {
-    id: ContentId,
-    ballot: Ballot,
-    /// Whom it would speak for.
-    proxies: Vec<Delegation>,
 }
 
 /// Why a member stands in the tally, looked at in place.
@@ -299,7 +219,7 @@ impl Poll {
                 }
                 (now >= until).then(|| self.void(VoidReason::NotOpened))
             }
-            Phase::Counting => self.count(now),
+            Phase::Counting => self.count_on(now),
             Phase::Tallied { until } => {
                 (now >= until).then(|| self.void(VoidReason::NoCertificate))
             }
@@ -411,17 +331,6 @@ impl Poll {
         stands || self.is_held(ballot)
     }
 
-    /// Tells whether a ballot came to the log after the close, so that it counts only if seats speak for it.
-    pub fn is_held(&self, ballot: &Ballot) -> bool {
-        let held = self.closing.held_of.get(&ballot.voter);
-        held.is_some_and(|held| held.contains(&ballot.id()))
-    }
-
-    /// Tells whether a ballot that came after the close does not count yet, for want of seats that speak for it.
-    pub fn lacks_word(&self, ballot: &Ballot) -> bool {
-        self.is_held(ballot) && !self.is_from_before(&ballot.id())
-    }
-
     /// Tells whether a voter's two ballots with one number void each other.
     pub fn is_double(&self, voter: &PublicKey) -> bool {
         let counted = || self.leaf_of(voter).map(|leaf| &leaf.cast);
@@ -445,17 +354,6 @@ impl Poll {
     pub(crate) fn forget_leaves(&mut self) {
         self.leaves = Vec::new();
         self.pages = Vec::new();
-    }
-
-    /// Returns the next part of its list that a seat owes; none if nothing is awaited of it.
-    pub fn part_due(&self, seat: &PublicKey) -> Option<u32> {
-        let Phase::Closing { .. } = self.phase else {
-            return None;
-        };
-        match self.closing.lists.get(seat) {
-            None => Some(0),
-            Some(listing) => (!listing.complete).then_some(listing.parts),
-        }
     }
 
     /// Checks whether a ballot could count, taken alone, by what costs nothing to look at.
@@ -647,168 +545,6 @@ impl Poll {
         Event::Closed { early }
     }
 
-    /// Keeps a ballot until it is known whether a seat lists it.
-    fn hold(
-        &mut self,
-        ballot: Ballot,
-        delegations: &Delegations,
-        roll: &dyn Roll,
-        now: Wall,
-    ) -> Result<(), Refused> {
-        self.check(&ballot, roll, now)?;
-        let (voter, id) = (ballot.voter, ballot.id());
-        let held_of = self.closing.held_of.entry(voter).or_default();
-        if held_of.contains(&id) {
-            return Err(Refused::Stale);
-        }
-        if held_of.len() >= HELD_PER_VOTER_MAX {
-            return Err(Refused::TooMany);
-        }
-        held_of.push(id);
-        let proxies = delegations.to(&voter, self.terms.proposal(), self.close);
-        let proxies = proxies
-            .into_iter()
-            .filter(|proxy| roll.contains(&proxy.member));
-        let proxies = proxies.cloned().collect();
-        self.closing.held.push(Held {
-            id,
-            ballot,
-            proxies,
-        });
-        Ok(())
-    }
-
-    fn take_list(&mut self, list: &BallotList, now: Wall) -> Result<(), Refused> {
-        list.check().map_err(|_| Refused::Malformed)?;
-        if list.proposal != self.terms.proposal() {
-            return Err(Refused::OtherProposal);
-        }
-        if !self.seats.contains(&list.seat) {
-            return Err(Refused::NoVote);
-        }
-        let Phase::Closing { .. } = self.phase else {
-            return Err(self.not_now(now));
-        };
-        let members = u64::from(self.terms.electorate().count);
-        let listing = self.closing.lists.entry(list.seat).or_default();
-        if listing.complete || list.part != listing.parts {
-            return Err(Refused::OutOfOrder);
-        }
-        let ballots = u64::try_from(list.ballots.len()).unwrap_or(u64::MAX);
-        let ballots = listing.ballots.saturating_add(ballots);
-        if ballots > members.saturating_mul(LISTED_PER_MEMBER_MAX) {
-            return Err(Refused::TooMany);
-        }
-        *listing = Listing {
-            parts: list.part + 1,
-            ballots,
-            complete: list.last,
-        };
-        let place = self.bit_of(&list.seat);
-        for ballot in &list.ballots {
-            *self.closing.listed.entry(*ballot).or_default() |= place;
-        }
-        Ok(())
-    }
-
-    /// Takes seats' words, from before the close, for ballots that came after it.
-    fn take_receipts(&mut self, receipts: &[Verified<Receipt>]) {
-        let Phase::Closing { .. } = self.phase else {
-            return;
-        };
-        if receipts.is_empty() {
-            return;
-        }
-        let held: BTreeSet<_> = self.closing.held_of.values().flatten().copied().collect();
-        for receipt in receipts {
-            let receipt = receipt.value();
-            let place = self.bit_of(&receipt.seat);
-            let is_for_held = receipt.proposal == self.terms.proposal()
-                && receipt.time < self.close
-                && held.contains(&receipt.ballot);
-            if place != 0 && is_for_held {
-                *self.closing.receipted.entry(receipt.ballot).or_default() |= place;
-            }
-        }
-    }
-
-    /// Returns the place of a seat as a bit; none for who is no seat.
-    fn bit_of(&self, seat: &PublicKey) -> u32 {
-        let place = self.seats.keys().binary_search(seat).ok();
-        let place = place.and_then(|place| u32::try_from(place).ok());
-        place
-            .and_then(|place| 1_u32.checked_shl(place))
-            .unwrap_or(0)
-    }
-
-    fn lists_complete(&self) -> usize {
-        let lists = self.closing.lists.values();
-        lists.filter(|list| list.complete).count()
-    }
-
-    /// Tells whether so many seats speak for something that one of them is honest.
-    fn is_vouched(&self, seats: u32) -> bool {
-        usize::try_from(seats.count_ones()).unwrap_or(0) > self.seats.faulty_max()
-    }
-
-    /// Tells whether a ballot that comes after the close counts.
-    fn is_from_before(&self, ballot: &ContentId) -> bool {
-        let of = |seats: &BTreeMap<ContentId, u32>| seats.get(ballot).copied().unwrap_or(0);
-        self.is_vouched(of(&self.closing.listed)) || self.is_vouched(of(&self.closing.receipted))
-    }
-
-    /// Tells whether a ballot that counts by the lists has not come to the log yet.
-    fn awaits_listed(&self) -> bool {
-        let vouched = self.closing.listed.iter();
-        let mut vouched = vouched
-            .filter(|(_, seats)| self.is_vouched(**seats))
-            .peekable();
-        if vouched.peek().is_none() {
-            return false;
-        }
-        let held: BTreeSet<_> = self.closing.held_of.values().flatten().collect();
-        vouched.any(|(ballot, _)| !held.contains(ballot))
-    }
-
-    /// Counts in what was listed and came.
-    fn end_lists(&mut self, now: Wall) -> Option<Event> {
-        let lists = self.closing.lists.iter();
-        let complete = lists.filter(|(_, list)| list.complete);
-        self.lists = complete.fold(0, |places, (seat, _)| places | self.bit_of(seat));
-        let held = core::mem::take(&mut self.closing.held);
-        let (mut held, late): (Vec<_>, Vec<_>) = held
-            .into_iter()
-            .partition(|held| self.is_from_before(&held.id));
-        self.closing = Closing::default();
-        self.late = late.iter().map(|held| held.ballot.voter).collect();
-        // By voter and number for what stands; whom a delegate speaks for goes by when its ballot came.
-        let mut came: Vec<_> = held.iter().map(|held| held.proxies.clone()).collect();
-        let voters: Vec<_> = held.iter().map(|held| held.ballot.voter).collect();
-        let is_new = |voter: &PublicKey| !self.voters.contains_key(voter);
-        let new: BTreeSet<_> = voters.iter().copied().filter(is_new).collect();
-        let mut touched = Touched::default();
-        held.sort_by_key(|held| (held.ballot.voter, held.ballot.seq));
-        for held in held {
-            self.touch_voter(&held.ballot.voter, &mut touched);
-            // A ballot that is stale or makes a double is as good as not listed, or voids its voter.
-            let _admitted = self.admit(held.ballot, true);
-        }
-        for (voter, proxies) in voters.into_iter().zip(&mut came) {
-            let stands = matches!(self.voters.get(&voter), Some(Own::Stands { .. }));
-            if stands && new.contains(&voter) && !self.is_represented(&voter, &counts_as_cast) {
-                let proxies = core::mem::take(proxies);
-                self.fix(proxies, &|_: &PublicKey| true, &mut touched);
-            }
-        }
-        self.count_in(touched);
-        if self.to_open().next().is_none() {
-            return self.begin_count(now);
-        }
-        let until = now + OPENING_TIME;
-        self.phase = Phase::Opening { until };
-        Some(Event::ToOpen(self.to_open().copied().collect()))
-    }
-
     fn take_opening(&mut self, opening: &Opening, now: Wall) -> Result<(), Refused> {
         let (Phase::Opening { .. }, Secrecy::Sealed { key }) = (&self.phase, self.terms.secrecy())
         else {
@@ -830,6 +566,24 @@ impl Poll {
         self.opened
             .insert(opening.voter, (opening.signature, choice));
         Ok(())
+    }
+
+    /// Goes on with the lists, then with the count, by as much as a block may cost.
+    fn count_on(&mut self, now: Wall) -> Option<Event> {
+        if self.closing.is_merging() {
+            return self.merge(now);
+        }
+        self.count(now)
+    }
+
+    /// Begins to count, or waits for what sealed ballots hold.
+    fn end_merge(&mut self, now: Wall) -> Option<Event> {
+        if self.to_open().next().is_none() {
+            return self.begin_count(now);
+        }
+        let until = now + OPENING_TIME;
+        self.phase = Phase::Opening { until };
+        Some(Event::ToOpen(self.to_open().copied().collect()))
     }
 
     fn begin_count(&mut self, now: Wall) -> Option<Event> {

@@ -5,7 +5,10 @@
 use serde_bytes::{ByteBuf, Bytes};
 use x0_crypto::{ContentId, PublicKey, committee::ThresholdSignature};
 
-use super::{Held, Own};
+use super::{
+    Own,
+    closing::{Held, Waiting},
+};
 use crate::{
     core::packed::{Packer, Unpacker},
     spine::ballot::{
@@ -213,14 +216,15 @@ pub(super) mod held {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
     use super::{
-        BALLOT_BYTES, ByteBuf, Bytes, ContentId, Held, Packer, Unpacker, pack_ballot,
+        BALLOT_BYTES, ByteBuf, Bytes, ContentId, Held, Packer, Unpacker, Waiting, pack_ballot,
         pack_delegation, unpack_ballot, unpack_delegation,
     };
 
     pub(in super::super) fn serialize<S: Serializer>(
-        all: &[Held],
+        waiting: &Waiting,
         to: S,
     ) -> Result<S::Ok, S::Error> {
+        let all = waiting.all();
         let mut packer = Packer::of(all.len(), 32 + BALLOT_BYTES + 4);
         if let Some(first) = all.first() {
             packer.fixed(first.ballot.proposal.digest());
@@ -243,7 +247,7 @@ pub(super) mod held {
 
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
-    ) -> Result<Vec<Held>, D::Error> {
+    ) -> Result<Waiting, D::Error> {
         let bytes = ByteBuf::deserialize(from)?;
         let mut proposal = None;
         let all = Unpacker::new(&bytes).list(32 + BALLOT_BYTES + 4, |from| {
@@ -260,7 +264,41 @@ pub(super) mod held {
                 proxies,
             })
         });
-        all.ok_or_else(|| D::Error::custom("the ballots that wait are damaged"))
+        let all = all.ok_or_else(|| D::Error::custom("the ballots that wait are damaged"))?;
+        Ok(Waiting::of(all))
+    }
+}
+
+/// Serde for names of ballots.
+pub(super) mod names {
+    use std::collections::BTreeSet;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    use super::{ByteBuf, Bytes, ContentId, Packer, Unpacker};
+
+    const NAME_BYTES: usize = 32;
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        names: &BTreeSet<ContentId>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        let mut packer = Packer::of(names.len(), NAME_BYTES);
+        for name in names {
+            packer.fixed(name.digest());
+        }
+        Bytes::new(&packer.finish()).serialize(to)
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeSet<ContentId>, D::Error> {
+        let bytes = ByteBuf::deserialize(from)?;
+        let names = Unpacker::new(&bytes).list(NAME_BYTES, |from| {
+            Some(ContentId::from_digest(from.fixed()?))
+        });
+        let names = names.ok_or_else(|| D::Error::custom("the names of ballots are damaged"))?;
+        Ok(names.into_iter().collect())
     }
 }
 
