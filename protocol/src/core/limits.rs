@@ -301,6 +301,10 @@ pub const VOTES_KEPT_MAX: usize = 48;
 /// the one longest over are let go of first. About 400 bytes each in memory.
 pub const BALLOTS_KEPT_MAX: usize = 1 << 20;
 
+/// Nodes that count a vote again by themselves, on the average; in a mesh of fewer all do. If a third of a large mesh is
+/// hostile, none of the others does in one vote of 40,000.
+pub const RECOUNTS_DRAWN: u64 = 16;
+
 /// Most votes that a node remembers; the one longest over is forgotten, its records stay.
 pub const VOTES_KNOWN_MAX: usize = 256;
 

@@ -15,9 +15,10 @@ use crate::{
     core::{
         command::{CommandError, Reply},
         effect::{Effect, Outbox},
+        event::Event,
         ids::CommandId,
         job::Job,
-        limits::PAGE_LEAVES_MAX,
+        limits::{PAGE_LEAVES_MAX, RECOUNTS_DRAWN},
         time::Now,
         vote::VoteRefusal,
     },
@@ -28,7 +29,7 @@ use crate::{
         },
         committee::Seats,
     },
-    wire::{Elector, Request, VoteAnswer, VoteAsk, VoteDraft},
+    wire::{Elector, Request, Statement, VoteAnswer, VoteAsk, VoteDraft},
 };
 
 /// What a command wants of a recount.
@@ -67,12 +68,47 @@ impl Peer {
         if known.tally().is_none() || known.opening().is_none() {
             return Err(VoteRefusal::NotCounted(proposal));
         }
+        let is_new = !self.voting.recounts.contains_key(&proposal);
         let recount = self.voting.recounts.entry(proposal).or_default();
         recount.commands.push(command);
-        if recount.commands.len() == 1 {
+        if is_new {
             self.fetch_counted(proposal, out);
         }
         Ok(None)
+    }
+
+    /// Counts again what a certificate speaks of, if the lot falls on this node: some do so at every vote, whether or not
+    /// anybody asks. Who found no ballots when the tally came tries once more when the end comes.
+    pub(super) fn recount_by_lot(
+        &mut self,
+        proposal: ContentId,
+        statement: &Statement,
+        out: &mut Outbox,
+    ) {
+        let is_drawn = match statement {
+            Statement::Tally(_) => {
+                let members = u64::from(self.directory.active_count());
+                self.rng.below(members.max(1)) < RECOUNTS_DRAWN
+            }
+            Statement::Resolved(_) => self.voting.book.is_unpublished(&proposal),
+            Statement::Opened(_)
+            | Statement::Checkpoint(_)
+            | Statement::Ticket(_)
+            | Statement::HandOver(_)
+            | Statement::Halt(_)
+            | Statement::Jury(_) => false,
+        };
+        // A seat follows the count in its own log.
+        let follows = || {
+            self.committee
+                .as_ref()
+                .is_some_and(|seat| seat.log.is_seated())
+        };
+        let is_known = || self.counted(&proposal).is_some();
+        if is_drawn && is_known() && !follows() && !self.voting.recounts.contains_key(&proposal) {
+            self.voting.recounts.entry(proposal).or_default();
+            self.fetch_counted(proposal, out);
+        }
     }
 
     /// Returns the certified opening and count of a vote.
@@ -254,6 +290,17 @@ impl Peer {
         };
         if found.is_err() {
             self.voting.book.note_published(&proposal, false);
+        }
+        if recount.commands.is_empty() {
+            let what = match &found {
+                Ok(Recounted::Same(_)) => {
+                    "this node has counted again: it is as certified".to_owned()
+                }
+                Ok(Recounted::False(_)) => "this node has counted again: it is false".to_owned(),
+                Ok(Recounted::NotPublished(why)) => format!("this node cannot count again: {why}"),
+                Err(why) => format!("this node cannot count again: {why}"),
+            };
+            out.push(Effect::Notify(Event::Vote { proposal, what }));
         }
         for (id, wanted) in &recount.commands {
             let reply = match (wanted, &found) {

@@ -442,6 +442,7 @@ impl Peer {
         let opening = known.and_then(Known::opening).cloned();
         let heard = opening.map(|opening| self.voting.verdicts.take_up(&opening));
         self.on_jury_heard(now, heard.unwrap_or_default(), out);
+        self.recount_by_lot(proposal, &certificate.statement, out);
         self.heed_votes_on_halts(now, out);
     }
 

@@ -65,9 +65,9 @@ impl Attack for FalseTally {
     }
 
     fn expected(&self) -> &'static str {
-        "Fewer than a quorum certify nothing. One honest node that counts again finds each lie, its proof makes the vote \
-         void at all honest nodes within the challenge time, and none carries out an act on it; if nobody counts again, \
-         or the ballots are withheld from those who do not, the lie holds."
+        "Fewer than a quorum certify nothing. The nodes that count again by lot, without being asked, find each lie; its \
+         proof makes the vote void at all honest nodes within the challenge time, and none carries out an act on it. \
+         Where the ballots are withheld, the lie holds at those who do not count again."
     }
 
     fn run(&self, config: &Config, pulse: &dyn Fn(f64)) -> Outcome {
@@ -102,19 +102,17 @@ enum Lie {
 /// How the quorum goes about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Case {
-    /// One honest node counts again.
+    /// Honest nodes count again, those on whom the lot falls.
     CountedAgain(Lie),
     /// The committee certifies the end of a vote, and no tally.
     NoTally,
     /// It certifies tally and end at once, and the act follows.
     AtOnce,
-    /// Its seats hand out no ballots; some nodes count again.
+    /// Its seats hand out no ballots; some more nodes count again, as they are asked to.
     Withheld,
-    /// Nobody counts again.
-    NobodyCounts,
 }
 
-const CASES: [Case; 8] = [
+const CASES: [Case; 7] = [
     Case::CountedAgain(Lie::Sum),
     Case::CountedAgain(Lie::Forged),
     Case::CountedAgain(Lie::Strangers),
@@ -122,7 +120,6 @@ const CASES: [Case; 8] = [
     Case::NoTally,
     Case::AtOnce,
     Case::Withheld,
-    Case::NobodyCounts,
 ];
 
 impl Lie {
@@ -150,8 +147,6 @@ struct Row {
     executed: u64,
     /// Honest targets that refused the act for its vote.
     refused: u64,
-    /// Honest nodes that hold the vote for passed.
-    passed: u64,
     /// Why targets refused the act otherwise.
     otherwise: BTreeSet<String>,
     /// Of those who counted again.
@@ -230,7 +225,6 @@ impl Row {
             honest_targets: 0,
             executed: 0,
             refused: 0,
-            passed: 0,
             otherwise: BTreeSet::new(),
             recounters: 0,
             executed_by_recounters: 0,
@@ -254,7 +248,7 @@ impl Scene {
         self.stage.world.follow_log(0, &mut self.state);
         let handed_out = match row.case {
             Case::Withheld => Vec::new(),
-            Case::CountedAgain(_) | Case::NoTally | Case::AtOnce | Case::NobodyCounts => leaves,
+            Case::CountedAgain(_) | Case::NoTally | Case::AtOnce => leaves,
         };
         self.stage.world.hand_out(Some(HandedOut {
             by: (0..QUORUM).collect(),
@@ -268,7 +262,7 @@ impl Scene {
         let recounters = self.count_again(row, id);
         let waits = match row.case {
             Case::AtOnce => Span::from_millis(0),
-            Case::CountedAgain(_) | Case::NoTally | Case::Withheld | Case::NobodyCounts => {
+            Case::CountedAgain(_) | Case::NoTally | Case::Withheld => {
                 CHALLENGE + Span::from_secs(1)
             }
         };
@@ -354,7 +348,7 @@ impl Scene {
     fn false_tally(&self, case: Case, vote: &Opened) -> (TallyStatement, Vec<Leaf>) {
         let lie = match case {
             Case::CountedAgain(lie) => lie,
-            Case::NoTally | Case::AtOnce | Case::Withheld | Case::NobodyCounts => Lie::Forged,
+            Case::NoTally | Case::AtOnce | Case::Withheld => Lie::Forged,
         };
         let id = vote.opened.proposal;
         let world = &self.stage.world;
@@ -461,12 +455,13 @@ impl Scene {
             .is_some()
     }
 
-    /// Has those nodes count again who do in this case, and waits until everybody knows what they found; returns them.
+    /// Waits until everybody knows what the nodes found that count again; has some more do so where ballots are withheld,
+    /// and returns those.
     fn count_again(&mut self, row: &mut Row, id: ContentId) -> Vec<u32> {
         let count = match row.case {
-            Case::CountedAgain(_) => 1,
+            Case::CountedAgain(_) => 0,
             Case::Withheld => RECOUNTERS,
-            Case::NoTally | Case::AtOnce | Case::NobodyCounts => return Vec::new(),
+            Case::NoTally | Case::AtOnce => return Vec::new(),
         };
         let since = self.stage.world.now();
         self.stage.pass(Span::from_secs(1));
@@ -486,15 +481,13 @@ impl Scene {
                 break;
             }
         }
-        let is_found = asked.iter().all(|asked| {
-            let found = self.stage.world.recounted(*asked);
-            match row.case {
-                Case::Withheld => !matches!(found, Some(Recounted::Same(_) | Recounted::False(_))),
-                Case::CountedAgain(_) | Case::NoTally | Case::AtOnce | Case::NobodyCounts => {
-                    matches!(found, Some(Recounted::False(_)))
-                }
-            }
-        });
+        let is_found = match row.case {
+            Case::CountedAgain(_) => self.have_proof(id),
+            Case::NoTally | Case::AtOnce | Case::Withheld => asked.iter().all(|asked| {
+                let found = self.stage.world.recounted(*asked);
+                !matches!(found, Some(Recounted::Same(_) | Recounted::False(_)))
+            }),
+        };
         row.found += u64::from(is_found);
         recounters
     }
@@ -521,7 +514,7 @@ impl Scene {
         (QUORUM..SEATS).chain(self.honest.iter().copied())
     }
 
-    /// Counts the honest nodes that hold a vote for void, and for passed.
+    /// Counts the honest nodes that hold a vote for void.
     fn note_void(&mut self, row: &mut Row, id: ContentId) {
         let nodes: Vec<_> = self.watched().collect();
         let asked: Vec<_> = nodes
@@ -538,7 +531,6 @@ impl Scene {
             let votes = self.stage.world.votes(asked);
             let vote = votes.and_then(|votes| votes.votes.iter().find(|vote| vote.proposal == id));
             row.void += u64::from(vote.is_some_and(|vote| vote.stage.starts_with("void")));
-            row.passed += u64::from(vote.is_some_and(|vote| vote.stage == "passed"));
         }
     }
 
@@ -663,7 +655,6 @@ fn report_case(outcome: &mut Outcome, row: &Row) {
         honest_targets,
         executed,
         refused,
-        passed,
         otherwise,
         recounters,
         executed_by_recounters,
@@ -680,7 +671,7 @@ fn report_case(outcome: &mut Outcome, row: &Row) {
         Case::CountedAgain(lie) => {
             let lie = lie.words();
             outcome.claim(
-                format!("{lie}: whoever counts again finds it, and the vote is void everywhere within the challenge time"),
+                format!("{lie}: the nodes drawn to count again find it, and the vote is void everywhere within the challenge time"),
                 found == runs && void == honest && void_after_s.len() as u64 == *runs,
                 format!(
                     "found in {found} of {runs} runs, void at {void} of {honest} honest nodes after {void_after_s:?} s of {} s",
@@ -710,25 +701,12 @@ fn report_case(outcome: &mut Outcome, row: &Row) {
                 "ballots withheld: who counts again finds none and carries nothing out",
                 found == runs
                     && *executed_by_recounters == 0
-                    && refused == recounters
+                    && refused >= recounters
                     && *refused > 0,
                 format!("{executed_by_recounters} of {recounters} who counted again; {carried}"),
             );
             outcome.share(
                 "ballots withheld: honest targets that carry the act out, those who did not count again",
-                *executed,
-                *honest_targets,
-                None,
-            );
-        }
-        Case::NobodyCounts => {
-            outcome.claim(
-                "the break point: if nobody counts again, every node holds the vote for passed",
-                passed == honest && *refused == 0,
-                format!("{passed} of {honest} honest nodes; {carried}"),
-            );
-            outcome.share(
-                "nobody counts again: honest targets that carry the act out",
                 *executed,
                 *honest_targets,
                 None,

@@ -159,6 +159,12 @@ impl Book {
         self.find(proposal).is_some_and(|known| known.is_refuted)
     }
 
+    /// Tells whether a recount by this node found the ballots of a vote nowhere.
+    pub fn is_unpublished(&self, proposal: &ContentId) -> bool {
+        self.find(proposal)
+            .is_some_and(|known| known.is_unpublished)
+    }
+
     /// Takes note whether a recount by this node found the ballots of a vote.
     pub fn note_published(&mut self, proposal: &ContentId, is_published: bool) {
         if let Some(known) = self.0.get_mut(proposal) {
