@@ -186,7 +186,7 @@ pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), 
             dealer,
             dealing,
         } => {
-            let key = [&[DEALING], &ceremony.digest()[..], &dealer.bytes()[..]].concat();
+            let key = dealing_key(ceremony, dealer);
             batch.put_cf(Column::Keys.of(db)?, key, encoded(db, dealing)?);
         }
         Write::KeyShare {
@@ -194,8 +194,15 @@ pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), 
             epoch,
             sealed,
         } => {
-            let key = [&[SHARE, purpose.number()], &epoch.to_be_bytes()[..]].concat();
-            batch.put_cf(Column::Keys.of(db)?, key, sealed);
+            batch.put_cf(Column::Keys.of(db)?, share_key(*purpose, *epoch), sealed);
+        }
+        Write::ForgetKeys { shares, dealings } => {
+            for (purpose, epoch) in shares {
+                batch.delete_cf(Column::Keys.of(db)?, share_key(*purpose, *epoch));
+            }
+            for (ceremony, dealer) in dealings {
+                batch.delete_cf(Column::Keys.of(db)?, dealing_key(ceremony, dealer));
+            }
         }
         Write::Vote(write) => put_vote(db, batch, write)?,
         Write::Proposal(ProposalWrite::Keep(kept)) => {
@@ -276,6 +283,29 @@ fn put_vote(db: &DB, batch: &mut WriteBatch, write: &VoteWrite) -> Result<(), St
 
 fn encoded<T: Serialize>(db: &DB, value: &T) -> Result<Vec<u8>, StoreError> {
     serde_ipld_dagcbor::to_vec(value).map_err(|error| StoreError::damaged(db.path(), error))
+}
+
+fn dealing_key(ceremony: &ContentId, dealer: &PublicKey) -> Vec<u8> {
+    [&[DEALING], &ceremony.digest()[..], &dealer.bytes()[..]].concat()
+}
+
+fn share_key(purpose: Purpose, epoch: u64) -> Vec<u8> {
+    [&[SHARE, purpose.number()], &epoch.to_be_bytes()[..]].concat()
+}
+
+/// Rewrites the column of keys, so that no file of the store holds what was removed from it: RocksDB keeps removed
+/// values in its files until these are rewritten, and in its log until every column is flushed. What the disk itself
+/// keeps of freed blocks is not in the store's hand.
+pub(super) fn erase_removed_keys(db: &DB) -> Result<(), StoreError> {
+    let failed = |error: rocksdb::Error| StoreError::rocks(db.path(), &error);
+    for column in Column::ALL {
+        db.flush_cf(column.of(db)?).map_err(failed)?;
+    }
+    let keys = Column::Keys.of(db)?;
+    let mut all = rocksdb::CompactOptions::default();
+    all.set_bottommost_level_compaction(rocksdb::BottommostLevelCompaction::Force);
+    db.compact_range_cf_opt(keys, None::<&[u8]>, None::<&[u8]>, &all);
+    Ok(())
 }
 
 /// A row of the column of keys.

@@ -246,6 +246,10 @@ impl Thread {
         })?;
         self.metrics
             .observe_ms(Histogram::StoreWrite, start.elapsed());
+        let erases = |write: &Write| matches!(write, Write::ForgetKeys { .. });
+        if groups.iter().flat_map(|group| &group.writes).any(erases) {
+            columns::erase_removed_keys(&self.db)?;
+        }
         self.space.wrote(bytes);
         self.metrics.set(Gauge::StoreBytes, self.space.size_bytes());
         Ok(())
@@ -270,6 +274,7 @@ fn record_bytes(write: &Write) -> usize {
         | Write::State { .. }
         | Write::Dealing { .. }
         | Write::KeyShare { .. }
+        | Write::ForgetKeys { .. }
         | Write::Halt(_)
         | Write::Vote(_)
         | Write::Proposal(_)

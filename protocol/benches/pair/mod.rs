@@ -279,6 +279,7 @@ impl Node {
                 | Write::State { .. }
                 | Write::Dealing { .. }
                 | Write::KeyShare { .. }
+                | Write::ForgetKeys { .. }
                 | Write::Halt(_)
                 | Write::Vote(_)
                 | Write::Proposal(_)

@@ -252,6 +252,13 @@ pub enum Write {
         /// The share.
         sealed: Vec<u8>,
     },
+    /// Shares and dealings of keys that are over; they are erased from the disk.
+    ForgetKeys {
+        /// Shares.
+        shares: Vec<(Purpose, u64)>,
+        /// What was dealt, by ceremony and dealer.
+        dealings: Vec<(ContentId, PublicKey)>,
+    },
     /// A halt as it stands now.
     Halt(Box<Halt>),
     /// Something about votes.

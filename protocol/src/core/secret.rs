@@ -43,6 +43,11 @@ pub enum SecretTask {
         /// The logs that count.
         logs: Box<Logs>,
     },
+    /// Forgets the shares of all keys of epochs before one.
+    Forget {
+        /// The first epoch whose shares are kept.
+        before: u64,
+    },
     /// Signs the seat's part.
     Part {
         /// For what.
@@ -65,6 +70,8 @@ pub enum SecretDone {
     Accounted(Result<SignedLog, Vec<PublicKey>>),
     /// To [`SecretTask::Share`]: the share, sealed as it is to be kept. It is on the keyring already.
     Shared(Result<Vec<u8>, String>),
+    /// To [`SecretTask::Forget`].
+    Forgotten,
     /// To [`SecretTask::Part`]; none if the seat has no share of that key.
     Part(Option<PartialSignature>),
 }
@@ -98,6 +105,12 @@ impl SecretTask {
                 dealings,
                 logs,
             } => SecretDone::Shared(find_share(&ceremony, identity, &dealings, &logs, keyring)),
+            Self::Forget { before } => {
+                for purpose in Purpose::ALL {
+                    keyring.forget_before(purpose, before);
+                }
+                SecretDone::Forgotten
+            }
             Self::Part {
                 purpose,
                 epoch,
@@ -133,6 +146,7 @@ impl std::fmt::Debug for SecretTask {
             Self::Acknowledge { .. } => "Acknowledge",
             Self::Account { .. } => "Account",
             Self::Share { .. } => "Share",
+            Self::Forget { .. } => "Forget",
             Self::Part { .. } => "Part",
         })
     }

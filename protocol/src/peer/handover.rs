@@ -252,21 +252,24 @@ impl Peer {
             };
             out.push(Effect::Notify(Event::Seats(news)));
         }
-        self.retire_if_out();
+        self.retire_if_out(now, out);
         // What the new epoch certifies may have come before it.
         self.retry_waiting(now, out);
     }
 
     /// Gives up the seat if the mesh has passed to others that this node's log does not know of yet.
-    pub(super) fn retire_if_out(&mut self) {
+    pub(super) fn retire_if_out(&mut self, now: Now, out: &mut Outbox) {
         let own = self.config.key;
         let is_in = self.seats().contains(&own);
         let known = self.trust.keys().map(|keys| keys.epoch);
-        if let Some(seat) = &mut self.committee {
-            let epoch = seat.log.state().keys().map(|keys| keys.epoch);
-            if !is_in && epoch < known {
-                seat.log.retire();
-            }
+        let Some(seat) = &mut self.committee else {
+            return;
+        };
+        let epoch = seat.log.state().keys().map(|keys| keys.epoch);
+        if !is_in && epoch < known {
+            seat.log.retire();
+            let duties = seat.work.forget();
+            self.do_duties(now, duties.unwrap_or_default(), out);
         }
     }
 

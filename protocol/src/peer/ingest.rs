@@ -86,6 +86,7 @@ fn acts_in(writes: &[Write]) -> Vec<Verified<Record>> {
         | Write::State { .. }
         | Write::Dealing { .. }
         | Write::KeyShare { .. }
+        | Write::ForgetKeys { .. }
         | Write::Halt(_)
         | Write::Vote(_)
         | Write::Proposal(_)
@@ -219,6 +220,7 @@ impl Peer {
             | Write::State { .. }
             | Write::Dealing { .. }
             | Write::KeyShare { .. }
+            | Write::ForgetKeys { .. }
             | Write::Halt(_)
             | Write::Vote(_)
             | Write::Proposal(_)

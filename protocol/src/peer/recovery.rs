@@ -164,7 +164,8 @@ impl Peer {
                 out.push(Effect::Notify(Event::Seats(SeatNews::Recovered {
                     seats: u32::try_from(word.plan.seats.len()).unwrap_or(u32::MAX),
                 })));
-                self.begin_recovered(now, out);
+                let work = self.committee.take().map(|seat| seat.work.kept());
+                self.begin_recovered(now, work.unwrap_or_default(), out);
                 Ok(())
             }
             Err(Unchecked::Unknown) => Err(RejectReason::Missing(mesh)),
@@ -175,11 +176,12 @@ impl Peer {
     }
 
     /// Begins the log of a recovered committee, if this node has a seat of it; else keeps no log any more.
-    pub(super) fn begin_recovered(&mut self, now: Now, out: &mut Outbox) {
+    ///
+    /// `work` is what a seat of the lost committee has kept: erased once it is of no use.
+    pub(super) fn begin_recovered(&mut self, now: Now, work: StoredWork, out: &mut Outbox) {
         let Some(recovered) = self.trust.recovered().cloned() else {
             return;
         };
-        self.committee = None;
         if let Some((tip, state)) = self.recovered_log(&recovered) {
             let write = Write::State {
                 tip,
@@ -191,7 +193,9 @@ impl Peer {
                 snapshot: Some(state),
                 ..StoredLog::default()
             };
-            self.open_log(now, (log, StoredWork::default()), out);
+            self.open_log(now, (log, work), out);
+        } else if let Some(duties) = work.forget() {
+            self.do_duties(now, duties, out);
         }
     }
 

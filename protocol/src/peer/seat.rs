@@ -159,7 +159,7 @@ impl Peer {
         let is_older = begins > Some(stored.0.tip.map_or(0, |tip| tip.height));
         if is_older {
             // The log that is kept here is that of the committee that was lost.
-            self.begin_recovered(now, out);
+            self.begin_recovered(now, stored.1, out);
         } else if is_of_genesis || self.seats().contains(&own) || stored.0.tip.is_some() {
             self.open_log(now, stored, out);
         }
@@ -189,7 +189,7 @@ impl Peer {
             fetching: None,
             no_state: false,
         }));
-        self.retire_if_out();
+        self.retire_if_out(now, out);
         self.see_all_members(now);
         self.see_all_revocations(now);
         self.do_seat_work(now, todo, out);
@@ -808,7 +808,7 @@ impl Peer {
         self.publish_certified(now, out);
     }
 
-    fn do_duties(&mut self, now: Now, duties: Vec<Duty>, out: &mut Outbox) {
+    pub(super) fn do_duties(&mut self, now: Now, duties: Vec<Duty>, out: &mut Outbox) {
         for duty in duties {
             match duty {
                 Duty::Secret { task, what } => {
@@ -863,6 +863,10 @@ impl Peer {
                         epoch,
                         sealed,
                     };
+                    self.persist(vec![write], AfterPersist::Nothing, out);
+                }
+                Duty::Forget { shares, dealings } => {
+                    let write = Write::ForgetKeys { shares, dealings };
                     self.persist(vec![write], AfterPersist::Nothing, out);
                 }
                 Duty::LostShare { epoch, why, .. } => {

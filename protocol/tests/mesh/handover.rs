@@ -133,11 +133,31 @@ fn a_seat_is_replaced_and_the_new_keys_are_in_force_everywhere() {
         assert_eq!(committee.shares, Some(3), "seat {seat}");
     }
     assert_eq!(status(&mut world, 3).committee, None, "it has left");
+    only_shares_in_force_are_kept(&world, "a quiet hand-over");
     let (height, _) = status(&mut world, 5).trust.checkpoint.unwrap();
     assert!(
         height > handed.stated().unwrap().height,
         "the new keys certify the log"
     );
+}
+
+/// Asserts that nothing is left of the old keys' shares on any disk, those of who has left included.
+fn only_shares_in_force_are_kept(world: &World, what: &str) {
+    let handed = records(world, 5).pop().unwrap();
+    let epoch = handed.next.keys.epoch;
+    for at in 0..world.nodes.len() {
+        let disk = &world.nodes[at].disk;
+        let kept: Vec<_> = disk.epochs_of_shares().into_iter().collect();
+        let has_seat = [0, 1, 2, 4].contains(&at);
+        let expected: &[u64] = if has_seat { &[epoch] } else { &[] };
+        assert_eq!(kept, expected, "node {at}: {what}");
+        let dealt = disk.rest.work.dealings.len();
+        // Four dealers at most, in each of three ceremonies.
+        assert!(
+            dealt <= if has_seat { 12 } else { 0 },
+            "node {at} keeps {dealt} dealings: {what}"
+        );
+    }
 }
 
 #[test]
@@ -182,6 +202,7 @@ fn whoever_dies_at_any_moment_of_a_hand_over_does_not_stop_it() {
                 3 => assert_eq!(committee, None, "{what}"),
                 _ => assert_eq!(committee.unwrap().shares, Some(3), "{what}"),
             }
+            only_shares_in_force_are_kept(&world, &what);
         }
     }
 }

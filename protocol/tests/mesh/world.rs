@@ -86,6 +86,12 @@ impl Disk {
                     epoch,
                     sealed,
                 } => self.shares.push((purpose, epoch, sealed)),
+                Write::ForgetKeys { shares, dealings } => {
+                    self.shares
+                        .retain(|(purpose, epoch, _)| !shares.contains(&(*purpose, *epoch)));
+                    let held = &mut self.rest.work.dealings;
+                    held.retain(|(ceremony, dealer, _)| !dealings.contains(&(*ceremony, *dealer)));
+                }
                 Write::Halt(halt) => {
                     self.rest.halts.retain(|known| known.id != halt.id);
                     self.rest.halts.push(*halt);
@@ -106,6 +112,11 @@ impl Disk {
             records: self.records.values().cloned().collect(),
             ..self.rest.clone()
         }
+    }
+
+    /// Returns the epochs of the keys of which a share is kept.
+    pub(crate) fn epochs_of_shares(&self) -> BTreeSet<u64> {
+        self.shares.iter().map(|(_, epoch, _)| *epoch).collect()
     }
 
     /// Opens the shares that were kept, onto a new keyring.

@@ -112,6 +112,7 @@ pub(super) const fn of_secret(task: &SecretTask) -> Span {
         SecretTask::Acknowledge { .. } => TAKE,
         SecretTask::Share { .. } => FIND_SHARE,
         SecretTask::Part { .. } => PART,
+        SecretTask::Forget { .. } => Span(0),
     }
 }
 

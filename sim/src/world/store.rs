@@ -114,6 +114,13 @@ impl Store {
                     epoch,
                     sealed,
                 } => self.rest().shares.push((purpose, epoch, sealed)),
+                Write::ForgetKeys { shares, dealings } => {
+                    let rest = self.rest();
+                    rest.shares
+                        .retain(|(purpose, epoch, _)| !shares.contains(&(*purpose, *epoch)));
+                    rest.dealings
+                        .retain(|(ceremony, dealer, _)| !dealings.contains(&(*ceremony, *dealer)));
+                }
                 Write::Halt(halt) => {
                     self.rest().halts.insert(halt.id, *halt);
                 }

@@ -1,5 +1,6 @@
 //! The seat's journal and the blocks of the committee log.
 
+use x0_crypto::committee::Purpose;
 use x0_protocol::{
     core::limits::BLOCKS_KEPT_MAX,
     spine::committee::{JournalLine, Tip},
@@ -57,6 +58,51 @@ fn a_gap_in_the_journal_is_damage_that_is_named() {
     let error = store.load().unwrap_err();
 
     assert!(error.to_string().contains("journal line 0"), "{error}");
+}
+
+#[test]
+fn forgotten_shares_stand_in_no_file_of_the_store() {
+    let home = Home::new();
+    let store = home.create();
+    let sealed = |epoch: u64| -> Vec<u8> {
+        let number = u8::try_from(epoch).unwrap();
+        (0..200)
+            .map(|at: u8| at.wrapping_mul(31) ^ number)
+            .collect()
+    };
+    let share = |epoch| Write::KeyShare {
+        purpose: Purpose::Beacon,
+        epoch,
+        sealed: sealed(epoch),
+    };
+    store.submit(vec![share(1)]).wait().unwrap();
+    store.submit(vec![share(2)]).wait().unwrap();
+    assert!(
+        stands_in_a_file(home.dir(), &sealed(1)),
+        "the search finds it"
+    );
+
+    let forget = Write::ForgetKeys {
+        shares: vec![(Purpose::Beacon, 1)],
+        dealings: Vec::new(),
+    };
+    store.submit(vec![forget]).wait().unwrap();
+    let kept = store.key_shares().unwrap();
+    assert_eq!(kept, [(Purpose::Beacon, 2, sealed(2))]);
+    drop(store);
+    assert!(!stands_in_a_file(home.dir(), &sealed(1)));
+}
+
+/// Tells whether a file somewhere under a directory holds these bytes.
+fn stands_in_a_file(dir: &Path, bytes: &[u8]) -> bool {
+    std::fs::read_dir(dir).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return stands_in_a_file(&path, bytes);
+        }
+        let held = std::fs::read(&path).unwrap();
+        held.windows(bytes.len()).any(|part| part == bytes)
+    })
 }
 
 /// Writes so many lines from a place on.

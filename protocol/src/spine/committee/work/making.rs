@@ -68,6 +68,22 @@ impl Making {
         }
     }
 
+    pub(super) fn kept(mut self) -> StoredWork {
+        self.take_kept()
+    }
+
+    pub(super) fn take_kept(&mut self) -> StoredWork {
+        let taken = core::mem::take(&mut self.taken).into_iter();
+        let dealings = taken.flat_map(|(ceremony, taken)| {
+            let taken = taken.into_iter();
+            taken.map(move |(dealer, dealing)| (ceremony, dealer, dealing))
+        });
+        StoredWork {
+            dealings: dealings.collect(),
+            shares: core::mem::take(&mut self.shares).into_iter().collect(),
+        }
+    }
+
     pub(super) fn is_busy(&self) -> bool {
         !self.deals.is_empty()
     }
@@ -259,6 +275,30 @@ impl Making {
                 }
             }
         }
+    }
+
+    /// Lets go of what was of use in epochs that are over: whoever comes by this seat's disk later must not find parts of
+    /// keys that are still in force, dealt anew to others since.
+    pub(super) fn forget(&mut self, state: &State, todo: &mut Vec<Duty>) {
+        let before = state.keys().map_or(0, |keys| keys.epoch);
+        let made = state.made().map(|(ceremony, _)| ceremony);
+        let used: BTreeSet<_> = state.ceremonies().chain(made).map(Ceremony::id).collect();
+        let shares = self.shares.iter().filter(|(_, epoch)| *epoch < before);
+        let shares: Vec<_> = shares.copied().collect();
+        let dealings = self
+            .taken
+            .iter()
+            .filter(|(ceremony, _)| !used.contains(*ceremony));
+        let dealings = dealings
+            .flat_map(|(ceremony, taken)| taken.keys().map(move |dealer| (*ceremony, *dealer)));
+        let dealings: Vec<_> = dealings.collect();
+        self.shares.retain(|(_, epoch)| *epoch >= before);
+        self.taken.retain(|ceremony, _| used.contains(ceremony));
+        todo.extend(
+            super::forget(before, shares, dealings)
+                .into_iter()
+                .flatten(),
+        );
     }
 
     pub(super) fn share(&mut self, state: &State, todo: &mut Vec<Duty>) {

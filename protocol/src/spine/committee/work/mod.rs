@@ -6,6 +6,7 @@
 //!   the signed account. A seat waits with dealing until it is linked to all players, but not for ever.
 //! - *Take*: keep what one is dealt, sealed, then acknowledge it. A second, different dealing is refused.
 //! - *Share*: when the log has made the keys, find the own share of each and keep it.
+//! - *Forget*: once other keys are in force, erase the shares of the old ones and what they were found from.
 //! - *Sign*: send the own part of everything that is to be signed until the whole signature is known. Who has it
 //!   answers with it.
 
@@ -58,6 +59,8 @@ pub enum SecretFor {
     Share(Purpose, u64),
     /// The own part of a signature.
     Part(ContentId),
+    /// Nothing: shares of keys that are over are forgotten.
+    Forget,
 }
 
 /// The work of one seat.
@@ -76,6 +79,29 @@ pub struct StoredWork {
     pub dealings: Vec<(ContentId, PublicKey, SealedDealing)>,
     /// The keys of which it holds a share.
     pub shares: Vec<(Purpose, u64)>,
+}
+
+impl StoredWork {
+    /// Returns what erases all of it; none if there is nothing.
+    pub(crate) fn forget(self) -> Option<Vec<Duty>> {
+        let dealings = self.dealings.into_iter();
+        let dealings: Vec<_> = dealings.map(|(of, dealer, _)| (of, dealer)).collect();
+        forget(u64::MAX, self.shares, dealings)
+    }
+}
+
+/// Returns what erases shares and dealings; none if there are none.
+fn forget(
+    before: u64,
+    shares: Vec<(Purpose, u64)>,
+    dealings: Vec<(ContentId, PublicKey)>,
+) -> Option<Vec<Duty>> {
+    let is_none = shares.is_empty() && dealings.is_empty();
+    let from_keyring = Duty::Secret {
+        task: SecretTask::Forget { before },
+        what: SecretFor::Forget,
+    };
+    (!is_none).then(|| vec![from_keyring, Duty::Forget { shares, dealings }])
 }
 
 /// What a seat is to do beside the log.
@@ -116,6 +142,13 @@ pub enum Duty {
         epoch: u64,
         /// The share, sealed.
         sealed: Vec<u8>,
+    },
+    /// Erase what is kept of keys that are over.
+    Forget {
+        /// Shares.
+        shares: Vec<(Purpose, u64)>,
+        /// What was dealt, by ceremony and dealer.
+        dealings: Vec<(ContentId, PublicKey)>,
     },
     /// Tell that the seat has no share of a key.
     LostShare {
@@ -166,6 +199,16 @@ impl Work {
         }
     }
 
+    /// Returns what the seat has kept of its work.
+    pub(crate) fn kept(self) -> StoredWork {
+        self.making.kept()
+    }
+
+    /// Lets go of all that the seat has kept: it is none any more.
+    pub(crate) fn forget(&mut self) -> Option<Vec<Duty>> {
+        self.making.take_kept().forget()
+    }
+
     /// Returns when [`Work::on_time`] has something to say again.
     pub const fn due(&self) -> Option<Mono> {
         self.repeat_at
@@ -204,6 +247,7 @@ impl Work {
         self.making.deal(state, &is_linked, now, &mut todo);
         self.making.share(state, &mut todo);
         if is_news {
+            self.making.forget(state, &mut todo);
             self.signing.expect(mesh, state);
         }
         self.signing
