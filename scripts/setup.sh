@@ -17,7 +17,10 @@ main() {
     esac
     install_packages
     check_rust "$1"
-    [ "$1" = build ] || { install_test_tools && install_contract_tools; }
+    if [ "$1" = test ]; then
+        install_test_tools
+        install_contract_tools
+    fi
     echo "set-up: all that '$1' needs is here"
 }
 

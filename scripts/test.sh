@@ -40,7 +40,10 @@ stage_purity() { scripts/purity.sh; }
 stage_deny() { scripts/deny.sh; }
 
 # The committed code is what the sources compile to, and it does on a real chain what it says.
-stage_contracts() { scripts/contracts.sh check && scripts/contracts.sh test; }
+stage_contracts() {
+    scripts/contracts.sh check
+    scripts/contracts.sh test
+}
 
 # One selection of crates in one profile serves running, testing and the journeys: RocksDB is compiled once.
 stage_build() { scripts/cargo.sh build --locked --workspace; }

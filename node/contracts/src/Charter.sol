@@ -25,10 +25,12 @@ contract Charter is ICharter, Initializable, UUPSUpgradeable, EIP712 {
 
     bytes32 internal constant ACT_TYPEHASH = keccak256("Act(uint256 nonce,uint256 deadline,bytes call)");
 
-    /// A rule as it is kept.
+    /// A rule as it is kept: in one word of storage, which a struct within it would not be.
     struct Slot {
         bool isListed;
-        Rule rule;
+        bool consent;
+        uint32 retentionDays;
+        uint32 cohortMin;
     }
 
     /// One charter. Nothing of it changes once it is in force.
@@ -182,7 +184,7 @@ contract Charter is ICharter, Initializable, UUPSUpgradeable, EIP712 {
 
     function rule(string calldata name) external view returns (bool listed, Rule memory) {
         Slot storage slot = _inForce().slots[keccak256(bytes(name))];
-        return (slot.isListed, slot.rule);
+        return (slot.isListed, _rule(slot));
     }
 
     function head() external view returns (Head memory) {
@@ -199,7 +201,7 @@ contract Charter is ICharter, Initializable, UUPSUpgradeable, EIP712 {
         page = new Metric[](_pageLength(list.names.length, from, count));
         for (uint256 i = 0; i < page.length; i++) {
             string memory name = list.names[from + i];
-            page[i] = Metric(name, list.slots[keccak256(bytes(name))].rule);
+            page[i] = Metric(name, _rule(list.slots[keccak256(bytes(name))]));
         }
     }
 
@@ -296,7 +298,9 @@ contract Charter is ICharter, Initializable, UUPSUpgradeable, EIP712 {
         Slot storage slot = list.slots[keccak256(text)];
         if (slot.isListed) revert NameTwice(metric.name);
         slot.isListed = true;
-        slot.rule = metric.rule;
+        slot.consent = metric.rule.consent;
+        slot.retentionDays = metric.rule.retentionDays;
+        slot.cohortMin = metric.rule.cohortMin;
         list.names.push(metric.name);
     }
 
@@ -342,6 +346,10 @@ contract Charter is ICharter, Initializable, UUPSUpgradeable, EIP712 {
             if (text[i] == "*") return true;
         }
         return false;
+    }
+
+    function _rule(Slot storage slot) private view returns (Rule memory) {
+        return Rule(slot.retentionDays, slot.consent, slot.cohortMin);
     }
 
     function _pageLength(uint256 all, uint256 from, uint256 count) private pure returns (uint256) {
