@@ -23,7 +23,7 @@ const GWEI: u128 = 1_000_000_000;
 /// What a transaction may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How much it may use; estimated if not given.
+    /// How much it may use; what chains allow if not given.
     pub gas: Option<u64>,
     /// What may be paid for a gas, gwei. A node that lies about the price costs no more than this.
     pub fee_gwei_max: u64,
@@ -63,14 +63,7 @@ impl<'a> Account<'a> {
             to,
             data: &data,
         };
-        let gas_limit = match self.limits.gas {
-            Some(gas) => gas,
-            // A fifth more: the state may change before the block.
-            None => {
-                let gas = self.rpc.estimate(call).await?;
-                gas.max((gas.saturating_mul(6) / 5).min(GAS_MAX))
-            }
-        };
+        let gas_limit = self.gas_limit(call).await?;
         let (priority_fee, fee_max) = self.fees().await?;
         let transaction = Transaction {
             chain_id: self.rpc.chain_id().await?,
@@ -86,6 +79,19 @@ impl<'a> Account<'a> {
         match receipt.succeeded {
             true => Ok(Mined { hash, receipt }),
             false => Err(self.reason(call, &receipt, gas_limit).await),
+        }
+    }
+
+    /// Estimates how much is used, which also finds out what the contract would refuse, before anything is paid.
+    async fn gas_limit(&self, call: Call<'_>) -> Result<u64, ChainError> {
+        let needed = self.rpc.estimate(call).await?;
+        let allowed = self.limits.gas.unwrap_or(GAS_MAX);
+        match needed > allowed {
+            true => Err(ChainError::OutOfGas(format!(
+                "it needs {needed}, and {allowed} are allowed"
+            ))),
+            // A fifth more: the state may change before the block.
+            false => Ok((needed.saturating_mul(6) / 5).min(allowed)),
         }
     }
 

@@ -48,7 +48,7 @@ pub enum ChainError {
     NonceTooLow(Address),
     /// The gas does not suffice.
     #[error(
-        "the transaction needs more gas than it has ({0}): raise it with --gas, or leave --gas out to have it estimated"
+        "the transaction needs more gas than it may use ({0}): allow more with --gas, or leave --gas out"
     )]
     OutOfGas(String),
     /// The chain asks too much.

@@ -161,16 +161,14 @@ impl<'a> Rpc<'a> {
         if receipt.is_null() {
             return Ok(None);
         }
-        let contract = match &receipt["contractAddress"] {
-            Value::Null => None,
-            address => Some(self.address(address)?),
-        };
+        let contract = &receipt["contractAddress"];
+        let contract = (!contract.is_null()).then(|| self.address(contract));
         Ok(Some(Receipt {
             block: self.number(&receipt["blockNumber"], "block number")?,
             succeeded: self.number(&receipt["status"], "status")? == 1,
             gas_used: self.number(&receipt["gasUsed"], "gas")?,
             gas_price: self.wide(&receipt["effectiveGasPrice"], "gas price")?,
-            contract,
+            contract: contract.transpose()?,
         }))
     }
 

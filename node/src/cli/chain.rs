@@ -48,7 +48,7 @@ pub(super) enum ChainCommand {
     ///
     /// In order: deploy it; prepare an act, let members sign it, submit it. A charter takes two acts, stage and activate, with load between them. All that is there is public and stays for ever.
     #[command(subcommand)]
-    Charter(CharterCommand),
+    Charter(Box<CharterCommand>),
 }
 
 #[derive(Debug, Subcommand)]
@@ -168,7 +168,7 @@ pub(super) struct KeyPlace {
 pub(super) struct Payer {
     #[command(flatten)]
     key: KeyPlace,
-    /// How much a transaction may use [default: estimated]
+    /// How much a transaction may use, gas [default: what chains allow]
     #[arg(long, value_name = "GAS")]
     gas: Option<u64>,
     /// What may be paid for a gas, gwei
@@ -231,7 +231,7 @@ pub(super) async fn answer(context: &Context, command: ChainCommand) -> Result<(
             show_address(context, &key)
         }
         ChainCommand::Address(place) => show_address(context, &place.open(context)?),
-        ChainCommand::Charter(command) => charter(context, command).await,
+        ChainCommand::Charter(command) => charter(context, *command).await,
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
     args::Span,
     chain::{KeyPlace, Place, read_act, read_image},
     error::CliError,
+    output::printable,
 };
 use crate::{
     chain::{
@@ -218,7 +219,7 @@ pub(super) fn sign(context: &Context, args: &SignArgs) -> Result<(), CliError> {
         if act.decision != Decision::stage(&image) && act.decision != Decision::activate(&image) {
             return Err(CliError::Failed(format!(
                 "nothing was signed: the act is about something else than this charter. It says: {}",
-                act.says()
+                printable(&act.says())
             )));
         }
     }
@@ -232,7 +233,7 @@ pub(super) fn sign(context: &Context, args: &SignArgs) -> Result<(), CliError> {
     context.output.show(&view(&act), |view| {
         format!(
             "{}\nsigned by: {}",
-            view.says,
+            printable(&view.says),
             match view.signers.is_empty() {
                 true => "nobody yet".to_owned(),
                 false => view.signers.join(", "),

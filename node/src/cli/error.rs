@@ -44,7 +44,7 @@ pub enum CliError {
     Web(#[from] WebError),
     /// A chain does not do what it was asked for.
     #[error(transparent)]
-    Chain(ChainError),
+    Chain(#[from] ChainError),
     /// There is no key to sign with.
     #[error(transparent)]
     EthereumKey(#[from] KeyError),
@@ -86,16 +86,6 @@ pub enum CliError {
     Tokens(#[from] TokensError),
 }
 
-impl From<ChainError> for CliError {
-    fn from(error: ChainError) -> Self {
-        match error {
-            ChainError::Web(error) => Self::Web(error),
-            ChainError::Key(error) => Self::EthereumKey(error),
-            error => Self::Chain(error),
-        }
-    }
-}
-
 fn told(error: &ErrorView) -> String {
     if error.mend.is_empty() || error.message.contains(&error.mend) {
         return error.message.clone();
@@ -112,7 +102,10 @@ impl CliError {
             Self::Usage(_)
             | Self::Invite(_)
             | Self::Join(JoinError::NobodyAnswered { .. })
-            | Self::Web(WebError::BadAddress { .. } | WebError::Unreachable { .. }) => 2,
+            | Self::Web(WebError::BadAddress { .. } | WebError::Unreachable { .. })
+            | Self::Chain(ChainError::Web(
+                WebError::BadAddress { .. } | WebError::Unreachable { .. },
+            )) => 2,
             Self::Refused(_)
             | Self::BadAnswer(_)
             | Self::Failed(_)

@@ -26,6 +26,10 @@ pub(super) const LIMITS: Limits = Limits {
 /// The key of anvil's first account, which is rich, and known to everybody.
 pub(super) const RICH: &str = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 
+/// The key of its second.
+pub(super) const RICH_TOO: &str =
+    "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
+
 /// A running chain.
 pub(super) struct Anvil {
     child: Child,
@@ -112,7 +116,7 @@ pub(super) fn members() -> Vec<EthereumKey> {
     (1..=5).map(key).collect()
 }
 
-fn open(digits: &str) -> EthereumKey {
+pub(super) fn open(digits: &str) -> EthereumKey {
     let dir = tempfile::tempdir().unwrap();
     EthereumKey::open(&write_key(dir.path(), "key", digits)).unwrap()
 }

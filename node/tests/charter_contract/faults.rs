@@ -1,6 +1,9 @@
 //! What a real node of a chain refuses, and what a person reads then.
 
+use std::time::Duration;
+
 use alloy_primitives::Address;
+use serde_json::json;
 use x0_node::{
     chain::{
         account::Account, act::Decision, charter::Charter, error::ChainError, rpc::Rpc,
@@ -11,8 +14,8 @@ use x0_node::{
 
 use super::{
     Setting,
-    chain::{Anvil, CHAIN_ID, key, members, payer},
-    image, limits,
+    chain::{Anvil, CHAIN_ID, RICH_TOO, key, members, open, payer},
+    image, limits, refusal,
 };
 
 #[tokio::test]
@@ -81,7 +84,7 @@ async fn an_account_that_cannot_pay_or_may_not_is_told_before_anything_is_sent()
 }
 
 #[tokio::test]
-async fn a_transaction_with_too_little_gas_says_so_before_and_in_its_block() {
+async fn a_transaction_that_needs_more_gas_than_allowed_is_told_before_it_is_sent() {
     let anvil = Anvil::start();
     let web = Web::new().unwrap();
     let (rpc, payer) = (anvil.rpc(&web), payer());
@@ -91,26 +94,49 @@ async fn a_transaction_with_too_little_gas_says_so_before_and_in_its_block() {
         .decide(&[0, 1, 2], Decision::stage(&image))
         .await
         .unwrap();
+    let sent = rpc.nonce(payer.address()).await.unwrap();
 
-    for gas in [21_000, 400_000] {
-        let stingy = Account::new(&rpc, &payer, limits(Some(gas), 100));
-        let fault = setting
-            .charter
-            .load(&stingy, &image, |_, _| ())
-            .await
-            .unwrap_err();
-        assert!(matches!(fault, ChainError::OutOfGas(_)), "{gas}: {fault}");
+    let stingy = Account::new(&rpc, &payer, limits(Some(400_000), 100));
+    let fault = setting.charter.load(&stingy, &image, |_, _| ()).await;
+
+    let fault = fault.unwrap_err();
+    assert!(matches!(fault, ChainError::OutOfGas(_)), "{fault}");
+    assert!(fault.to_string().contains("400000 are allowed"), "{fault}");
+    assert_eq!(rpc.nonce(payer.address()).await.unwrap(), sent);
+}
+
+#[tokio::test]
+async fn of_two_who_hand_in_the_same_act_one_is_told_that_the_other_came_first() {
+    let anvil = Anvil::start();
+    let web = Web::new().unwrap();
+    let (rpc, payer) = (anvil.rpc(&web), payer());
+    let setting = Setting::new(&rpc, &payer).await;
+    let mut act = setting.act(Decision::stage(&image(1, 1, &[]))).await;
+    for member in &setting.members[..3] {
+        act.sign(member).unwrap();
     }
-    let act = setting.act(Decision::stage(&image)).await;
-    let stingy = Account::new(&rpc, &payer, limits(Some(200_000), 100));
-    let fault = setting.charter.execute(&stingy, &act).await.unwrap_err();
-    // Sent in spite of everything, it is refused in its block, and the reason is found out afterwards.
-    assert!(
-        fault
-            .to_string()
-            .contains("the act has 0 signatures, it needs 3"),
-        "{fault}"
+    let second = open(RICH_TOO);
+    let other = Account::new(&rpc, &second, limits(None, 100));
+    anvil.ask("evm_setAutomine", json!([false])).await;
+    // Both are sound when they are sent, and wait for the same block.
+    let mine = async {
+        while anvil.ask("txpool_status", json!([])).await["pending"] != "0x2" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        anvil.ask("evm_mine", json!([])).await;
+    };
+
+    let (one, two, ()) = tokio::join!(
+        setting.charter.execute(&setting.payer, &act),
+        setting.charter.execute(&other, &act),
+        mine
     );
+
+    let late = match (one, two) {
+        (Ok(_), late) | (late, Ok(_)) => late,
+        (Err(one), Err(two)) => panic!("{one}; {two}"),
+    };
+    assert_eq!(refusal(late), "StaleNonce");
 }
 
 #[tokio::test]

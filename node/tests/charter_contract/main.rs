@@ -83,10 +83,11 @@ fn image(number: u64, names: usize, blocked: &[&str]) -> CharterImage {
 
 /// Returns the contract's own name of a refusal.
 fn refusal<T: std::fmt::Debug>(result: Result<T, ChainError>) -> String {
-    match result.unwrap_err() {
-        ChainError::Reverted(refusal) => refusal.name,
-        error => panic!("another error: {error}"),
-    }
+    let fault = result.unwrap_err();
+    let ChainError::Reverted(refusal) = fault else {
+        panic!("another fault: {fault}");
+    };
+    refusal.name
 }
 
 #[tokio::test]
