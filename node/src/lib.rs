@@ -7,9 +7,11 @@
 //! No rule of the mesh is decided in this crate: what is valid and allowed is `x0-protocol`'s to say.
 
 pub mod api;
+pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod dashboard;
+pub mod ethereum_key;
 pub mod identity;
 pub mod metrics;
 pub mod runtime;
@@ -18,3 +20,4 @@ pub mod standby;
 pub mod store;
 pub mod telemetry;
 mod tls;
+pub mod web;

@@ -17,6 +17,7 @@ use super::{
     api_token::ApiTokenCommand,
     audit::AuditCommand,
     capability::CapCommand,
+    chain::ChainCommand,
     committee::CommitteeCommand,
     daemon::RunFlags,
     error::CliError,
@@ -105,6 +106,9 @@ pub(super) enum Command {
     /// Read, check and answer votes held on Snapshot, a voting service outside the mesh
     #[command(subcommand)]
     Snapshot(SnapshotCommand),
+    /// Put the charter on a chain, read it there, and change it with the committee's signatures
+    #[command(subcommand)]
+    Chain(ChainCommand),
     /// Simulate a mesh of many nodes, in virtual time
     #[command(subcommand)]
     Sim(SimCommand),

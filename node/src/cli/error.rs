@@ -6,12 +6,14 @@ use serde_json::json;
 
 use crate::{
     api::{error::ErrorView, sockets::ListenError, tokens::TokensError},
+    chain::error::ChainError,
     config::ConfigError,
+    ethereum_key::KeyError,
     identity::IdentityError,
     runtime::{StartError, genesis::GenesisError, invite::InvalidInvite, join::JoinError},
-    snapshot::{SnapshotError, key::KeyError},
     standby::StandbyError,
     store::StoreError,
+    web::WebError,
 };
 
 /// Why a command did not succeed.
@@ -37,12 +39,15 @@ pub enum CliError {
     /// Something did not work out, and the text says what to do.
     #[error("{0}")]
     Failed(String),
-    /// A vote on Snapshot could not be read or answered.
+    /// A server outside the mesh does not answer as it should.
     #[error(transparent)]
-    Snapshot(#[from] SnapshotError),
+    Web(#[from] WebError),
+    /// A chain does not do what it was asked for.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
     /// There is no key to sign with.
     #[error(transparent)]
-    VoterKey(#[from] KeyError),
+    EthereumKey(#[from] KeyError),
     /// Nothing more to say: the output has said it.
     #[error("")]
     Said,
@@ -97,9 +102,10 @@ impl CliError {
             Self::Usage(_)
             | Self::Invite(_)
             | Self::Join(JoinError::NobodyAnswered { .. })
-            | Self::Snapshot(
-                SnapshotError::BadAddress { .. } | SnapshotError::Unreachable { .. },
-            ) => 2,
+            | Self::Web(WebError::BadAddress { .. } | WebError::Unreachable { .. })
+            | Self::Chain(ChainError::Web(
+                WebError::BadAddress { .. } | WebError::Unreachable { .. },
+            )) => 2,
             Self::Refused(_)
             | Self::BadAnswer(_)
             | Self::Failed(_)
@@ -112,13 +118,14 @@ impl CliError {
             | Self::Start(_)
             | Self::Standby(_)
             | Self::Listen(_)
-            | Self::Snapshot(
-                SnapshotError::TooOften { .. }
-                | SnapshotError::Gone { .. }
-                | SnapshotError::Refused { .. }
-                | SnapshotError::BadAnswer { .. },
+            | Self::Web(
+                WebError::TooOften { .. }
+                | WebError::Gone { .. }
+                | WebError::Refused { .. }
+                | WebError::BadAnswer { .. },
             )
-            | Self::VoterKey(_)
+            | Self::EthereumKey(_)
+            | Self::Chain(_)
             | Self::Tokens(_) => 1,
         })
     }
@@ -132,7 +139,8 @@ impl CliError {
             Self::BadAnswer(_) => self.view("bad_answer", ""),
             Self::Usage(_) => self.view("usage", ""),
             Self::Invite(_) => self.view("bad_invite", ""),
-            Self::Snapshot(error) => self.view(error.code(), ""),
+            Self::Web(error) => self.view(error.code(), ""),
+            Self::Chain(error) => self.view(error.code(), ""),
             Self::Join(JoinError::NobodyAnswered { tried }) => {
                 let tried: Vec<_> = tried
                     .iter()
@@ -160,7 +168,7 @@ impl CliError {
             | Self::Start(_)
             | Self::Standby(_)
             | Self::Listen(_)
-            | Self::VoterKey(_)
+            | Self::EthereumKey(_)
             | Self::Tokens(_) => self.view("failed", ""),
         };
         Some(json!({ "error": error }))

@@ -12,6 +12,8 @@ mod api_token;
 mod args;
 mod audit;
 mod capability;
+mod chain;
+mod chain_act;
 pub mod client;
 mod committee;
 mod cosign;
@@ -146,6 +148,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Identity(command) => identity::answer(context, command).await,
         Command::ApiToken(command) => api_token::answer(context, command).await,
         Command::Snapshot(command) => snapshot::answer(context, command).await,
+        Command::Chain(command) => chain::answer(context, command).await,
         Command::Sim(command) => sim::answer(command, context.output),
         Command::Completions { shell } => completions(shell, context.output),
     }

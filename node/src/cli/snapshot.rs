@@ -14,13 +14,16 @@ use super::{
     error::CliError,
     output::{Facts, Table, date},
 };
-use crate::snapshot::{
-    Web,
-    check::{self, Account},
-    hub::{Gateway, Hub, ToldProposal},
-    key::VoterKey,
-    message::{Choice, Message, Proposal, Vote},
-    sequencer,
+use crate::{
+    ethereum_key::EthereumKey,
+    snapshot::{
+        check::{self, Account},
+        envelope::Envelope,
+        hub::{Gateway, Hub, ToldProposal},
+        message::{Choice, Message, Proposal, Vote},
+        sequencer,
+    },
+    web::Web,
 };
 
 /// The file of the key, in the data directory.
@@ -214,7 +217,7 @@ pub(super) async fn answer(context: &Context, command: SnapshotCommand) -> Resul
         } => ballots(context, &proposal, &hub, &gateway).await,
         SnapshotCommand::NewKey(place) => {
             let path = place.path(context);
-            let key = VoterKey::create(&path)?;
+            let key = EthereumKey::create(&path)?;
             context.output.note(&format!(
                 "The key is in {}. Whoever has it votes in your place: back it up.",
                 path.display()
@@ -264,8 +267,8 @@ impl KeyPlace {
             .unwrap_or_else(|| context.data_dir.join(KEY_FILE))
     }
 
-    fn open(&self, context: &Context) -> Result<VoterKey, CliError> {
-        Ok(VoterKey::open(&self.path(context))?)
+    fn open(&self, context: &Context) -> Result<EthereumKey, CliError> {
+        Ok(EthereumKey::open(&self.path(context))?)
     }
 }
 
@@ -277,7 +280,7 @@ impl HubPlace {
     }
 }
 
-fn show_address(context: &Context, key: &VoterKey) -> Result<(), CliError> {
+fn show_address(context: &Context, key: &EthereumKey) -> Result<(), CliError> {
     let view = AddressView {
         address: key.address().to_checksum(None),
     };
@@ -397,7 +400,12 @@ fn named(told: &ToldProposal, choice: &str) -> String {
     }
 }
 
-fn vote(key: &VoterKey, told: &ToldProposal, choice: &str, reason: &str) -> Result<Vote, CliError> {
+fn vote(
+    key: &EthereumKey,
+    told: &ToldProposal,
+    choice: &str,
+    reason: &str,
+) -> Result<Vote, CliError> {
     if told.is_hidden() {
         return Err(CliError::Failed(
             "ballots of this proposal are sealed until its close, which this program cannot do: vote in the hub's own application".to_owned(),
@@ -478,12 +486,12 @@ async fn propose(context: &Context, args: ProposeArgs) -> Result<(), CliError> {
 async fn hand_in(
     context: &Context,
     web: &Web,
-    key: &VoterKey,
+    key: &EthereumKey,
     message: Message,
     sequencer: Option<&str>,
     dry_run: bool,
 ) -> Result<(), CliError> {
-    let envelope = key.sign(message)?;
+    let envelope = Envelope::sign(message, key)?;
     let Some(sequencer) = sequencer.filter(|_| !dry_run) else {
         let shown = serde_json::to_string_pretty(&envelope.to_json());
         let shown = shown.map_err(|error| CliError::Failed(error.to_string()))?;

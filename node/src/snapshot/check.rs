@@ -7,11 +7,11 @@ use futures::{StreamExt as _, stream};
 use serde::Serialize;
 
 use super::{
-    SnapshotError,
     envelope::{Envelope, NotShown},
     hub::{Gateway, ToldBallot, ToldProposal},
     message::{Choice, Message},
 };
+use crate::web::WebError;
 
 /// Envelopes fetched at a time.
 const AT_A_TIME: usize = 8;
@@ -43,7 +43,7 @@ pub struct Account {
 pub async fn proposal(
     gateway: &Gateway<'_>,
     told: &ToldProposal,
-) -> Result<Result<(), String>, SnapshotError> {
+) -> Result<Result<(), String>, WebError> {
     let Some(cid) = &told.ipfs else {
         return Ok(Err("the hub names no envelope".to_owned()));
     };
@@ -107,7 +107,7 @@ pub async fn ballots(
     proposal: &ToldProposal,
     ballots: &[ToldBallot],
     mut told: impl FnMut(usize),
-) -> Result<Account, SnapshotError> {
+) -> Result<Account, WebError> {
     let mut account = Account {
         told: ballots.len(),
         ..Account::default()
@@ -173,15 +173,15 @@ async fn one(
     gateway: &Gateway<'_>,
     asked: &Asked<'_>,
     ballot: &ToldBallot,
-) -> Result<Result<(Address, Counted), NotShown>, SnapshotError> {
+) -> Result<Result<(Address, Counted), NotShown>, WebError> {
     let other = |what: &str| Ok(Err(NotShown::NotAsTold(what.to_owned())));
     let Some(cid) = &ballot.ipfs else {
         return other("the hub names no envelope");
     };
     let bytes = match gateway.envelope(cid).await {
         Ok(bytes) => bytes,
-        Err(SnapshotError::Gone { .. }) => return other("its envelope is gone"),
-        Err(SnapshotError::BadAnswer { why, .. }) => return other(&why),
+        Err(WebError::Gone { .. }) => return other("its envelope is gone"),
+        Err(WebError::BadAnswer { why, .. }) => return other(&why),
         Err(error) => return Err(error),
     };
     Ok(counted(&bytes, asked, ballot))

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::message::{DOMAIN_NAME, DOMAIN_VERSION, Message, Proposal, Vote};
+use crate::ethereum_key::{EthereumKey, KeyError};
 
 /// Longest envelope read, bytes: a proposal's text may have 20,000 characters, of four bytes each, and escapes.
 pub const ENVELOPE_BYTES_MAX: usize = 256 * 1024;
@@ -110,6 +111,20 @@ impl Envelope {
         Ok(Self {
             address: wire.address,
             sig: wire.sig,
+            message,
+        })
+    }
+
+    /// Signs a message.
+    ///
+    /// # Errors
+    ///
+    /// Returns that the signature could not be made.
+    pub fn sign(message: Message, key: &EthereumKey) -> Result<Self, KeyError> {
+        let signature = key.sign(&message.signing_hash())?;
+        Ok(Self {
+            address: key.address().to_checksum(None),
+            sig: alloy_primitives::hex::encode_prefixed(signature.as_bytes()),
             message,
         })
     }

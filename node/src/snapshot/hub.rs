@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{SnapshotError, Web, envelope::ENVELOPE_BYTES_MAX, http::Place};
+use super::envelope::ENVELOPE_BYTES_MAX;
+use crate::web::{Place, Web, WebError};
 
 /// Most bytes of one page of answers.
 const PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -102,11 +103,7 @@ impl<'a> Hub<'a> {
     /// # Errors
     ///
     /// Returns what is wrong with its address.
-    pub fn new(
-        web: &'a Web,
-        address: &str,
-        api_key: Option<String>,
-    ) -> Result<Self, SnapshotError> {
+    pub fn new(web: &'a Web, address: &str, api_key: Option<String>) -> Result<Self, WebError> {
         Ok(Self {
             web,
             graphql: Place::parse(address)?.at(&["graphql"]),
@@ -123,7 +120,7 @@ impl<'a> Hub<'a> {
         &self,
         space: &str,
         state: Option<&str>,
-    ) -> Result<Vec<ToldProposal>, SnapshotError> {
+    ) -> Result<Vec<ToldProposal>, WebError> {
         let query = format!(
             "query($space: String!, $state: String!, $first: Int!) {{ proposals(first: $first, where: {{ space: $space, \
              state: $state }}, orderBy: \"created\", orderDirection: desc) {{ {PROPOSAL_FIELDS} }} }}"
@@ -138,7 +135,7 @@ impl<'a> Hub<'a> {
     /// # Errors
     ///
     /// Returns that there is none of that name, or what the hub says instead.
-    pub async fn proposal(&self, id: &str) -> Result<ToldProposal, SnapshotError> {
+    pub async fn proposal(&self, id: &str) -> Result<ToldProposal, WebError> {
         let query = format!("query($id: String!) {{ proposal(id: $id) {{ {PROPOSAL_FIELDS} }} }}");
         let found: Option<ToldProposal> =
             self.ask(&query, &json!({ "id": id }), "proposal").await?;
@@ -159,7 +156,7 @@ impl<'a> Hub<'a> {
         &self,
         proposal: &str,
         mut told: impl FnMut(usize),
-    ) -> Result<Vec<ToldBallot>, SnapshotError> {
+    ) -> Result<Vec<ToldBallot>, WebError> {
         let query = "query($proposal: String!, $first: Int!, $since: Int!) { votes(first: $first, where: { proposal: \
                      $proposal, created_gte: $since }, orderBy: \"created\", orderDirection: asc) { id ipfs voter \
                      created choice vp } }";
@@ -202,7 +199,7 @@ impl<'a> Hub<'a> {
         query: &str,
         variables: &Value,
         name: &str,
-    ) -> Result<T, SnapshotError> {
+    ) -> Result<T, WebError> {
         let question = json!({ "query": query, "variables": variables });
         let api_key = self.api_key.as_ref().map(|key| key.as_str());
         let mut answer = self
@@ -227,7 +224,7 @@ impl<'a> Gateway<'a> {
     /// # Errors
     ///
     /// Returns what is wrong with its address.
-    pub fn new(web: &'a Web, address: &str) -> Result<Self, SnapshotError> {
+    pub fn new(web: &'a Web, address: &str) -> Result<Self, WebError> {
         let place = Place::parse(address)?;
         Ok(Self { web, place })
     }
@@ -237,7 +234,7 @@ impl<'a> Gateway<'a> {
     /// # Errors
     ///
     /// Returns that it is not there, or what the gateway says instead.
-    pub async fn envelope(&self, cid: &str) -> Result<Vec<u8>, SnapshotError> {
+    pub async fn envelope(&self, cid: &str) -> Result<Vec<u8>, WebError> {
         if cid.is_empty() || !cid.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(self
                 .place

@@ -4,7 +4,7 @@
 //! - [`message`]: what is signed, and its EIP-712 hash; [`envelope`]: a message with its signature, decoded and verified.
 //! - [`hub`]: reads proposals and ballots from a hub's GraphQL and the signed envelopes from an IPFS gateway.
 //! - [`check`]: what of a hub's ballots stands under a good signature, and how the choices were counted from them.
-//! - [`sequencer`]: hands in own messages; [`key`]: the key they are signed with.
+//! - [`sequencer`]: hands in own messages, signed with an [`EthereumKey`](crate::ethereum_key::EthereumKey).
 //!
 //! Nothing here is asked for by itself: it happens when a command names a hub, which then learns the caller's network
 //! address unless a proxy stands between (`HTTPS_PROXY`, `ALL_PROXY`). The hub is not believed: a ballot counts only
@@ -12,13 +12,9 @@
 
 pub mod check;
 pub mod envelope;
-mod http;
 pub mod hub;
-pub mod key;
 pub mod message;
 pub mod sequencer;
 
 #[cfg(test)]
 mod tests;
-
-pub use http::{SnapshotError, Web};

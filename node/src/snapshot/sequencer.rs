@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{SnapshotError, Web, envelope::Envelope, http::Place};
+use super::envelope::Envelope;
+use crate::web::{Place, Web, WebError};
 
 /// Most bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -23,11 +24,7 @@ pub struct Taken {
 ///
 /// Returns why the sequencer refuses it, in its words: outside the window, an option that there is not, a kind of
 /// message that it does not take, too many requests.
-pub async fn submit(
-    web: &Web,
-    sequencer: &str,
-    envelope: &Envelope,
-) -> Result<Taken, SnapshotError> {
+pub async fn submit(web: &Web, sequencer: &str, envelope: &Envelope) -> Result<Taken, WebError> {
     let place = Place::parse(sequencer)?;
     let answer = web
         .post(&place, &envelope.to_json(), None, ANSWER_BYTES_MAX)

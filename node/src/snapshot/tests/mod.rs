@@ -25,12 +25,15 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{
-    SnapshotError, Web, check,
+    check,
     envelope::{Envelope, NotShown},
     hub::{Gateway, Hub},
-    key::{KeyError, VoterKey},
     message::{Choice, Message},
     sequencer,
+};
+use crate::{
+    ethereum_key::{EthereumKey, KeyError},
+    web::{Web, WebError},
 };
 
 const ADDRESS: &str = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A";
@@ -43,12 +46,12 @@ fn decode(envelope: &Value) -> Result<Envelope, NotShown> {
     Envelope::decode(&serde_json::to_vec(envelope).unwrap())
 }
 
-fn key() -> VoterKey {
+fn key() -> EthereumKey {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("key");
     std::fs::write(&path, format!("0x{}\n", "11".repeat(32))).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    VoterKey::open(&path).unwrap()
+    EthereumKey::open(&path).unwrap()
 }
 
 #[test]
@@ -67,7 +70,7 @@ fn our_signature_is_that_of_the_services_own_client() {
     let key = key();
     for vector in vectors() {
         let message = decode(&vector).unwrap().message;
-        assert_eq!(key.sign(message).unwrap().to_json(), vector);
+        assert_eq!(Envelope::sign(message, &key).unwrap().to_json(), vector);
     }
 }
 
@@ -128,20 +131,23 @@ fn a_choice_is_written_in_the_form_of_its_way_of_voting() {
 fn a_key_is_made_once_and_read_only_by_its_owner() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("new/key");
-    let made = VoterKey::create(&path).unwrap().address();
-    assert_eq!(VoterKey::open(&path).unwrap().address(), made);
+    let made = EthereumKey::create(&path).unwrap().address();
+    assert_eq!(EthereumKey::open(&path).unwrap().address(), made);
     assert!(matches!(
-        VoterKey::create(&path),
+        EthereumKey::create(&path),
         Err(KeyError::Exists { .. })
     ));
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert!(matches!(
-        VoterKey::open(&path),
+        EthereumKey::open(&path),
         Err(KeyError::Open { mode: 0o644, .. })
     ));
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     std::fs::write(&path, "zz").unwrap();
-    assert!(matches!(VoterKey::open(&path), Err(KeyError::NoKey { .. })));
+    assert!(matches!(
+        EthereumKey::open(&path),
+        Err(KeyError::NoKey { .. })
+    ));
 }
 
 #[tokio::test]
@@ -202,12 +208,12 @@ async fn what_a_hub_refuses_is_told_with_its_reason() {
     let web = Web::new().unwrap().impatient();
     let client = Hub::new(&web, &hub.url, None).unwrap();
     let submit = async |path: &str| {
-        let envelope = key().sign(decode(&vectors()[1]).unwrap().message).unwrap();
+        let envelope = Envelope::sign(decode(&vectors()[1]).unwrap().message, &key()).unwrap();
         sequencer::submit(&web, &format!("{}/{path}", hub.url), &envelope).await
     };
 
     let gone = client.proposal("0xgone").await.unwrap_err();
-    assert!(matches!(gone, SnapshotError::Gone { .. }), "{gone}");
+    assert!(matches!(gone, WebError::Gone { .. }), "{gone}");
     let swapped = client.proposal("0xother").await.unwrap_err().to_string();
     assert!(swapped.contains("another proposal"), "{swapped}");
     let invalid = client
@@ -219,7 +225,7 @@ async fn what_a_hub_refuses_is_told_with_its_reason() {
     let choice = submit("invalid").await.unwrap_err().to_string();
     assert!(choice.contains("invalid choice"), "{choice}");
     let often = submit("busy").await.unwrap_err();
-    assert!(matches!(often, SnapshotError::TooOften { .. }), "{often}");
+    assert!(matches!(often, WebError::TooOften { .. }), "{often}");
     let taken = submit("busy-once").await.unwrap();
     assert_eq!(
         taken.id, "0xtaken",
@@ -234,7 +240,7 @@ async fn what_a_hub_refuses_is_told_with_its_reason() {
     );
     let nobody =
         sequencer::submit(&web, "https://localhost:1", &decode(&vectors()[1]).unwrap()).await;
-    assert!(matches!(nobody, Err(SnapshotError::Unreachable { .. })));
+    assert!(matches!(nobody, Err(WebError::Unreachable { .. })));
 }
 
 #[test]
@@ -242,10 +248,7 @@ fn only_addresses_that_nobody_can_listen_in_on_are_asked() {
     let web = Web::new().unwrap();
     for bad in ["http://hub.example.org", "ftp://hub.example.org", "hub", ""] {
         assert!(
-            matches!(
-                Hub::new(&web, bad, None),
-                Err(SnapshotError::BadAddress { .. })
-            ),
+            matches!(Hub::new(&web, bad, None), Err(WebError::BadAddress { .. })),
             "{bad}"
         );
     }

@@ -1,4 +1,7 @@
-//! Bounded requests to a hub, a gateway or a sequencer.
+//! Bounded requests to servers outside the mesh: hubs, gateways and sequencers of Snapshot, nodes of a chain.
+//!
+//! Nobody is asked by itself. Addresses are https, or http on this machine; answers have a longest size and a longest
+//! wait, redirects are not followed, and words of the other side are made safe to print.
 
 use std::time::Duration;
 
@@ -18,7 +21,7 @@ const REASON_CHARS_MAX: usize = 300;
 
 /// Why a question or a message got nowhere.
 #[derive(Debug, thiserror::Error)]
-pub enum SnapshotError {
+pub enum WebError {
     /// The address cannot be asked.
     #[error("{url:?} cannot be asked: {why}. Name one like https://hub.example.org")]
     BadAddress {
@@ -39,7 +42,7 @@ pub enum SnapshotError {
     },
     /// The other side wants to be asked less often.
     #[error(
-        "{host} was asked too often ({why}). Try again later; if you have a key of the hub, set X0_SNAPSHOT_API_KEY to it"
+        "{host} was asked too often ({why}). Try again later or ask another; a hub of Snapshot lets more through by a key in X0_SNAPSHOT_API_KEY"
     )]
     TooOften {
         /// Who.
@@ -75,7 +78,7 @@ pub enum SnapshotError {
     },
 }
 
-impl SnapshotError {
+impl WebError {
     /// Returns the kind of error, for programs.
     pub const fn code(&self) -> &'static str {
         match self {
@@ -98,14 +101,14 @@ pub struct Web {
 
 /// Who is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     url: Url,
 }
 
 impl Place {
     /// Takes an address: https, or http on this machine.
-    pub(super) fn parse(text: &str) -> Result<Self, SnapshotError> {
-        let refuse = |why: String| SnapshotError::BadAddress {
+    pub(crate) fn parse(text: &str) -> Result<Self, WebError> {
+        let refuse = |why: String| WebError::BadAddress {
             url: text.to_owned(),
             why,
         };
@@ -127,7 +130,7 @@ impl Place {
     }
 
     /// Returns the address of something below it; each part is one step of a path.
-    pub(super) fn at(&self, parts: &[&str]) -> Self {
+    pub(crate) fn at(&self, parts: &[&str]) -> Self {
         let mut url = self.url.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(parts);
@@ -135,7 +138,8 @@ impl Place {
         Self { url }
     }
 
-    fn host(&self) -> String {
+    /// Returns its name, for messages.
+    pub(crate) fn host(&self) -> String {
         self.url.host_str().unwrap_or_default().to_owned()
     }
 }
@@ -146,14 +150,14 @@ impl Web {
     /// # Errors
     ///
     /// Returns why the system lets nothing out.
-    pub fn new() -> Result<Self, SnapshotError> {
+    pub fn new() -> Result<Self, WebError> {
         crate::tls::ready();
         let client = reqwest::Client::builder()
             .timeout(PATIENCE)
             .redirect(redirect::Policy::none())
             .user_agent(concat!("x0/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|cause| SnapshotError::Unreachable {
+            .map_err(|cause| WebError::Unreachable {
                 host: "the network".to_owned(),
                 cause: cause.to_string(),
             })?;
@@ -165,18 +169,18 @@ impl Web {
 
     /// Waits so little between tries that a test does not.
     #[cfg(test)]
-    pub(super) const fn impatient(mut self) -> Self {
+    pub(crate) const fn impatient(mut self) -> Self {
         self.wait_first = Duration::from_millis(1);
         self
     }
 
-    pub(super) async fn post(
+    pub(crate) async fn post(
         &self,
         to: &Place,
         body: &Value,
         api_key: Option<&str>,
         bytes_max: usize,
-    ) -> Result<Value, SnapshotError> {
+    ) -> Result<Value, WebError> {
         let bytes = self
             .ask(to, "the address", bytes_max, || {
                 let question = self.client.post(to.url.clone()).json(body);
@@ -189,12 +193,12 @@ impl Web {
         serde_json::from_slice(&bytes).map_err(|error| to.not_understood(&error.to_string()))
     }
 
-    pub(super) async fn get(
+    pub(crate) async fn get(
         &self,
         from: &Place,
         what: &str,
         bytes_max: usize,
-    ) -> Result<Vec<u8>, SnapshotError> {
+    ) -> Result<Vec<u8>, WebError> {
         self.ask(from, what, bytes_max, || self.client.get(from.url.clone()))
             .await
     }
@@ -205,7 +209,7 @@ impl Web {
         what: &str,
         bytes_max: usize,
         question: impl Fn() -> reqwest::RequestBuilder,
-    ) -> Result<Vec<u8>, SnapshotError> {
+    ) -> Result<Vec<u8>, WebError> {
         let mut wait = self.wait_first;
         let mut tries = 1;
         loop {
@@ -231,7 +235,7 @@ impl Web {
 }
 
 impl Place {
-    async fn read(&self, mut answer: Response, bytes_max: usize) -> Result<Vec<u8>, SnapshotError> {
+    async fn read(&self, mut answer: Response, bytes_max: usize) -> Result<Vec<u8>, WebError> {
         let mut bytes = Vec::new();
         while let Some(chunk) = answer
             .chunk()
@@ -246,28 +250,28 @@ impl Place {
         Ok(bytes)
     }
 
-    fn unreachable(&self, error: &reqwest::Error) -> SnapshotError {
+    fn unreachable(&self, error: &reqwest::Error) -> WebError {
         let mut cause = error.to_string();
         let mut below = std::error::Error::source(error);
         while let Some(deeper) = below {
             cause = deeper.to_string();
             below = deeper.source();
         }
-        SnapshotError::Unreachable {
+        WebError::Unreachable {
             host: self.host(),
             cause,
         }
     }
 
-    fn refused(&self, status: StatusCode, what: &str, why: String) -> SnapshotError {
+    fn refused(&self, status: StatusCode, what: &str, why: String) -> WebError {
         let host = self.host();
         match status {
-            StatusCode::NOT_FOUND | StatusCode::GONE => SnapshotError::Gone {
+            StatusCode::NOT_FOUND | StatusCode::GONE => WebError::Gone {
                 host,
                 what: what.to_owned(),
             },
-            StatusCode::TOO_MANY_REQUESTS => SnapshotError::TooOften { host, why },
-            _ => SnapshotError::Refused {
+            StatusCode::TOO_MANY_REQUESTS => WebError::TooOften { host, why },
+            _ => WebError::Refused {
                 host,
                 status: status.as_u16(),
                 why,
@@ -275,26 +279,26 @@ impl Place {
         }
     }
 
-    /// Tells that an answer is none that a hub gives.
-    pub(super) fn not_understood(&self, why: &str) -> SnapshotError {
-        SnapshotError::BadAnswer {
+    /// Tells that an answer is none that is understood.
+    pub(crate) fn not_understood(&self, why: &str) -> WebError {
+        WebError::BadAnswer {
             host: self.host(),
             why: why.to_owned(),
         }
     }
 
-    /// Tells that a hub has answered with errors in place of data.
-    pub(super) fn answered_no(&self, answer: &Value) -> SnapshotError {
-        SnapshotError::Refused {
+    /// Tells that the answer is an error in place of data.
+    pub(crate) fn answered_no(&self, answer: &Value) -> WebError {
+        WebError::Refused {
             host: self.host(),
             status: StatusCode::OK.as_u16(),
             why: spoken(answer).unwrap_or_else(|| "it does not say why".to_owned()),
         }
     }
 
-    /// Tells that something is not at a hub.
-    pub(super) fn lacks(&self, what: String) -> SnapshotError {
-        SnapshotError::Gone {
+    /// Tells that something is not there.
+    pub(crate) fn lacks(&self, what: String) -> WebError {
+        WebError::Gone {
             host: self.host(),
             what,
         }

@@ -1,4 +1,4 @@
-//! The key that messages to Snapshot are signed with: an Ethereum key of its own, in a file of its own.
+//! An Ethereum key in a file of its own: it signs messages to Snapshot, acts of a charter contract and transactions.
 
 use std::{
     fs,
@@ -7,11 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use alloy_primitives::{Address, Signature};
+use alloy_primitives::{Address, B256, Signature};
 use k256::ecdsa::SigningKey;
 use zeroize::Zeroizing;
-
-use super::{envelope::Envelope, message::Message};
 
 /// The mode of the file: the owner's alone.
 const MODE: u32 = 0o600;
@@ -24,7 +22,7 @@ const FILE_BYTES_MAX: u64 = 256;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// There is no file, or it cannot be read.
-    #[error("cannot use the key in {}: {cause}. Make one with `x0 snapshot new-key`, or name the file with --key", path.display())]
+    #[error("cannot use the key in {}: {cause}. Make one with `x0 snapshot new-key` or `x0 chain new-key`, or name the file with --key", path.display())]
     File {
         /// Which file.
         path: PathBuf,
@@ -54,7 +52,7 @@ pub enum KeyError {
         path: PathBuf,
     },
     /// There is one already.
-    #[error("{} exists already and is left as it is: a key that is lost is a voter that is lost", path.display())]
+    #[error("{} exists already and is left as it is: a key that is lost cannot be had again", path.display())]
     Exists {
         /// Which file.
         path: PathBuf,
@@ -68,9 +66,9 @@ pub enum KeyError {
 }
 
 /// A key for signing. Wiped when dropped.
-pub struct VoterKey(SigningKey);
+pub struct EthereumKey(SigningKey);
 
-impl VoterKey {
+impl EthereumKey {
     /// Reads the key from a file of 64 hexadecimal digits that only its owner can read.
     ///
     /// # Errors
@@ -149,22 +147,15 @@ impl VoterKey {
         Address::from_private_key(&self.0)
     }
 
-    /// Signs a message.
+    /// Signs a hash.
     ///
     /// # Errors
     ///
     /// Returns that the signature could not be made.
-    pub fn sign(&self, message: Message) -> Result<Envelope, KeyError> {
-        let hash = message.signing_hash();
-        let (signature, parity) = self
-            .0
+    pub fn sign(&self, hash: &B256) -> Result<Signature, KeyError> {
+        self.0
             .sign_prehash_recoverable(hash.as_slice())
-            .map_err(|_| KeyError::NotSigned)?;
-        let signature = Signature::from((signature, parity));
-        Ok(Envelope {
-            address: self.address().to_checksum(None),
-            sig: alloy_primitives::hex::encode_prefixed(signature.as_bytes()),
-            message,
-        })
+            .map(Signature::from)
+            .map_err(|_| KeyError::NotSigned)
     }
 }
