@@ -17,7 +17,7 @@ use x0_protocol::{
     core::{command::Status, time::TimeScale},
     wire::{
         Body, Change, CommitteeKeys, Decided, Draft, Founder, Genesis, Hello, Join, Kind, LogHead,
-        Parameters, Record, Request, Response, Said, Verified, VersionRange,
+        Parameters, Record, Request, Response, Said, SignaturePart, Verified, VersionRange,
     },
 };
 use zeroize::Zeroizing;
@@ -140,6 +140,8 @@ pub(crate) struct World {
     severed: BTreeSet<(usize, usize)>,
     /// Nodes, and kinds of records that do not reach them.
     deaf: BTreeSet<(usize, Kind)>,
+    /// Nodes whose parts of signatures are all bad, and that take nobody else's.
+    pub(crate) lying: BTreeSet<usize>,
     queue: VecDeque<(usize, Input)>,
     asked: BTreeMap<RequestToken, (usize, RequestId)>,
     next: u64,
@@ -315,6 +317,7 @@ impl World {
             links: BTreeSet::new(),
             severed: BTreeSet::new(),
             deaf: BTreeSet::new(),
+            lying: BTreeSet::new(),
             queue: VecDeque::new(),
             asked: BTreeMap::new(),
             next: 0,
@@ -776,7 +779,8 @@ impl World {
         let to = self
             .at(&to)
             .filter(|to| self.links.contains(&(at.min(*to), at.max(*to))));
-        let Some(to) = to else {
+        let is_deaf = |to: &usize| matches!(request, Request::Parts(_)) && self.lying.contains(to);
+        let Some(to) = to.filter(|to| !is_deaf(to)) else {
             self.queue
                 .push_back((at, Input::Response { id, response: None }));
             return;
@@ -784,6 +788,12 @@ impl World {
         self.next += 1;
         let token = RequestToken(self.next);
         self.asked.insert(token, (at, id));
+        let request = match request {
+            Request::Parts(parts) if self.lying.contains(&at) => {
+                Request::Parts(self.twisted(at, parts))
+            }
+            honest => honest,
+        };
         let request = Request::decode(&request.encode()).expect("what we encode decodes");
         self.queue.push_back((
             to,
@@ -793,6 +803,17 @@ impl World {
                 request,
             },
         ));
+    }
+
+    /// Puts parts of another signature in place of these.
+    fn twisted(&self, at: usize, parts: Vec<SignaturePart>) -> Vec<SignaturePart> {
+        let keyring = &self.nodes[at].keyring;
+        let lie = keyring.sign(Purpose::Decryption, 1, b"a lie");
+        let twist = |part: SignaturePart| SignaturePart {
+            part: lie.expect("it has a share of the first keys"),
+            ..part
+        };
+        parts.into_iter().map(twist).collect()
     }
 
     fn respond(&mut self, token: RequestToken, response: Response) {

@@ -38,6 +38,7 @@ const COUNTED: SumsView = SumsView {
     no: 4,
     abstain: 1,
     void: 1,
+    sealed: 0,
 };
 
 /// Longest wait for the committee's keys, and for members to count.
