@@ -172,7 +172,7 @@ impl Peer {
         }
         rules.sealed_to = match (sealed, self.trust.keys()) {
             (false, _) => None,
-            (true, Some(keys)) => Some(keys.decryption),
+            (true, Some(keys)) => Some(Box::new(keys.decryption)),
             (true, None) => return Err(VoteRefusal::NoKeys),
         };
         rules.check()?;
@@ -195,7 +195,7 @@ impl Peer {
             known.is_some_and(|known| known.tally().is_some() || known.resolved().is_some());
         let opening = known.and_then(Known::opening);
         let case = self.voting.verdicts.find(&proposal);
-        let sealed_to = opening.and_then(|opening| opening.proposal.rules.sealed_to);
+        let sealed_to = opening.and_then(|opening| opening.proposal.rules.sealed_to.clone());
         let (jury, finality) = match (opening, case) {
             (Some(opening), _) => (&opening.jury, opening.proposal.rules.finality),
             (None, Some(case)) if case.closes() <= time => {
@@ -234,7 +234,7 @@ impl Peer {
             proposal,
             seq,
             choice,
-            sealed_to: sealed_to.map(Box::new),
+            sealed_to,
         }))
     }
 

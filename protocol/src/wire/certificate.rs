@@ -277,10 +277,6 @@ impl Certificate {
 /// Anything that the seats sign in parts: a statement, a round of the beacon, or the label of a sealed ballot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "few are kept at a time, and boxed it would not be copied by value"
-)]
 pub enum Subject {
     /// A statement, for a certificate.
     Statement(Statement),

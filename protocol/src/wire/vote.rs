@@ -45,7 +45,7 @@ use crate::{
 const SHOWN_MAX: usize = 2;
 
 /// The rules of a vote as a proposal states them; the electorate is who counts when the log takes it in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VoteRules {
     /// How urgent it is, and the window.
@@ -61,7 +61,7 @@ pub struct VoteRules {
     /// The key to which ballots are sealed until the close; open ballots without one. The log takes no other than the
     /// committee's own, so that whoever knows the id of an open vote knows the right key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sealed_to: Option<CommitteeKey>,
+    pub sealed_to: Option<Box<CommitteeKey>>,
 }
 
 /// A member's proposal to vote on something.
@@ -289,8 +289,8 @@ impl VoteRules {
             finality,
             challenge,
             sealed_to,
-        } = *self;
-        let secrecy = sealed_to.map_or(Secrecy::Open, |key| Secrecy::Sealed { key: Box::new(key) });
+        } = self.clone();
+        let secrecy = sealed_to.map_or(Secrecy::Open, |key| Secrecy::Sealed { key });
         let draft = TermsDraft {
             kind,
             electorate,
@@ -323,7 +323,7 @@ impl VoteRules {
             challenge: draft.challenge,
             sealed_to: match draft.secrecy {
                 Secrecy::Open => None,
-                Secrecy::Sealed { key } => Some(*key),
+                Secrecy::Sealed { key } => Some(key),
             },
         }
     }

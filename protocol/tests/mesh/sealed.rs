@@ -22,44 +22,41 @@ use super::{
 const WINDOW: Millis = Millis(12_960);
 
 fn sealed(rules: VoteRules) -> VoteCommand {
-    match proposed(ContentId::of(b"under seal"), rules) {
-        VoteCommand::Propose {
-            subject,
-            text,
-            rules,
-            sealed: _,
-        } => VoteCommand::Propose {
-            subject,
-            text,
-            rules,
-            sealed: true,
-        },
-        other => panic!("no proposal: {other:?}"),
+    let mut command = proposed(ContentId::of(b"under seal"), rules);
+    if let VoteCommand::Propose { sealed, .. } = &mut command {
+        *sealed = true;
     }
+    command
 }
 
-/// Returns what stands in the log as a node has it.
+/// Returns what stands in the log about votes as a node has it.
 fn entries(world: &World, at: usize) -> impl Iterator<Item = &VoteEntry> {
     let blocks = world.nodes[at].disk.blocks.iter();
     let entries = blocks.flat_map(|decided| &decided.block.entries);
-    entries.filter_map(|entry| match entry {
-        Entry::Vote(entry) => Some(&**entry),
-        _ => None,
+    entries.filter_map(|entry| {
+        let Entry::Vote(entry) = entry else {
+            return None;
+        };
+        Some(&**entry)
     })
 }
 
 fn opened(world: &World, at: usize) -> usize {
-    let openings = entries(world, at).filter_map(|entry| match entry {
-        VoteEntry::Opened(openings) => Some(openings.signatures.len()),
-        _ => None,
+    let openings = entries(world, at).filter_map(|entry| {
+        let VoteEntry::Opened(openings) = entry else {
+            return None;
+        };
+        Some(openings.signatures.len())
     });
     openings.sum()
 }
 
 fn ballots(world: &World, at: usize) -> Vec<&Ballot> {
-    let batches = entries(world, at).filter_map(|entry| match entry {
-        VoteEntry::Batch(batch) => Some(&batch.ballots),
-        _ => None,
+    let batches = entries(world, at).filter_map(|entry| {
+        let VoteEntry::Batch(batch) = entry else {
+            return None;
+        };
+        Some(&batch.ballots)
     });
     batches.flatten().collect()
 }

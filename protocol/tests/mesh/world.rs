@@ -8,7 +8,7 @@ use std::{
 use x0_crypto::{
     ContentId, Identity, Namespace, PublicKey,
     capability::{Caveat, Grant, Scope, Token},
-    committee::{Keyring, Purpose},
+    committee::{Keyring, PartialSignature, Purpose},
 };
 use x0_protocol::{
     Command, CommandError, CommandId, Effect, Event, Input, MessageId, MessageVerdict, Millis,
@@ -788,12 +788,12 @@ impl World {
         self.next += 1;
         let token = RequestToken(self.next);
         self.asked.insert(token, (at, id));
-        let request = match request {
-            Request::Parts(parts) if self.lying.contains(&at) => {
-                Request::Parts(self.twisted(at, parts))
-            }
-            honest => honest,
-        };
+        let mut request = request;
+        if let Request::Parts(parts) = &mut request
+            && self.lying.contains(&at)
+        {
+            self.twist(at, parts);
+        }
         let request = Request::decode(&request.encode()).expect("what we encode decodes");
         self.queue.push_back((
             to,
@@ -806,14 +806,16 @@ impl World {
     }
 
     /// Puts parts of another signature in place of these.
-    fn twisted(&self, at: usize, parts: Vec<SignaturePart>) -> Vec<SignaturePart> {
-        let keyring = &self.nodes[at].keyring;
-        let lie = keyring.sign(Purpose::Decryption, 1, b"a lie");
-        let twist = |part: SignaturePart| SignaturePart {
-            part: lie.expect("it has a share of the first keys"),
-            ..part
-        };
-        parts.into_iter().map(twist).collect()
+    fn twist(&self, at: usize, parts: &mut [SignaturePart]) {
+        for part in parts {
+            part.part = self.part(at, Purpose::Decryption, b"a lie");
+        }
+    }
+
+    /// Returns a node's part of a signature under the first keys, of which it has a share.
+    pub(crate) fn part(&self, at: usize, purpose: Purpose, message: &[u8]) -> PartialSignature {
+        let part = self.nodes[at].keyring.sign(purpose, 1, message);
+        part.expect("it has a share of the first keys")
     }
 
     fn respond(&mut self, token: RequestToken, response: Response) {

@@ -503,7 +503,7 @@ impl State {
             return Ok(());
         };
         let own = self.keys.as_ref().map(Keys::public);
-        if own.is_none_or(|own| own.decryption != *key) {
+        if own.is_none_or(|own| own.decryption != **key) {
             return Err("its ballots would be sealed to another key than the committee's".into());
         }
         let voters = roll.electorate().count;
