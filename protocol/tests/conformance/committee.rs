@@ -729,8 +729,14 @@ fn subjects() {
                 "round",
                 "bafyreihvhx7qip5lh6rufn75yzzxzhhdbnisabomxdkrpimjjoyqjxsafm",
             ),
-            ("opening", "PIN_OPENING"),
-            ("name of an opening", "PIN_NAME"),
+            (
+                "opening",
+                "bafyreibwekexultkp5ht2n2p3rc2fhpus6np3lozmjml4l73cj635fbhgm",
+            ),
+            (
+                "name of an opening",
+                "bafyreidowoxqwm6amqs346dos5kadf6ej7ouk55xdrbdilfxibbne74kvy",
+            ),
         ],
     );
 }

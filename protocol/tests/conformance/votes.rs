@@ -322,10 +322,22 @@ fn a_vote_under_seal() {
     hold(
         &samples,
         &[
-            ("opened leaves", "PIN_LEAVES"),
-            ("proposal of a sealed vote", "PIN_PROPOSAL"),
-            ("sealed ballot", "PIN_BALLOT"),
-            ("openings", "PIN_OPENINGS"),
+            (
+                "opened leaves",
+                "bafyreiefmvzuqyzhwpd243qpi2ewheta7ladfjybqvse45jz2sydtkya6q",
+            ),
+            (
+                "proposal of a sealed vote",
+                "bafyreie46msdku2urn5lh5bctlzfj4a4jy2e3pqnh2unslpqop7b2qkwam",
+            ),
+            (
+                "sealed ballot",
+                "bafyreihb7hsoruhogm2nfdruqkm77pafg26h74uzfl5d7ie6mwaugqywvu",
+            ),
+            (
+                "openings",
+                "bafyreihv5n6334z3dv63lmtrzgs36ntzbnasgfltkgxorf377got3g2e24",
+            ),
         ],
     );
 }

@@ -71,14 +71,14 @@ const ATTACK_PATIENCE: Duration = Duration::from_secs(45);
 pub async fn tell(mesh: &mut Mesh, account: &mut Account) -> Result<()> {
     counts_members(mesh, account).await?;
     let (vote, other) = opens(mesh, account).await?;
-    let sealed = seals(mesh, account).await?;
     casts(mesh, account, &vote).await?;
     signs_twice(mesh, account, &vote).await?;
     goes_on_without_a_seat(mesh, account, &vote).await?;
-    opens_under_seal(mesh, account, &sealed).await?;
+    let sealed = seals(mesh, account).await?;
     is_counted(mesh, account, &vote).await?;
     comes_too_late(mesh, account, &vote).await?;
     is_recounted(mesh, account, &vote).await?;
+    is_opened(mesh, account, &sealed).await?;
     ends(mesh, account, &vote, &other, &sealed).await
 }
 
@@ -152,8 +152,8 @@ async fn opens(mesh: &Mesh, account: &mut Account) -> Result<(String, String)> {
     Ok((vote.id, other.id))
 }
 
-/// Opens a vote whose ballots are sealed, and has some cast them.
-async fn seals(mesh: &Mesh, account: &mut Account) -> Result<String> {
+/// Opens a vote whose ballots are sealed, has some cast them, and kills a seat.
+async fn seals(mesh: &mut Mesh, account: &mut Account) -> Result<String> {
     let proposer = mesh.node(7)?;
     account.step(
         format!(
@@ -175,9 +175,12 @@ async fn seals(mesh: &Mesh, account: &mut Account) -> Result<String> {
     .await?;
     let yes = SEALED_YES.map(|place| (place, "yes"));
     let no = SEALED_NO.map(|place| (place, "no"));
+    let mut handed = Vec::new();
     for (place, choice) in yes.into_iter().chain(no) {
-        let said = mesh.node(place)?;
-        said.run_well(&["vote", "cast", &vote, choice]).await?;
+        handed.push((place, cast(mesh.node(place)?, &vote, choice).await?));
+    }
+    for (place, id) in handed {
+        arrived(mesh.node(place)?, &id).await?;
     }
     let seat = mesh.node(0)?;
     let cast = u64::try_from(SEALED_YES.len() + SEALED_NO.len())?;
@@ -201,17 +204,21 @@ async fn seals(mesh: &Mesh, account: &mut Account) -> Result<String> {
         seat.name(),
         sums.sealed
     ));
-    Ok(vote)
-}
-
-/// Kills a seat before the close: the others open the ballots, and it takes them over when it is back.
-async fn opens_under_seal(mesh: &mut Mesh, account: &mut Account, vote: &str) -> Result<()> {
-    let name = mesh.node(AWAY)?.name().to_owned();
     account.step(
-        format!("the seat {name} is killed; the window ends, and the others open the sealed ballots"),
+        format!("the seat {} is killed", mesh.node(AWAY)?.name()),
         "three of four seats must sign for each ballot: one can neither open them alone nor keep them shut",
     );
     mesh.crash(AWAY).await?;
+    Ok(vote)
+}
+
+/// Waits until three seats have opened the ballots, and the fourth has taken that over.
+async fn is_opened(mesh: &mut Mesh, account: &mut Account, vote: &str) -> Result<()> {
+    let name = mesh.node(AWAY)?.name().to_owned();
+    account.step(
+        format!("the window of the sealed vote ends, three seats open the ballots, and {name} comes back"),
+        "who was away has missed nothing that it could not take over",
+    );
     everywhere(mesh, "to be counted", vote, |seen| seen.certified).await?;
     mesh.restart(AWAY).await?;
     everywhere(mesh, "to be counted", vote, |seen| seen.certified).await?;
