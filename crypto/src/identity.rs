@@ -34,6 +34,7 @@ const SHORT_CHARS: usize = 6;
 const CAPABILITY_ROOT_LABEL: &[u8] = b"x0/capability-root/1";
 const MEMBERSHIP_LABEL: &[u8] = b"x0/membership/1";
 const DEALER_LABEL: &[u8] = b"x0/committee/dealer/1";
+const BALLOT_LABEL: &[u8] = b"x0/ballot/seed/1";
 
 /// Names a node or an agent by its Ed25519 public key.
 ///
@@ -112,6 +113,11 @@ impl Identity {
     /// Derives the seed of everything this node deals in a key ceremony.
     pub(crate) fn dealer_seed(&self) -> Zeroizing<[u8; 32]> {
         self.derive(DEALER_LABEL)
+    }
+
+    /// Derives the seed with which this node seals a ballot; `of` names it among all others.
+    pub fn ballot_seed(&self, of: &[u8]) -> Zeroizing<[u8; 32]> {
+        self.derive(&[BALLOT_LABEL, &[0], of].concat())
     }
 
     pub(crate) fn seed(&self) -> Zeroizing<[u8; 32]> {

@@ -3,8 +3,8 @@
 //!
 //! A seat's turn is one call of its log; what is checked outside of it is a job. `longest` is the longest turn of all,
 //! and what it did. `in time` has every ballot in a block before the close; `at the close` has none of them there, so
-//! that all come by the lists of the seats. The last lines compare the check of a certificate with nothing but the
-//! pairings.
+//! that all come by the lists of the seats; `sealed` has them in time, and opened by four seats after the close. The last
+//! lines compare the check of a certificate with nothing but the pairings.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 // A bench measures time, reads what the process holds, and prints.
@@ -19,22 +19,28 @@
 #[expect(dead_code, reason = "the tests of the mesh drive all of it")]
 mod world;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
-use x0_crypto::{ContentId, Identity, committee::Purpose};
+use x0_crypto::{
+    ContentId, Identity,
+    committee::{CommitteeKey, Purpose},
+};
 use x0_protocol::{
     Millis, Mono,
     core::{
         job::Job,
-        limits::{LIST_IDS_MAX, SEATS_MIN},
+        limits::{LIST_IDS_MAX, OPENINGS_MAX, SEALED_VOTERS_MAX, SEATS_MIN},
     },
     spine::{
-        ballot::Phase,
+        ballot::{Basis, Phase, recount, sealed::seal_own},
         committee::{CommitteeLog, Seats, State, StoredLog, Tip, Trust},
     },
     wire::{
-        Ballot, BallotList, Block, Choice, Decided, Entry, MemberChange, MemberFacts, Quorum,
-        SeatDraft, SeatMessage, Subject, Verified, Vote, VoteEntry, VoteItem, VoteProposal,
+        Ballot, BallotList, Block, Choice, Decided, Entry, MemberChange, MemberFacts, Openings,
+        Quorum, SeatDraft, SeatMessage, Subject, Verified, Vote, VoteEntry, VoteItem, VoteProposal,
         VoteRules,
     },
 };
@@ -43,6 +49,8 @@ use zeroize::Zeroizing;
 use self::world::{START, World, identity};
 
 const SIZES: [u32; 3] = [1_000, 10_000, 100_000];
+/// The second is as many as can vote under seal.
+const SEALED_SIZES: [u32; 2] = [1_000, SEALED_VOTERS_MAX];
 /// How often a certificate is checked for the comparison.
 const CHECKS: u32 = 200;
 
@@ -50,7 +58,7 @@ fn main() {
     let mesh = Mesh::found();
     for size in SIZES {
         let electors: Vec<_> = (0..size).map(elector).collect();
-        let (log, proposal) = mesh.with_vote(&electors);
+        let (log, proposal) = mesh.with_vote(&electors, VoteRules::ordinary());
         let ballots: Vec<_> = electors
             .iter()
             .zip([Choice::Yes, Choice::No].into_iter().cycle())
@@ -61,8 +69,11 @@ fn main() {
             })
             .collect();
         mesh.in_time(log, proposal, &ballots);
-        let (log, _) = mesh.with_vote(&electors);
+        let (log, _) = mesh.with_vote(&electors, VoteRules::ordinary());
         mesh.at_the_close(log, proposal, &ballots);
+    }
+    for size in SEALED_SIZES {
+        mesh.sealed(size);
     }
     mesh.certificates();
 }
@@ -142,7 +153,7 @@ impl Mesh {
     }
 
     /// Returns the log of a seat in which a vote of so many is open.
-    fn with_vote(&self, electors: &[Identity]) -> (CommitteeLog, ContentId) {
+    fn with_vote(&self, electors: &[Identity], rules: VoteRules) -> (CommitteeLog, ContentId) {
         let mut state = self.state.clone();
         let since = state.time();
         let change = |elector: &Identity| MemberChange {
@@ -166,7 +177,7 @@ impl Mesh {
             &self.id,
             &electors[0],
             (ContentId::of(b"bench"), "A vote of many".parse().unwrap()),
-            VoteRules::ordinary(),
+            rules,
             state.time(),
         );
         let proposal = Box::new(proposal.value().clone());
@@ -224,6 +235,127 @@ impl Mesh {
         tally.tell("blocks, lists and count");
     }
 
+    /// Every ballot is sealed, stands in a block before the close, and is opened after it.
+    fn sealed(&self, size: u32) {
+        println!("{size} ballots, sealed");
+        let key = self.state.keys().unwrap().public().decryption;
+        let rules = VoteRules {
+            sealed_to: Some(Box::new(key)),
+            ..VoteRules::ordinary()
+        };
+        let electors: Vec<_> = (0..size).map(elector).collect();
+        let (mut log, proposal) = self.with_vote(&electors, rules.clone());
+        let mut sealing = Spent::default();
+        let ballots: Vec<_> = electors
+            .iter()
+            .map(|voter| {
+                let place = (&self.id, &proposal);
+                let sealed = sealing.job(|| seal_own(&key, place, voter, 0, Choice::Yes));
+                let signed = Ballot::sign(&self.id, voter, proposal, 0, Vote::Sealed(sealed));
+                signed.value().clone()
+            })
+            .collect();
+        sealing.tell("sealed by their voters");
+        let mut intake = Spent::default();
+        self.hold_all(&mut log, &ballots, &mut intake);
+        intake.tell("as they come, one by one");
+        let mut tally = Spent::default();
+        while let Some(entries) = next_batch(&log, &mut tally) {
+            self.decide(&mut log, Millis(1), entries, &mut tally);
+        }
+        let poll = log.state().polls().find(&proposal).unwrap().poll().unwrap();
+        let ahead = Millis(poll.close().0.saturating_sub(log.tip().time.0).max(1));
+        self.decide(&mut log, ahead, Vec::new(), &mut tally);
+        self.list(&mut log, proposal, &mut tally);
+        tally.tell("blocks and lists");
+        let mut opening = Spent::default();
+        let mut count = 0;
+        while self.phase(&log, proposal) != Phase::Counting {
+            let entries = self.openings(&log, key, proposal, &mut opening);
+            if entries.is_empty() {
+                break;
+            }
+            count += 1;
+            self.decide(&mut log, Millis(1), entries, &mut opening);
+        }
+        opening.tell("opened, with lists");
+        println!("  {count} blocks open them");
+        self.copy(&log, ballots.len(), "copy of the state, counted");
+        self.recount(&log, proposal, &rules, &electors);
+    }
+
+    /// Has four seats sign the next labels: each makes its own part, and combines all of them.
+    fn openings(
+        &self,
+        log: &CommitteeLog,
+        key: CommitteeKey,
+        proposal: ContentId,
+        spent: &mut Spent,
+    ) -> Vec<Entry> {
+        let subjects = spent.turn("what is to be signed", || log.state().subjects());
+        let voters = subjects.iter().filter_map(|subject| match subject {
+            Subject::Opening { voter, .. } => Some(*voter),
+            Subject::Statement(_) | Subject::Round(_) => None,
+        });
+        let group = log.state().keys().unwrap().group(Purpose::Decryption);
+        let signatures: Vec<_> = voters
+            .take(OPENINGS_MAX)
+            .map(|voter| {
+                let message = Subject::Opening { proposal, voter }.message(&self.id, 1);
+                let part = |at: usize| {
+                    let seat = group.seat_of(&self.seats[at].public()).unwrap();
+                    let part = self.world.part(at, Purpose::Decryption, &message);
+                    (seat, part)
+                };
+                let own = spent.job(|| part(0));
+                let parts: Vec<_> = [own].into_iter().chain((1..3).map(part)).collect();
+                let whole = spent.job(|| group.combine(&message, &parts));
+                (voter, whole.unwrap())
+            })
+            .collect();
+        if signatures.is_empty() {
+            return Vec::new();
+        }
+        let openings = Openings {
+            proposal,
+            key,
+            signatures,
+        };
+        vec![Entry::Vote(Box::new(VoteEntry::Opened(Box::new(openings))))]
+    }
+
+    /// Counts the opened ballots again.
+    fn recount(
+        &self,
+        log: &CommitteeLog,
+        proposal: ContentId,
+        rules: &VoteRules,
+        electors: &[Identity],
+    ) {
+        let poll = log.state().polls().find(&proposal).unwrap().poll().unwrap();
+        let stated = poll.statement().unwrap();
+        assert_eq!(
+            stated.tally.sums.yes,
+            u64::try_from(electors.len()).unwrap()
+        );
+        let terms = rules.terms(proposal, poll.terms().opened(), stated.electorate);
+        let terms = terms.unwrap();
+        let seats = Seats::new(self.world.genesis_body().seats.clone()).unwrap();
+        let roll: BTreeSet<_> = electors.iter().map(Identity::public).collect();
+        let basis = Basis {
+            mesh: &self.id,
+            terms: &terms,
+            seats: &seats,
+            roll: &roll,
+        };
+        let began = Instant::now();
+        assert_eq!(recount(&basis, poll.leaves()), Ok(stated.tally));
+        println!(
+            "  counted again                {} ms",
+            began.elapsed().as_millis()
+        );
+    }
+
     fn hold_all(&self, log: &mut CommitteeLog, ballots: &[Ballot], spent: &mut Spent) {
         let time = log.tip().time;
         for ballot in ballots {
@@ -265,21 +397,27 @@ impl Mesh {
 
     /// Has the seats end their lists, if they have not, and the ballots counted.
     fn list_and_count(&self, log: &mut CommitteeLog, proposal: ContentId, spent: &mut Spent) {
-        let phase = |log: &CommitteeLog| {
-            let poll = log.state().polls().find(&proposal).unwrap().poll().unwrap();
-            *poll.phase()
-        };
-        if let Phase::Closing { .. } = phase(log) {
-            let lists = self.seats.iter().map(|seat| {
-                let signed = BallotList::sign(&self.id, seat, proposal, (0, true), Vec::new());
-                Entry::Vote(Box::new(VoteEntry::List(signed.value().clone())))
-            });
-            self.decide(log, Millis(1), lists.collect(), spent);
+        if let Phase::Closing { .. } = self.phase(log, proposal) {
+            self.list(log, proposal, spent);
         }
-        while phase(log) == Phase::Counting {
+        while self.phase(log, proposal) == Phase::Counting {
             self.decide(log, Millis(1), Vec::new(), spent);
         }
-        assert!(matches!(phase(log), Phase::Tallied { .. }));
+        assert!(matches!(self.phase(log, proposal), Phase::Tallied { .. }));
+    }
+
+    fn phase(&self, log: &CommitteeLog, proposal: ContentId) -> Phase {
+        let poll = log.state().polls().find(&proposal).unwrap().poll().unwrap();
+        *poll.phase()
+    }
+
+    /// Has the seats end their lists, with nothing on them.
+    fn list(&self, log: &mut CommitteeLog, proposal: ContentId, spent: &mut Spent) {
+        let lists = self.seats.iter().map(|seat| {
+            let signed = BallotList::sign(&self.id, seat, proposal, (0, true), Vec::new());
+            Entry::Vote(Box::new(VoteEntry::List(signed.value().clone())))
+        });
+        self.decide(log, Millis(1), lists.collect(), spent);
     }
 
     /// Has a block decided: its signatures are checked in a job, and the log takes it in a turn.
@@ -293,6 +431,9 @@ impl Mesh {
         let what = match entries.first() {
             Some(Entry::Vote(entry)) if matches!(**entry, VoteEntry::Batch(_)) => {
                 "block of ballots"
+            }
+            Some(Entry::Vote(entry)) if matches!(**entry, VoteEntry::Opened(_)) => {
+                "block of openings"
             }
             Some(_) => "block of lists",
             None => "block without entries",

@@ -58,6 +58,8 @@ pub struct VoteView {
     pub proposer: Option<String>,
     /// Whether a jury decides.
     pub emergency: bool,
+    /// Whether choices are sealed until the close.
+    pub sealed: bool,
     /// The jury, if one decides.
     pub jury: Vec<String>,
     /// How many can vote.
@@ -95,6 +97,9 @@ pub struct SumsView {
     pub abstain: u64,
     /// Ballots that void each other or do not open.
     pub void: u64,
+    /// Ballots whose choice is sealed.
+    #[serde(default)]
+    pub sealed: u64,
 }
 
 impl From<Sums> for SumsView {
@@ -104,6 +109,17 @@ impl From<Sums> for SumsView {
             no: sums.no,
             abstain: sums.abstain,
             void: sums.leaves.saturating_sub(sums.cast()),
+            sealed: 0,
+        }
+    }
+}
+
+impl SumsView {
+    /// Tells of ballots that are sealed until all are counted only how many there are.
+    fn sealed(sums: Sums) -> Self {
+        Self {
+            sealed: sums.leaves,
+            ..Self::from(Sums::default())
         }
     }
 }
@@ -117,7 +133,7 @@ pub struct HandedInView {
     pub what: String,
     /// The vote, if it is about one.
     pub vote: Option<String>,
-    /// For a ballot: `yes`, `no` or `abstain`.
+    /// For a ballot: `yes`, `no`, `abstain` or `sealed`.
     pub choice: Option<String>,
     /// For a delegation: to whom; nobody takes it back.
     pub delegate: Option<String>,
@@ -136,7 +152,7 @@ impl HandedInView {
             VoteItem::Ballot(ballot) => {
                 let choice = match &ballot.vote {
                     Vote::Open(choice) => Some(choice.name()),
-                    Vote::Sealed(_) => None,
+                    Vote::Sealed(_) => Some("sealed"),
                 };
                 ("ballot", Some(ballot.proposal), choice, None)
             }
@@ -183,7 +199,12 @@ impl VoteView {
         let jury = opening.map(|opening| &opening.jury);
         let jury = jury.or(case.map(|case| &case.jury));
         let certified = seen.tally.map(|stated| stated.tally);
-        let sums = certified.map(|tally| tally.sums).or(seen.live);
+        let sealed = proposal.is_some_and(|proposal| proposal.rules.sealed_to.is_some());
+        let live = seen.live.map(|sums| match sealed {
+            true => SumsView::sealed(sums),
+            false => sums.into(),
+        });
+        let sums = certified.map(|tally| tally.sums.into()).or(live);
         let ballot = seen.ballot.as_ref();
         Self {
             vote: seen.proposal.to_string(),
@@ -191,6 +212,7 @@ impl VoteView {
             subject: proposal.map(|proposal| proposal.subject.to_string()),
             proposer: proposal.map(|proposal| proposal.proposer.to_string()),
             emergency: proposal.is_some_and(|proposal| proposal.rules.is_emergency()),
+            sealed,
             jury: jury
                 .into_iter()
                 .flatten()
@@ -206,7 +228,7 @@ impl VoteView {
             mesh_time_ms,
             stage: stage.to_owned(),
             words: seen.stage.clone(),
-            sums: sums.map(SumsView::from),
+            sums,
             certified: certified.is_some(),
             root: certified.map(|tally| tally.root.to_string()),
             bundle: seen.tally.map(|stated| stated.bundle().to_string()),
@@ -509,7 +531,7 @@ pub struct ProposeVoteBody {
     /// Whether ballots can be changed.
     #[serde(default)]
     pub changeable: bool,
-    /// Whether choices are to be sealed until the close, which votes of a mesh do not offer.
+    /// Whether choices are to be sealed to the committee until the close; not for a jury.
     #[serde(default)]
     pub sealed: bool,
 }
@@ -531,12 +553,6 @@ async fn propose(
     State(api): State<Arc<ApiState>>,
     Body(body): Body<ProposeVoteBody>,
 ) -> Result<Json<VotedView>, ApiError> {
-    if body.sealed {
-        return Err(out_of_range(
-            "sealed votes are not held: opening each ballot would keep the seats from their log"
-                .to_owned(),
-        ));
-    }
     if body.text.trim().is_empty() {
         return Err(out_of_range(
             "the text is empty: say what is voted on".to_owned(),
@@ -554,6 +570,7 @@ async fn propose(
         subject,
         text,
         rules,
+        sealed: body.sealed,
     })
     .await
 }

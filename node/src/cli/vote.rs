@@ -78,9 +78,12 @@ pub(super) struct RecountArgs {
 /// Propose a vote
 #[derive(Debug, Args)]
 #[command(
-    after_help = "All members that count can vote; `x0 vote show` tells how far it is. Ballots are open and can be\n\
-                  proven to others: no vote is safe from coercion. Sealed ballots are not offered.\n\n\
+    after_help = "All members that count can vote; `x0 vote show` tells how far it is. With --sealed nobody reads a\n\
+                  choice before the close, unless two thirds of the seats conspire; after it all choices are open.\n\
+                  Ballots can be proven to others, sealed or not: no vote is safe from coercion. A sealed vote takes\n\
+                  4096 members at most, and no jury.\n\n\
                   Examples:\n  x0 vote propose \"Found a second relay in the south\"\n  \
+                  x0 vote propose \"Who keeps the keys of the relay\" --sealed\n  \
                   x0 vote propose \"Stop act bafyrei…\" --subject bafyrei… --emergency"
 )]
 pub(super) struct ProposeArgs {
@@ -104,6 +107,9 @@ pub(super) struct ProposeArgs {
     /// Let ballots be changed until the close
     #[arg(long)]
     changeable: bool,
+    /// Seal the choices to the committee until the close
+    #[arg(long, conflicts_with = "emergency")]
+    sealed: bool,
     #[command(flatten)]
     wait: WaitArgs,
 }
@@ -294,7 +300,7 @@ async fn propose(context: &Context, args: ProposeArgs) -> Result<(), CliError> {
         quorum_percent: args.quorum,
         threshold_percent: args.threshold,
         changeable: args.changeable,
-        sealed: false,
+        sealed: args.sealed,
     };
     put_to_vote(context, &body, args.wait.no_wait).await
 }
@@ -472,6 +478,13 @@ fn vote_text(seen: &VoteView) -> String {
     if let Some(now) = seen.mesh_time_ms {
         facts.add("now", format!("{} mesh time", date(now)));
     }
+    if seen.sealed {
+        let until = match seen.certified {
+            true => "sealed until the close; open now, as they are counted",
+            false => "sealed until the close",
+        };
+        facts.add("choices", until);
+    }
     facts.add("how far", &seen.words);
     if let Some(sums) = &seen.sums {
         let certified = if seen.certified {
@@ -479,16 +492,18 @@ fn vote_text(seen: &VoteView) -> String {
         } else {
             "so far"
         };
-        facts.add(
-            "count",
+        let count = if seen.sealed && !seen.certified {
+            format!("{} ballots, sealed", sums.sealed)
+        } else {
             format!(
                 "{} yes, {} no, {} abstain, {} void ({certified})",
                 sums.yes, sums.no, sums.abstain, sums.void
-            ),
-        );
+            )
+        };
+        facts.add("count", count);
     }
     if let Some(own) = &seen.ballot {
-        let choice = own.choice.as_deref().unwrap_or("sealed");
+        let choice = own.choice.as_deref().unwrap_or_default();
         facts.add("own ballot", format!("{choice}: {}", own.words));
     }
     facts.text()

@@ -266,6 +266,17 @@ pub const PROPOSAL_BYTES_MAX: usize = 1_024;
 /// has room for one such entry, and its signatures are checked in a fraction of a second.
 pub const BATCH_BALLOTS_MAX: usize = 1_024;
 
+/// Most members who can vote under seal: each ballot costs every seat a part of a signature, the sum of the parts and
+/// two checks beside its turn and a pairing in it, and whoever counts again two of those. Measured by the bench `tally`.
+pub const SEALED_VOTERS_MAX: u32 = 4_096;
+
+/// Most sealed ballots that one block opens: each takes a pairing in the turn of the log, which stays below a tenth of a
+/// second.
+pub const OPENINGS_MAX: usize = 64;
+
+/// Most sealed ballots whose labels the seats sign at a time: those of the next block, and of the one after it.
+pub const OPENINGS_AT_ONCE: usize = 2 * OPENINGS_MAX;
+
 /// Most ballots of one voter that a seat holds for one vote: two show a double ballot, changes come one by one.
 pub const URN_PER_VOTER_MAX: usize = 4;
 

@@ -19,8 +19,10 @@ pub enum VoteCommand {
         subject: ContentId,
         /// What it is about, in words.
         text: Reason,
-        /// The rules.
+        /// The rules; the key to which ballots are sealed is put in by the peer.
         rules: VoteRules,
+        /// Whether ballots are sealed to the committee until the close.
+        sealed: bool,
     },
     /// Casts this node's ballot.
     Cast {

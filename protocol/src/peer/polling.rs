@@ -131,7 +131,7 @@ impl Peer {
             }));
         }
         let is_vouched = receipts.len() > seat.faulty_max() && seat.is_closing(&item);
-        match state.polls().standing(&item, clock, roll) {
+        match state.vote_standing(&item, clock, roll) {
             _ if is_vouched => {}
             Ok(true) => return Some(VoteAnswer::Taken),
             Ok(false) => {}
@@ -195,7 +195,7 @@ impl Peer {
         let roll = state.counted().cloned();
         // Time has passed since it came.
         let is_in_time =
-            roll.is_some_and(|roll| state.polls().standing(&item, time, &roll) == Ok(false));
+            roll.is_some_and(|roll| state.vote_standing(&item, time, &roll) == Ok(false));
         let of_others: Vec<_> = receipts
             .into_iter()
             .filter(|receipt| seat.vouches(receipt, ballot))

@@ -33,8 +33,8 @@ use crate::{
     wire::{
         Admission, Admitted, Body, Certificate, Checkpoint, CommitteeKeys, Decided, Entry, Halted,
         HandedOver, KeysNamed, MemberFacts, Pinned, Refused, Request, Response, SeatDraft,
-        SeatMessage, SignaturePart, Statement, Subject, Unverified, Verified, VoteNotice,
-        VoteProof,
+        SeatMessage, SignaturePart, Statement, Subject, Unverified, Verified, VoteEntry,
+        VoteNotice, VoteProof,
     },
 };
 
@@ -449,6 +449,8 @@ impl Peer {
             Entry::Admission(_) | Entry::Said { .. } | Entry::Seats { .. } | Entry::HandOver(_) => {
                 true
             }
+            // Each proposer puts in what opens ballots as it has combined it itself.
+            Entry::Vote(entry) if matches!(**entry, VoteEntry::Opened(_)) => false,
             // Members hand theirs in by requests of their own, where each is weighed.
             Entry::Vote(_) => self.log_for(&from).is_some(),
             Entry::Keys(_)
@@ -565,8 +567,8 @@ impl Peer {
         result: Result<ThresholdSignature, CombineError>,
         out: &mut Outbox,
     ) {
-        if let Some(seat) = &mut self.committee {
-            let duties = seat.work.combined(subject, result);
+        if let Some(Seat { log, work, .. }) = self.committee.as_deref_mut() {
+            let duties = work.combined(log.state(), subject, result);
             self.do_duties(now, duties, out);
             // What was signed may be what a vote waits for.
             self.run_polls(now, out);
@@ -889,6 +891,21 @@ impl Peer {
                     out.push(Effect::Check { id, job });
                 }
                 Duty::Certified(certificate) => self.on_certified(now, certificate, out),
+                Duty::Opened {
+                    proposal,
+                    voter,
+                    signature,
+                } => {
+                    if let Some(seat) = &mut self.committee {
+                        seat.log
+                            .keep_opening((proposal, voter), signature, now.mono);
+                    }
+                }
+                Duty::LeftOut(from) => {
+                    let why = "its part of what opens a sealed ballot is bad: the seats open ballots without it"
+                        .to_owned();
+                    out.push(Effect::Notify(Event::Rejected { from, why }));
+                }
                 Duty::Refuse(token) => {
                     respond(token, Response::Refused(Refused::Malformed), out);
                 }

@@ -34,9 +34,9 @@ use crate::{
         committee::{Seats, Unchecked},
     },
     wire::{
-        Body, Certificate, Choice, DelegationScope, Receipt, Record, Refutation, Request,
+        Body, Certificate, Choice, DelegationScope, Reason, Receipt, Record, Refutation, Request,
         Statement, Verified, Vote, VoteAnswer, VoteAsk, VoteDraft, VoteEnd, VoteItem, VoteNotice,
-        VoteProof, VoteStatement, Warrants,
+        VoteProof, VoteRules, VoteStatement, Warrants,
     },
 };
 
@@ -119,15 +119,8 @@ impl Peer {
                 subject,
                 text,
                 rules,
-            } => rules.check().map_err(VoteRefusal::Terms).map(|()| {
-                let made = self.mesh_time(now);
-                Some(VoteDraft::Proposal {
-                    subject,
-                    text,
-                    rules,
-                    made,
-                })
-            }),
+                sealed,
+            } => self.proposal_draft(now, (subject, text), (rules, sealed)),
             VoteCommand::Cast { proposal, choice } => {
                 let time = self.mesh_time(now);
                 self.ballot_draft((id, time), proposal, choice)
@@ -167,6 +160,30 @@ impl Peer {
         Ok(())
     }
 
+    /// Drafts a proposal; sealed ballots are sealed to the committee's key as this node knows it.
+    fn proposal_draft(
+        &self,
+        now: Now,
+        (subject, text): (ContentId, Reason),
+        (mut rules, sealed): (VoteRules, bool),
+    ) -> Result<Option<VoteDraft>, VoteRefusal> {
+        if sealed && !self.has_committee() {
+            return Err(VoteRefusal::NoCommittee);
+        }
+        rules.sealed_to = match (sealed, self.trust.keys()) {
+            (false, _) => None,
+            (true, Some(keys)) => Some(Box::new(keys.decryption)),
+            (true, None) => return Err(VoteRefusal::NoKeys),
+        };
+        rules.check()?;
+        Ok(Some(VoteDraft::Proposal {
+            subject,
+            text,
+            rules,
+            made: self.mesh_time(now),
+        }))
+    }
+
     fn ballot_draft(
         &mut self,
         (command, time): (CommandId, Wall),
@@ -178,6 +195,7 @@ impl Peer {
             known.is_some_and(|known| known.tally().is_some() || known.resolved().is_some());
         let opening = known.and_then(Known::opening);
         let case = self.voting.verdicts.find(&proposal);
+        let sealed_to = opening.and_then(|opening| opening.proposal.rules.sealed_to.clone());
         let (jury, finality) = match (opening, case) {
             (Some(opening), _) => (&opening.jury, opening.proposal.rules.finality),
             (None, Some(case)) if case.closes() <= time => {
@@ -216,6 +234,7 @@ impl Peer {
             proposal,
             seq,
             choice,
+            sealed_to,
         }))
     }
 

@@ -2,6 +2,7 @@
 //! seats, which any node checks with the 96 bytes of the committee's key.
 
 use serde::{Deserialize, Serialize};
+use serde_bytes::Bytes;
 use x0_crypto::{
     ContentId, PublicKey,
     capability::RootKey,
@@ -14,7 +15,11 @@ use super::{
 };
 use crate::{
     core::time::Wall,
-    spine::{audit::tree::Hash, ballot::TallyStatement, halt::HaltId},
+    spine::{
+        audit::tree::Hash,
+        ballot::{TallyStatement, sealed},
+        halt::HaltId,
+    },
 };
 
 /// The public keys of the committee in one epoch.
@@ -269,18 +274,21 @@ impl Certificate {
     }
 }
 
-/// Anything that the seats sign in parts: a statement, or a round of the beacon.
+/// Anything that the seats sign in parts: a statement, a round of the beacon, or the label of a sealed ballot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "few are kept at a time, and boxed it would not be copied by value"
-)]
 pub enum Subject {
     /// A statement, for a certificate.
     Statement(Statement),
     /// A round, for the beacon.
     Round(u64),
+    /// The label of a sealed ballot, to open it.
+    Opening {
+        /// The vote.
+        proposal: ContentId,
+        /// Whose ballot.
+        voter: PublicKey,
+    },
 }
 
 impl Subject {
@@ -289,20 +297,29 @@ impl Subject {
         match self {
             Self::Statement(_) => Purpose::Certificate,
             Self::Round(_) => Purpose::Beacon,
+            Self::Opening { .. } => Purpose::Decryption,
         }
     }
 
-    /// Returns what is signed. A round is the same in all epochs: the beacon's key outlives them.
+    /// Returns what is signed. Rounds and labels are the same in all epochs: their keys outlive them.
     pub fn message(&self, mesh: &ContentId, epoch: u64) -> Vec<u8> {
         match self {
             Self::Statement(statement) => encode(&("statement", mesh, epoch, statement)),
             Self::Round(round) => encode(&("round", mesh, round)),
+            Self::Opening { proposal, voter } => sealed::label(mesh, proposal, voter),
         }
     }
 
-    /// Returns its name: the hash of what is signed.
+    /// Returns its name: the hash of what is signed. That of an opening names the epoch besides, so that no part that is
+    /// made with the share of another epoch is taken for a bad one.
     pub fn id(&self, mesh: &ContentId, epoch: u64) -> ContentId {
-        ContentId::of(&self.message(mesh, epoch))
+        let message = self.message(mesh, epoch);
+        match self {
+            Self::Statement(_) | Self::Round(_) => ContentId::of(&message),
+            Self::Opening { .. } => {
+                ContentId::of(&encode(&("opening", epoch, Bytes::new(&message))))
+            }
+        }
     }
 }
 

@@ -58,7 +58,7 @@ pub use topic::Topic;
 pub use version::{Rules, VersionRange, WIRE_VERSION};
 pub(crate) use vote::decided;
 pub use vote::{
-    Refutation, VoteAnswer, VoteAsk, VoteBatch, VoteDraft, VoteEnd, VoteEntry, VoteItem,
+    Openings, Refutation, VoteAnswer, VoteAsk, VoteBatch, VoteDraft, VoteEnd, VoteEntry, VoteItem,
     VoteNotice, VoteOpened, VoteProposal, VoteResolved, VoteRules, VoteSigned,
 };
 

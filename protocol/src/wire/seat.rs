@@ -24,7 +24,7 @@ use crate::{
     core::{
         limits::{
             BLOCK_BYTES_MAX, BLOCK_ENTRIES_MAX, DEALER_LOG_BYTES_MAX, MEMBER_CHANGES_MAX,
-            REVOCATIONS_MAX, SEATS_MAX,
+            OPENINGS_MAX, REVOCATIONS_MAX, SEATS_MAX,
         },
         reject::RejectReason,
         time::Wall,
@@ -285,6 +285,11 @@ impl Block {
             return Err(DecodeError::bounds("block", "entries", why));
         }
         self.entries.iter().try_for_each(Entry::check)?;
+        let opened: usize = self.entries.iter().map(Entry::openings).sum();
+        if opened > OPENINGS_MAX {
+            let why = format!("open {opened} sealed ballots, a block opens {OPENINGS_MAX} at most");
+            return Err(DecodeError::bounds("block", "entries", why));
+        }
         let bytes = encode(self).len();
         if bytes > BLOCK_BYTES_MAX {
             return Err(DecodeError::TooLong {
@@ -345,6 +350,22 @@ impl Entry {
             | Self::Checkpoint
             | Self::HandOver(_)
             | Self::Halt { .. } => Ok(()),
+        }
+    }
+
+    /// Counts the sealed ballots that it opens.
+    fn openings(&self) -> usize {
+        let Self::Vote(entry) = self else { return 0 };
+        match &**entry {
+            VoteEntry::Opened(openings) => openings.signatures.len(),
+            VoteEntry::Proposed(_)
+            | VoteEntry::OnCall(_)
+            | VoteEntry::Drawn { .. }
+            | VoteEntry::Batch(_)
+            | VoteEntry::List(_)
+            | VoteEntry::Certified(_)
+            | VoteEntry::Refuted { .. }
+            | VoteEntry::Verdict(_) => 0,
         }
     }
 

@@ -12,8 +12,9 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use x0_crypto::{
-    ContentId, Identity, Namespace, PublicKey, Signature, capability::ShareBp,
-    committee::ThresholdSignature,
+    ContentId, Identity, Namespace, PublicKey, Signature,
+    capability::ShareBp,
+    committee::{CommitteeKey, Purpose, ThresholdSignature},
 };
 
 use super::{
@@ -28,15 +29,15 @@ use super::{
 use crate::{
     core::{
         limits::{
-            BATCH_BALLOTS_MAX, FRAUD_BYTES_MAX, PAGE_ELECTORS_MAX, PAGE_LEAVES_MAX, PAGE_NODES_MAX,
-            PROPOSAL_BYTES_MAX, REASON_BYTES_MAX, SEATS_MAX,
+            BATCH_BALLOTS_MAX, FRAUD_BYTES_MAX, OPENINGS_MAX, PAGE_ELECTORS_MAX, PAGE_LEAVES_MAX,
+            PAGE_NODES_MAX, PROPOSAL_BYTES_MAX, REASON_BYTES_MAX, SEATS_MAX,
         },
         reject::RejectReason,
         time::{Millis, Wall},
     },
     spine::ballot::{
         Electorate, Finality, Kind, Leaf, Outcome, Secrecy, Terms, TermsDraft, TermsError,
-        VoidReason, tally::Node,
+        VoidReason, sealed, tally::Node,
     },
 };
 
@@ -44,9 +45,7 @@ use crate::{
 const SHOWN_MAX: usize = 2;
 
 /// The rules of a vote as a proposal states them; the electorate is who counts when the log takes it in.
-///
-/// Ballots are open. Sealed ones would cost the seats a signature each, on the turn of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VoteRules {
     /// How urgent it is, and the window.
@@ -59,6 +58,10 @@ pub struct VoteRules {
     pub finality: Finality,
     /// Time from the certificate in which the tally can be refuted before it takes effect.
     pub challenge: Millis,
+    /// The key to which ballots are sealed until the close; open ballots without one. The log takes no other than the
+    /// committee's own, so that whoever knows the id of an open vote knows the right key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed_to: Option<Box<CommitteeKey>>,
 }
 
 /// A member's proposal to vote on something.
@@ -124,6 +127,8 @@ pub enum VoteEntry {
     Batch(VoteBatch),
     /// A part of a seat's list after the close.
     List(BallotList),
+    /// The committee opens sealed ballots.
+    Opened(Box<Openings>),
     /// The committee has certified a tally.
     Certified(Box<Certificate>),
     /// A proof that a tally is false.
@@ -135,6 +140,19 @@ pub enum VoteEntry {
     },
     /// A jury has decided where the log did not hear of it.
     Verdict(Box<JuryProof>),
+}
+
+/// The committee's signatures over labels of sealed ballots, which open them. What a proposer must see to: nobody offers
+/// them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Openings {
+    /// The vote.
+    pub proposal: ContentId,
+    /// The key of the vote, so that the signatures can be checked by who does not know it.
+    pub key: CommitteeKey,
+    /// Whose ballots, in order, and the signatures.
+    pub signatures: Vec<(PublicKey, ThresholdSignature)>,
 }
 
 /// The committee's word that a vote is open.
@@ -270,14 +288,16 @@ impl VoteRules {
             quorum,
             finality,
             challenge,
-        } = *self;
+            sealed_to,
+        } = self.clone();
+        let secrecy = sealed_to.map_or(Secrecy::Open, |key| Secrecy::Sealed { key });
         let draft = TermsDraft {
             kind,
             electorate,
             threshold,
             quorum,
             finality,
-            secrecy: Secrecy::Open,
+            secrecy,
             challenge,
         };
         Terms::new(proposal, opened, draft)
@@ -301,6 +321,10 @@ impl VoteRules {
             quorum: draft.quorum,
             finality: draft.finality,
             challenge: draft.challenge,
+            sealed_to: match draft.secrecy {
+                Secrecy::Open => None,
+                Secrecy::Sealed { key } => Some(key),
+            },
         }
     }
 }
@@ -438,6 +462,7 @@ impl VoteEntry {
             Self::OnCall(ready) => ready.check(),
             Self::Batch(batch) => batch.check(),
             Self::List(list) => list.check(),
+            Self::Opened(openings) => openings.check(),
             Self::Refuted { fraud, .. } if fraud.len() > FRAUD_BYTES_MAX => {
                 Err(DecodeError::TooLong {
                     what: "fraud proof",
@@ -450,19 +475,35 @@ impl VoteEntry {
         }
     }
 
-    /// Checks every signature of members and seats in it; certificates and verdicts are the log's business, which has
-    /// the keys and the juries.
+    /// Checks every signature of members and seats in it, and those that open ballots by the key that they come with;
+    /// certificates and verdicts are the log's business, which has the keys and the juries.
     pub(super) fn verify(&self, mesh: &ContentId) -> Result<(), RejectReason> {
         let holds = match self {
             Self::Proposed(proposal) => proposal.holds(mesh),
             Self::OnCall(ready) => ready.holds(mesh),
             Self::Batch(batch) => batch.holds(mesh),
             Self::List(list) => list.holds(mesh),
+            Self::Opened(openings) => openings.holds(mesh),
             Self::Refuted { .. } | Self::Drawn { .. } | Self::Certified(_) | Self::Verdict(_) => {
                 true
             }
         };
         holds.then_some(()).ok_or(RejectReason::BadSignature)
+    }
+}
+
+impl Openings {
+    fn check(&self) -> Result<(), DecodeError> {
+        let voters: Vec<_> = self.signatures.iter().map(|(voter, _)| *voter).collect();
+        ordered("openings", "signatures", &voters, 1, OPENINGS_MAX)
+    }
+
+    fn holds(&self, mesh: &ContentId) -> bool {
+        self.signatures.iter().all(|(voter, signature)| {
+            let label = sealed::label(mesh, &self.proposal, voter);
+            let checked = self.key.verify(Purpose::Decryption, &label, signature);
+            checked.is_ok()
+        })
     }
 }
 
@@ -572,7 +613,7 @@ pub enum VoteDraft {
         /// When it is made, in mesh time.
         made: Wall,
     },
-    /// An open ballot.
+    /// A ballot.
     Ballot {
         /// The vote.
         proposal: ContentId,
@@ -580,6 +621,8 @@ pub enum VoteDraft {
         seq: u32,
         /// The choice.
         choice: Choice,
+        /// The key to which the choice is sealed, if it is.
+        sealed_to: Option<Box<CommitteeKey>>,
     },
     /// A delegation.
     Delegation {
@@ -629,7 +672,7 @@ pub enum VoteSigned {
 }
 
 impl VoteDraft {
-    /// Signs it with the node's identity.
+    /// Signs it with the node's identity; a choice that is to be sealed is, with a seed that follows from the identity.
     pub fn sign(self, mesh: &ContentId, own: &Identity) -> VoteSigned {
         match self {
             Self::Proposal {
@@ -645,8 +688,15 @@ impl VoteDraft {
                 proposal,
                 seq,
                 choice,
+                sealed_to,
             } => {
-                let signed = Ballot::sign(mesh, own, proposal, seq, Vote::Open(choice));
+                let vote = match sealed_to {
+                    None => Vote::Open(choice),
+                    Some(key) => {
+                        Vote::Sealed(sealed::seal_own(&key, (mesh, &proposal), own, seq, choice))
+                    }
+                };
+                let signed = Ballot::sign(mesh, own, proposal, seq, vote);
                 VoteSigned::Item(VoteItem::Ballot(signed.value().clone()))
             }
             Self::Delegation {

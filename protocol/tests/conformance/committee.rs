@@ -53,7 +53,7 @@ pub(super) fn whole() -> ThresholdSignature {
     ThresholdSignature::from_bytes(&point(G1)).unwrap()
 }
 
-fn keys() -> CommitteeKeys {
+pub(super) fn keys() -> CommitteeKeys {
     let key = CommitteeKey::from_bytes(&point(G2)).unwrap();
     CommitteeKeys {
         epoch: 1,
@@ -695,6 +695,10 @@ fn responses_of_seats_targets_and_cosigners() {
 fn subjects() {
     let mesh = id(b"mesh");
     let message = |subject: Subject| subject.message(&mesh, 1);
+    let opening = Subject::Opening {
+        proposal: id(b"vote"),
+        voter: key(2),
+    };
     let samples = [
         ("checkpoint", message(Subject::Statement(checkpoint()))),
         ("ticket", message(Subject::Statement(ticket()))),
@@ -703,6 +707,8 @@ fn subjects() {
             message(Subject::Statement(handed_over().certificate.statement)),
         ),
         ("round", message(Subject::Round(3))),
+        ("opening", message(opening)),
+        ("name of an opening", opening.id(&mesh, 1).digest().to_vec()),
     ];
     hold(
         &samples,
@@ -722,6 +728,14 @@ fn subjects() {
             (
                 "round",
                 "bafyreihvhx7qip5lh6rufn75yzzxzhhdbnisabomxdkrpimjjoyqjxsafm",
+            ),
+            (
+                "opening",
+                "bafyreibwekexultkp5ht2n2p3rc2fhpus6np3lozmjml4l73cj635fbhgm",
+            ),
+            (
+                "name of an opening",
+                "bafyreidowoxqwm6amqs346dos5kadf6ej7ouk55xdrbdilfxibbne74kvy",
             ),
         ],
     );

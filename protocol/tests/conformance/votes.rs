@@ -3,20 +3,23 @@
 use serde_bytes::ByteBuf;
 use x0_protocol::{
     Millis,
+    core::limits::OPENINGS_MAX,
     spine::ballot::{
-        BallotBundle, Cast, Electorate, Leaf, Outcome, Sums, Tally, TallyStatement, tally::Tree,
+        BallotBundle, Cast, Electorate, Leaf, Outcome, Sums, Tally, TallyStatement,
+        sealed::seal_own, tally::Tree,
     },
     wire::{
-        Ballot, Body, Choice, Elector, JuryDrawn, JuryProof, JuryWord, Request, Response,
-        Statement, Vote, VoteAnswer, VoteAsk, VoteEnd, VoteNotice, VoteOpened, VoteProof,
-        VoteProposal, VoteResolved, VoteRules, decode_record, jury_electorate,
+        Ballot, Block, Body, Choice, Decided, Elector, Entry, JuryDrawn, JuryProof, JuryWord,
+        Openings, Request, Response, Statement, Vote, VoteAnswer, VoteAsk, VoteEnd, VoteEntry,
+        VoteItem, VoteNotice, VoteOpened, VoteProof, VoteProposal, VoteResolved, VoteRules,
+        decode_record, jury_electorate,
     },
 };
 
 use super::{
-    TIME,
-    committee::{certificate, whole},
-    hold, id, identity, key, record,
+    TIME, block,
+    committee::{certificate, keys, whole},
+    decided, hold, id, identity, key, record,
 };
 
 fn proposal() -> VoteProposal {
@@ -239,12 +242,10 @@ fn a_verdict_of_a_jury() {
     }));
     assert_eq!(proof.certificate().signature, whole());
     proof.check_bounds().unwrap();
-    let entry = x0_protocol::wire::Entry::Vote(Box::new(x0_protocol::wire::VoteEntry::Verdict(
-        match proof {
-            VoteProof::Jury(jury) => jury,
-            VoteProof::Resolved(_) => unreachable!("it is a jury's"),
-        },
-    )));
+    let entry = Entry::Vote(Box::new(VoteEntry::Verdict(match proof {
+        VoteProof::Jury(jury) => jury,
+        VoteProof::Resolved(_) => unreachable!("it is a jury's"),
+    })));
     let request = Request::Offer(Box::new(entry.to_unverified()));
     let bytes = request.encode();
     assert_eq!(Request::decode(&bytes).unwrap().encode(), bytes);
@@ -255,4 +256,105 @@ fn a_verdict_of_a_jury() {
             "bafyreic5fqhbqd66okiki5nlh6kbantx7jm4c53mblb7t6svnppixh7x6q",
         )],
     );
+}
+
+fn sealed_proposal() -> VoteProposal {
+    let rules = VoteRules {
+        sealed_to: Some(Box::new(keys().decryption)),
+        ..VoteRules::ordinary()
+    };
+    let subject = (id(b"subject"), "Under seal".parse().unwrap());
+    let signed = VoteProposal::sign(&id(b"mesh"), &identity(2), subject, rules, TIME);
+    signed.value().clone()
+}
+
+fn sealed_ballot() -> Ballot {
+    let (mesh, proposal) = (id(b"mesh"), sealed_proposal().id());
+    let (key, voter) = (keys().decryption, identity(2));
+    let sealed = seal_own(&key, (&mesh, &proposal), &voter, 0, Choice::Yes);
+    let signed = Ballot::sign(&mesh, &voter, proposal, 0, Vote::Sealed(sealed));
+    signed.value().clone()
+}
+
+fn openings(voters: impl Iterator<Item = u8>) -> Entry {
+    let mut voters: Vec<_> = voters.map(key).collect();
+    voters.sort_unstable();
+    let openings = Openings {
+        proposal: sealed_proposal().id(),
+        key: keys().decryption,
+        signatures: voters.into_iter().map(|voter| (voter, whole())).collect(),
+    };
+    Entry::Vote(Box::new(VoteEntry::Opened(Box::new(openings))))
+}
+
+#[test]
+fn a_vote_under_seal() {
+    let take = |item| {
+        let receipts = Vec::new();
+        Request::Vote(Box::new(VoteAsk::Take { item, receipts }))
+    };
+    let requests = [
+        (
+            "proposal of a sealed vote",
+            take(VoteItem::Proposal(Box::new(sealed_proposal()))),
+        ),
+        ("sealed ballot", take(VoteItem::Ballot(sealed_ballot()))),
+        (
+            "openings",
+            Request::Offer(Box::new(openings(2..4).to_unverified())),
+        ),
+    ];
+    let leaves = vec![Leaf {
+        cast: Cast::Own {
+            ballot: sealed_ballot(),
+            opening: Some(whole()),
+        },
+        counted: None,
+    }];
+    let answer = Response::Vote(Box::new(VoteAnswer::Leaves(leaves))).encode();
+    assert_eq!(Response::decode(&answer).unwrap().encode(), answer);
+    let mut samples = vec![("opened leaves", answer)];
+    for (name, request) in requests {
+        let bytes = request.encode();
+        assert_eq!(Request::decode(&bytes).unwrap().encode(), bytes);
+        samples.push((name, bytes));
+    }
+    hold(
+        &samples,
+        &[
+            (
+                "opened leaves",
+                "bafyreiefmvzuqyzhwpd243qpi2ewheta7ladfjybqvse45jz2sydtkya6q",
+            ),
+            (
+                "proposal of a sealed vote",
+                "bafyreie46msdku2urn5lh5bctlzfj4a4jy2e3pqnh2unslpqop7b2qkwam",
+            ),
+            (
+                "sealed ballot",
+                "bafyreihb7hsoruhogm2nfdruqkm77pafg26h74uzfl5d7ie6mwaugqywvu",
+            ),
+            (
+                "openings",
+                "bafyreihv5n6334z3dv63lmtrzgs36ntzbnasgfltkgxorf377got3g2e24",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_block_opens_no_more_ballots_than_one_turn_bears() {
+    let most = u8::try_from(OPENINGS_MAX).unwrap();
+    let of = |entries: Vec<Entry>| {
+        let mut entries = entries;
+        entries.sort_by_key(Entry::id);
+        let block = Block { entries, ..block() };
+        Decided::decode(&decided(block).encode()).map(|_| ())
+    };
+    of(vec![openings(0..most)]).unwrap();
+    let refused = of(vec![openings(0..most / 2), openings(most / 2..=most)]);
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("sealed ballots"), "{refused}");
+    let refused = of(vec![openings(0..=most)]).unwrap_err().to_string();
+    assert!(refused.contains("signatures"), "{refused}");
 }

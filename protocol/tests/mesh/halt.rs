@@ -339,6 +339,7 @@ fn a_jury_confirms_what_witnesses_have_halted_and_a_committee_does_not() {
         text: "confirm the halt".parse().unwrap(),
         subject: halt.id.confirmation(),
         rules: VoteRules::emergency(),
+        sealed: false,
     };
     let Ok(Reply::Voted(vote)) = world.command(a, Command::Vote(propose)) else {
         panic!("the vote is not proposed");

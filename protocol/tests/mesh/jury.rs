@@ -110,6 +110,7 @@ impl Mesh {
             subject,
             text: "Go on: the act was meant well".parse().unwrap(),
             rules,
+            sealed: false,
         };
         let reply = self.world.command(at, Command::Vote(command))?;
         let Reply::Voted(id) = reply else {

@@ -14,5 +14,6 @@ mod multi_sig;
 mod proposing;
 mod pulling;
 mod recovery;
+mod sealed;
 mod votes;
 mod world;

@@ -25,9 +25,9 @@ use x0_protocol::{
 use super::world::{START, World, identity, set_links, token};
 
 /// 72 h pass in 13 s, 24 h in 4.3 s.
-const SCALE: u32 = 20_000;
+pub(crate) const SCALE: u32 = 20_000;
 
-fn with_keys(founders: u8) -> World {
+pub(crate) fn with_keys(founders: u8) -> World {
     let mut world = World::fast(founders, SCALE);
     world.pass(Millis::from_secs(20));
     world
@@ -40,13 +40,13 @@ fn votes(world: &mut World, at: usize) -> VotesView {
     }
 }
 
-fn vote(world: &mut World, at: usize, id: ContentId) -> VoteView {
+pub(crate) fn vote(world: &mut World, at: usize, id: ContentId) -> VoteView {
     let all = votes(world, at).votes;
     let found = all.into_iter().find(|vote| vote.proposal == id);
     found.unwrap_or_else(|| panic!("node {at} does not know the vote"))
 }
 
-fn hand_in(world: &mut World, at: usize, command: VoteCommand) -> ContentId {
+pub(crate) fn hand_in(world: &mut World, at: usize, command: VoteCommand) -> ContentId {
     match world.command(at, Command::Vote(command)) {
         Ok(Reply::Voted(id)) => id,
         other => panic!("not handed in: {other:?}"),
@@ -54,28 +54,36 @@ fn hand_in(world: &mut World, at: usize, command: VoteCommand) -> ContentId {
 }
 
 fn propose(world: &mut World, at: usize, subject: ContentId, rules: VoteRules) -> ContentId {
-    let command = VoteCommand::Propose {
+    open(world, at, proposed(subject, rules))
+}
+
+pub(crate) fn proposed(subject: ContentId, rules: VoteRules) -> VoteCommand {
+    VoteCommand::Propose {
         subject,
         text: "A proposal".parse().unwrap(),
         rules,
-    };
+        sealed: false,
+    }
+}
+
+pub(crate) fn open(world: &mut World, at: usize, command: VoteCommand) -> ContentId {
     let id = hand_in(world, at, command);
     world.pass(Millis(1_500));
     id
 }
 
-fn cast(world: &mut World, at: usize, proposal: ContentId, choice: Choice) -> ContentId {
+pub(crate) fn cast(world: &mut World, at: usize, proposal: ContentId, choice: Choice) -> ContentId {
     hand_in(world, at, VoteCommand::Cast { proposal, choice })
 }
 
-fn stage(world: &mut World, at: usize, id: ContentId) -> OwnStage {
+pub(crate) fn stage(world: &mut World, at: usize, id: ContentId) -> OwnStage {
     let own = votes(world, at).own;
     let found = own.into_iter().find(|(own, _)| *own == id);
     found.map(|(_, own)| own.stage).unwrap()
 }
 
 /// Lets the window, the count and the challenge time pass.
-fn end(world: &mut World) {
+pub(crate) fn end(world: &mut World) {
     world.pass(Millis::from_secs(30));
 }
 
@@ -319,7 +327,11 @@ fn a_vote_that_has_passed_counts_for_an_act_after_the_committee_was_handed_over(
     }
 }
 
-fn bundle(world: &mut World, at: usize, id: ContentId) -> Result<BallotBundle, CommandError> {
+pub(crate) fn bundle(
+    world: &mut World,
+    at: usize,
+    id: ContentId,
+) -> Result<BallotBundle, CommandError> {
     let reply = world.command(at, Command::Vote(VoteCommand::Bundle(id)))?;
     let Reply::Bundle(bundle) = reply else {
         panic!("no ballots: {reply:?}");

@@ -8,7 +8,7 @@ use std::{
 use x0_crypto::{
     ContentId, Identity, Namespace, PublicKey,
     capability::{Caveat, Grant, Scope, Token},
-    committee::{Keyring, Purpose},
+    committee::{Keyring, PartialSignature, Purpose},
 };
 use x0_protocol::{
     Command, CommandError, CommandId, Effect, Event, Input, MessageId, MessageVerdict, Millis,
@@ -17,7 +17,7 @@ use x0_protocol::{
     core::{command::Status, time::TimeScale},
     wire::{
         Body, Change, CommitteeKeys, Decided, Draft, Founder, Genesis, Hello, Join, Kind, LogHead,
-        Parameters, Record, Request, Response, Said, Verified, VersionRange,
+        Parameters, Record, Request, Response, Said, SignaturePart, Verified, VersionRange,
     },
 };
 use zeroize::Zeroizing;
@@ -151,6 +151,8 @@ pub(crate) struct World {
     severed: BTreeSet<(usize, usize)>,
     /// Nodes, and kinds of records that do not reach them.
     deaf: BTreeSet<(usize, Kind)>,
+    /// Nodes whose parts of signatures are all bad, and that take nobody else's.
+    pub(crate) lying: BTreeSet<usize>,
     queue: VecDeque<(usize, Input)>,
     asked: BTreeMap<RequestToken, (usize, RequestId)>,
     next: u64,
@@ -326,6 +328,7 @@ impl World {
             links: BTreeSet::new(),
             severed: BTreeSet::new(),
             deaf: BTreeSet::new(),
+            lying: BTreeSet::new(),
             queue: VecDeque::new(),
             asked: BTreeMap::new(),
             next: 0,
@@ -787,7 +790,8 @@ impl World {
         let to = self
             .at(&to)
             .filter(|to| self.links.contains(&(at.min(*to), at.max(*to))));
-        let Some(to) = to else {
+        let is_deaf = |to: &usize| matches!(request, Request::Parts(_)) && self.lying.contains(to);
+        let Some(to) = to.filter(|to| !is_deaf(to)) else {
             self.queue
                 .push_back((at, Input::Response { id, response: None }));
             return;
@@ -795,6 +799,12 @@ impl World {
         self.next += 1;
         let token = RequestToken(self.next);
         self.asked.insert(token, (at, id));
+        let mut request = request;
+        if let Request::Parts(parts) = &mut request
+            && self.lying.contains(&at)
+        {
+            self.twist(at, parts);
+        }
         let request = Request::decode(&request.encode()).expect("what we encode decodes");
         self.queue.push_back((
             to,
@@ -804,6 +814,19 @@ impl World {
                 request,
             },
         ));
+    }
+
+    /// Puts parts of another signature in place of these.
+    fn twist(&self, at: usize, parts: &mut [SignaturePart]) {
+        for part in parts {
+            part.part = self.part(at, Purpose::Decryption, b"a lie");
+        }
+    }
+
+    /// Returns a node's part of a signature under the first keys, of which it has a share.
+    pub(crate) fn part(&self, at: usize, purpose: Purpose, message: &[u8]) -> PartialSignature {
+        let part = self.nodes[at].keyring.sign(purpose, 1, message);
+        part.expect("it has a share of the first keys")
     }
 
     fn respond(&mut self, token: RequestToken, response: Response) {

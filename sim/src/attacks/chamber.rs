@@ -4,6 +4,8 @@
 //! the seats come to agree on a block: here one hand writes the log, as a majority of honest seats would. So a chamber
 //! shows what the rules of admission and of the draw do, and nothing about agreement, network or disks.
 
+#[cfg(test)]
+mod sealed;
 mod votes;
 
 use std::collections::{BTreeMap, BTreeSet};

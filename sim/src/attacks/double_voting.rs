@@ -137,8 +137,8 @@ fn one_run(config: &Config, seed: Seed, seen: &mut Seen) {
         let mut rules = VoteRules::ordinary();
         rules.finality = finality;
         let on = |what: &str| ContentId::of(format!("{what} {number}").as_bytes());
-        let id = hall.propose(honest[0], on("voted on"), "A proposal", rules);
-        let other = hall.propose(honest[1], on("beside it"), "Another", rules);
+        let id = hall.propose(honest[0], on("voted on"), "A proposal", rules.clone());
+        let other = hall.propose(honest[1], on("beside it"), "Another", rules.clone());
         let could_vote = hall.held(&id).electors(0, usize::MAX).len() as u64;
         let number = number as u32;
         let sybils = invite(&mut hall, seed, number, hostile.len() as u32);
@@ -167,7 +167,7 @@ fn one_run(config: &Config, seed: Seed, seen: &mut Seen) {
         });
         if number == 0 {
             seen.electorate = could_vote;
-            let later = hall.propose(honest[2], on("later"), "A later one", rules);
+            let later = hall.propose(honest[2], on("later"), "A later one", rules.clone());
             seen.next_electorate = hall.held(&later).electors(0, usize::MAX).len() as u64;
             seen.sybils = sybils.len() as u64;
         }

@@ -325,6 +325,7 @@ impl Scene {
             subject,
             text: "A change on the whole network".parse().ok()?,
             rules,
+            sealed: false,
         };
         let proposer = self.honest[number];
         let asked = self.stage.world.command(proposer, Command::Vote(command));

@@ -334,7 +334,7 @@ fn jury_over(hall: &mut Hall, asked: &[(u32, ContentId)]) -> Vec<ContentId> {
     rules.kind = Kind::Emergency { window: SHORT };
     let ids: Vec<_> = asked
         .iter()
-        .map(|(proposer, on)| hall.propose(*proposer, *on, "A short one", rules))
+        .map(|(proposer, on)| hall.propose(*proposer, *on, "A short one", rules.clone()))
         .collect();
     hall.draw_juries();
     hall.pass(SHORT);

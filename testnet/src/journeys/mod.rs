@@ -50,7 +50,8 @@ pub enum Journey {
     MassAction,
     /// A rogue agent tries every way to change the mesh at once; it is frozen, and the mesh halts.
     Takeover,
-    /// Members vote for three days of a fast clock; a seat falls, one votes twice and one too late, and all can recount.
+    /// Members vote for three days of a fast clock, once under seal; seats fall, one votes twice and one too late, and all
+    /// can recount.
     Vote,
     /// The dashboard as people see it, in a real browser; no part of the tour.
     Dashboard,

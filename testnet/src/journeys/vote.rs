@@ -38,6 +38,20 @@ const COUNTED: SumsView = SumsView {
     no: 4,
     abstain: 1,
     void: 1,
+    sealed: 0,
+};
+/// Who votes how under seal.
+const SEALED_YES: [usize; 3] = [0, 4, 6];
+const SEALED_NO: [usize; 2] = [1, 7];
+/// The seat that is away while the sealed ballots are opened.
+const AWAY: usize = 2;
+/// What must come of the sealed vote: here as well the delegation makes one yes more.
+const OPENED: SumsView = SumsView {
+    yes: 4,
+    no: 2,
+    abstain: 0,
+    void: 0,
+    sealed: 0,
 };
 
 /// Longest wait for the committee's keys, and for members to count.
@@ -60,10 +74,12 @@ pub async fn tell(mesh: &mut Mesh, account: &mut Account) -> Result<()> {
     casts(mesh, account, &vote).await?;
     signs_twice(mesh, account, &vote).await?;
     goes_on_without_a_seat(mesh, account, &vote).await?;
+    let sealed = seals(mesh, account).await?;
     is_counted(mesh, account, &vote).await?;
     comes_too_late(mesh, account, &vote).await?;
     is_recounted(mesh, account, &vote).await?;
-    ends(mesh, account, &vote, &other).await
+    is_opened(mesh, account, &sealed).await?;
+    ends(mesh, account, &vote, &other, &sealed).await
 }
 
 async fn counts_members(mesh: &Mesh, account: &mut Account) -> Result<()> {
@@ -134,6 +150,97 @@ async fn opens(mesh: &Mesh, account: &mut Account) -> Result<(String, String)> {
         seen.text.unwrap_or_default()
     ));
     Ok((vote.id, other.id))
+}
+
+/// Opens a vote whose ballots are sealed, has some cast them, and kills a seat.
+async fn seals(mesh: &mut Mesh, account: &mut Account) -> Result<String> {
+    let proposer = mesh.node(7)?;
+    account.step(
+        format!(
+            "{} proposes a vote under seal, and five members cast their ballots",
+            proposer.name()
+        ),
+        "who sees how others vote may vote otherwise: sealed choices are read by nobody before the close",
+    );
+    let body = ProposeVoteBody {
+        text: "Who keeps the keys of the relay".to_owned(),
+        sealed: true,
+        ..ProposeVoteBody::default()
+    };
+    let vote: VotedView = proposer.post("/v1/votes", &body).await?;
+    let vote = vote.id;
+    everywhere(mesh, "to be open", &vote, |seen| {
+        seen.stage == "open" && seen.sealed
+    })
+    .await?;
+    let yes = SEALED_YES.map(|place| (place, "yes"));
+    let no = SEALED_NO.map(|place| (place, "no"));
+    let mut handed = Vec::new();
+    for (place, choice) in yes.into_iter().chain(no) {
+        handed.push((place, cast(mesh.node(place)?, &vote, choice).await?));
+    }
+    for (place, id) in handed {
+        arrived(mesh.node(place)?, &id).await?;
+    }
+    let seat = mesh.node(0)?;
+    let cast = u64::try_from(SEALED_YES.len() + SEALED_NO.len())?;
+    until("a seat to have all ballots", STEP_PATIENCE, async || {
+        let sums = show(seat, &vote).await?.sums;
+        Ok(match sums {
+            Some(sums) if sums.sealed == cast => Look::Holds(()),
+            sums => Look::NotYet(format!("{sums:?}")),
+        })
+    })
+    .await?;
+    let seen = show(seat, &vote).await?;
+    let sums = seen.sums.unwrap_or(OPENED);
+    ensure!((sums.yes, sums.no) == (0, 0), "{}", sums_text(seen.sums));
+    let own = seen.ballot.and_then(|own| own.choice);
+    ensure!(own.as_deref() == Some("sealed"), "{own:?}");
+    let said = seat.run_well(&["vote", "show", &vote]).await?;
+    ensure!(said.contains("5 ballots, sealed"), "{said}");
+    account.saw(format!(
+        "the seat {} holds {} ballots and shows no choice, not even its own",
+        seat.name(),
+        sums.sealed
+    ));
+    account.step(
+        format!("the seat {} is killed", mesh.node(AWAY)?.name()),
+        "three of four seats must sign for each ballot: one can neither open them alone nor keep them shut",
+    );
+    mesh.crash(AWAY).await?;
+    Ok(vote)
+}
+
+/// Waits until three seats have opened the ballots, and the fourth has taken that over.
+async fn is_opened(mesh: &mut Mesh, account: &mut Account, vote: &str) -> Result<()> {
+    let name = mesh.node(AWAY)?.name().to_owned();
+    account.step(
+        format!("the window of the sealed vote ends, three seats open the ballots, and {name} comes back"),
+        "who was away has missed nothing that it could not take over",
+    );
+    everywhere(mesh, "to be counted", vote, |seen| seen.certified).await?;
+    mesh.restart(AWAY).await?;
+    everywhere(mesh, "to be counted", vote, |seen| seen.certified).await?;
+    let seen = show(mesh.node(LATE)?, vote).await?;
+    ensure!(
+        seen.sums == Some(OPENED),
+        "counted {}, not {}",
+        sums_text(seen.sums),
+        sums_text(Some(OPENED))
+    );
+    account.saw(format!(
+        "certified on all nodes, {name} too: {}",
+        sums_text(seen.sums)
+    ));
+    let node = mesh.node(LATE)?;
+    let file = node.dir().join("opened.ballots").display().to_string();
+    node.run_well(&["vote", "recount", vote, "--save", &file])
+        .await?;
+    let said = node.run_well(&["vote", "recount", "--file", &file]).await?;
+    ensure!(said.contains(vote), "{said}");
+    account.saw("an ordinary node opens and counts them again, and so does who has only the file");
+    Ok(())
 }
 
 async fn casts(mesh: &Mesh, account: &mut Account, vote: &str) -> Result<()> {
@@ -308,13 +415,21 @@ async fn is_recounted(mesh: &Mesh, account: &mut Account, vote: &str) -> Result<
     Ok(())
 }
 
-async fn ends(mesh: &Mesh, account: &mut Account, vote: &str, other: &str) -> Result<()> {
+async fn ends(
+    mesh: &Mesh,
+    account: &mut Account,
+    vote: &str,
+    other: &str,
+    sealed: &str,
+) -> Result<()> {
     account.step(
         "the challenge time of 24 hours passes without a proof against the count",
         "a false count can be shown and makes the vote void; after this time it holds",
     );
-    everywhere(mesh, "to have passed", vote, |seen| seen.stage == "passed").await?;
-    account.saw("passed, on all nodes");
+    for vote in [vote, sealed] {
+        everywhere(mesh, "to have passed", vote, |seen| seen.stage == "passed").await?;
+    }
+    account.saw("passed, on all nodes, and so has the vote under seal");
     everywhere(mesh, "to fail its quorum", other, |seen| {
         seen.stage == "no_quorum"
     })

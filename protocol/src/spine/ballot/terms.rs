@@ -166,6 +166,12 @@ pub enum TermsError {
     /// Nobody may vote.
     #[error("electorate.count is 0; name a checkpoint with at least one member")]
     NoElectorate,
+    /// A jury's ballots are sealed.
+    #[error(
+        "a jury's ballots cannot be sealed: they are proof by themselves, also while no committee is there to open \
+         them; leave one of the two away"
+    )]
+    SealedJury,
 }
 
 impl fmt::Display for Outcome {
@@ -222,6 +228,9 @@ impl Terms {
             Kind::Emergency { window } => {
                 in_range("window", window, EMERGENCY_WINDOW_MIN, EMERGENCY_WINDOW_MAX)?;
                 in_range("challenge", draft.challenge, Millis(0), CHALLENGE_TIME)?;
+                if let Secrecy::Sealed { .. } = draft.secrecy {
+                    return Err(TermsError::SealedJury);
+                }
             }
         }
         if draft.threshold < THRESHOLD || draft.threshold == ShareBp::ALL {

@@ -21,7 +21,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use x0_crypto::{ContentId, PublicKey, committee::BeaconValue};
+use x0_crypto::{
+    ContentId, PublicKey,
+    committee::{BeaconValue, CommitteeKey},
+};
 
 use super::{
     Seats,
@@ -37,7 +40,8 @@ use crate::{
         time::{Millis, Wall},
     },
     spine::ballot::{
-        self, Batch, Delegations, Electorate, Leaf, Outcome, Phase, Poll, Sums, VoidReason,
+        self, Batch, Delegations, Electorate, Leaf, Opening, Outcome, Phase, Poll, Secrecy, Sums,
+        VoidReason,
         fraud::{Fraud, NotFraud},
         jury::JurySize,
     },
@@ -292,6 +296,13 @@ impl Polls {
                 let due = poll.and_then(|poll| poll.part_due(&list.seat));
                 self.seats.contains(&list.seat) && due == Some(list.part)
             }
+            VoteEntry::Opened(openings) => {
+                let poll = self.poll(&openings.proposal);
+                poll.is_some_and(|poll| {
+                    let mut voters = openings.signatures.iter().map(|(voter, _)| voter);
+                    is_sealed_to(poll, &openings.key) && voters.all(|voter| poll.is_to_open(voter))
+                })
+            }
             VoteEntry::Certified(certificate) => self.to_certify(certificate).is_some(),
             VoteEntry::Refuted { proposal, fraud } => self.check_fraud(proposal, fraud).is_ok(),
             VoteEntry::Verdict(proof) => self.to_heed(proof).is_some(),
@@ -479,6 +490,15 @@ impl Polls {
                     let of = batches.entry(list.proposal).or_default();
                     of.lists.push(decided::<BallotList>(list.clone()));
                 }
+                VoteEntry::Opened(openings) => {
+                    let of = batches.entry(openings.proposal).or_default();
+                    let openings = openings.signatures.iter();
+                    let openings = openings.map(|(voter, signature)| Opening {
+                        voter: *voter,
+                        signature: *signature,
+                    });
+                    of.openings.extend(openings);
+                }
                 VoteEntry::Certified(_) | VoteEntry::Refuted { .. } | VoteEntry::Verdict(_) => {}
             }
         }
@@ -630,6 +650,7 @@ impl Polls {
             | VoteEntry::Drawn { .. }
             | VoteEntry::Batch(_)
             | VoteEntry::List(_)
+            | VoteEntry::Opened(_)
             | VoteEntry::Verdict(_) => None,
         };
         if let Some((proposal, event)) = event {
@@ -721,6 +742,21 @@ impl Polls {
     pub(super) fn is_counting(&self) -> bool {
         let mut polls = self.held.values().filter_map(|held| held.poll.as_ref());
         polls.any(|poll| matches!(poll.phase(), Phase::Counting))
+    }
+
+    /// Returns the sealed ballots that wait for being opened: vote and voter.
+    pub fn to_open(&self) -> impl Iterator<Item = (ContentId, PublicKey)> {
+        let opening = self.held.iter().filter_map(|(proposal, held)| {
+            let poll = held.poll.as_ref()?;
+            matches!(poll.phase(), Phase::Opening { .. }).then_some((proposal, poll))
+        });
+        opening.flat_map(|(proposal, poll)| poll.to_open().map(|voter| (*proposal, *voter)))
+    }
+
+    /// Tells whether a sealed ballot waits for being opened.
+    pub fn is_to_open(&self, proposal: &ContentId, voter: &PublicKey) -> bool {
+        let poll = self.poll(proposal);
+        poll.is_some_and(|poll| poll.is_to_open(voter))
     }
 
     /// Returns what the seats certify of votes.
@@ -870,6 +906,14 @@ impl Held {
     /// Tells whether a member can vote.
     pub fn can_vote(&self, key: &PublicKey) -> bool {
         ballot::Roll::contains(&self.voters, key)
+    }
+}
+
+/// Tells whether ballots of a vote are sealed to this key.
+fn is_sealed_to(poll: &Poll, key: &CommitteeKey) -> bool {
+    match poll.terms().secrecy() {
+        Secrecy::Open => false,
+        Secrecy::Sealed { key: own } => **own == *key,
     }
 }
 

@@ -36,7 +36,10 @@ use super::{
     revoked::Revoked,
 };
 use crate::{
-    core::time::{Millis, Wall},
+    core::{
+        limits::{OPENINGS_AT_ONCE, SEALED_VOTERS_MAX},
+        time::{Millis, Wall},
+    },
     spine::{
         beacon::{Found, check_draw, draw, drawable},
         halt::{HALT_LIFE, HaltId, Step, allows},
@@ -44,7 +47,7 @@ use crate::{
     wire::{
         Admission, Authority, Block, Certificate, Checkpoint, Draw, Elector, Entry, Halted,
         HandedOver, MemberChange, MemberFacts, Parameters, Said, SeatsPlan, Statement, Subject,
-        Ticket, VoteEntry, Word, decode_own, encode_entry,
+        Ticket, VoteEntry, VoteItem, VoteProposal, Word, decode_own, encode_entry,
     },
 };
 
@@ -471,13 +474,46 @@ impl State {
                 round.is_some_and(|round| self.beacon(round, signature).is_some())
             }
             VoteEntry::Certified(certificate) => self.has_certified(certificate),
-            VoteEntry::Proposed(_)
-            | VoteEntry::OnCall(_)
+            VoteEntry::Proposed(proposal) => self.check_seal(proposal, roll).is_ok(),
+            VoteEntry::OnCall(_)
             | VoteEntry::Batch(_)
             | VoteEntry::List(_)
+            | VoteEntry::Opened(_)
             | VoteEntry::Refuted { .. }
             | VoteEntry::Verdict(_) => true,
         }
+    }
+
+    /// Tells what became of something that a member handed in for a vote: that it stands in the log, or that it cannot.
+    ///
+    /// # Errors
+    ///
+    /// Returns why it has no effect, in words; `Ok(false)` if it may still come into the log.
+    pub fn vote_standing(&self, item: &VoteItem, time: Wall, roll: &Roll) -> Result<bool, String> {
+        let standing = self.polls.standing(item, time, roll)?;
+        if let (VoteItem::Proposal(proposal), false) = (item, standing) {
+            self.check_seal(proposal, roll)?;
+        }
+        Ok(standing)
+    }
+
+    /// Checks that the ballots of a proposed vote are open, or that the committee can open them.
+    fn check_seal(&self, proposal: &VoteProposal, roll: &Roll) -> Result<(), String> {
+        let Some(key) = &proposal.rules.sealed_to else {
+            return Ok(());
+        };
+        let own = self.keys.as_ref().map(Keys::public);
+        if own.is_none_or(|own| own.decryption != **key) {
+            return Err("its ballots would be sealed to another key than the committee's".into());
+        }
+        let voters = roll.electorate().count;
+        if voters > SEALED_VOTERS_MAX {
+            return Err(format!(
+                "{voters} members could vote, and the seats open {SEALED_VOTERS_MAX} sealed ballots at most: propose \
+                 it with open ballots"
+            ));
+        }
+        Ok(())
     }
 
     fn has_certified(&self, certificate: &Certificate) -> bool {
@@ -525,6 +561,7 @@ impl State {
             | VoteEntry::OnCall(_)
             | VoteEntry::Batch(_)
             | VoteEntry::List(_)
+            | VoteEntry::Opened(_)
             | VoteEntry::Certified(_)
             | VoteEntry::Refuted { .. }
             | VoteEntry::Verdict(_) => None,
@@ -745,7 +782,11 @@ impl State {
         let statements = statements.chain(votes);
         let first = self.round.saturating_sub(ROUNDS_SIGNED_MAX) + 1;
         let rounds = (first..=self.round).map(Subject::Round);
-        statements.map(Subject::Statement).chain(rounds).collect()
+        // Some at a time: the next ones follow as the log takes these in.
+        let to_open = self.polls.to_open().take(OPENINGS_AT_ONCE);
+        let openings = to_open.map(|(proposal, voter)| Subject::Opening { proposal, voter });
+        let statements = statements.map(Subject::Statement);
+        statements.chain(rounds).chain(openings).collect()
     }
 
     /// Returns what became of an act that was asked for.

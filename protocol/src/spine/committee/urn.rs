@@ -17,7 +17,7 @@ use crate::{
         time::Wall,
     },
     spine::ballot::{Phase, Poll},
-    wire::{Ballot, Receipt, VoteBatch},
+    wire::{Ballot, Receipt, Vote, VoteBatch},
 };
 
 /// Ballots, by vote.
@@ -122,9 +122,10 @@ impl Urn {
     /// Returns what the next block may hold of it.
     pub fn batch(&self, polls: &Polls) -> Option<VoteBatch> {
         let mut batch = VoteBatch::default();
+        let mut parts = 0;
         let all = self.held.values().flat_map(|of_vote| of_vote.kept.values());
         for kept in all.filter(|kept| kept.waits(polls)) {
-            let parts = batch.ballots.len() + batch.receipts.len() + 1 + kept.others.len();
+            parts += kept.parts();
             if parts > BATCH_BALLOTS_MAX {
                 break;
             }
@@ -175,6 +176,15 @@ impl Urn {
 }
 
 impl Kept {
+    /// Returns how much of a batch it takes up with its receipts; a sealed ballot is as long as two.
+    fn parts(&self) -> usize {
+        let ballot = match self.ballot.vote {
+            Vote::Open(_) => 1,
+            Vote::Sealed(_) => 2,
+        };
+        ballot + self.others.len()
+    }
+
     /// Tells whether the log lacks the ballot, or the receipts that speak for it.
     fn waits(&self, polls: &Polls) -> bool {
         let poll = taking(polls, &self.ballot.proposal);

@@ -386,6 +386,7 @@ fn batch_of(entry: &Entry) -> Option<&VoteBatch> {
         | VoteEntry::OnCall(_)
         | VoteEntry::Drawn { .. }
         | VoteEntry::List(_)
+        | VoteEntry::Opened(_)
         | VoteEntry::Certified(_)
         | VoteEntry::Refuted { .. }
         | VoteEntry::Verdict(_) => None,

@@ -22,7 +22,7 @@ pub struct Batch {
     pub receipts: Vec<Verified<Receipt>>,
     /// Parts of seats' lists.
     pub lists: Vec<Verified<BallotList>>,
-    /// Signatures that open sealed ballots.
+    /// Signatures that open sealed ballots, which were found to be the committee's.
     pub openings: Vec<Opening>,
 }
 
@@ -102,6 +102,8 @@ pub enum Event {
     },
     /// The lists are complete; the committee is to open the ballots of these voters.
     ToOpen(Vec<PublicKey>),
+    /// The sealed ballot of this voter holds no choice, and does not count.
+    Unopened(PublicKey),
     /// The ballots are counted; the committee is to certify this.
     Tallied(Box<TallyStatement>),
     /// The certificate is there.
@@ -158,7 +160,7 @@ pub enum Refused {
     /// A part of the list is missing, or the list is complete.
     #[error("the parts of a list come in order and end with the last")]
     OutOfOrder,
-    /// The signature opens nothing that is to be opened.
+    /// There is nothing to open.
     #[error("it opens no ballot that waits to be opened")]
     OpensNothing,
 }
@@ -189,6 +191,12 @@ impl fmt::Display for Event {
             Self::Closed { early: true } => f.write_str("closed early: nothing can change it now"),
             Self::Closed { early: false } => f.write_str("closed; the seats list what they hold"),
             Self::ToOpen(voters) => write!(f, "{} sealed ballots are to be opened", voters.len()),
+            Self::Unopened(voter) => {
+                write!(
+                    f,
+                    "the sealed ballot of {voter} holds no choice: it does not count"
+                )
+            }
             Self::Tallied(statement) => {
                 let sums = statement.tally.sums;
                 write!(

@@ -113,6 +113,15 @@ enum Own {
     Double(Box<(Ballot, Ballot)>),
 }
 
+impl Own {
+    const fn is_sealed(&self) -> bool {
+        match self {
+            Self::Stands { ballot, .. } => matches!(ballot.vote, Vote::Sealed(_)),
+            Self::Double(_) => false,
+        }
+    }
+}
+
 /// Why a member stands in the tally, looked at in place.
 enum Standing<'a> {
     Own(&'a Ballot),
@@ -193,8 +202,11 @@ impl Poll {
         }
         self.run(now, &mut taken);
         for opening in batch.openings {
-            let opened = self.take_opening(&opening, now);
-            taken.note(opening.voter, opened);
+            match self.take_opening(&opening, now) {
+                Ok(Some(_)) => {}
+                Ok(None) => taken.events.push(Event::Unopened(opening.voter)),
+                Err(why) => taken.refused.push((opening.voter, why)),
+            }
         }
         self.run(now, &mut taken);
         taken
@@ -389,11 +401,16 @@ impl Poll {
 
     /// Returns the voters whose sealed ballots are to be opened.
     pub fn to_open(&self) -> impl Iterator<Item = &PublicKey> {
-        let sealed = self.voters.iter().filter_map(|(voter, own)| match own {
-            Own::Stands { ballot, .. } => matches!(ballot.vote, Vote::Sealed(_)).then_some(voter),
-            Own::Double(_) => None,
-        });
+        let sealed = self.voters.iter().filter(|(_, own)| own.is_sealed());
+        let sealed = sealed.map(|(voter, _)| voter);
         sealed.filter(|voter| !self.opened.contains_key(voter))
+    }
+
+    /// Tells whether a sealed ballot of a voter waits for being opened.
+    pub fn is_to_open(&self, voter: &PublicKey) -> bool {
+        matches!(self.phase, Phase::Opening { .. })
+            && self.voters.get(voter).is_some_and(Own::is_sealed)
+            && !self.opened.contains_key(voter)
     }
 
     /// Returns the voters whose sealed ballots were opened and hold no choice.
@@ -545,9 +562,9 @@ impl Poll {
         Event::Closed { early }
     }
 
-    fn take_opening(&mut self, opening: &Opening, now: Wall) -> Result<(), Refused> {
-        let (Phase::Opening { .. }, Secrecy::Sealed { key }) = (&self.phase, self.terms.secrecy())
-        else {
+    /// Opens a ballot; no choice if it holds none.
+    fn take_opening(&mut self, opening: &Opening, now: Wall) -> Result<Option<Choice>, Refused> {
+        let Phase::Opening { .. } = self.phase else {
             return Err(self.not_now(now));
         };
         let Some(Own::Stands { ballot, .. }) = self.voters.get(&opening.voter) else {
@@ -556,7 +573,7 @@ impl Poll {
         if self.opened.contains_key(&opening.voter) {
             return Err(Refused::Stale);
         }
-        let choice = match sealed::open(key, &self.mesh, ballot, &opening.signature) {
+        let choice = match sealed::open_checked(&self.mesh, ballot, &opening.signature) {
             Ok(choice) => Some(choice),
             Err(Unopened::NoChoice) => None,
             Err(Unopened::WrongOpening | Unopened::NotSealed) => {
@@ -565,7 +582,7 @@ impl Poll {
         };
         self.opened
             .insert(opening.voter, (opening.signature, choice));
-        Ok(())
+        Ok(choice)
     }
 
     /// Goes on with the lists, then with the count, by as much as a block may cost.

@@ -422,12 +422,8 @@ fn sealed_choices_count_once_the_committee_has_opened_them() {
     let mut voters: Vec<_> = (0..3).map(key).collect();
     voters.sort_unstable();
     assert_eq!(taken.events.last(), Some(&Event::ToOpen(voters)));
-    let wrong = Opening {
-        voter: key(0),
-        signature: committee.opening(1).signature,
-    };
-    let mut openings = vec![wrong];
-    openings.extend((0..3).map(|voter| committee.opening(voter)));
+    let mut openings: Vec<_> = (0..3).map(|voter| committee.opening(voter)).collect();
+    openings.push(committee.opening(3));
     let taken = vote.block(
         after(close, 1),
         Batch {
@@ -435,7 +431,8 @@ fn sealed_choices_count_once_the_committee_has_opened_them() {
             ..Batch::default()
         },
     );
-    assert_eq!(taken.refused, [(key(0), Refused::OpensNothing)]);
+    assert_eq!(taken.refused, [(key(3), Refused::OpensNothing)]);
+    assert_eq!(taken.events.first(), Some(&Event::Unopened(key(2))));
     // The copy does not open, and speaks for nobody.
     assert_eq!(vote.counted(), [2, 1, 0, 4]);
     assert_eq!(vote.poll.unopened().collect::<Vec<_>>(), [&key(2)]);

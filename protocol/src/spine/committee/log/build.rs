@@ -13,11 +13,11 @@ use x0_crypto::{
 use super::{CommitteeLog, JournalLine, MEMBER_SETTLES, News, State, Todo, Urn};
 use crate::{
     core::{
-        limits::{BLOCK_ENTRIES_BYTES_MAX, BLOCK_ENTRIES_MAX, MEMBER_CHANGES_MAX},
+        limits::{BLOCK_ENTRIES_BYTES_MAX, BLOCK_ENTRIES_MAX, MEMBER_CHANGES_MAX, OPENINGS_MAX},
         time::Mono,
     },
-    spine::halt::HaltId,
-    wire::{Block, Entry, MemberChange, VoteBatch, VoteEntry, encode_entry},
+    spine::{ballot::Secrecy, halt::HaltId},
+    wire::{Block, Entry, MemberChange, Openings, VoteBatch, VoteEntry, encode_entry},
 };
 
 impl CommitteeLog {
@@ -177,9 +177,31 @@ impl CommitteeLog {
         entries(
             &self.state,
             (&self.news, &self.halts, revoked),
-            (pool, &self.urn),
+            (pool, &self.urn, self.opened()),
             now,
         )
+    }
+
+    /// Returns what opens sealed ballots, as many as one block opens.
+    fn opened(&self) -> Vec<Entry> {
+        let mut by_vote: BTreeMap<ContentId, Vec<_>> = BTreeMap::new();
+        for ((proposal, voter), signature) in self.openings.iter().take(OPENINGS_MAX) {
+            let of_vote = by_vote.entry(*proposal).or_default();
+            of_vote.push((*voter, *signature));
+        }
+        let all = by_vote.into_iter().filter_map(|(proposal, signatures)| {
+            let poll = self.state.polls().find(&proposal)?.poll()?;
+            let Secrecy::Sealed { key } = poll.terms().secrecy() else {
+                return None;
+            };
+            let openings = Openings {
+                proposal,
+                key: **key,
+                signatures,
+            };
+            Some(Entry::Vote(Box::new(VoteEntry::Opened(Box::new(openings)))))
+        });
+        all.collect()
     }
 }
 
@@ -187,7 +209,7 @@ impl CommitteeLog {
 fn entries(
     state: &State,
     (news, halts, revoked): (&News, &BTreeMap<HaltId, RootKey>, Vec<Entry>),
-    (pool, urn): (impl Iterator<Item = Entry>, &Urn),
+    (pool, urn, opened): (impl Iterator<Item = Entry>, &Urn, Vec<Entry>),
     now: Mono,
 ) -> Vec<Entry> {
     let due = state.due();
@@ -211,6 +233,7 @@ fn entries(
         .into_iter()
         .chain(due_halts(state, halts))
         .chain(members)
+        .chain(opened.into_iter().filter(|entry| state.admits(entry)))
         .chain(ballots.filter(|entry| state.admits(entry)))
         .chain(revoked.into_iter().filter(|entry| state.admits(entry)))
         .chain(pool)
@@ -248,6 +271,7 @@ pub(super) fn batch_in(entry: &Entry) -> Option<&VoteBatch> {
         | VoteEntry::OnCall(_)
         | VoteEntry::Drawn { .. }
         | VoteEntry::List(_)
+        | VoteEntry::Opened(_)
         | VoteEntry::Certified(_)
         | VoteEntry::Refuted { .. }
         | VoteEntry::Verdict(_) => None,

@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use x0_crypto::{
     ContentId, PublicKey,
     capability::{RevocationId, RootKey},
+    committee::ThresholdSignature,
 };
 
 pub use self::stored::{JournalLine, StoredLog, Tip};
@@ -121,6 +122,8 @@ pub struct CommitteeLog {
     /// Whether the mesh has passed to seats without this one, although this log has not come so far.
     is_retired: bool,
     urn: Urn,
+    /// What opens sealed ballots and stands in no block yet, by vote and voter.
+    openings: BTreeMap<(ContentId, PublicKey), ThresholdSignature>,
     /// Votes for which no ballots need be kept in the store any more.
     over: Vec<ContentId>,
 }
@@ -180,6 +183,7 @@ impl CommitteeLog {
             copy,
             is_retired: false,
             urn: Urn::default(),
+            openings: BTreeMap::new(),
             over: Vec::new(),
         };
         let todo = if stored.journal.is_empty() || !log.is_seated() {
@@ -229,6 +233,19 @@ impl CommitteeLog {
         is_new
     }
 
+    /// Takes what opens a sealed ballot for the next block; it was found to be the committee's.
+    pub fn keep_opening(
+        &mut self,
+        (proposal, voter): (ContentId, PublicKey),
+        signature: ThresholdSignature,
+        now: Mono,
+    ) {
+        if self.state.polls().is_to_open(&proposal, &voter) {
+            self.openings.insert((proposal, voter), signature);
+            self.begin_at = self.begin_at.min(now.max(self.not_before));
+        }
+    }
+
     /// Takes note that the store keeps ballots of a vote.
     pub fn remember(&mut self, proposal: ContentId) {
         self.urn.remember(proposal);
@@ -267,6 +284,7 @@ impl CommitteeLog {
         self.state = state;
         let over = self.urn.settle_all(self.state.polls());
         self.over.extend(over);
+        self.settle_openings();
         self.work = None;
         self.copy = None;
         self.named = None;
@@ -648,6 +666,7 @@ impl CommitteeLog {
         let batches: Vec<_> = block.entries.iter().filter_map(batch_in).collect();
         let over = self.urn.settle(&batches, self.state.polls());
         self.over.extend(over);
+        self.settle_openings();
         let state = &self.state;
         self.pool.retain(|_, entry| state.admits(entry));
         self.news
@@ -663,8 +682,10 @@ impl CommitteeLog {
                 .early
                 .iter()
                 .any(|message| message.value().height() == next);
-        let is_awaited =
-            is_awaited || self.state.due().is_some() || self.urn.awaits_block(self.state.polls());
+        let is_awaited = is_awaited
+            || self.state.due().is_some()
+            || !self.openings.is_empty()
+            || self.urn.awaits_block(self.state.polls());
         let is_halt_pressing =
             now < self.halts_press_until && due_halts(&self.state, &self.halts).next().is_some();
         self.begin_at = if is_awaited {
@@ -689,6 +710,13 @@ impl CommitteeLog {
             tip,
             snapshot,
         }]
+    }
+
+    /// Lets go of what opens ballots that are open, or that nobody waits for any more.
+    fn settle_openings(&mut self) {
+        let polls = self.state.polls();
+        self.openings
+            .retain(|(proposal, voter), _| polls.is_to_open(proposal, voter));
     }
 
     fn ask(&mut self, seat: PublicKey, now: Mono) -> Vec<Todo> {

@@ -8,7 +8,7 @@
 //! - *Share*: when the log has made the keys, find the own share of each and keep it.
 //! - *Forget*: once other keys are in force, erase the shares of the old ones and what they were found from.
 //! - *Sign*: send the own part of everything that is to be signed until the whole signature is known. Who has it
-//!   answers with it.
+//!   answers with it. A seat whose part of what opens a ballot was bad has no part in opening others of that epoch.
 
 mod making;
 mod signing;
@@ -174,6 +174,17 @@ pub enum Duty {
     },
     /// Make a certificate known.
     Certified(Certificate),
+    /// Put what opens a ballot into the log.
+    Opened {
+        /// The vote.
+        proposal: ContentId,
+        /// Whose ballot.
+        voter: PublicKey,
+        /// The committee's signature over its label.
+        signature: ThresholdSignature,
+    },
+    /// Tell that a seat's part of what opens a ballot was bad.
+    LeftOut(PublicKey),
     /// Refuse a request.
     Refuse(RequestToken),
 }
@@ -338,9 +349,10 @@ impl Work {
     /// Takes what came of combining parts; bad ones are dropped, with their seats named.
     pub fn combined(
         &mut self,
+        state: &State,
         subject: ContentId,
         result: Result<ThresholdSignature, CombineError>,
     ) -> Vec<Duty> {
-        self.signing.combined(subject, result)
+        self.signing.combined(state, subject, result)
     }
 }

@@ -24,6 +24,11 @@ pub(super) struct Signing {
     pending: BTreeMap<ContentId, Pending>,
     signed: BTreeMap<ContentId, (Subject, ThresholdSignature)>,
     rounds: BTreeMap<u64, ThresholdSignature>,
+    /// What opens the ballots that the log waits for.
+    openings: BTreeMap<ContentId, ThresholdSignature>,
+    /// The seats of an epoch whose part of an opening was bad: they have no part in others. Ballots may be many, and
+    /// each bad part costs the check of all.
+    left_out: (u64, BTreeSet<Seat>),
 }
 
 /// Something to be signed together.
@@ -45,6 +50,8 @@ impl Signing {
             pending: BTreeMap::new(),
             signed: BTreeMap::new(),
             rounds: BTreeMap::new(),
+            openings: BTreeMap::new(),
+            left_out: (0, BTreeSet::new()),
         }
     }
 
@@ -53,7 +60,9 @@ impl Signing {
     }
 
     pub(super) fn signature(&self, subject: &ContentId) -> Option<ThresholdSignature> {
-        self.signed.get(subject).map(|(_, signature)| *signature)
+        let opening = || self.openings.get(subject).copied();
+        let signed = self.signed.get(subject).map(|(_, signature)| *signature);
+        signed.or_else(opening)
     }
 
     pub(super) fn round(&self, round: u64) -> Option<ThresholdSignature> {
@@ -77,8 +86,8 @@ impl Signing {
         let mut known = Vec::new();
         let mut todo = Vec::new();
         for SignaturePart { subject, part } in parts {
-            if let Some((_, signature)) = self.signed.get(subject) {
-                known.push((*subject, *signature));
+            if let Some(signature) = self.signature(subject) {
+                known.push((*subject, signature));
                 continue;
             }
             let Some(pending) = self.pending.get_mut(subject) else {
@@ -87,7 +96,9 @@ impl Signing {
             let Some(group) = group_of(state, pending) else {
                 continue;
             };
-            if let Some(seat) = group.seat_of(from) {
+            if let Some(seat) = group.seat_of(from)
+                && !pending.leaves_out(seat, &self.left_out)
+            {
                 pending.parts.entry(seat).or_insert(*part);
                 todo.extend(pending.combine(*subject, group));
             }
@@ -118,30 +129,51 @@ impl Signing {
         todo
     }
 
-    /// Takes what came of combining parts; bad ones are dropped, with their seats named.
+    /// Takes what came of combining parts; bad ones are dropped, with their seats named, and the rest is combined if it
+    /// is enough.
     pub(super) fn combined(
         &mut self,
+        state: &State,
         subject: ContentId,
         result: Result<ThresholdSignature, CombineError>,
     ) -> Vec<Duty> {
-        match result {
-            Ok(signature) => self.complete(subject, signature),
-            Err(error) => {
-                if let Some(pending) = self.pending.get_mut(&subject) {
-                    pending.is_combining = false;
-                    if let CombineError::Bad { seats } = error {
-                        pending.parts.retain(|seat, _| !seats.contains(seat));
-                    }
-                }
-                Vec::new()
+        let error = match result {
+            Ok(signature) => return self.complete(subject, signature),
+            Err(error) => error,
+        };
+        let Some(pending) = self.pending.get_mut(&subject) else {
+            return Vec::new();
+        };
+        pending.is_combining = false;
+        let (CombineError::Bad { seats }, Some(group)) = (error, group_of(state, pending)) else {
+            return Vec::new();
+        };
+        pending.parts.retain(|seat, _| !seats.contains(seat));
+        let mut todo: Vec<_> = pending.combine(subject, group).into_iter().collect();
+        if let Subject::Opening { .. } = pending.subject {
+            let (_, left_out) = &mut self.left_out;
+            let found = seats.into_iter().filter(|seat| left_out.insert(*seat));
+            let found = found.filter_map(|seat| group.player(seat));
+            todo.extend(found.map(Duty::LeftOut));
+            for pending in self.pending.values_mut() {
+                pending.leave_out(&self.left_out);
             }
         }
+        todo
     }
 
     fn complete(&mut self, subject: ContentId, signature: ThresholdSignature) -> Vec<Duty> {
         let Some(pending) = self.pending.remove(&subject) else {
             return Vec::new();
         };
+        if let Subject::Opening { proposal, voter } = pending.subject {
+            self.openings.insert(subject, signature);
+            return vec![Duty::Opened {
+                proposal,
+                voter,
+                signature,
+            }];
+        }
         if let Subject::Round(round) = pending.subject {
             self.rounds.insert(round, signature);
             if self.rounds.len() > SIGNED_KEPT_MAX {
@@ -164,7 +196,7 @@ impl Signing {
                 statement,
                 signature,
             })],
-            Subject::Round(_) => Vec::new(),
+            Subject::Round(_) | Subject::Opening { .. } => Vec::new(),
         }
     }
 
@@ -180,8 +212,12 @@ impl Signing {
             .collect();
         self.pending
             .retain(|id, pending| pending.epoch == epoch && wanted.contains_key(id));
+        self.openings.retain(|id, _| wanted.contains_key(id));
+        if self.left_out.0 != epoch {
+            self.left_out = (epoch, BTreeSet::new());
+        }
         for (id, subject) in wanted {
-            if !self.signed.contains_key(&id) {
+            if self.signature(&id).is_none() {
                 self.pending.entry(id).or_insert_with(|| Pending {
                     subject,
                     epoch,
@@ -226,7 +262,9 @@ impl Signing {
             let Some(group) = group_of(state, pending) else {
                 continue;
             };
-            if let (Some(seat), Some(part)) = (group.seat_of(&self.own), pending.own) {
+            if let (Some(seat), Some(part)) = (group.seat_of(&self.own), pending.own)
+                && !pending.leaves_out(seat, &self.left_out)
+            {
                 pending.parts.entry(seat).or_insert(part);
             }
             todo.extend(pending.combine(*id, group));
@@ -260,8 +298,23 @@ impl Pending {
                 Some(ticket) => Some(&ticket.act),
                 None => None,
             },
-            Subject::Round(_) => None,
+            Subject::Round(_) | Subject::Opening { .. } => None,
         }
+    }
+
+    /// Tells whether a seat has no part in this.
+    fn leaves_out(&self, seat: Seat, (epoch, seats): &(u64, BTreeSet<Seat>)) -> bool {
+        let is_opening = matches!(self.subject, Subject::Opening { .. });
+        is_opening && *epoch == self.epoch && seats.contains(&seat)
+    }
+
+    /// Drops the parts of seats that have no part in this.
+    fn leave_out(&mut self, left_out: &(u64, BTreeSet<Seat>)) {
+        let parts = core::mem::take(&mut self.parts);
+        let stay = parts.into_iter();
+        self.parts = stay
+            .filter(|(seat, _)| !self.leaves_out(*seat, left_out))
+            .collect();
     }
 
     /// Combines the parts once there are enough; a job checks and names bad ones.
@@ -293,6 +346,6 @@ fn group_of<'a>(state: &'a State, pending: &Pending) -> Option<&'a GroupKey> {
 const fn age(subject: &Subject) -> u64 {
     match subject {
         Subject::Statement(statement) => statement.height(),
-        Subject::Round(_) => u64::MAX,
+        Subject::Round(_) | Subject::Opening { .. } => u64::MAX,
     }
 }
