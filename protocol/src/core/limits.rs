@@ -301,6 +301,10 @@ pub const VOTES_KEPT_MAX: usize = 48;
 /// the one longest over are let go of first. About 400 bytes each in memory.
 pub const BALLOTS_KEPT_MAX: usize = 1 << 20;
 
+/// Most amendments of the charter that a node keeps beside those that were taken; one that no vote is known about
+/// gives way, its record stays. 64 KiB each at most.
+pub const AMENDMENTS_WAITING_MAX: usize = 128;
+
 /// Most votes that a node remembers; the one longest over is forgotten, its records stay.
 pub const VOTES_KNOWN_MAX: usize = 256;
 
