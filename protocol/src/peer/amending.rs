@@ -97,19 +97,29 @@ impl Peer {
     /// Takes note of an amendment that a member has said to all.
     pub(super) fn hear_charter(&mut self, now: Now, charter: &Charter, out: &mut Outbox) {
         self.recall_charters([charter.clone()]);
-        self.settle_charter(now, out);
-        let book = &mut self.voting.book;
-        if let Some(amendments) = &mut self.amendments {
-            amendments.trim(book);
-            book.hold_on(amendments.known.keys().copied().collect());
-        }
+        self.take_up_charters(now, out);
     }
 
-    /// Takes up amendments before the votes about them are; [`Peer::settle_charter`] finds what follows.
+    /// Takes note of amendments before the votes about them are read back.
     pub(super) fn recall_charters(&mut self, charters: impl IntoIterator<Item = Charter>) {
         for charter in charters {
             let amendments = self.amendments.get_or_insert_default();
             amendments.known.insert(charter.id(), charter);
+        }
+        self.hold_on_to_votes();
+    }
+
+    /// Finds the charter in force once amendments are noted, and lets go of those that are too many.
+    pub(super) fn take_up_charters(&mut self, now: Now, out: &mut Outbox) {
+        self.settle_charter(now, out);
+        if let Some(amendments) = &mut self.amendments {
+            amendments.trim(&self.voting.book);
+        }
+        self.hold_on_to_votes();
+    }
+
+    fn hold_on_to_votes(&mut self) {
+        if let Some(amendments) = &self.amendments {
             let held = amendments.known.keys().copied().collect();
             self.voting.book.hold_on(held);
         }

@@ -464,7 +464,7 @@ impl Peer {
         peer.recall_notices(now, &notices);
         peer.recall_juries(now, words, out);
         peer.heed_votes_on_halts(now, out);
-        peer.settle_charter(now, out);
+        peer.take_up_charters(now, out);
         peer.recall_proposals(now, stored.proposals, &written);
         peer.start(now, fresh, is_certified, out);
         peer.take_seat(now, (stored.committee, stored.work), out);
