@@ -4,10 +4,7 @@
 
 use divan::Bencher;
 use x0_protocol::charter::{
-    Charter, Metric, MetricKind, Protocol,
-    bounds::METRICS_MAX,
-    compiled::Destination,
-    read, write,
+    Charter, Metric, MetricKind, Protocol, bounds::METRICS_MAX, compiled::Destination, read, write,
 };
 
 /// Metrics in a charter, from a few to the most there may be.
@@ -33,13 +30,23 @@ fn decode(bencher: Bencher<'_, '_>, metrics: usize) {
 fn look_up_a_listed_name(bencher: Bencher<'_, '_>, metrics: usize) {
     let charter = wide(metrics);
     let name = format!("team_{:05}_latency_bucket", metrics / 2);
-    bencher.bench(|| charter.compiled().name(divan::black_box(name.as_bytes())).is_ok());
+    bencher.bench(|| {
+        charter
+            .compiled()
+            .name(divan::black_box(name.as_bytes()))
+            .is_ok()
+    });
 }
 
 #[divan::bench(args = METRICS)]
 fn look_up_a_blocked_name(bencher: Bencher<'_, '_>, metrics: usize) {
     let charter = wide(metrics);
-    bencher.bench(|| charter.compiled().name(divan::black_box(b"user_name")).is_err());
+    bencher.bench(|| {
+        charter
+            .compiled()
+            .name(divan::black_box(b"user_name"))
+            .is_err()
+    });
 }
 
 #[divan::bench]
@@ -50,7 +57,12 @@ fn look_up_a_destination(bencher: Bencher<'_, '_>) {
         port: 443,
         protocol: Protocol::Tcp,
     };
-    bencher.bench(|| charter.compiled().egress("node", divan::black_box(to)).is_ok());
+    bencher.bench(|| {
+        charter
+            .compiled()
+            .egress("node", divan::black_box(to))
+            .is_ok()
+    });
 }
 
 fn wide(metrics: usize) -> Charter {

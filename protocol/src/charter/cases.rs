@@ -141,7 +141,7 @@ fn names(draft: &CharterDraft, cases: &mut Vec<Case>) {
     );
 }
 
-/// Makes names that are nearly the given one.
+/// Makes names that are nearly the given one; a charter's names are not empty, and ASCII throughout.
 fn near_misses(draft: &CharterDraft, of: &str, cases: &mut Vec<Case>) {
     let shorter = &of.as_bytes()[..of.len() - 1];
     let texts = [

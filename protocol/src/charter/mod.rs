@@ -15,6 +15,7 @@ mod check;
 pub mod compiled;
 pub mod diff;
 mod draft;
+mod fields;
 pub mod name;
 mod near;
 mod net;

@@ -34,10 +34,22 @@ fn charters() {
     hold(
         &samples,
         &[
-            ("charter", "bafyreib2ddo2rp5wqihatwf6hhkzzow5tgw5pty6ifif456qhatl2q4uve"),
-            ("genesis under a charter", "bafyreid2ohgkj7mrvcnyo4wmuycnobeazs6hdd625unstaiprwd47i2aom"),
-            ("amendment", "bafyreigc62utcyj2owjdsw46fojlrn2rqjrayzfay5ng7giksz7rvd5cdy"),
-            ("cases", "bafyreiba6ri2cve3qatwmc6ulbedbp2gdef2be4g5ktvn64mboihncnq3m"),
+            (
+                "charter",
+                "bafyreib2ddo2rp5wqihatwf6hhkzzow5tgw5pty6ifif456qhatl2q4uve",
+            ),
+            (
+                "genesis under a charter",
+                "bafyreid2ohgkj7mrvcnyo4wmuycnobeazs6hdd625unstaiprwd47i2aom",
+            ),
+            (
+                "amendment",
+                "bafyreigc62utcyj2owjdsw46fojlrn2rqjrayzfay5ng7giksz7rvd5cdy",
+            ),
+            (
+                "cases",
+                "bafyreiba6ri2cve3qatwmc6ulbedbp2gdef2be4g5ktvn64mboihncnq3m",
+            ),
         ],
     );
 }

@@ -82,7 +82,8 @@ fn a_mesh_runs_under_the_charter_of_its_genesis_and_so_do_newcomers() {
 }
 
 #[test]
-fn an_amendment_holds_at_every_node_once_its_vote_is_heeded_after_restarts_and_for_who_comes_later() {
+fn an_amendment_holds_at_every_node_once_its_vote_is_heeded_after_restarts_and_for_who_comes_later()
+{
     let (mut world, old) = (founded(), Charter::shipped());
     let new = next(&old, 14);
     say(&mut world, 1, &new);
@@ -185,14 +186,23 @@ fn what_cannot_follow_is_not_even_proposed() {
     let same = changed(&old, |draft| draft.metrics[0].retention_days = 14);
     for charter in [skips, same] {
         let found = charter.number();
-        let refused = world.command(0, Command::ProposeCharter(charter)).unwrap_err();
+        let refused = world
+            .command(0, Command::ProposeCharter(charter))
+            .unwrap_err();
         let expected = AmendmentRefusal::NotNext(NotNext::Number { found, of: 1 });
         assert_eq!(refused, CommandError::Amendment(expected));
     }
     let mut bare = World::fast(4, SCALE);
-    let refused = bare.command(0, Command::ProposeCharter(next(&old, 14))).unwrap_err();
-    assert_eq!(refused, CommandError::Amendment(AmendmentRefusal::NoCharter));
+    let refused = bare
+        .command(0, Command::ProposeCharter(next(&old, 14)))
+        .unwrap_err();
+    assert_eq!(
+        refused,
+        CommandError::Amendment(AmendmentRefusal::NoCharter)
+    );
     let mut small = World::fast_under(old.clone(), 2, SCALE);
-    let refused = small.command(0, Command::ProposeCharter(next(&old, 14))).unwrap_err();
+    let refused = small
+        .command(0, Command::ProposeCharter(next(&old, 14)))
+        .unwrap_err();
     assert_eq!(refused, CommandError::Vote(VoteRefusal::NoCommittee));
 }

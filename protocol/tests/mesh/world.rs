@@ -11,10 +11,10 @@ use x0_crypto::{
     committee::{Keyring, Purpose},
 };
 use x0_protocol::{
-    charter::Charter,
     Command, CommandError, CommandId, Effect, Event, Input, MessageId, MessageVerdict, Millis,
     Mono, Now, Outbox, Peer, PeerConfig, Reply, RequestId, RequestToken, Stored, Wall, Write,
     anti_meave::CosignPolicy,
+    charter::Charter,
     core::{command::Status, time::TimeScale},
     wire::{
         Body, Change, CommitteeKeys, Decided, Draft, Founder, Genesis, Hello, Join, Kind, LogHead,
