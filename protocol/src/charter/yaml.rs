@@ -91,6 +91,10 @@ pub(super) fn tree(text: &str) -> Result<Node, NoTree> {
                 return Err(NoTree::new(place, "a second document begins here", mend));
             }
         }
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the parser's events may become more; those are no values"
+        )]
         let done = match event {
             Event::Scalar(text, style, ..) => Some(scalar(place, text, style)),
             Event::SequenceStart(..) => {

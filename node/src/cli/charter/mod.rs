@@ -8,7 +8,10 @@ mod schema;
 mod tests;
 mod words;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
@@ -124,7 +127,7 @@ pub(super) async fn answer(context: &Context, command: CharterCommand) -> Result
     }
 }
 
-fn check(context: &Context, file: &PathBuf) -> Result<(), CliError> {
+fn check(context: &Context, file: &Path) -> Result<(), CliError> {
     let charter = read_file(file)?;
     let carried = charter.check_carried().map_err(|fault| fault.to_string());
     let checked = json!({
@@ -168,7 +171,7 @@ async fn show(
     context.output.show(&view, |_| words::text(&charter))
 }
 
-fn diff(context: &Context, old: &PathBuf, new: &PathBuf) -> Result<(), CliError> {
+fn diff(context: &Context, old: &Path, new: &Path) -> Result<(), CliError> {
     let (old, new) = (read_file(old)?, read_file(new)?);
     let changes = changes(&old, &new);
     let follows = new.check_follows(&old).map_err(|fault| fault.to_string());
@@ -190,7 +193,7 @@ fn diff(context: &Context, old: &PathBuf, new: &PathBuf) -> Result<(), CliError>
 
 async fn amend(
     context: &Context,
-    file: &PathBuf,
+    file: &Path,
     reason: Option<String>,
     no_wait: bool,
 ) -> Result<(), CliError> {
@@ -232,7 +235,7 @@ fn of_view(view: &CharterView) -> Result<Charter, CliError> {
 
 fn compile(
     context: &Context,
-    file: &PathBuf,
+    file: &Path,
     to: Target,
     out: Option<PathBuf>,
 ) -> Result<(), CliError> {

@@ -14,9 +14,10 @@ use x0_protocol::charter::{
 
 /// Writes the schema.
 pub(super) fn text() -> String {
-    let mut text = format!("{:#}", schema());
-    text.push('\n');
-    text
+    let mut schema = schema();
+    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["title"] = json!("x0 charter");
+    format!("{schema:#}\n")
 }
 
 fn schema() -> Value {

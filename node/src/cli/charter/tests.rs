@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::{fs, path::Path, process::ExitCode};
+use std::{fs, process::ExitCode};
 
 use x0_protocol::charter::{Charter, SHIPPED as SHIPPED_FILE, read};
 
@@ -126,7 +126,7 @@ fn a_file_with_faults_tells_each_with_file_line_and_column_to_people_and_program
 
 #[test]
 fn a_file_that_is_not_there_is_a_mistake_of_the_command_line() {
-    let error = check(&context(false), &PathBuf::from("/nowhere/charter.yaml")).unwrap_err();
+    let error = check(&context(false), Path::new("/nowhere/charter.yaml")).unwrap_err();
 
     assert!(
         error.to_string().contains("/nowhere/charter.yaml"),
