@@ -5,7 +5,7 @@ use x0_protocol::wire::Kind;
 use zeroize::Zeroizing;
 
 /// Every kind of record this build knows, and one it does not.
-const KINDS: [Kind; 15] = [
+const KINDS: [Kind; 16] = [
     Kind::GENESIS,
     Kind::INVITE,
     Kind::JOIN,
@@ -21,6 +21,7 @@ const KINDS: [Kind; 15] = [
     Kind::ALERT,
     Kind::HALT,
     Kind::JURY,
+    Kind::CHARTER,
 ];
 
 /// Splits an input into the kind that its first byte picks, and the body.

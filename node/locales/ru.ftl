@@ -136,6 +136,7 @@ event-halted = Сеть остановлена: остановка { $halt }
 event-halted-unconfirmed = Сеть остановлена свидетелями: остановка { $halt }
 event-halt-ended = Остановка { $halt } закончилась
 event-vote = Голосование:
+event-charter = Действует хартия номер { $number }
 event-ready = { $n ->
     [0] Узел готов писать
     [one] Узел готов писать; вершину цепочки подтвердил { $n } сосед

@@ -2,12 +2,13 @@
 //!
 //! [`runtime`] is the node at work; it keeps what it knows in a [`store`] and is reached through the local
 //! [`api`] and the [`dashboard`]. [`cli`] is the program `x0` around it: settings ([`config`]), the
-//! [`identity`] file, the right to sign for a seat ([`standby`]), logs and traces ([`telemetry`]), numbers about itself ([`metrics`]).
+//! [`identity`] file, [`charter`] files, the right to sign for a seat ([`standby`]), logs and traces ([`telemetry`]), numbers about itself ([`metrics`]).
 //!
 //! No rule of the mesh is decided in this crate: what is valid and allowed is `x0-protocol`'s to say.
 
 pub mod api;
 pub mod chain;
+pub mod charter;
 pub mod cli;
 pub mod config;
 pub mod dashboard;

@@ -8,6 +8,7 @@
 //! The text form is OpenMetrics, which Prometheus reads, served by the local API only.
 
 use std::{
+    collections::BTreeSet,
     fs,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -19,7 +20,11 @@ use prometheus_client::{
     registry::Registry,
 };
 use serde::Serialize;
-use x0_protocol::{Event, core::command::Status};
+use x0_protocol::{
+    Event,
+    charter::{Charter, Compiled, compiled::Allowed},
+    core::command::Status,
+};
 
 /// What stands in the table about one metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -96,6 +101,7 @@ table! {
         Anomalies = "x0_anomalies", "Anomalies that this node found in the acts it saw.", 365 days, 1 nodes;
         Freezes = "x0_freezes", "Delegation roots that this node froze because of an anomaly.", 365 days, 1 nodes;
         Repairs = "x0_repairs", "Times the node healed its links.", 90 days, 10 nodes;
+        MetricsRefused = "x0_metrics_refused", "Names that this node did not export because the charter does not list them.", 365 days, 1 nodes;
     }
     Histogram {
         StoreWrite = "x0_store_write_ms", "Time for a batch of writes to be safe on disk.", 30 days, 10 nodes;
@@ -222,6 +228,7 @@ impl Metrics {
             | Event::Halted { .. }
             | Event::HaltEnded { .. }
             | Event::Vote { .. }
+            | Event::Charter { .. }
             | Event::Ready { .. } => return,
         };
         self.add(counter, 1);
@@ -232,9 +239,16 @@ impl Metrics {
         self.0.histograms[histogram as usize].observe(span.as_secs_f64() * 1_000.0);
     }
 
-    /// Writes all metrics as OpenMetrics text; content type
+    /// Writes the metrics that a charter lists as OpenMetrics text, and counts the names that it does not; content type
     /// `application/openmetrics-text; version=1.0.0; charset=utf-8`.
-    pub fn text(&self) -> String {
+    pub fn text(&self, charter: &Charter) -> String {
+        let (text, refused) = listed(&self.all(), charter.compiled());
+        self.add(Counter::MetricsRefused, refused);
+        text
+    }
+
+    /// Writes all metrics, whatever the charter says.
+    fn all(&self) -> String {
         if let Some(bytes) = resident_bytes() {
             self.set(Gauge::ResidentBytes, bytes);
         }
@@ -243,6 +257,66 @@ impl Metrics {
         let _ = encode(&mut text, &self.0.registry);
         text
     }
+}
+
+/// Keeps the lines of an exposition whose names and labels a charter lists, and counts the names that it does not.
+///
+/// A name ends before the first `{` or space (OpenMetrics 1.0, section "ABNF"); the lines that describe a family name
+/// it as their third word.
+fn listed(exposition: &str, charter: &Compiled) -> (String, u64) {
+    let mut kept = String::with_capacity(exposition.len());
+    let mut refused = BTreeSet::new();
+    for line in exposition.lines() {
+        let name = match line.strip_prefix("# ") {
+            Some("EOF") => None,
+            Some(described) => Some(described.split(' ').nth(1).unwrap_or_default()),
+            None => Some(line.split(['{', ' ']).next().unwrap_or_default()),
+        };
+        let is_listed = name.is_none_or(|name| {
+            let allowed = charter.name(name.as_bytes());
+            allowed.is_ok_and(|allowed| line.starts_with('#') || may_carry(allowed, line))
+        });
+        match name {
+            Some(name) if !is_listed => {
+                refused.insert(name);
+            }
+            Some(_) | None => {
+                kept.push_str(line);
+                kept.push('\n');
+            }
+        }
+    }
+    (kept, refused.len() as u64)
+}
+
+/// Tells whether every label of a line may stand there.
+fn may_carry(allowed: &Allowed, line: &str) -> bool {
+    let Some((_, mut rest)) = line.split_once('{') else {
+        return true;
+    };
+    while !rest.starts_with('}') {
+        let Some((label, value)) = rest.split_once("=\"") else {
+            return false;
+        };
+        let is_escaped = |at: usize| {
+            value.as_bytes()[..at]
+                .iter()
+                .rev()
+                .take_while(|byte| **byte == b'\\')
+                .count()
+                % 2
+                == 1
+        };
+        let Some((end, _)) = value.match_indices('"').find(|(at, _)| !is_escaped(*at)) else {
+            return false;
+        };
+        if !allowed.labels.iter().any(|one| one == label) {
+            return false;
+        }
+        let after = &value[end + 1..];
+        rest = after.strip_prefix(',').unwrap_or(after);
+    }
+    true
 }
 
 /// OpenMetrics ends a help text with a full stop; the registry adds its own.
@@ -267,9 +341,10 @@ pub fn resident_bytes() -> Option<u64> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-    use std::collections::BTreeSet;
+    use x0_protocol::charter::MetricKind;
 
     use super::*;
+    use crate::charter::SHIPPED;
 
     #[test]
     fn every_exported_name_stands_in_the_table_and_every_row_is_exported() {
@@ -278,7 +353,7 @@ mod tests {
             .flat_map(|table| table.iter().map(|row| row.name))
             .collect();
 
-        let text = Metrics::new().text();
+        let text = Metrics::new().all();
         let exported: BTreeSet<_> = text
             .lines()
             .filter_map(|line| line.strip_prefix("# TYPE "))
@@ -287,6 +362,86 @@ mod tests {
 
         assert_eq!(exported, declared);
         assert!(declared.len() >= 17);
+    }
+
+    #[test]
+    fn the_shipped_charter_lists_every_row_as_it_stands_in_the_table() {
+        let metrics = Metrics::new();
+        metrics.observe_ms(Histogram::StoreWrite, Duration::from_millis(2));
+        let declared = TABLES.iter().copied().flatten();
+        for row in declared {
+            let listed = &SHIPPED.text().metrics;
+            let listed = listed.iter().find(|metric| metric.name == row.name);
+            let listed = listed.unwrap_or_else(|| panic!("{} is not in the charter", row.name));
+            let kind = match row.kind {
+                Kind::Counter => MetricKind::Counter,
+                Kind::Gauge => MetricKind::Gauge,
+                Kind::Histogram => MetricKind::Histogram,
+            };
+            assert_eq!((listed.kind, listed.purpose.as_str()), (kind, row.purpose));
+            assert_eq!(
+                listed.retention_days,
+                u64::from(row.retention_days),
+                "{}",
+                row.name
+            );
+            assert_eq!(listed.cohort_min, u64::from(row.cohort_min), "{}", row.name);
+        }
+
+        assert_eq!(metrics.text(&SHIPPED), metrics.all());
+        assert_eq!(metrics.counter(Counter::MetricsRefused), 0);
+    }
+
+    #[test]
+    fn what_the_charter_does_not_list_is_not_exported_but_counted() {
+        let mut draft = SHIPPED.text().clone();
+        draft
+            .metrics
+            .retain(|metric| metric.name != "x0_store_write_ms" && metric.name != "x0_links");
+        let charter = Charter::new(draft).unwrap();
+        let metrics = Metrics::new();
+        metrics.observe_ms(Histogram::StoreWrite, Duration::from_millis(2));
+
+        let text = metrics.text(&charter);
+
+        assert!(
+            !text.contains("x0_store_write") && !text.contains("x0_links"),
+            "{text}"
+        );
+        assert!(
+            text.contains("\nx0_records 0\n") && text.ends_with("# EOF\n"),
+            "{text}"
+        );
+        // The family, its buckets, sum and count, and the gauge.
+        assert_eq!(metrics.counter(Counter::MetricsRefused), 5);
+        assert!(
+            metrics
+                .text(&charter)
+                .contains("\nx0_metrics_refused_total 5\n")
+        );
+    }
+
+    #[test]
+    fn a_label_that_the_charter_does_not_list_is_refused_however_it_is_written() {
+        let charter = SHIPPED.compiled();
+        let kept = |line: &str| listed(line, charter) == (format!("{line}\n"), 0);
+
+        assert!(kept("x0_links 7"));
+        assert!(kept("x0_store_write_ms_bucket{le=\"0.1\"} 1"));
+        assert!(kept("x0_store_write_ms_bucket{le=\"a\\\"b,c\"} 1"));
+        for hostile in [
+            "x0_links{user=\"a\"} 7",
+            "x0_store_write_ms_bucket{le=\"1\",user=\"a\"} 1",
+            "x0_store_write_ms_bucket{le=\"1\\\",user=\"a\"} 1",
+            "x0_store_write_ms_bucket{le=\"1} 1",
+            "x0_store_write_ms_bucket{ 1",
+            "X0_links 7",
+            "user_location 3",
+            "# TYPE user_location gauge",
+            "# ",
+        ] {
+            assert_eq!(listed(hostile, charter), (String::new(), 1), "{hostile}");
+        }
     }
 
     #[test]
@@ -307,7 +462,11 @@ mod tests {
         let metrics = Metrics::new();
         metrics.observe_ms(Histogram::StoreWrite, Duration::from_millis(2));
 
-        for line in metrics.text().lines().filter(|line| !line.starts_with('#')) {
+        for line in metrics
+            .text(&SHIPPED)
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+        {
             let labels = line.split_once('{').map(|(_, rest)| rest);
             assert!(
                 labels.is_none_or(|labels| labels.starts_with("le=\"")),
@@ -326,7 +485,7 @@ mod tests {
         metrics.raise(Counter::GossipIn, 30);
         metrics.observe_ms(Histogram::StoreWrite, Duration::from_millis(2));
 
-        let text = metrics.text();
+        let text = metrics.text(&SHIPPED);
 
         assert!(text.contains("\nx0_links 7\n"), "{text}");
         assert!(text.contains("\nx0_repairs_total 3\n"), "{text}");

@@ -20,6 +20,7 @@
 //! a type can construct it, so that skipping a step does not compile.
 
 pub mod anti_meave;
+pub mod charter;
 pub mod core;
 pub mod peer;
 pub mod spine;

@@ -290,6 +290,7 @@ fn is_about(event: &Event, id: &ContentId) -> bool {
         | Event::Halted { .. }
         | Event::HaltEnded { .. }
         | Event::Vote { .. }
+        | Event::Charter { .. }
         | Event::Ready { .. } => false,
     }
 }

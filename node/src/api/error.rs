@@ -187,6 +187,11 @@ fn table(error: &CommandError) -> (StatusCode, &'static str, &'static str) {
             "nothing_to_cosign",
             "list what waits for this node with `x0 act cosign`",
         ),
+        CommandError::Amendment(_) => (
+            StatusCode::CONFLICT,
+            "charter_refused",
+            "`x0 charter diff` compares it with the one in force, `x0 charter show` shows that",
+        ),
         CommandError::Vote(refusal) => super::votes::refused(refusal),
         CommandError::TooManyProposals(_) => (
             StatusCode::SERVICE_UNAVAILABLE,

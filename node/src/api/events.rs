@@ -230,6 +230,12 @@ fn describe(event: &Event) -> Described<'_> {
             ("halt_ended", None, None, words)
         }
         Event::Vote { proposal, what } => ("vote", None, Some(proposal), what.clone()),
+        Event::Charter { charter, number } => (
+            "charter",
+            None,
+            None,
+            format!("charter number {number} is in force, {charter}: `x0 charter show`"),
+        ),
         Event::Ready { witnesses } => (
             "ready",
             None,

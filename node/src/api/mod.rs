@@ -13,6 +13,7 @@ pub mod audit;
 pub mod auth;
 pub mod capabilities;
 pub mod capability_view;
+pub mod charter;
 pub mod committee;
 pub mod consents;
 pub mod control;
@@ -208,6 +209,7 @@ fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(acts::read_routes())
         .merge(consents::read_routes())
         .merge(committee::read_routes())
+        .merge(charter::read_routes())
         .merge(halts::routes())
         .merge(packs::routes())
         .merge(votes::read_routes())
@@ -222,6 +224,7 @@ fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(acts::act_routes())
         .merge(consents::act_routes())
         .merge(votes::act_routes())
+        .merge(charter::act_routes())
 }
 
 fn admin_routes() -> OpenApiRouter<Arc<ApiState>> {

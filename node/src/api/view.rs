@@ -19,7 +19,7 @@ use x0_protocol::{
     wire::{Outcome, Parameters, Policy, Targets},
 };
 
-use crate::runtime::NetworkView as Network;
+use crate::{charter::in_force, runtime::NetworkView as Network};
 
 /// How the node and its mesh are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -56,6 +56,9 @@ pub struct StatusView {
     pub last_repair_ms: Option<u64>,
     /// How long the node has been running.
     pub uptime_secs: u64,
+    /// The charter in force.
+    #[serde(default)]
+    pub charter: CharterMark,
     /// How the committee log stands, if this node holds a seat.
     pub committee: Option<CommitteeView>,
     /// What this node knows of the committee, seat or not.
@@ -144,6 +147,25 @@ impl CommitteeView {
     }
 }
 
+/// Which charter is in force; `/v1/charter` tells all it says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CharterMark {
+    /// Its number, which only rises.
+    pub number: u64,
+    /// Its name: the content id of its encoding.
+    pub charter: String,
+}
+
+impl CharterMark {
+    fn new(status: &Status) -> Self {
+        let charter = in_force(status.charter.clone());
+        Self {
+            number: charter.number(),
+            charter: charter.id().to_string(),
+        }
+    }
+}
+
 /// What is stopped at a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StoppedView {
@@ -201,6 +223,7 @@ impl StatusView {
             audit_size: status.audit_size,
             last_repair_ms: status.last_repair.map(|took| took.0),
             uptime_secs,
+            charter: CharterMark::new(status),
             committee: status.committee.as_ref().map(CommitteeView::new),
             trust: TrustView::new(&status.trust),
             stopped: StoppedView::new(status),

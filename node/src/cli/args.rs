@@ -18,6 +18,7 @@ use super::{
     audit::AuditCommand,
     capability::CapCommand,
     chain::ChainCommand,
+    charter::CharterCommand,
     committee::CommitteeCommand,
     daemon::RunFlags,
     error::CliError,
@@ -88,6 +89,9 @@ pub(super) enum Command {
     /// See what is frozen or halted because of an anomaly, and why
     #[command(subcommand)]
     Halt(HaltCommand),
+    /// Check, show, compare and compile charters: what a mesh may collect, and what follows from violations
+    #[command(subcommand)]
+    Charter(CharterCommand),
     /// Propose, cast, follow and recount votes
     #[command(subcommand)]
     Vote(VoteCommand),

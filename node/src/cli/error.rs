@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::{
     api::{error::ErrorView, sockets::ListenError, tokens::TokensError},
     chain::error::ChainError,
+    charter::CharterFileError,
     config::ConfigError,
     ethereum_key::KeyError,
     identity::IdentityError,
@@ -57,6 +58,9 @@ pub enum CliError {
     /// The configuration does not do.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The charter cannot be read, or has faults.
+    #[error(transparent)]
+    Charter(#[from] CharterFileError),
     /// The identity cannot be used.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -100,6 +104,7 @@ impl CliError {
             Self::OutputClosed => 0,
             Self::NotRunning { .. } => 3,
             Self::Usage(_)
+            | Self::Charter(CharterFileError::Unreadable { .. })
             | Self::Invite(_)
             | Self::Join(JoinError::NobodyAnswered { .. })
             | Self::Web(WebError::BadAddress { .. } | WebError::Unreachable { .. })
@@ -111,6 +116,7 @@ impl CliError {
             | Self::Failed(_)
             | Self::Said
             | Self::Config(_)
+            | Self::Charter(CharterFileError::Faulty(_))
             | Self::Identity(_)
             | Self::Store(_)
             | Self::Join(_)
@@ -156,6 +162,21 @@ impl CliError {
                 let mut view = self.view("bad_config", "");
                 if let Some(fields) = view.as_object_mut() {
                     fields.insert("faults".to_owned(), json!(faults));
+                }
+                view
+            }
+            Self::Charter(CharterFileError::Unreadable { .. }) => self.view("usage", ""),
+            Self::Charter(CharterFileError::Faulty(faulty)) => {
+                let mut view = self.view("bad_charter", "");
+                if let Some(fields) = view.as_object_mut() {
+                    let faults = faulty.unread.faults.iter().map(|fault| {
+                        json!({
+                            "file": faulty.path, "line": fault.line, "column": fault.column, "key": fault.key,
+                            "value": fault.value, "what": fault.what, "allowed": fault.allowed, "mend": fault.mend,
+                        })
+                    });
+                    fields.insert("faults".to_owned(), faults.collect());
+                    fields.insert("stopped".to_owned(), json!(faulty.unread.stopped));
                 }
                 view
             }

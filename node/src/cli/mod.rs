@@ -14,6 +14,7 @@ mod audit;
 mod capability;
 mod chain;
 mod chain_act;
+mod charter;
 pub mod client;
 mod committee;
 mod cosign;
@@ -142,6 +143,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Act(command) => act::answer(context, command).await,
         Command::Committee(command) => committee::answer(context, command).await,
         Command::Halt(command) => halt::answer(context, command).await,
+        Command::Charter(command) => charter::answer(context, command).await,
         Command::Vote(command) => vote::answer(context, command).await,
         Command::Audit(command) => audit::answer(context, command).await,
         Command::Config(command) => settings::answer(context, command).await,

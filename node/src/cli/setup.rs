@@ -20,6 +20,7 @@ use x0_protocol::{
 
 use super::{Context, args::Span, error::CliError, passphrase};
 use crate::{
+    charter::{SHIPPED, read_file},
     config, identity,
     metrics::Metrics,
     runtime::{
@@ -70,6 +71,10 @@ pub(super) struct GenesisArgs {
     /// Make a TEST mesh in which members count in draws and shares after so long, not 30 days
     #[arg(long, value_name = "SPAN")]
     test_member_age: Option<Span>,
+    /// The charter the mesh runs under, a file as `x0 charter show --shipped --yaml` writes one [default: the one
+    /// that ships]
+    #[arg(long, value_name = "FILE")]
+    charter: Option<PathBuf>,
     /// Seal a new identity with a passphrase
     #[arg(long)]
     passphrase: bool,
@@ -90,6 +95,8 @@ struct Founded {
     name: String,
     node: String,
     founders: usize,
+    charter: String,
+    charter_number: u64,
     capability_root: String,
     data_dir: PathBuf,
 }
@@ -137,6 +144,13 @@ pub(super) fn genesis(context: &Context, args: GenesisArgs) -> Result<(), CliErr
             "--my-region {own} is no region of this mesh: add --region {own}"
         )));
     }
+    let charter = match &args.charter {
+        Some(file) => read_file(file)?,
+        None => SHIPPED.clone(),
+    };
+    charter
+        .check_carried()
+        .map_err(|fault| CliError::Usage(format!("no mesh can run under this charter: {fault}")))?;
     let usual = Parameters::default();
     let parameters = Parameters {
         rules: usual.rules,
@@ -147,6 +161,7 @@ pub(super) fn genesis(context: &Context, args: GenesisArgs) -> Result<(), CliErr
         member_age: args
             .test_member_age
             .map_or(usual.member_age, |age| Millis::from_secs(age.secs)),
+        charter: Some(charter.clone()),
     };
     make(data_dir, args.passphrase)?;
     let config = context.config()?;
@@ -165,6 +180,8 @@ pub(super) fn genesis(context: &Context, args: GenesisArgs) -> Result<(), CliErr
         name: args.name.to_string(),
         node: identity.public().to_string(),
         founders,
+        charter: charter.id().to_string(),
+        charter_number: charter.number(),
         capability_root: identity.capability_root().public().to_string(),
         data_dir: data_dir.clone(),
     };
@@ -177,8 +194,9 @@ pub(super) fn genesis(context: &Context, args: GenesisArgs) -> Result<(), CliErr
         };
         format!(
             "The mesh {} is founded: {}\nIts first member is this node, {}{others}\n\
+             It runs under charter number {}, {}: `x0 charter show`\n\
              Next: `x0 run` starts it, `x0 invite` (beside it) lets others in.",
-            founded.name, founded.mesh, founded.node,
+            founded.name, founded.mesh, founded.node, founded.charter_number, founded.charter,
         )
     })
 }

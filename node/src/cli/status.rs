@@ -83,6 +83,13 @@ pub(super) fn text(status: &StatusView) -> String {
             format!("{} ({} waiting for others)", status.records, status.orphans),
         )
         .add("audit log", format!("{} entries", status.audit_size))
+        .add(
+            "charter",
+            format!(
+                "number {}, {}",
+                status.charter.number, status.charter.charter
+            ),
+        )
         .add("running for", span(status.uptime_secs));
     if let Some(took) = status.last_repair_ms {
         facts.add(

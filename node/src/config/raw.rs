@@ -14,11 +14,12 @@ use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
+use x0_protocol::charter::nearest;
 
 use super::{
     FILE,
     fault::{ConfigError, Fault},
-    keys::{Key, Shape, nearest},
+    keys::{Key, Shape},
 };
 
 /// Characters of a value that an error shows.

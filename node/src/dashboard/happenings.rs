@@ -166,6 +166,10 @@ pub(super) fn event(t: Texts, event: &Event) -> Line {
         Event::Vote { proposal, what } => line(Plain, "event-vote")
             .record(Some(*proposal))
             .quote(what),
+        Event::Charter { number, .. } => Line::new(
+            Plain,
+            t.with("event-charter", [("number", number.to_string().into())]),
+        ),
         Event::Ready { witnesses } => Line::new(Good, t.count("event-ready", *witnesses)),
     }
 }

@@ -713,6 +713,9 @@ impl Driver {
             ),
             Event::HaltEnded { halt, how } => info!(halt = halt.short(), ?how, "the halt is over"),
             Event::Vote { proposal, what } => info!(%proposal, what, "vote"),
+            Event::Charter { charter, number } => {
+                info!(%charter, number, "another charter is in force")
+            }
             Event::Refused { act, why } => {
                 info!(act = act.map(|act| act.to_string()), why, "refused");
             }

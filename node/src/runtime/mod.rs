@@ -38,6 +38,7 @@ use self::{
     driver::{Asked, Driver, Secrets},
 };
 use crate::{
+    charter::in_force,
     metrics::{Counter, Gauge, Metrics},
     standby::{self, StandbyError},
     store::{RocksStore, Store, StoreError, Writer},
@@ -204,14 +205,16 @@ impl NodeHandle {
         self.clock.now()
     }
 
-    /// Takes the node's numbers as they are now and writes them as OpenMetrics text.
+    /// Takes the node's numbers as they are now and writes those that the charter lists as OpenMetrics text.
     ///
     /// # Errors
     ///
     /// Returns that the node is stopping.
     pub async fn metrics(&self) -> Result<String, NodeError> {
+        let mut charter = None;
         if let Reply::Status(status) = self.command(Command::Status).await? {
             self.metrics.show(&status);
+            charter = status.charter;
         }
         let traffic = self.net.metrics();
         self.metrics.raise(Counter::GossipIn, traffic.messages_in);
@@ -221,7 +224,7 @@ impl NodeHandle {
             .raise(Counter::GossipRejected, traffic.messages_rejected);
         let is_waiting = self.store.room(Writer::Own).is_err();
         self.metrics.set(Gauge::StoreWaiting, u64::from(is_waiting));
-        Ok(self.metrics.text())
+        Ok(self.metrics.text(&in_force(charter)))
     }
 
     /// Returns the node's identity.

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     anti_meave::{consents::ConsentView, proposals::ProposalView},
+    charter::{Charter, NotNext},
     spine::{
         audit::tree::Hash,
         ballot::{BallotBundle, Recounted},
@@ -128,6 +129,8 @@ pub enum Command {
     SignRecovery(ContentId),
     /// Asks or does something about votes.
     Vote(VoteCommand),
+    /// Says an amendment of the charter to all, so that it can be voted on.
+    ProposeCharter(Charter),
     /// Shows the policies in force here.
     Policies,
     /// Leaves the mesh.
@@ -178,6 +181,7 @@ impl Command {
             | Self::ApproveSeats(_)
             | Self::ProposeRecovery { .. }
             | Self::SignRecovery(_)
+            | Self::ProposeCharter(_)
             | Self::Local { .. }
             | Self::Vote(
                 VoteCommand::Propose { .. }
@@ -189,6 +193,19 @@ impl Command {
             | Self::Remove { .. } => false,
         }
     }
+}
+
+/// Why a charter cannot be put to a vote.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AmendmentRefusal {
+    /// There is none to be amended.
+    #[error(
+        "this mesh was founded without a charter, so that there is none to amend: found a new one by `x0 genesis --charter`"
+    )]
+    NoCharter,
+    /// It does not follow the one in force.
+    #[error(transparent)]
+    NotNext(#[from] NotNext),
 }
 
 /// How the targets of an act are chosen.
@@ -274,6 +291,8 @@ pub struct Status {
     pub ready: bool,
     /// Entries in the own audit log.
     pub audit_size: u64,
+    /// The charter in force; none if the mesh was founded without one.
+    pub charter: Option<Charter>,
     /// Nodes an act may touch with a token alone.
     pub token_reach: u32,
     /// Seats whose statements remove a member, and how many must agree.
@@ -465,6 +484,9 @@ pub enum CommandError {
     /// No plan of this name waits for approvals.
     #[error("no plan {0} of new seats waits for approvals")]
     NoSuchPlan(ContentId),
+    /// The charter cannot be put to a vote.
+    #[error(transparent)]
+    Amendment(#[from] AmendmentRefusal),
     /// Something about a vote cannot be done.
     #[error(transparent)]
     Vote(#[from] VoteRefusal),

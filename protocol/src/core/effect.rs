@@ -337,4 +337,6 @@ pub enum Why {
     Halt,
     /// An own ballot, proposal or delegation waits for the seats.
     Vote,
+    /// A vote on the charter that has passed is heeded from then on.
+    Charter,
 }

@@ -192,6 +192,13 @@ pub enum Event {
         /// What, in words.
         what: String,
     },
+    /// Another charter is in force.
+    Charter {
+        /// Its name.
+        charter: ContentId,
+        /// Its number.
+        number: u64,
+    },
     /// Authoring is open: the own chain's head is known.
     Ready {
         /// How many peers vouched for the head.

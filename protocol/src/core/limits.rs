@@ -316,6 +316,10 @@ pub const BALLOTS_KEPT_MAX: usize = 1 << 20;
 /// hostile, none of the others does in one vote of 40,000.
 pub const RECOUNTS_DRAWN: u64 = 16;
 
+/// Most amendments of the charter that a node keeps beside those that were taken; one that no vote is known about
+/// gives way, its record stays. 64 KiB each at most.
+pub const AMENDMENTS_WAITING_MAX: usize = 128;
+
 /// Most votes that a node remembers; the one longest over is forgotten, its records stay.
 pub const VOTES_KNOWN_MAX: usize = 256;
 

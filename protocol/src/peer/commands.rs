@@ -59,6 +59,9 @@ impl Peer {
                 return self.propose_recovery(now, id, seats, out);
             }
             Command::SignRecovery(plan) => return self.sign_recovery(now, id, &plan, out),
+            Command::ProposeCharter(charter) => {
+                return self.propose_charter(now, id, charter, out);
+            }
             Command::ApproveSeats(plan) => return self.approve_seats(id, &plan, out),
             Command::Vote(command) => return self.on_vote_command(now, id, command, out),
             Command::Policies => Ok(Reply::Policies(self.policies.view())),
@@ -279,6 +282,7 @@ impl Peer {
             orphans: u32::try_from(self.orphans.len()).unwrap_or(u32::MAX),
             ready: self.chain.ready,
             audit_size: self.audit.head().0,
+            charter: self.charter().cloned(),
             token_reach: self.directory.token_reach(),
             seats: (seats, self.directory.removal_quorum()),
             committee: self.committee_status(now),

@@ -114,6 +114,7 @@ impl StoredHalting {
                 | Body::HandOver(_)
                 | Body::Recovery(_)
                 | Body::Jury(_)
+                | Body::Charter(_)
                 | Body::Vote(_)
                 | Body::Unknown(..) => {}
             }
@@ -768,7 +769,7 @@ impl Peer {
     }
 
     /// Returns a moment of mesh time in real time: on a test mesh it runs faster from the founding on.
-    fn real_time(&self, mesh_time: Wall) -> Wall {
+    pub(super) fn real_time(&self, mesh_time: Wall) -> Wall {
         let founded = self.config.genesis.value().header().time;
         let passed = mesh_time.0.saturating_sub(founded.0);
         let real = passed.checked_div(self.time_scale()).unwrap_or(passed);

@@ -332,6 +332,7 @@ impl Peer {
             | Body::Alert(_)
             | Body::Halt(_)
             | Body::Jury(_)
+            | Body::Charter(_)
             | Body::Vote(_)
             | Body::Checkpoint(_)
             | Body::Unknown(..) => true,

@@ -336,6 +336,7 @@ impl Peer {
             | Body::Recovery(_)
             | Body::Halt(_)
             | Body::Jury(_)
+            | Body::Charter(_)
             | Body::Vote(_)
             | Body::Unknown(..) => {}
         }
@@ -373,6 +374,9 @@ impl Peer {
         }
         if let Body::Jury(word) = value.body() {
             self.hear_jury_word(now, word, out);
+        }
+        if let Body::Charter(charter) = value.body() {
+            self.hear_charter(now, charter, out);
         }
         Ok(())
     }
@@ -595,6 +599,7 @@ impl Peer {
             Kind::HALT,
             Kind::VOTE,
             Kind::JURY,
+            Kind::CHARTER,
         ];
         let taken =
             later.contains(&kind) || self.take_effect(Now::default(), record, silent).is_ok();
@@ -620,6 +625,7 @@ impl Peer {
                 | Body::Recovery(_)
                 | Body::Halt(_)
                 | Body::Jury(_)
+                | Body::Charter(_)
                 | Body::Vote(_)
                 | Body::Unknown(..) => {}
             }

@@ -14,6 +14,7 @@
 //! for its own newest record first. Until it has *caught up* once it executes no act.
 
 mod acting;
+mod amending;
 mod commands;
 mod consenting;
 mod halting;
@@ -42,6 +43,7 @@ use x0_crypto::{
 };
 
 use self::{
+    amending::Amendments,
     halting::{Halting, StoredHalting},
     handover::epoch_records,
     ingest::{Origin, newest_checkpoints},
@@ -181,6 +183,8 @@ pub struct Peer {
     voting: Voting,
     /// Only a peer with a seat keeps the committee log.
     committee: Option<Box<Seat>>,
+    /// Only a peer that has heard of an amendment keeps any.
+    amendments: Option<Box<Amendments>>,
     /// Only a peer that has seen an act keeps watch.
     halting: Option<Box<Halting>>,
 }
@@ -415,6 +419,7 @@ impl Peer {
             consents: Consents::default(),
             voting: Voting::restore(stored.votes.own, stored.votes.receipts, now.mono),
             committee: None,
+            amendments: None,
             halting: None,
             config: Settled {
                 key,
@@ -440,14 +445,26 @@ impl Peer {
             .filter(|record| matches!(record.value().body(), Body::Vote(_)))
             .cloned()
             .collect();
+        let charters: Vec<_> = stored
+            .records
+            .iter()
+            .filter_map(|record| {
+                let Body::Charter(charter) = record.value().body() else {
+                    return None;
+                };
+                Some(charter.clone())
+            })
+            .collect();
         let written = written_acts(&stored.records, &key, &stored.proposals);
         peer.recall(stored.records, stored.policies, stored.roots, &stored.audit);
         peer.recall_epochs(now, &epochs);
         peer.recall_checkpoint(now, newest);
         peer.recall_halting(now, halting, out);
+        peer.recall_charters(charters);
         peer.recall_notices(now, &notices);
         peer.recall_juries(now, words, out);
         peer.heed_votes_on_halts(now, out);
+        peer.take_up_charters(now, out);
         peer.recall_proposals(now, stored.proposals, &written);
         peer.start(now, fresh, is_certified, out);
         peer.take_seat(now, (stored.committee, stored.work), out);
@@ -520,6 +537,7 @@ impl Peer {
                 Why::Halt,
             ),
             due(self.voting.own.due(), Why::Vote),
+            due(self.charter_due(), Why::Charter),
         ]
         .into_iter()
         .flatten()
@@ -584,6 +602,7 @@ impl Peer {
         self.run_committee(now, out);
         self.run_proposals(now, out);
         self.run_votes(now, out);
+        self.wake_charter(now, out);
     }
 
     fn start(&mut self, now: Now, fresh: bool, is_certified: bool, out: &mut Outbox) {

@@ -29,7 +29,7 @@ use crate::{
     spine::{
         ballot::{
             Book, Bundles, Case, Finality, Heard, Known, OwnVotes, RefutationTask, Refuted,
-            Verdicts, VoidReason, VoteWrite,
+            Verdicts, VoidReason, VoteWrite, vote_of,
         },
         committee::{Seats, Unchecked},
     },
@@ -463,6 +463,7 @@ impl Peer {
         self.on_jury_heard(now, heard.unwrap_or_default(), out);
         self.recount_by_lot(proposal, &certificate.statement, out);
         self.heed_votes_on_halts(now, out);
+        self.settle_charter(now, out);
     }
 
     /// Takes up the newest of the notices read back at a start whose certificates hold. How long they are known goes by
@@ -475,7 +476,21 @@ impl Peer {
             Some((record.value().header().time, notice))
         });
         let mut notices: Vec<_> = notices.collect();
-        notices.sort_by_key(|(time, _)| core::cmp::Reverse(*time));
+        let book = &self.voting.book;
+        let held: BTreeSet<ContentId> = notices
+            .iter()
+            .filter_map(|(_, notice)| held_vote(&notice.certificate.statement, book))
+            .collect();
+        let is_held = |notice: &VoteNotice| {
+            let vote = vote_of(&notice.certificate.statement);
+            vote.is_some_and(|vote| held.contains(&vote))
+        };
+        notices.sort_by_key(|(time, notice)| {
+            (
+                core::cmp::Reverse(is_held(notice)),
+                core::cmp::Reverse(*time),
+            )
+        });
         let (proofs, notices): (Vec<_>, Vec<_>) = notices
             .into_iter()
             .partition(|(_, notice)| notice.refutation.is_some());
@@ -610,4 +625,19 @@ impl Peer {
             self.ask(to, ask, Asked::Told, out);
         }
     }
+}
+
+/// Returns the vote of a statement, if it is about a subject whose votes are forgotten last.
+fn held_vote(statement: &Statement, book: &Book) -> Option<ContentId> {
+    let (vote, subject) = match statement {
+        Statement::Opened(opened) => (opened.proposal, opened.subject),
+        Statement::Resolved(resolved) => (resolved.proposal, resolved.subject),
+        Statement::Tally(_)
+        | Statement::Checkpoint(_)
+        | Statement::Jury(_)
+        | Statement::Ticket(_)
+        | Statement::HandOver(_)
+        | Statement::Halt(_) => return None,
+    };
+    book.holds_on(&subject).then_some(vote)
 }

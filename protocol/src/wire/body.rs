@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     anti_meave::anomaly::Alert,
+    charter::Charter,
     core::{
         limits::{
             FOUNDERS_MAX, MERGE_HEADS_MAX, REASON_BYTES_MAX, RECORD_BYTES_MAX, REGIONS_MAX,
@@ -71,6 +72,8 @@ impl Kind {
     pub const HAND_OVER: Self = Self(0x0410);
     /// [`RecoveryWord`].
     pub const RECOVERY: Self = Self(0x0411);
+    /// [`Charter`].
+    pub const CHARTER: Self = Self(0x0500);
 }
 
 /// What a record says.
@@ -110,6 +113,8 @@ pub enum Body {
     HandOver(Box<HandedOver>),
     /// A member's word for a new committee in place of a lost one.
     Recovery(Box<RecoveryWord>),
+    /// An amendment of the charter; a vote on its content id decides.
+    Charter(Charter),
     /// A kind this build does not know: stored and relayed, never acted upon.
     Unknown(Kind, Box<[u8]>),
 }
@@ -161,6 +166,9 @@ pub struct Parameters {
     /// How long a member must have been one to be drawn and to count in shares; founders always do.
     #[serde(default = "thirty_days", skip_serializing_if = "is_thirty_days")]
     pub member_age: Millis,
+    /// The charter it begins under; its content id names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charter: Option<Charter>,
 }
 
 impl Default for Parameters {
@@ -172,6 +180,7 @@ impl Default for Parameters {
             mass_action_share: TEN_PERCENT,
             mass_action_floor: 1,
             member_age: MEMBER_AGE,
+            charter: None,
         }
     }
 }
@@ -387,6 +396,7 @@ impl Body {
             Self::Jury(_) => Kind::JURY,
             Self::HandOver(_) => Kind::HAND_OVER,
             Self::Recovery(_) => Kind::RECOVERY,
+            Self::Charter(_) => Kind::CHARTER,
             Self::Unknown(kind, _) => *kind,
         }
     }
@@ -444,6 +454,7 @@ impl Body {
             | Self::Vote(_)
             | Self::Checkpoint(_)
             | Self::Recovery(_)
+            | Self::Charter(_)
             | Self::Unknown(..) => None,
         }
     }
@@ -467,6 +478,7 @@ impl Body {
             Self::Jury(body) => encode(body),
             Self::HandOver(body) => encode(body),
             Self::Recovery(body) => encode(body),
+            Self::Charter(body) => encode(body),
             Self::Unknown(_, bytes) => bytes.to_vec(),
         }
     }
@@ -561,6 +573,13 @@ impl Body {
                 word.plan.check()?;
                 Ok(Self::Recovery(word))
             }
+            Kind::CHARTER => {
+                let charter: Charter = decode("charter", bytes, max)?;
+                let carried = charter.check_carried();
+                carried
+                    .map_err(|fault| DecodeError::bounds("charter", "size", fault.to_string()))?;
+                Ok(Self::Charter(charter))
+            }
             Kind(_) => Ok(Self::Unknown(kind, bytes.into())),
         }
     }
@@ -637,6 +656,11 @@ impl Genesis {
                 "member_age",
                 "is at most 30 days",
             ));
+        }
+        if let Some(charter) = &self.parameters.charter {
+            let carried = charter.check_carried();
+            carried
+                .map_err(|fault| DecodeError::bounds("genesis", "charter", fault.to_string()))?;
         }
         if !(1..=3).contains(&self.parameters.mass_action_floor) {
             return Err(DecodeError::bounds(

@@ -343,6 +343,7 @@ impl Verified<Record> {
             | Body::Recovery(_)
             | Body::Halt(_)
             | Body::Jury(_)
+            | Body::Charter(_)
             | Body::Vote(_)
             | Body::Unknown(..) => None,
         };

@@ -13,7 +13,7 @@ pub enum Topic {
     Acts,
     /// Alerts about anomalies, and what is said to and by juries.
     Alerts,
-    /// What the committee certifies.
+    /// What the committee certifies, and the charters that are voted on.
     Certificates,
     /// Records of a kind this version does not know.
     Other,
@@ -59,7 +59,8 @@ impl Topic {
             | Kind::HALT
             | Kind::VOTE
             | Kind::HAND_OVER
-            | Kind::RECOVERY => Self::Certificates,
+            | Kind::RECOVERY
+            | Kind::CHARTER => Self::Certificates,
             Kind(_) => Self::Other,
         }
     }

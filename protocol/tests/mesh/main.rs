@@ -4,6 +4,7 @@
 mod acts;
 mod admission;
 mod chain;
+mod charter;
 mod committee;
 mod convergence;
 mod halt;

@@ -14,6 +14,7 @@ use x0_protocol::{
     Command, CommandError, CommandId, Effect, Event, Input, MessageId, MessageVerdict, Millis,
     Mono, Now, Outbox, Peer, PeerConfig, Reply, RequestId, RequestToken, Stored, Wall, Write,
     anti_meave::CosignPolicy,
+    charter::Charter,
     core::{command::Status, time::TimeScale},
     wire::{
         Body, Change, CommitteeKeys, Decided, Draft, Founder, Genesis, Hello, Join, Kind, LogHead,
@@ -288,6 +289,16 @@ impl World {
             ..Parameters::default()
         };
         Self::under(parameters, count, seats).linked_all()
+    }
+
+    /// The same, under a charter.
+    pub(crate) fn fast_under(charter: Charter, count: u8, scale: u32) -> Self {
+        let parameters = Parameters {
+            time_scale: TimeScale(scale),
+            charter: Some(charter),
+            ..Parameters::default()
+        };
+        Self::under(parameters, count, usize::from(count)).linked_all()
     }
 
     /// Starts nodes anew that do something else from now on when they are drawn, and links them to all.

@@ -140,6 +140,7 @@ fn of_record(record: &Record) -> Span {
         | Body::HandOver(_)
         | Body::Recovery(_)
         | Body::Halt(_)
+        | Body::Charter(_)
         | Body::Vote(_)
         | Body::Unknown(..) => VERIFY,
         Body::Jury(_) => times(VERIFY, 2),

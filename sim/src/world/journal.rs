@@ -205,6 +205,7 @@ impl Journal {
             | Told::CosignAsked { .. }
             | Told::HaltEnded { .. }
             | Told::Vote { .. }
+            | Told::Charter { .. }
             | Told::Ready { .. } => {}
         }
     }

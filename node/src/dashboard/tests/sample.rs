@@ -104,6 +104,7 @@ impl Source for Sample {
             | Command::ApproveSeats(_)
             | Command::ProposeRecovery { .. }
             | Command::SignRecovery(_)
+            | Command::ProposeCharter(_)
             | Command::Vote(_)
             | Command::Leave
             | Command::Remove { .. }
@@ -153,6 +154,7 @@ pub(super) fn empty() -> Data {
             orphans: 0,
             ready: true,
             audit_size: 0,
+            charter: None,
             token_reach: 1,
             seats: (1, 1),
             committee: None,

@@ -8,7 +8,7 @@
 //! in which others count again; no proof against it may be known; and what this node has counted again itself must have
 //! been published.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use x0_crypto::{ContentId, PublicKey};
 
@@ -30,7 +30,11 @@ const CHALLENGE_PART: u64 = 2;
 
 /// The votes that are known, by name.
 #[derive(Debug, Default)]
-pub struct Book(BTreeMap<ContentId, Box<Known>>);
+pub struct Book {
+    votes: BTreeMap<ContentId, Box<Known>>,
+    /// Subjects whose votes are forgotten last, as what is in force rests on them; most nodes hear of none.
+    held: Option<Box<BTreeSet<ContentId>>>,
+}
 
 /// What is known of one vote.
 #[derive(Clone, Debug, Default)]
@@ -104,12 +108,14 @@ pub struct Opening {
 impl Book {
     /// Finds a vote.
     pub fn find(&self, proposal: &ContentId) -> Option<&Known> {
-        self.0.get(proposal).map(|known| &**known)
+        self.votes.get(proposal).map(|known| &**known)
     }
 
     /// Iterates over the votes, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&ContentId, &Known)> {
-        self.0.iter().map(|(proposal, known)| (proposal, &**known))
+        self.votes
+            .iter()
+            .map(|(proposal, known)| (proposal, &**known))
     }
 
     /// Finds the proof that a vote on a subject has passed.
@@ -124,7 +130,7 @@ impl Book {
     }
 
     fn on(&self, subject: &ContentId) -> impl Iterator<Item = &Known> {
-        let known = self.0.values().map(|known| &**known);
+        let known = self.votes.values().map(|known| &**known);
         known.filter(move |known| {
             let resolved = known.resolved();
             resolved.is_some_and(|resolved| resolved.subject == *subject)
@@ -154,6 +160,34 @@ impl Book {
         Ok(())
     }
 
+    /// Tells whether a node that came after a vote had passed may act on it: it could not have counted again, and looks
+    /// for proofs against the tally only.
+    ///
+    /// # Errors
+    ///
+    /// Returns why it may not.
+    pub fn heed_later(&self, proposal: &ContentId) -> Result<(), NotHeeded> {
+        let known = self.find(proposal).ok_or(NotHeeded::NoTally)?;
+        known.is_sound()
+    }
+
+    /// Names the subjects whose votes are forgotten last.
+    pub fn hold_on(&mut self, subjects: BTreeSet<ContentId>) {
+        self.held = (!subjects.is_empty()).then(|| Box::new(subjects));
+    }
+
+    /// Tells whether a subject is one whose votes are forgotten last.
+    pub fn holds_on(&self, subject: &ContentId) -> bool {
+        let held = self.held.as_ref();
+        held.is_some_and(|held| held.contains(subject))
+    }
+
+    /// Tells whether a vote on a subject is known.
+    pub fn is_voted(&self, subject: &ContentId) -> bool {
+        let mut known = self.votes.values();
+        known.any(|known| known.subject() == Some(*subject))
+    }
+
     /// Tells whether a proof against a tally of a vote is known.
     pub fn is_refuted(&self, proposal: &ContentId) -> bool {
         self.find(proposal).is_some_and(|known| known.is_refuted)
@@ -167,7 +201,7 @@ impl Book {
 
     /// Takes note whether a recount by this node found the ballots of a vote.
     pub fn note_published(&mut self, proposal: &ContentId, is_published: bool) {
-        if let Some(known) = self.0.get_mut(proposal) {
+        if let Some(known) = self.votes.get_mut(proposal) {
             known.is_unpublished = !is_published;
         }
     }
@@ -194,7 +228,7 @@ impl Book {
         let statement = notice.certificate.statement;
         let proposal = vote_of(&statement)?;
         if notice.refutation.is_some() {
-            let known = self.0.get_mut(&proposal)?;
+            let known = self.votes.get_mut(&proposal)?;
             let is_new = !core::mem::replace(&mut known.is_refuted, true);
             let what = "void: a proof shows that its certified tally is false";
             return is_new.then(|| (proposal, what.to_owned()));
@@ -202,7 +236,7 @@ impl Book {
         if self.has(&statement) {
             return None;
         }
-        let known = self.0.entry(proposal).or_default();
+        let known = self.votes.entry(proposal).or_default();
         let what = match statement {
             Statement::Opened(opened) => {
                 let proposal = notice.proposal.as_deref()?.clone();
@@ -238,7 +272,7 @@ impl Book {
     }
 
     fn forget(&mut self) {
-        if self.0.len() <= VOTES_KNOWN_MAX {
+        if self.votes.len() <= VOTES_KNOWN_MAX {
             return;
         }
         let age = |known: &Known| match known.resolved() {
@@ -248,10 +282,15 @@ impl Book {
                 (true, opened.unwrap_or_default())
             }
         };
-        let all = self.0.iter();
-        let oldest = all.min_by_key(|(proposal, known)| (age(known), **proposal));
+        let is_held = |known: &Known| {
+            known
+                .subject()
+                .is_some_and(|subject| self.holds_on(&subject))
+        };
+        let all = self.votes.iter();
+        let oldest = all.min_by_key(|(proposal, known)| (is_held(known), age(known), **proposal));
         if let Some(oldest) = oldest.map(|(proposal, _)| *proposal) {
-            self.0.remove(&oldest);
+            self.votes.remove(&oldest);
         }
     }
 }
@@ -260,6 +299,12 @@ impl Known {
     /// Returns how it was opened.
     pub const fn opening(&self) -> Option<&Opening> {
         self.opening.as_ref()
+    }
+
+    /// Returns what it decides about, once that is known.
+    fn subject(&self) -> Option<ContentId> {
+        let opened = self.opening.as_ref().map(|opening| opening.opened.subject);
+        opened.or_else(|| self.resolved().map(|resolved| resolved.subject))
     }
 
     /// Returns what was counted.
@@ -357,7 +402,8 @@ impl Opening {
 }
 
 /// Returns the vote that a statement is about.
-fn vote_of(statement: &Statement) -> Option<ContentId> {
+/// Returns the vote that a statement is about, if it is about one.
+pub(crate) fn vote_of(statement: &Statement) -> Option<ContentId> {
     match statement {
         Statement::Opened(opened) => Some(opened.proposal),
         Statement::Tally(stated) => Some(stated.tally.proposal),

@@ -38,6 +38,7 @@ mod verdicts;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use book::vote_of;
 pub use book::{Book, Heard, Known, NotHeeded, Opening as Announced};
 pub use bundle::{BallotBundle, BundleChecked, BundleError, Bundles, pages_of};
 pub use check::{RecountTask, Recounted};

@@ -392,6 +392,7 @@ impl Directory {
             | Body::Recovery(_)
             | Body::Halt(_)
             | Body::Jury(_)
+            | Body::Charter(_)
             | Body::Vote(_)
             | Body::Unknown(..) => return Ok(Change::Nothing),
         };

@@ -1,0 +1,235 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::{fs, process::ExitCode};
+
+use x0_protocol::charter::{Charter, SHIPPED as SHIPPED_FILE, read};
+
+use super::*;
+use crate::cli::output::Output;
+
+/// The published schema, as it stands in the repository.
+const PUBLISHED: &str = include_str!("../../../../docs/charter.schema.json");
+
+fn context(json: bool) -> Context {
+    Context {
+        data_dir: PathBuf::from("."),
+        output: Output::new(json),
+    }
+}
+
+fn file(dir: &Path, name: &str, text: &str) -> PathBuf {
+    let path = dir.join(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn the_published_schema_is_what_the_program_prints() {
+    assert_eq!(
+        PUBLISHED,
+        schema::text(),
+        "write it anew: x0 charter schema > docs/charter.schema.json"
+    );
+}
+
+#[test]
+fn the_schema_knows_every_key_of_the_shipped_charter_and_no_other() {
+    let schema: serde_json::Value = serde_json::from_str(PUBLISHED).unwrap();
+    let shipped = serde_json::to_value(SHIPPED.text()).unwrap();
+    covers(&schema, &shipped, "");
+
+    let keys = |value: &serde_json::Value| {
+        let keys = value.as_object().unwrap().keys().cloned();
+        keys.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(keys(&schema["properties"]), keys(&shipped));
+    let metric = &shipped["metrics"][0];
+    assert_eq!(
+        keys(&schema["properties"]["metrics"]["items"]["properties"]),
+        keys(metric)
+    );
+}
+
+/// Checks that a value fits a schema, as far as types, keys and ranges go.
+fn covers(schema: &serde_json::Value, value: &serde_json::Value, path: &str) {
+    if let Some(words) = schema["enum"].as_array() {
+        return assert!(words.contains(value), "{path}");
+    }
+    match value {
+        serde_json::Value::Object(entries) => {
+            for (key, value) in entries {
+                let inner = &schema["properties"][key];
+                assert!(!inner.is_null(), "{path}.{key} is not in the schema");
+                covers(inner, value, &format!("{path}.{key}"));
+            }
+            for key in schema["required"].as_array().unwrap() {
+                assert!(entries.contains_key(key.as_str().unwrap()), "{path}.{key}");
+            }
+        }
+        serde_json::Value::Array(items) => {
+            items
+                .iter()
+                .for_each(|item| covers(&schema["items"], item, path));
+        }
+        serde_json::Value::Number(number) => {
+            let number = number.as_u64().unwrap();
+            let is_const = schema["const"].as_u64() == Some(number);
+            let (least, most) = (schema["minimum"].as_u64(), schema["maximum"].as_u64());
+            assert!(
+                is_const || (least <= Some(number) && Some(number) <= most),
+                "{path}"
+            );
+        }
+        serde_json::Value::Bool(_) => assert_eq!(schema["type"], "boolean", "{path}"),
+        serde_json::Value::String(_) => {
+            assert!(schema["type"].to_string().contains("string"), "{path}")
+        }
+        serde_json::Value::Null => panic!("{path} is null"),
+    }
+}
+
+#[test]
+fn a_file_with_faults_tells_each_with_file_line_and_column_to_people_and_programs() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = SHIPPED_FILE
+        .replacen("audit_days: 90", "audit_days: 900", 1)
+        .replacen("members: 10", "member: 10", 1);
+    let path = file(dir.path(), "charter.yaml", &text);
+
+    let error = check(&context(false), &path).unwrap_err();
+
+    let words = error.to_string();
+    let line = text
+        .lines()
+        .position(|line| line.contains("audit_days"))
+        .unwrap()
+        + 1;
+    assert!(words.starts_with("the charter has 3 faults:"), "{words}");
+    assert!(
+        words.contains(&format!(
+            "charter.yaml:{line}:3: committee.audit_days = 900"
+        )),
+        "{words}"
+    );
+    assert!(words.contains("did you mean members?"), "{words}");
+    assert_eq!(error.exit_code(), ExitCode::from(1));
+    let json = error.json().unwrap();
+    assert_eq!(json["error"]["code"], "bad_charter");
+    let faults = json["error"]["faults"].as_array().unwrap();
+    assert_eq!(faults.len(), 3);
+    for key in [
+        "file", "line", "column", "key", "value", "what", "allowed", "mend",
+    ] {
+        assert!(faults.iter().all(|fault| !fault[key].is_null()), "{key}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_mistake_of_the_command_line() {
+    let error = check(&context(false), Path::new("/nowhere/charter.yaml")).unwrap_err();
+
+    assert!(
+        error.to_string().contains("/nowhere/charter.yaml"),
+        "{error}"
+    );
+    assert_eq!(error.exit_code(), ExitCode::from(2));
+}
+
+#[test]
+fn a_charter_in_order_is_checked_compared_and_compiled_without_a_node() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = file(dir.path(), "old.yaml", SHIPPED_FILE);
+    let text =
+        SHIPPED_FILE
+            .replacen("number: 1", "number: 2", 1)
+            .replacen("    - user_location\n", "", 1);
+    let new = file(dir.path(), "new.yaml", &text);
+    let out = dir.path().join("out.json");
+
+    check(&context(true), &old).unwrap();
+    diff(&context(true), &old, &new).unwrap();
+    for to in Target::value_variants() {
+        compile(&context(false), &old, *to, Some(out.clone())).unwrap();
+        let written: serde_json::Value = serde_json::from_slice(&fs::read(&out).unwrap()).unwrap();
+        assert_eq!(written["charter"], SHIPPED.id().to_string(), "{to:?}");
+    }
+}
+
+#[test]
+fn every_form_lists_the_same_names_and_ways() {
+    let (node, ebpf) = (compile::node(&SHIPPED), compile::ebpf(&SHIPPED));
+    let contract = compile::contract(&SHIPPED);
+    let names = |list: &serde_json::Value| {
+        let names = list.as_array().unwrap().iter();
+        names
+            .map(|one| {
+                one["name"]
+                    .as_str()
+                    .unwrap_or_else(|| one.as_str().unwrap())
+                    .to_owned()
+            })
+            .collect::<Vec<_>>()
+    };
+    let expected: Vec<_> = SHIPPED
+        .compiled()
+        .names
+        .iter()
+        .map(|one| one.name.clone())
+        .collect();
+    for form in [&node, &ebpf, &contract] {
+        assert_eq!(names(&form["names"]), expected);
+        assert_eq!(
+            names(&form["blocked_names"]),
+            SHIPPED.compiled().blocked_names
+        );
+        assert_eq!(form["number"], 1);
+    }
+    let key = contract["names"][0]["key"].as_str().unwrap();
+    assert_eq!(key.len(), 66);
+    let app = &ebpf["services"][0];
+    assert_eq!(app["service"], "app");
+    assert_eq!(app["rules"][0]["address"], "7f000001");
+    assert_eq!(app["rules"][0]["protocol"], 6);
+    assert_eq!(
+        app["rules"][1]["address"],
+        "00000000000000000000000000000001"
+    );
+}
+
+#[test]
+fn words_tell_all_of_a_charter_and_losses_first() {
+    let text = words::text(&SHIPPED);
+    for part in [
+        "no_hidden_collection",
+        "latency_p99",
+        "user_location",
+        "user_*",
+        "8125/udp",
+        "a ban of 365 days",
+        "100 to 1000 x0",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let new = SHIPPED_FILE
+        .replacen("number: 1", "number: 2", 1)
+        .replacen("    - ip_address\n", "", 1)
+        .replacen("export_hours: 24", "export_hours: 12", 1);
+    let told = words::changes(&changes(&SHIPPED, &read(new.as_bytes()).unwrap()));
+
+    let (losses, gains) = told.split_once("WHAT PEOPLE GAIN").unwrap();
+    assert!(losses.contains("ip_address is no longer blocked"), "{told}");
+    assert!(gains.contains("falls from 24 to 12 hours"), "{told}");
+}
+
+#[test]
+fn what_is_shown_as_a_file_reads_back() {
+    let view = CharterView::new(&SHIPPED);
+    let json = serde_json::to_string(&view).unwrap();
+    let back: CharterView = serde_json::from_str(&json).unwrap();
+
+    assert_eq!(of_view(&back).unwrap(), *SHIPPED);
+    assert_eq!(
+        read(write(&of_view(&back).unwrap()).as_bytes()).unwrap(),
+        Charter::shipped()
+    );
+}
