@@ -17,6 +17,7 @@ use super::{
     api_token::ApiTokenCommand,
     audit::AuditCommand,
     capability::CapCommand,
+    charter_guard::CharterCommand,
     committee::CommitteeCommand,
     daemon::RunFlags,
     error::CliError,
@@ -75,6 +76,9 @@ pub(super) enum Command {
     Dashboard,
     Leave(LeaveArgs),
     Remove(RemoveArgs),
+    /// Run programs under the charter, enforced by the kernel, and see what it refused
+    #[command(subcommand)]
+    Charter(CharterCommand),
     /// Grant, narrow, look at and revoke capability tokens
     #[command(subcommand)]
     Cap(CapCommand),

@@ -12,6 +12,8 @@ mod api_token;
 mod args;
 mod audit;
 mod capability;
+mod charter_guard;
+mod charter_probe;
 pub mod client;
 mod committee;
 mod cosign;
@@ -38,6 +40,7 @@ use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 
 use self::{
     args::{Cli, Command},
+    charter_guard::CharterCommand,
     client::Client,
     error::CliError,
     output::Output,
@@ -108,6 +111,10 @@ fn answer(cli: Cli, output: Output) -> Result<(), CliError> {
     if let Command::Completions { shell } = command {
         return completions(shell, output);
     }
+    // A guarded command takes the place of this process, which therefore has no threads yet.
+    if let Command::Charter(command) = command {
+        return charter(command, output);
+    }
     let context = Context {
         data_dir: config::data_dir(cli.data_dir.as_deref())?,
         output,
@@ -136,6 +143,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Dashboard => status::dashboard(context).await,
         Command::Leave(args) => membership::leave(context, &args).await,
         Command::Remove(args) => membership::remove(context, args).await,
+        Command::Charter(command) => charter(command, context.output),
         Command::Cap(command) => capability::answer(context, command).await,
         Command::Act(command) => act::answer(context, command).await,
         Command::Committee(command) => committee::answer(context, command).await,
@@ -148,6 +156,13 @@ async fn ask(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Snapshot(command) => snapshot::answer(context, command).await,
         Command::Sim(command) => sim::answer(command, context.output),
         Command::Completions { shell } => completions(shell, context.output),
+    }
+}
+
+fn charter(command: CharterCommand, output: Output) -> Result<(), CliError> {
+    match command {
+        CharterCommand::Guard(args) => match charter_guard::answer(&args, output)? {},
+        CharterCommand::Probe(command) => charter_probe::answer(command, output),
     }
 }
 

@@ -1,0 +1,113 @@
+//! The rules of one cgroup in the policy in force: where it may send to, and where it may listen.
+
+use aya_ebpf::maps::lpm_trie::Key;
+use x0_ebpf_common::{
+    TCP, UDP,
+    keys::{
+        Address, CLASS_NODE, RULE_SCOPE_BITS, class_key, gateway_key, listen_key, port_bits,
+        port_word, rule_key,
+    },
+    reason::Reason,
+};
+
+use crate::maps::{CLASSES, GATEWAYS, HEAD, LISTEN, PORTS, RULES};
+
+/// What is to happen with a call or packet.
+pub enum Verdict {
+    Pass,
+    CheckNames,
+    Refuse(Reason),
+}
+
+/// The policy in force, as one cgroup sees it. It is read once for each call or packet, so that a change of policy
+/// never shows half of one and half of another.
+pub struct Policy {
+    pub slot: u32,
+    pub key: [u64; 2],
+    /// Zero, which the verifier does not know.
+    pub zero: u64,
+    class: u32,
+    flags: u32,
+}
+
+impl Policy {
+    /// Returns the rules of a cgroup; `None` if there is no policy, or none for it.
+    #[inline(always)]
+    pub fn of(cgroup: u64) -> Option<Self> {
+        let head = HEAD.get(0)?;
+        // The lowest byte is the only one that ever changes.
+        let in_force = (head[0] & 3) as u32;
+        if in_force == 0 {
+            return None;
+        }
+        let slot = in_force - 1;
+        // SAFETY: entries of the slot in force are not written.
+        let value = *unsafe { CLASSES.get(&class_key(slot, cgroup)) }?;
+        Some(Self {
+            slot,
+            key: [head[1], head[2]],
+            zero: head[3],
+            class: value as u32,
+            flags: (value >> 32) as u32,
+        })
+    }
+
+    /// Judges where something goes. Telemetry comes first: no rule of a service opens a way round the gateway.
+    #[inline(always)]
+    pub fn judge(&self, protocol: u8, address: Address, port: u16, local_port: u16) -> Verdict {
+        let is_node = self.flags & CLASS_NODE != 0;
+        match self.port_kind(port) {
+            0 => {}
+            _ if is_node => return Verdict::Refuse(Reason::TelemetryFromNode),
+            _ if !self.is_gateway(protocol, port, address) => {
+                return Verdict::Refuse(Reason::TelemetryElsewhere);
+            }
+            1 if protocol == UDP => return Verdict::CheckNames,
+            1 => return Verdict::Refuse(Reason::Transport),
+            _ => return Verdict::Pass,
+        }
+        if local_port != 0 && self.may_listen(protocol, local_port) {
+            if self.port_kind(local_port) == 0 {
+                return Verdict::Pass;
+            }
+            // Somebody fetches metrics from here: only the gateway may.
+            return match protocol == TCP && self.is_gateway(0, 0, address) {
+                true => Verdict::Pass,
+                false => Verdict::Refuse(Reason::TelemetryElsewhere),
+            };
+        }
+        match is_node || self.is_allowed(protocol, port, address) {
+            true => Verdict::Pass,
+            false => Verdict::Refuse(Reason::Destination),
+        }
+    }
+
+    /// Tells whether the cgroup may serve on a port.
+    #[inline(always)]
+    pub fn may_listen(&self, protocol: u8, port: u16) -> bool {
+        if self.flags & CLASS_NODE != 0 {
+            return self.port_kind(port) == 0;
+        }
+        let key = listen_key(self.slot, self.class, protocol, port);
+        // SAFETY: as in `of`.
+        unsafe { LISTEN.get(&key) }.is_some()
+    }
+
+    #[inline(always)]
+    fn port_kind(&self, port: u16) -> u64 {
+        // An array has all its entries; were one missing, the port would be refused to all but the gateway.
+        PORTS.get(port_word(self.slot, port)).map_or(2, |word| port_bits(*word, port))
+    }
+
+    #[inline(always)]
+    fn is_gateway(&self, protocol: u8, port: u16, address: Address) -> bool {
+        // SAFETY: as in `of`.
+        unsafe { GATEWAYS.get(&gateway_key(self.slot, protocol, port, address)) }.is_some()
+    }
+
+    #[inline(always)]
+    fn is_allowed(&self, protocol: u8, port: u16, address: Address) -> bool {
+        let key = rule_key(self.slot, self.class, protocol, port, address);
+        RULES.get(Key::new(RULE_SCOPE_BITS + 128, key)).is_some_and(|allows| *allows == 1)
+    }
+}
