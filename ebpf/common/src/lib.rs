@@ -35,13 +35,16 @@ pub const SLOTS: u32 = 2;
 pub const NAMES_MAX: u32 = 16_384;
 
 /// Classes, which are services with their rules, that one policy may hold.
-pub const CLASSES_MAX: u32 = 256;
+pub const CLASSES_MAX: u32 = 64;
 
 /// Egress rules that one policy may hold, over all classes.
 pub const RULES_MAX: u32 = 8_192;
 
 /// Gateway endpoints that one policy may hold.
 pub const GATEWAYS_MAX: u32 = 64;
+
+/// Ways of StatsD that one policy may hold: each service to each endpoint of the gateway.
+pub const WAYS_MAX: u32 = CLASSES_MAX * GATEWAYS_MAX;
 
 /// Ports to listen on that one policy may hold, over all classes.
 pub const LISTEN_MAX: u32 = 1_024;

@@ -53,6 +53,9 @@ struct RunArgs {
     /// Socket to answer on
     #[arg(long, value_name = "FILE", default_value_os_t = place::socket())]
     socket: PathBuf,
+    /// Load these programs, built by scripts/ebpf.sh, in place of those that come with the helper
+    #[arg(long, value_name = "FILE")]
+    programs: Option<PathBuf>,
     /// Directory of the saved policy
     #[arg(long, value_name = "DIR", default_value = "/var/lib/x0-probe")]
     state: PathBuf,
@@ -96,7 +99,11 @@ fn run(args: RunArgs) -> Result<(), ProbeError> {
         socket: args.socket,
         state: args.state,
     };
-    server::run(places, owner)
+    let programs = args.programs.map(|path| {
+        let unread = |cause| ProbeError::Io { verb: "read", path: path.clone(), cause };
+        fs::read(&path).map_err(unread)
+    });
+    server::run(places, owner, programs.transpose()?.as_deref())
 }
 
 fn guarded(args: &GuardArgs) -> ExitCode {

@@ -61,13 +61,17 @@ struct State {
     policy: Option<Checked>,
 }
 
-/// Loads or adopts the charter in the kernel, then answers until the process ends.
+/// Loads or adopts the charter in the kernel, then answers until the process ends. Programs are those that come with the
+/// helper unless others are given.
 ///
 /// # Errors
 ///
 /// Returns what is missing on this machine, or that another helper runs.
-pub fn run(places: Places, owner: u32) -> Result<(), ProbeError> {
-    let (mut kernel, events) = Kernel::start(places.clone())?;
+pub fn run(places: Places, owner: u32, programs: Option<&[u8]>) -> Result<(), ProbeError> {
+    let (mut kernel, events) = match programs {
+        Some(programs) => Kernel::start_with(places.clone(), programs)?,
+        None => Kernel::start(places.clone())?,
+    };
     let lock = lock(&places)?;
     let policy = saved(&places)?;
     if let Some(policy) = &policy {

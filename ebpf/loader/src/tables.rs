@@ -14,7 +14,7 @@ use rustix::thread::{MembarrierCommand, membarrier};
 use x0_ebpf_common::{
     keys::{
         CLASS_NODE, Head, PORT_WORDS, PortKind, RULE_SCOPE_BITS, address, class_key, class_value,
-        gateway_key, listen_key, name_key, port_word, rule_key, with_port,
+        gateway_key, listen_key, name_key, port_word, rule_key, way_key, with_port,
     },
     siphash::hash,
 };
@@ -22,7 +22,7 @@ use x0_ebpf_common::{
 use crate::{
     error::ProbeError,
     kernel::{maps, take},
-    policy::{Checked, Policy, Service},
+    policy::{Checked, Gateway, Policy, Protocol, Service},
 };
 
 /// Bits of an address in IPv6 form behind which an IPv4 address stands (RFC 4291, section 2.5.5.2).
@@ -35,6 +35,7 @@ pub(crate) struct Tables {
     names: HashMap<MapData, [u64; 2], u8>,
     ports: Array<MapData, u64>,
     gateways: HashMap<MapData, [u64; 3], u8>,
+    ways: HashMap<MapData, [u64; 4], u8>,
     rules: LpmTrie<MapData, [u64; 3], u8>,
     listen: HashMap<MapData, u64, u8>,
 }
@@ -48,6 +49,7 @@ impl Tables {
             names: take(ebpf, "NAMES", |map| HashMap::try_from(map))?,
             ports: take(ebpf, "PORTS", |map| Array::try_from(map))?,
             gateways: take(ebpf, "GATEWAYS", |map| HashMap::try_from(map))?,
+            ways: take(ebpf, "WAYS", |map| HashMap::try_from(map))?,
             rules: take(ebpf, "RULES", |map| LpmTrie::try_from(map))?,
             listen: take(ebpf, "LISTEN", |map| HashMap::try_from(map))?,
         };
@@ -104,6 +106,9 @@ impl Tables {
         for key in stale(self.gateways.keys(), |key| key[0] & 0xff == slot)? {
             self.gateways.remove(&key)?;
         }
+        for key in stale(self.ways.keys(), |key| key[1] & 0xff == slot)? {
+            self.ways.remove(&key)?;
+        }
         for key in stale(self.listen.keys(), |key| key & 0xff == slot)? {
             self.listen.remove(&key)?;
         }
@@ -138,12 +143,32 @@ impl Tables {
                 let flags = if service.node { CLASS_NODE } else { 0 };
                 let value = class_value(class, flags);
                 self.classes.insert(class_key(slot, *cgroup), value, 0)?;
+                self.fill_ways(slot, policy, service, *cgroup)?;
             }
             for listen in &service.listen {
                 let entry = listen_key(slot, class, listen.protocol.number(), listen.port);
                 self.listen.insert(entry, 1, 0)?;
             }
             self.fill_rules(slot, class, service)?;
+        }
+        Ok(())
+    }
+
+    fn fill_ways(
+        &mut self,
+        slot: u32,
+        policy: &Policy,
+        service: &Service,
+        cgroup: u64,
+    ) -> Result<(), MapError> {
+        let is_way = |gateway: &&Gateway| {
+            gateway.protocol == Protocol::Udp
+                && policy.statsd_ports.contains(&gateway.port)
+                && !service.node
+        };
+        for gateway in policy.gateways.iter().filter(is_way) {
+            let at = address(octets(gateway.address));
+            self.ways.insert(way_key(slot, cgroup, gateway.port, at), 1, 0)?;
         }
         Ok(())
     }
@@ -196,5 +221,24 @@ fn octets(address: IpAddr) -> [u8; 16] {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
         IpAddr::V6(address) => address.octets(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::Hasher as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_hash_of_names_is_siphash_1_3(first: u64, second: u64, name in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut oracle = siphasher::sip::SipHasher13::new_with_keys(first, second);
+            oracle.write(&name);
+
+            prop_assert_eq!(hash([first, second], &name), oracle.finish());
+        }
     }
 }

@@ -20,7 +20,7 @@ mod report;
 mod rules;
 
 use aya_ebpf::{
-    bindings::{bpf_sock, bpf_sock_addr},
+    bindings::{__sk_buff, bpf_sock, bpf_sock_addr},
     helpers::{bpf_get_current_cgroup_id, bpf_get_current_uid_gid, bpf_skb_cgroup_id},
     macros::{cgroup_skb, cgroup_sock, cgroup_sock_addr},
     programs::{SkBuffContext, SockAddrContext, SockContext},
@@ -33,7 +33,7 @@ use x0_ebpf_common::{
 
 use crate::{
     report::{Refusal, count, refuse},
-    rules::{Policy, Verdict},
+    rules::{InForce, Policy, Verdict},
 };
 
 /// What a hook returns to let a call or a packet through; 0 refuses it with EPERM.
@@ -50,35 +50,36 @@ pub fn egress(ctx: SkBuffContext) -> i32 {
     // SAFETY: the helper takes the context that the kernel handed in.
     let cgroup = unsafe { bpf_skb_cgroup_id(skb) };
     let mut refusal = Refusal::in_cgroup(cgroup);
-    let Some(policy) = Policy::of(cgroup) else {
-        refusal.uid = ctx.skb.get_socket_uid();
-        return refuse(&refusal, Reason::NoPolicy);
-    };
-    let verdict = match packet::read(skb) {
-        Ok(packet) => {
-            refusal.protocol = packet.protocol;
-            refusal.address = packet.destination;
-            refusal.port = packet.port;
-            refusal.local_port = packet.local_port;
-            refusal.payload_bytes = packet.payload_bytes;
-            match policy.judge(packet.protocol, packet.destination, packet.port, packet.local_port) {
-                Verdict::Pass => return PASS,
-                Verdict::CheckNames => datagram::check(skb, &policy, &packet, &mut refusal),
-                Verdict::Refuse(reason) => Err(reason),
-            }
-        }
-        Err(reason) => Err(reason),
-    };
+    let verdict = judge(skb, cgroup, &mut refusal);
     match verdict {
-        Ok(()) => {
-            count(COUNT_CHECKED);
-            PASS
-        }
+        Ok(()) => PASS,
         Err(reason) => {
             refusal.uid = ctx.skb.get_socket_uid();
             refuse(&refusal, reason)
         }
     }
+}
+
+#[inline(always)]
+fn judge(skb: *mut __sk_buff, cgroup: u64, refusal: &mut Refusal) -> Result<(), Reason> {
+    let policy = InForce::read().ok_or(Reason::NoPolicy)?;
+    let packet = packet::read(skb)?;
+    refusal.protocol = packet.protocol;
+    refusal.address = packet.destination;
+    refusal.port = packet.port;
+    refusal.local_port = packet.local_port;
+    refusal.payload_bytes = packet.payload_bytes;
+    if !policy.is_statsd_way(cgroup, &packet) {
+        let rules = policy.rules_of(cgroup).ok_or(Reason::NoPolicy)?;
+        match rules.judge(packet.protocol, packet.destination, packet.port, packet.local_port) {
+            Verdict::Pass => return Ok(()),
+            Verdict::CheckNames => {}
+            Verdict::Refuse(reason) => return Err(reason),
+        }
+    }
+    datagram::check(skb, &policy, &packet, refusal)?;
+    count(COUNT_CHECKED);
+    Ok(())
 }
 
 /// Judges `connect` of IPv4 sockets.

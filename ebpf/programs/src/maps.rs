@@ -8,7 +8,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf},
 };
 use x0_ebpf_common::{
-    CLASSES_MAX, EVENTS_BYTES, GATEWAYS_MAX, LISTEN_MAX, NAMES_MAX, RULES_MAX, SLOTS,
+    CLASSES_MAX, EVENTS_BYTES, GATEWAYS_MAX, LISTEN_MAX, NAMES_MAX, RULES_MAX, SLOTS, WAYS_MAX,
     keys::{Head, PORT_WORDS},
     reason::COUNTERS,
 };
@@ -32,6 +32,10 @@ pub static PORTS: Array<u64> = Array::pinned(SLOTS * PORT_WORDS, 0);
 /// Endpoints of the telemetry gateway. Each stands twice: as an endpoint and as a machine.
 #[map]
 pub static GATEWAYS: HashMap<[u64; 3], u8> = HashMap::pinned(SLOTS * 2 * GATEWAYS_MAX, BPF_F_NO_PREALLOC);
+
+/// Guarded cgroups and the endpoints that they may send StatsD to.
+#[map]
+pub static WAYS: HashMap<[u64; 4], u8> = HashMap::pinned(SLOTS * WAYS_MAX, BPF_F_NO_PREALLOC);
 
 /// Destinations of each class: 1 allows, 0 cuts out of a wider prefix.
 #[map]

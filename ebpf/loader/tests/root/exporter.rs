@@ -42,7 +42,7 @@ fn a_real_statsd_client_sends_only_names_of_the_list() {
 
 #[test]
 #[ignore = "takes root"]
-fn a_real_node_exporter_answers_the_gateway_and_nobody_else() {
+fn a_real_prometheus_exporter_answers_the_gateway_and_nobody_else() {
     let (probe, gateway) = (Probe::start(), Gateway::open());
     // A port that is free now, for the exporter to serve on.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -56,8 +56,11 @@ fn a_real_node_exporter_answers_the_gateway_and_nobody_else() {
     );
     probe.load(&policy);
     let mut exporter = probe.guarded("exporter");
-    exporter.args(["prometheus-node-exporter", "--collector.disable-defaults", "--collector.loadavg"]);
-    exporter.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+    let code = format!(
+        "import time\nfrom prometheus_client import Gauge, start_http_server\nGauge('peers_count', 'peers').set(7)\n\
+         start_http_server({port}, '127.0.0.1')\ntime.sleep(600)"
+    );
+    exporter.args(["python3", "-c", &code]);
     let mut child = exporter.spawn().unwrap();
 
     let text = fetch(port);
@@ -65,7 +68,7 @@ fn a_real_node_exporter_answers_the_gateway_and_nobody_else() {
     child.kill().unwrap();
     child.wait().unwrap();
 
-    assert!(text.contains("node_load1"), "{text}\nInstall it: scripts/setup.sh test");
+    assert!(text.contains("peers_count 7.0"), "{text}\nInstall it: scripts/setup.sh test");
     assert_eq!(other, ErrorKind::TimedOut);
     assert!(probe.status().refused.contains_key("telemetry-elsewhere"), "{:?}", probe.status());
 }

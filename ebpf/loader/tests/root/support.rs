@@ -128,6 +128,10 @@ fn run_helper(dir: &TempDir, cgroup: &Path) -> Child {
     command.args(["run", "--owner", &NOBODY.to_string()]);
     command.arg("--cgroup").arg(cgroup).arg("--pins").arg(at("bpf/x0"));
     command.arg("--socket").arg(at("socket")).arg("--state").arg(at("state"));
+    // Programs built just now, to be judged by the same tests as those that are checked in.
+    if let Some(programs) = std::env::var_os("X0_PROBE_PROGRAMS") {
+        command.arg("--programs").arg(programs);
+    }
     command.spawn().unwrap()
 }
 
