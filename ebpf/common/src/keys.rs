@@ -68,7 +68,12 @@ pub const fn gateway_key(slot: u32, protocol: u8, port: u16, address: Address) -
 /// it says it in one look-up, for the datagrams that there are most of.
 #[inline(always)]
 pub const fn way_key(slot: u32, cgroup: u64, port: u16, address: Address) -> [u64; 4] {
-    [cgroup, scope(slot, crate::UDP, port, 0), address[0], address[1]]
+    [
+        cgroup,
+        scope(slot, crate::UDP, port, 0),
+        address[0],
+        address[1],
+    ]
 }
 
 /// Key of `LISTEN`: a port that a class may listen on.
@@ -82,7 +87,13 @@ pub const RULE_SCOPE_BITS: u32 = 64;
 
 /// Key of `RULES`, a trie by longest prefix: all that must match in full, then the address.
 #[inline(always)]
-pub const fn rule_key(slot: u32, class: u32, protocol: u8, port: u16, address: Address) -> [u64; 3] {
+pub const fn rule_key(
+    slot: u32,
+    class: u32,
+    protocol: u8,
+    port: u16,
+    address: Address,
+) -> [u64; 3] {
     [scope(slot, protocol, port, class), address[0], address[1]]
 }
 

@@ -85,7 +85,7 @@ const ONES: u64 = 0x0101_0101_0101_0101;
 /// Marks the top bit of the lowest byte that equals the one asked for.
 #[inline(always)]
 const fn lowest(word: u64, byte: u8) -> u64 {
-    let differs = word ^ ONES * byte as u64;
+    let differs = word ^ (ONES * byte as u64);
     let marks = differs.wrapping_sub(ONES) & !differs & ONES << 7;
     marks & marks.wrapping_neg()
 }
@@ -198,16 +198,25 @@ mod tests {
         let word = |text: &[u8; 8]| name_ends(u64::from_le_bytes(*text));
 
         assert_eq!(word(b"peers.co"), NameEnd::Beyond);
-        assert_eq!(word(b"unt:7|g\0"), NameEnd::After(3, u64::from_le_bytes(*b"unt\0\0\0\0\0")));
+        assert_eq!(
+            word(b"unt:7|g\0"),
+            NameEnd::After(3, u64::from_le_bytes(*b"unt\0\0\0\0\0"))
+        );
         assert_eq!(word(b":abcdefg"), NameEnd::After(0, 0));
-        assert_eq!(word(b"abcdefg:"), NameEnd::After(7, u64::from_le_bytes(*b"abcdefg\0")));
+        assert_eq!(
+            word(b"abcdefg:"),
+            NameEnd::After(7, u64::from_le_bytes(*b"abcdefg\0"))
+        );
         assert_eq!(word(b"a:b\ncdef"), NameEnd::After(1, u64::from(b'a')));
         assert_eq!(word(b"a\nb:cdef"), NameEnd::Never);
         assert_eq!(word(b"a\nbcdefg"), NameEnd::Never);
         // Bytes one above the ones sought follow them: the search may mark those too, but never as the lowest.
         assert_eq!(word(b":;\x0b\n;;;;"), NameEnd::After(0, 0));
         assert_eq!(word(b";\x0b;\x0b;\x0b;\x0b"), NameEnd::Beyond);
-        assert_eq!(word(b"\xff\x80\xba\x8a\0\x01\x3b:"), NameEnd::After(7, 0x003b_0100_8aba_80ff));
+        assert_eq!(
+            word(b"\xff\x80\xba\x8a\0\x01\x3b:"),
+            NameEnd::After(7, 0x003b_0100_8aba_80ff)
+        );
     }
 
     #[test]

@@ -38,10 +38,15 @@ const CONNECTS: u32 = 60;
 
 fn main() -> ExitCode {
     if !rustix::process::geteuid().is_root() {
-        println!("!!! NOT MEASURED, for it takes root: what the charter in the kernel costs (ebpf/loader/benches)");
+        println!(
+            "!!! NOT MEASURED, for it takes root: what the charter in the kernel costs (ebpf/loader/benches)"
+        );
         return ExitCode::SUCCESS;
     }
-    let dir = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap();
+    let dir = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir()
+        .unwrap();
     let outside = cgroup_mount().unwrap();
     let places = Places {
         cgroup: outside.join(format!("x0-bench-{}", std::process::id())),
@@ -115,7 +120,9 @@ fn measure(kernel: &mut Kernel, outside: &Path) -> bool {
 }
 
 fn policy(names: usize, statsd: u16, web: u16) -> x0_ebpf_loader::Checked {
-    let mut metrics: Vec<String> = (1..names).map(|number| format!("metric.{number}")).collect();
+    let mut metrics: Vec<String> = (1..names)
+        .map(|number| format!("metric.{number}"))
+        .collect();
     metrics.push("peers.count".to_owned());
     let text = serde_json::json!({
         "metrics": metrics,
@@ -146,7 +153,12 @@ fn unconnected(gateway: SocketAddr) -> impl FnMut() {
 }
 
 /// Returns the costs of a call outside and inside, in nanoseconds, round by round. Sockets are made anew, as they are judged by where they were made.
-fn pairs<F: FnMut()>(outside: &Path, inside: &Path, make: impl Fn() -> F, calls: u32) -> [Vec<f64>; 2] {
+fn pairs<F: FnMut()>(
+    outside: &Path,
+    inside: &Path,
+    make: impl Fn() -> F,
+    calls: u32,
+) -> [Vec<f64>; 2] {
     let mut costs = [Vec::new(), Vec::new()];
     for _ in 0..ROUNDS {
         for (cost, cgroup) in costs.iter_mut().zip([outside, inside]) {

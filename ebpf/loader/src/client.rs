@@ -51,10 +51,11 @@ impl Client {
     ///
     /// As for [`Client::load`].
     pub fn status(&self) -> Result<Status, ProbeError> {
-        match self.ask(&Request::Status {})? {
-            Answer::Status(status) => Ok(*status),
-            other => Err(unexpected(&other)),
-        }
+        let answer = self.ask(&Request::Status {})?;
+        let Answer::Status(status) = answer else {
+            return Err(unexpected(&answer));
+        };
+        Ok(*status)
     }
 
     /// Asks for the keyed hash of a name; only root and the owner may.
@@ -63,10 +64,13 @@ impl Client {
     ///
     /// As for [`Client::load`].
     pub fn hash(&self, name: &str) -> Result<String, ProbeError> {
-        match self.ask(&Request::Hash { name: name.to_owned() })? {
-            Answer::Hash { hash } => Ok(hash),
-            other => Err(unexpected(&other)),
-        }
+        let answer = self.ask(&Request::Hash {
+            name: name.to_owned(),
+        })?;
+        let Answer::Hash { hash } = answer else {
+            return Err(unexpected(&answer));
+        };
+        Ok(hash)
     }
 
     /// Hands refusals to `each` until there are no more, or it returns an error. With `follow` there are always more.
@@ -81,19 +85,23 @@ impl Client {
     ) -> Result<(), E> {
         let mut answers = self.open(&Request::Events { follow })?;
         loop {
-            match self.next(&mut answers)? {
-                Answer::End {} => return Ok(()),
-                answer => each(answer)?,
+            let answer = self.next(&mut answers)?;
+            if answer == (Answer::End {}) {
+                return Ok(());
             }
+            each(answer)?;
         }
     }
 
     /// Asks that this process comes under the rules of a service; returns its cgroup.
     pub(crate) fn guard(&self, service: &str) -> Result<String, ProbeError> {
-        match self.ask(&Request::Guard { service: service.to_owned() })? {
-            Answer::Guarded { cgroup } => Ok(cgroup),
-            other => Err(unexpected(&other)),
-        }
+        let answer = self.ask(&Request::Guard {
+            service: service.to_owned(),
+        })?;
+        let Answer::Guarded { cgroup } = answer else {
+            return Err(unexpected(&answer));
+        };
+        Ok(cgroup)
     }
 
     fn ask(&self, request: &Request) -> Result<Answer, ProbeError> {
@@ -102,7 +110,10 @@ impl Client {
     }
 
     fn open(&self, request: &Request) -> Result<BufReader<UnixStream>, ProbeError> {
-        let silent = |cause| ProbeError::NotRunning { socket: self.socket.clone(), cause };
+        let silent = |cause| ProbeError::NotRunning {
+            socket: self.socket.clone(),
+            cause,
+        };
         let mut line = serde_json::to_vec(request).map_err(|fault| bad(&fault.to_string()))?;
         line.push(b'\n');
         let mut stream = UnixStream::connect(&self.socket).map_err(silent)?;
@@ -114,14 +125,26 @@ impl Client {
     fn next(&self, answers: &mut BufReader<UnixStream>) -> Result<Answer, ProbeError> {
         let mut line = Vec::new();
         let mut bounded = answers.take(OWNER_LINE_BYTES_MAX);
-        bounded.read_until(b'\n', &mut line).map_err(|cause| bad(&cause.to_string()))?;
+        bounded
+            .read_until(b'\n', &mut line)
+            .map_err(|cause| bad(&cause.to_string()))?;
         if line.is_empty() {
             return Err(bad("it closed the connection"));
         }
-        match serde_json::from_slice(&line).map_err(|fault| bad(&fault.to_string()))? {
-            Answer::Error { code, message, mend } => Err(ProbeError::Refused { code, message, mend }),
-            answer => Ok(answer),
+        let answer = serde_json::from_slice(&line).map_err(|fault| bad(&fault.to_string()))?;
+        if let Answer::Error {
+            code,
+            message,
+            mend,
+        } = answer
+        {
+            return Err(ProbeError::Refused {
+                code,
+                message,
+                mend,
+            });
         }
+        Ok(answer)
     }
 }
 
@@ -130,5 +153,7 @@ fn unexpected(answer: &Answer) -> ProbeError {
 }
 
 fn bad(detail: &str) -> ProbeError {
-    ProbeError::BadAnswer { detail: detail.to_owned() }
+    ProbeError::BadAnswer {
+        detail: detail.to_owned(),
+    }
 }

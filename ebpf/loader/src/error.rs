@@ -96,7 +96,9 @@ pub enum ProbeError {
         mend: String,
     },
     /// The helper's answer makes no sense.
-    #[error("the charter's probe did not answer as expected ({detail}): restart it if it is of another version")]
+    #[error(
+        "the charter's probe did not answer as expected ({detail}): restart it if it is of another version"
+    )]
     BadAnswer {
         /// What is odd.
         detail: String,
@@ -151,19 +153,30 @@ impl ProbeError {
         }
     }
 
+    /// Returns what happened, without what to do.
+    pub(crate) fn message(&self) -> String {
+        if let Self::Refused { message, .. } = self {
+            return message.clone();
+        }
+        self.to_string()
+    }
+
     /// Returns what to do, where the helper said it.
     pub fn mend(&self) -> &str {
-        match self {
-            Self::Refused { mend, .. } => mend,
-            _ => "",
-        }
+        let Self::Refused { mend, .. } = self else {
+            return "";
+        };
+        mend
     }
 
     /// Makes the error of a hook that did not take its program.
     pub(crate) fn hook(hook: &str, cause: &(dyn Error + 'static)) -> Self {
         match errno(cause) {
             Some(Errno::PERM | Errno::ACCESS) if !is_verdict(cause) => Self::NoPrivilege,
-            _ => Self::NoHook { hook: hook.to_owned(), detail: chain(cause) },
+            _ => Self::NoHook {
+                hook: hook.to_owned(),
+                detail: chain(cause),
+            },
         }
     }
 
@@ -171,15 +184,18 @@ impl ProbeError {
     pub(crate) fn of_kernel(what: &str, cause: &(dyn Error + 'static)) -> Self {
         match errno(cause) {
             Some(Errno::PERM) => Self::NoPrivilege,
-            _ => Self::Kernel { what: what.to_owned(), detail: chain(cause) },
+            _ => Self::Kernel {
+                what: what.to_owned(),
+                detail: chain(cause),
+            },
         }
     }
 
     pub(crate) fn of_mount(dir: &Path, cause: io::Error) -> Self {
-        match cause.kind() {
-            io::ErrorKind::PermissionDenied => Self::NoPrivilege,
-            _ => Self::io("mount the BPF file system on", dir, cause),
+        if cause.kind() == io::ErrorKind::PermissionDenied {
+            return Self::NoPrivilege;
         }
+        Self::io("mount the BPF file system on", dir, cause)
     }
 }
 

@@ -35,7 +35,9 @@ impl Feed {
     /// Keeps a refusal and hands it on. A follower that is gone is forgotten.
     pub(crate) fn tell(&self, refusal: &Refusal) {
         let mut state = self.state();
-        state.followers.retain_mut(|follower| follower.tell(refusal));
+        state
+            .followers
+            .retain_mut(|follower| follower.tell(refusal));
         if state.recent.len() == RECENT_MAX {
             state.recent.pop_front();
         }
@@ -126,9 +128,10 @@ mod tests {
         let mut read = 2;
         let mut missed = 0;
         for answer in from.try_iter() {
-            match answer {
-                Answer::Missed { count } => missed += count,
-                _ => read += 1,
+            if let Answer::Missed { count } = answer {
+                missed += count;
+            } else {
+                read += 1;
             }
         }
         assert_eq!(read + missed, sent + 1);

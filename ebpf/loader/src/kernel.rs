@@ -42,7 +42,14 @@ static PROGRAMS: &[u8] = aya::include_bytes_aligned!("../programs.o");
 
 /// Programs, by the name of their function.
 const HOOKS: [&str; 8] = [
-    "egress", "connect4", "connect6", "sendmsg4", "sendmsg6", "bind4", "bind6", "sock_create",
+    "egress",
+    "connect4",
+    "connect6",
+    "sendmsg4",
+    "sendmsg6",
+    "bind4",
+    "bind6",
+    "sock_create",
 ];
 
 /// Characters of the digest that name the directory of a version.
@@ -77,7 +84,7 @@ pub struct Events(RingBuf<MapData>);
 impl Events {
     /// Returns the next event that waits, if there is one. An event that this build cannot read is passed over; it
     /// stays counted.
-    pub fn next(&mut self) -> Option<Event> {
+    pub fn take_next(&mut self) -> Option<Event> {
         while let Some(item) = self.0.next() {
             if let Some(event) = Event::from_bytes(&item) {
                 return Some(event);
@@ -121,10 +128,10 @@ impl Kernel {
             .load(programs)
             .map_err(loading)?;
         attach(&mut ebpf, &places.cgroup, &home.join("links"))?;
-        let events = take(&mut ebpf, "EVENTS", |map| RingBuf::try_from(map))?;
+        let events = take(&mut ebpf, "EVENTS", RingBuf::try_from)?;
         let kernel = Self {
             tables: Tables::of(&mut ebpf)?,
-            counts: take(&mut ebpf, "COUNTS", |map| PerCpuArray::try_from(map))?,
+            counts: take(&mut ebpf, "COUNTS", PerCpuArray::try_from)?,
             services: BTreeMap::new(),
             home,
             was_adopted,
@@ -208,7 +215,9 @@ impl Kernel {
             sums.push(each.iter().sum::<u64>());
         }
         let sum = |place: u32| sums.get(place as usize).copied().unwrap_or(0);
-        let refused = Reason::ALL.iter().map(|reason| (*reason, sum(reason.counter())));
+        let refused = Reason::ALL
+            .iter()
+            .map(|reason| (*reason, sum(reason.counter())));
         Ok(Counts {
             checked: sum(COUNT_CHECKED),
             refused: refused.filter(|(_, count)| *count > 0).collect(),
@@ -218,7 +227,10 @@ impl Kernel {
     }
 
     fn drop_other_versions(&self) {
-        let versions = fs::read_dir(&self.places.pins).into_iter().flatten().flatten();
+        let versions = fs::read_dir(&self.places.pins)
+            .into_iter()
+            .flatten()
+            .flatten();
         for version in versions.filter(|version| version.path() != self.home) {
             for dir in [version.path().join("links"), version.path()] {
                 for pin in fs::read_dir(&dir).into_iter().flatten().flatten() {
@@ -249,30 +261,26 @@ fn attach(ebpf: &mut Ebpf, cgroup: &Path, links: &Path) -> Result<(), ProbeError
         })?;
         // A link takes other programs beside it in any case; the kernel refuses to be told so again.
         let mode = CgroupAttachMode::Single;
-        let link: Result<FdLink, LinkError> = match program {
-            Program::CgroupSkb(program) => {
-                program.load().map_err(missing)?;
-                let link = program.attach(&file, CgroupSkbAttachType::Egress, mode).map_err(missing)?;
-                program.take_link(link).map_err(missing)?.try_into()
-            }
-            Program::CgroupSockAddr(program) => {
-                program.load().map_err(missing)?;
-                let link = program.attach(&file, mode).map_err(missing)?;
-                program.take_link(link).map_err(missing)?.try_into()
-            }
-            Program::CgroupSock(program) => {
-                program.load().map_err(missing)?;
-                let link = program.attach(&file, mode).map_err(missing)?;
-                program.take_link(link).map_err(missing)?.try_into()
-            }
-            other => {
-                let detail = format!("'{hook}' is a {:?}", other.prog_type());
-                return Err(ProbeError::Programs { detail });
-            }
+        let link: Result<FdLink, LinkError> = if let Program::CgroupSkb(program) = program {
+            program.load().map_err(missing)?;
+            let egress = CgroupSkbAttachType::Egress;
+            let link = program.attach(&file, egress, mode).map_err(missing)?;
+            program.take_link(link).map_err(missing)?.try_into()
+        } else if let Program::CgroupSockAddr(program) = program {
+            program.load().map_err(missing)?;
+            let link = program.attach(&file, mode).map_err(missing)?;
+            program.take_link(link).map_err(missing)?.try_into()
+        } else if let Program::CgroupSock(program) = program {
+            program.load().map_err(missing)?;
+            let link = program.attach(&file, mode).map_err(missing)?;
+            program.take_link(link).map_err(missing)?.try_into()
+        } else {
+            let detail = format!("'{hook}' is a {:?}", program.prog_type());
+            return Err(ProbeError::Programs { detail });
         };
-        let pinned = link.map_err(|cause| cause.to_string()).and_then(|link| {
-            link.pin(&pin).map_err(|cause| cause.to_string())
-        });
+        let pinned = link
+            .map_err(|cause| cause.to_string())
+            .and_then(|link| link.pin(&pin).map_err(|cause| cause.to_string()));
         pinned.map_err(|detail| ProbeError::Programs { detail })?;
     }
     Ok(())
@@ -287,10 +295,15 @@ fn is_alive(pin: &Path, cgroup: u64) -> bool {
         return false;
     };
     let field = |text: &str, name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.and_then(|value| value.trim().parse::<u64>().ok())
     };
-    let open = fs::read_dir("/proc/self/fdinfo").into_iter().flatten().flatten();
+    let open = fs::read_dir("/proc/self/fdinfo")
+        .into_iter()
+        .flatten()
+        .flatten();
     let mut infos = open.filter_map(|entry| fs::read_to_string(entry.path()).ok());
     infos.any(|text| {
         field(&text, "link_id") == Some(u64::from(info.id()))

@@ -10,7 +10,11 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use x0_ebpf_loader::{
-    ProbeError, client::Client, guard, place::{self, Places}, server,
+    ProbeError,
+    client::Client,
+    guard,
+    place::{self, Places},
+    server,
 };
 
 /// Exit code of a command that could not be started, as shells have it.
@@ -18,7 +22,10 @@ const NOT_STARTED: u8 = 126;
 
 /// Enforces the charter's rules on guarded programs, in the kernel
 #[derive(Debug, Parser)]
-#[command(version, after_help = "Only this program needs privilege. The node asks it over a unix socket: see `x0 charter probe --help`.")]
+#[command(
+    version,
+    after_help = "Only this program needs privilege. The node asks it over a unix socket: see `x0 charter probe --help`."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -29,7 +36,9 @@ enum Command {
     Run(RunArgs),
     Guard(GuardArgs),
     /// Print a systemd unit that runs this helper
-    #[command(after_help = "Example:\n  x0-probe unit --owner x0 > /etc/systemd/system/x0-probe.service")]
+    #[command(
+        after_help = "Example:\n  x0-probe unit --owner x0 > /etc/systemd/system/x0-probe.service"
+    )]
     Unit {
         /// User who may load policies: a name or a number
         #[arg(long, default_value = "root")]
@@ -39,7 +48,9 @@ enum Command {
 
 /// Load the charter into the kernel, or adopt what stands there, and answer until stopped
 #[derive(Debug, Args)]
-#[command(after_help = "Stopping or killing it leaves the gate as it stands; the next start adopts it.\n\nExample:\n  sudo x0-probe run --owner x0")]
+#[command(
+    after_help = "Stopping or killing it leaves the gate as it stands; the next start adopts it.\n\nExample:\n  sudo x0-probe run --owner x0"
+)]
 struct RunArgs {
     /// User who may load policies and see refusals: a name or a number
     #[arg(long, default_value = "root")]
@@ -100,7 +111,11 @@ fn run(args: RunArgs) -> Result<(), ProbeError> {
         state: args.state,
     };
     let programs = args.programs.map(|path| {
-        let unread = |cause| ProbeError::Io { verb: "read", path: path.clone(), cause };
+        let unread = |cause| ProbeError::Io {
+            verb: "read",
+            path: path.clone(),
+            cause,
+        };
         fs::read(&path).map_err(unread)
     });
     server::run(places, owner, programs.transpose()?.as_deref())
@@ -110,13 +125,21 @@ fn guarded(args: &GuardArgs) -> ExitCode {
     let Some((command, rest)) = args.command.split_first() else {
         return ExitCode::from(NOT_STARTED);
     };
-    let error = guard::exec(&Client::new(args.socket.clone()), &args.service, command, rest);
+    let error = guard::exec(
+        &Client::new(args.socket.clone()),
+        &args.service,
+        command,
+        rest,
+    );
     fail(&error, NOT_STARTED)
 }
 
 fn unit(owner: &str) -> Result<(), ProbeError> {
-    let program = std::env::current_exe()
-        .map_err(|cause| ProbeError::Io { verb: "find", path: PathBuf::from("x0-probe"), cause })?;
+    let program = std::env::current_exe().map_err(|cause| ProbeError::Io {
+        verb: "find",
+        path: PathBuf::from("x0-probe"),
+        cause,
+    })?;
     let text = format!(
         "[Unit]\n\
          Description=The charter in the kernel (x0)\n\
@@ -149,8 +172,11 @@ fn user(name: &str) -> Result<u32, ProbeError> {
         return Ok(number);
     }
     let path = Path::new("/etc/passwd");
-    let text = fs::read_to_string(path)
-        .map_err(|cause| ProbeError::Io { verb: "read", path: path.to_owned(), cause })?;
+    let text = fs::read_to_string(path).map_err(|cause| ProbeError::Io {
+        verb: "read",
+        path: path.to_owned(),
+        cause,
+    })?;
     let number = text.lines().find_map(|line| {
         let mut fields = line.split(':');
         (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?

@@ -86,27 +86,37 @@ pub(crate) fn prepare(places: &Places) -> Result<(), ProbeError> {
     }
     // The root of all cgroups would take the whole machine with it.
     if !places.cgroup.join("cgroup.type").exists() {
-        return Err(ProbeError::RootCgroup { cgroup: places.cgroup.clone() });
+        return Err(ProbeError::RootCgroup {
+            cgroup: places.cgroup.clone(),
+        });
     }
     let parent = places.pins.parent().unwrap_or(Path::new("/"));
     if !is_bpf(parent) {
         make(parent, 0o755)?;
-        mount("bpf", parent, "bpf", MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, None)
-            .map_err(|cause| ProbeError::of_mount(parent, cause.into()))?;
+        mount(
+            "bpf",
+            parent,
+            "bpf",
+            MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC,
+            None,
+        )
+        .map_err(|cause| ProbeError::of_mount(parent, cause.into()))?;
     }
     make(&places.pins, 0o700)?;
     make(&places.state, 0o700)
 }
 
 fn is_bpf(dir: &Path) -> bool {
-    statfs(dir).is_ok_and(|found| found.f_type as i64 == BPF_FS_MAGIC)
+    statfs(dir).is_ok_and(|found| found.f_type == BPF_FS_MAGIC)
 }
 
 fn make(dir: &Path, mode: u32) -> Result<(), ProbeError> {
     let made = fs::DirBuilder::new().recursive(true).mode(mode).create(dir);
-    made.map_err(|cause| match cause.kind() {
-        ErrorKind::PermissionDenied => ProbeError::NoPrivilege,
-        _ => ProbeError::io("make", dir, cause),
+    made.map_err(|cause| {
+        if cause.kind() == ErrorKind::PermissionDenied {
+            return ProbeError::NoPrivilege;
+        }
+        ProbeError::io("make", dir, cause)
     })
 }
 
@@ -131,7 +141,10 @@ mod tests {
     fn the_second_version_of_cgroups_is_found_wherever_it_is_mounted() {
         let mounts = "cgroup /sys/fs/cgroup/cpu cgroup rw 0 0\ncgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n";
 
-        assert_eq!(mounted(mounts).unwrap(), Path::new("/sys/fs/cgroup/unified"));
+        assert_eq!(
+            mounted(mounts).unwrap(),
+            Path::new("/sys/fs/cgroup/unified")
+        );
         assert_eq!(mounted("cgroup /sys/fs/cgroup/cpu cgroup rw 0 0\n"), None);
     }
 }

@@ -22,7 +22,9 @@ pub const STATSD_PORT: u16 = 8_125;
 
 /// Ports of other telemetry by their programs' documentation: Graphite 2003, OTLP 4317 and 4318, InfluxDB 8086, Prometheus
 /// 9090, its push gateway 9091 and node exporter 9100, StatsD exporter 9102 and 9125.
-pub const TELEMETRY_PORTS: [u16; 9] = [2_003, 4_317, 4_318, 8_086, 9_090, 9_091, 9_100, 9_102, 9_125];
+pub const TELEMETRY_PORTS: [u16; 9] = [
+    2_003, 4_317, 4_318, 8_086, 9_090, 9_091, 9_100, 9_102, 9_125,
+];
 
 /// Longest name of a service, bytes; it names a cgroup too.
 const SERVICE_BYTES_MAX: usize = 32;
@@ -157,7 +159,11 @@ impl FromStr for Prefix {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wanted = || format!("'{text}' is not an address with a prefix such as 192.0.2.0/24 or 2001:db8::/32");
+        let wanted = || {
+            format!(
+                "'{text}' is not an address with a prefix such as 192.0.2.0/24 or 2001:db8::/32"
+            )
+        };
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => (address, Some(bits.parse::<u8>().map_err(|_| wanted())?)),
             None => (text, None),
@@ -166,17 +172,23 @@ impl FromStr for Prefix {
         let most = if address.is_ipv4() { 32 } else { 128 };
         let bits = bits.unwrap_or(most);
         if bits > most {
-            return Err(format!("'{text}' counts {bits} bits; this family has {most}"));
+            return Err(format!(
+                "'{text}' counts {bits} bits; this family has {most}"
+            ));
         }
         let first = match address {
             IpAddr::V4(address) => IpAddr::V4(masked_v4(address, bits)),
             IpAddr::V6(address) => IpAddr::V6(masked_v6(address, bits)),
         };
         if first != address {
-            return Err(format!("'{text}' has bits set behind its prefix; did you mean {first}/{bits}?"));
+            return Err(format!(
+                "'{text}' has bits set behind its prefix; did you mean {first}/{bits}?"
+            ));
         }
         if matches!(address, IpAddr::V6(v6) if bits >= 96 && v6.to_ipv4_mapped().is_some()) {
-            return Err(format!("'{text}' is a mapped IPv4 address; write it as IPv4, which covers both"));
+            return Err(format!(
+                "'{text}' is a mapped IPv4 address; write it as IPv4, which covers both"
+            ));
         }
         Ok(Self { address, bits })
     }
@@ -227,7 +239,9 @@ pub struct Fault {
 pub struct PolicyFaults(pub Vec<Fault>);
 
 fn lines(faults: &[Fault]) -> String {
-    let lines = faults.iter().map(|fault| format!("  {}: {}", fault.place, fault.what));
+    let lines = faults
+        .iter()
+        .map(|fault| format!("  {}: {}", fault.place, fault.what));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -269,7 +283,11 @@ impl Policy {
         self.check_gateways(&mut faults);
         faults.bound("services", self.services.len(), CLASSES_MAX);
         let rules = self.services.values().flat_map(|service| &service.egress);
-        faults.bound("services.*.egress", rules.map(|rule| rule.ports.len()).sum(), RULES_MAX);
+        faults.bound(
+            "services.*.egress",
+            rules.map(|rule| rule.ports.len()).sum(),
+            RULES_MAX,
+        );
         let listen = self.services.values().map(|service| service.listen.len());
         faults.bound("services.*.listen", listen.sum(), LISTEN_MAX);
         for (name, service) in &self.services {
@@ -288,9 +306,15 @@ impl Policy {
             let place = || format!("metrics[{place}]");
             let most = NAME_BYTES_MAX as usize;
             if name.is_empty() || name.len() > most {
-                faults.add(place(), format!("a name has 1 to {most} bytes, this one {}", name.len()));
+                faults.add(
+                    place(),
+                    format!("a name has 1 to {most} bytes, this one {}", name.len()),
+                );
             } else if name.contains([':', '\n']) {
-                faults.add(place(), format!("{name:?}: a name holds no ':' and no line break"));
+                faults.add(
+                    place(),
+                    format!("{name:?}: a name holds no ':' and no line break"),
+                );
             } else if !seen.insert(name) {
                 faults.add(place(), format!("{name:?} stands here a second time"));
             }
@@ -299,7 +323,10 @@ impl Policy {
 
     fn check_ports(&self, faults: &mut Faults) {
         let mut seen = BTreeSet::new();
-        for (key, ports) in [("statsd_ports", &self.statsd_ports), ("telemetry_ports", &self.telemetry_ports)] {
+        for (key, ports) in [
+            ("statsd_ports", &self.statsd_ports),
+            ("telemetry_ports", &self.telemetry_ports),
+        ] {
             for (place, port) in ports.iter().enumerate() {
                 let place = format!("{key}[{place}]");
                 if *port == 0 {
@@ -319,12 +346,16 @@ impl Policy {
                 let port = gateway.port;
                 faults.add(
                     place,
-                    format!("port {port} is in neither statsd_ports nor telemetry_ports: add it there"),
+                    format!(
+                        "port {port} is in neither statsd_ports nor telemetry_ports: add it there"
+                    ),
                 );
-            } else if gateway.protocol == Protocol::Tcp && self.statsd_ports.contains(&gateway.port) {
+            } else if gateway.protocol == Protocol::Tcp && self.statsd_ports.contains(&gateway.port)
+            {
                 faults.add(
                     place,
-                    "names are checked on UDP only: a StatsD port over TCP is always refused".to_owned(),
+                    "names are checked on UDP only: a StatsD port over TCP is always refused"
+                        .to_owned(),
                 );
             }
         }
@@ -332,7 +363,8 @@ impl Policy {
 
     fn check_service(&self, name: &str, service: &Service, faults: &mut Faults) {
         let place = format!("services.{name}");
-        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let is_plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if name.is_empty() || name.len() > SERVICE_BYTES_MAX || !name.bytes().all(is_plain) {
             faults.add(
                 place.clone(),
@@ -390,7 +422,10 @@ impl Faults {
 
     fn bound(&mut self, place: &str, count: usize, most: u32) {
         if count > most as usize {
-            self.add(place.to_owned(), format!("{count} entries; there is room for {most}"));
+            self.add(
+                place.to_owned(),
+                format!("{count} entries; there is room for {most}"),
+            );
         }
     }
 }
@@ -407,7 +442,8 @@ mod tests {
 
     #[test]
     fn the_shortest_policy_checks_statsd_and_knows_the_usual_telemetry_ports() {
-        let checked = Policy::from_json(br#"{"metrics":["a"],"services":{"exporter":{}}}"#).unwrap();
+        let checked =
+            Policy::from_json(br#"{"metrics":["a"],"services":{"exporter":{}}}"#).unwrap();
 
         assert_eq!(checked.policy().statsd_ports, [8_125]);
         assert!(checked.policy().telemetry_ports.contains(&4_317));
@@ -443,10 +479,23 @@ mod tests {
 
     #[test]
     fn a_prefix_has_one_spelling() {
-        for text in ["192.0.2.0/24", "2001:db8::/32", "::/0", "0.0.0.0/0", "192.0.2.7/32"] {
+        for text in [
+            "192.0.2.0/24",
+            "2001:db8::/32",
+            "::/0",
+            "0.0.0.0/0",
+            "192.0.2.7/32",
+        ] {
             assert_eq!(text.parse::<Prefix>().unwrap().to_string(), text);
         }
-        for text in ["192.0.2.1/24", "192.0.2.0/33", "::ffff:192.0.2.1", "host", "1.2.3.4/", "/8"] {
+        for text in [
+            "192.0.2.1/24",
+            "192.0.2.0/33",
+            "::ffff:192.0.2.1",
+            "host",
+            "1.2.3.4/",
+            "/8",
+        ] {
             text.parse::<Prefix>().unwrap_err();
         }
     }

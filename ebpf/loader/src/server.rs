@@ -33,9 +33,7 @@ use crate::{
     error::ProbeError,
     feed::Feed,
     kernel::{Events, Kernel},
-    messages::{
-        Answer, LINE_BYTES_MAX, OWNER_LINE_BYTES_MAX, Refusal, Request, Status, hash_text,
-    },
+    messages::{Answer, LINE_BYTES_MAX, OWNER_LINE_BYTES_MAX, Refusal, Request, Status, hash_text},
     place::{Places, write_whole},
     policy::{Checked, Policy},
     visitor::Visitor,
@@ -80,7 +78,9 @@ pub fn run(places: Places, owner: u32, programs: Option<&[u8]>) -> Result<(), Pr
     log(&match (kernel.was_adopted(), &policy) {
         (true, _) => "the gate stood; its programs and maps are adopted".to_owned(),
         (false, Some(_)) => "programs attached, the saved policy is in force".to_owned(),
-        (false, None) => "programs attached; nothing may be sent until a policy is loaded".to_owned(),
+        (false, None) => {
+            "programs attached; nothing may be sent until a policy is loaded".to_owned()
+        }
     });
     let helper = Arc::new(Helper {
         owner,
@@ -105,7 +105,11 @@ fn lock(places: &Places) -> Result<File, ProbeError> {
     let path = places.state.join("lock");
     let file = File::create(&path).map_err(|cause| ProbeError::io("open", &path, cause))?;
     flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-        ProbeError::refused("runs_already", "another helper runs with this state", "stop it first")
+        ProbeError::refused(
+            "runs_already",
+            "another helper runs with this state",
+            "stop it first",
+        )
     })?;
     Ok(file)
 }
@@ -138,10 +142,17 @@ impl Helper {
     /// Empties the kernel's buffer for as long as the process lives.
     fn read(&self, mut events: Events) {
         loop {
-            let wait = Timespec { tv_sec: 1, tv_nsec: 0 };
+            let wait = Timespec {
+                tv_sec: 1,
+                tv_nsec: 0,
+            };
             // A failure is a signal in between; the next turn looks again.
-            poll(&mut [PollFd::new(events.ready(), PollFlags::IN)], Some(&wait)).ok();
-            while let Some(event) = events.next() {
+            poll(
+                &mut [PollFd::new(events.ready(), PollFlags::IN)],
+                Some(&wait),
+            )
+            .ok();
+            while let Some(event) = events.take_next() {
                 let at_ms = wall_ms(event.at_ns);
                 let state = self.state();
                 let refusal = Refusal::of(&event, state.kernel.service_of(event.cgroup), at_ms);
@@ -159,7 +170,8 @@ impl Helper {
         stream.set_read_timeout(Some(LINE_WAIT)).ok();
         stream.set_write_timeout(Some(LINE_WAIT)).ok();
         if !self.enter(visitor.uid) {
-            let error = ProbeError::refused("busy", "too many connections at once", "try again shortly");
+            let error =
+                ProbeError::refused("busy", "too many connections at once", "try again shortly");
             write_line(&mut stream, &error_answer(&error)).ok();
             return;
         }
@@ -176,7 +188,10 @@ impl Helper {
     }
 
     fn enter(&self, uid: u32) -> bool {
-        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connections = self
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let all: usize = connections.values().sum();
         let own = connections.entry(uid).or_default();
         let is_free = *own < CONNECTIONS_OF_USER_MAX && (all < CONNECTIONS_MAX || self.rules(uid));
@@ -185,7 +200,10 @@ impl Helper {
     }
 
     fn leave(&self, uid: u32) {
-        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connections = self
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(own) = connections.get_mut(&uid) {
             *own = own.saturating_sub(1);
         }
@@ -206,7 +224,10 @@ impl Helper {
         if !matches!(request, Request::Guard { .. }) && !self.rules(visitor.uid) {
             return Err(ProbeError::refused(
                 "not_yours",
-                format!("user {} is neither root nor the owner of this probe", visitor.uid),
+                format!(
+                    "user {} is neither root nor the owner of this probe",
+                    visitor.uid
+                ),
                 "ask as its owner",
             ));
         }
@@ -232,12 +253,20 @@ impl Helper {
         let mut state = self.state();
         state.kernel.apply(&checked)?;
         let text = serde_json::to_vec_pretty(checked.policy());
-        let text = text.map_err(|fault| ProbeError::BadAnswer { detail: fault.to_string() })?;
+        let text = text.map_err(|fault| ProbeError::BadAnswer {
+            detail: fault.to_string(),
+        })?;
         write_whole(&state.kernel.places().saved_policy(), &text)?;
-        let (metrics, services) = (checked.policy().metrics.len(), checked.policy().services.len());
+        let (metrics, services) = (
+            checked.policy().metrics.len(),
+            checked.policy().services.len(),
+        );
         state.policy = Some(checked);
         drop(state);
-        log(&format!("user {} put a policy in force: {metrics} names, {services} services", visitor.uid));
+        log(&format!(
+            "user {} put a policy in force: {metrics} names, {services} services",
+            visitor.uid
+        ));
         Ok(Answer::Loaded { metrics, services })
     }
 
@@ -305,7 +334,9 @@ impl Helper {
             .map_err(|cause| ProbeError::io("move the process by", &procs, cause))?;
         // Only now: what it opens from here on is judged, and what it opened before is seen.
         visitor.check_descriptors()?;
-        Ok(Answer::Guarded { cgroup: dir.display().to_string() })
+        Ok(Answer::Guarded {
+            cgroup: dir.display().to_string(),
+        })
     }
 
     /// Sends refusals until there are no more, or the reader is gone or too slow.
@@ -339,12 +370,16 @@ fn read_line(stream: &UnixStream, most: u64) -> Result<Request, ProbeError> {
     let refused = |message: String| ProbeError::refused("bad_request", message, "");
     let mut line = Vec::new();
     let mut bounded = BufReader::new(stream.take(most + 1));
-    bounded.read_until(b'\n', &mut line).map_err(|cause| refused(cause.to_string()))?;
+    bounded
+        .read_until(b'\n', &mut line)
+        .map_err(|cause| refused(cause.to_string()))?;
     if line.len() as u64 > most {
         return Err(refused(format!("the request is longer than {most} bytes")));
     }
     if line.pop() != Some(b'\n') {
-        return Err(refused("the request does not end with a line break".to_owned()));
+        return Err(refused(
+            "the request does not end with a line break".to_owned(),
+        ));
     }
     serde_json::from_slice(&line).map_err(|fault| refused(fault.to_string()))
 }
@@ -356,11 +391,11 @@ fn write_line(stream: &mut UnixStream, answer: &Answer) -> io::Result<()> {
 }
 
 fn error_answer(error: &ProbeError) -> Answer {
-    let (message, mend) = match error {
-        ProbeError::Refused { message, mend, .. } => (message.clone(), mend.clone()),
-        other => (other.to_string(), String::new()),
-    };
-    Answer::Error { code: error.code().to_owned(), message, mend }
+    Answer::Error {
+        code: error.code().to_owned(),
+        message: error.message(),
+        mend: error.mend().to_owned(),
+    }
 }
 
 /// Returns the wall clock's time of a moment on the kernel's clock.

@@ -44,14 +44,14 @@ impl Tables {
     /// Takes the maps out of the loaded object, and draws the key of the hash where there is none yet.
     pub(crate) fn of(ebpf: &mut Ebpf) -> Result<Self, ProbeError> {
         let mut tables = Self {
-            head: take(ebpf, "HEAD", |map| Array::try_from(map))?,
-            classes: take(ebpf, "CLASSES", |map| HashMap::try_from(map))?,
-            names: take(ebpf, "NAMES", |map| HashMap::try_from(map))?,
-            ports: take(ebpf, "PORTS", |map| Array::try_from(map))?,
-            gateways: take(ebpf, "GATEWAYS", |map| HashMap::try_from(map))?,
-            ways: take(ebpf, "WAYS", |map| HashMap::try_from(map))?,
-            rules: take(ebpf, "RULES", |map| LpmTrie::try_from(map))?,
-            listen: take(ebpf, "LISTEN", |map| HashMap::try_from(map))?,
+            head: take(ebpf, "HEAD", Array::try_from)?,
+            classes: take(ebpf, "CLASSES", HashMap::try_from)?,
+            names: take(ebpf, "NAMES", HashMap::try_from)?,
+            ports: take(ebpf, "PORTS", Array::try_from)?,
+            gateways: take(ebpf, "GATEWAYS", HashMap::try_from)?,
+            ways: take(ebpf, "WAYS", HashMap::try_from)?,
+            rules: take(ebpf, "RULES", LpmTrie::try_from)?,
+            listen: take(ebpf, "LISTEN", HashMap::try_from)?,
         };
         if tables.head()? == [0; 4] {
             let draw = || {
@@ -86,7 +86,8 @@ impl Tables {
             detail: cause.to_string(),
         })?;
         self.clear(slot).map_err(maps)?;
-        self.fill(slot, policy.policy(), cgroups, [first, second]).map_err(maps)?;
+        self.fill(slot, policy.policy(), cgroups, [first, second])
+            .map_err(maps)?;
         let head: Head = [u64::from(slot) + 1, first, second, zero];
         self.head.set(0, head, 0).map_err(maps)
     }
@@ -168,14 +169,21 @@ impl Tables {
         };
         for gateway in policy.gateways.iter().filter(is_way) {
             let at = address(octets(gateway.address));
-            self.ways.insert(way_key(slot, cgroup, gateway.port, at), 1, 0)?;
+            self.ways
+                .insert(way_key(slot, cgroup, gateway.port, at), 1, 0)?;
         }
         Ok(())
     }
 
     fn fill_ports(&mut self, slot: u32, policy: &Policy) -> Result<(), MapError> {
-        let statsd = policy.statsd_ports.iter().map(|port| (*port, PortKind::Statsd));
-        let others = policy.telemetry_ports.iter().map(|port| (*port, PortKind::Telemetry));
+        let statsd = policy
+            .statsd_ports
+            .iter()
+            .map(|port| (*port, PortKind::Statsd));
+        let others = policy
+            .telemetry_ports
+            .iter()
+            .map(|port| (*port, PortKind::Telemetry));
         let mut words = BTreeMap::new();
         for (port, kind) in statsd.chain(others) {
             let word = words.entry(port_word(slot, port)).or_insert(0);
@@ -197,11 +205,15 @@ impl Tables {
         let all_ipv4 = (octets(IpAddr::from([0, 0, 0, 0])), MAPPED_BITS);
         let holes = service.egress.iter().filter(|rule| rule.to.swallows_ipv4());
         let holes = holes.map(|rule| (rule, all_ipv4, 0));
-        let rules = service.egress.iter().map(|rule| (rule, rule.to.mapped(), 1));
+        let rules = service
+            .egress
+            .iter()
+            .map(|rule| (rule, rule.to.mapped(), 1));
         for (rule, (bytes, bits), value) in holes.chain(rules) {
             for port in &rule.ports {
                 let data = rule_key(slot, class, rule.protocol.number(), *port, address(bytes));
-                self.rules.insert(&Key::new(RULE_SCOPE_BITS + bits, data), value, 0)?;
+                self.rules
+                    .insert(&Key::new(RULE_SCOPE_BITS + bits, data), value, 0)?;
             }
         }
         Ok(())

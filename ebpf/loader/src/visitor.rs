@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::net::sockopt::socket_peercred;
+use rustix::{fs::getxattr, net::sockopt::socket_peercred};
 
 use crate::error::ProbeError;
 
@@ -42,7 +42,11 @@ impl Visitor {
     pub(crate) fn check_ordinary(self, guarded: &Path) -> Result<(), ProbeError> {
         let status = self.read("status")?;
         if let Some(fault) = not_ordinary(&status, self.uid) {
-            return Err(refuse("not_ordinary", fault, "start it by `x0 charter guard` as an ordinary user"));
+            return Err(refuse(
+                "not_ordinary",
+                fault,
+                "start it by `x0 charter guard` as an ordinary user",
+            ));
         }
         let cgroup = self.read("cgroup")?;
         match is_within(&cgroup, guarded) {
@@ -58,7 +62,6 @@ impl Visitor {
     /// Returns which open descriptor would lead round the guard, if there is one.
     pub(crate) fn check_descriptors(self) -> Result<(), ProbeError> {
         let dir = self.dir().join("fd");
-        let unix = self.read("net/unix")?;
         let entries = fs::read_dir(&dir).map_err(|cause| ProbeError::io("read", &dir, cause))?;
         for entry in entries {
             let entry = entry.map_err(|cause| ProbeError::io("read", &dir, cause))?;
@@ -69,12 +72,14 @@ impl Visitor {
                 Err(cause) => return Err(ProbeError::io("read", &entry.path(), cause)),
             };
             let target = target.to_string_lossy();
-            if is_way_out(&target, &unix) {
+            if is_way_out(&target, || is_unix(&entry.path())) {
                 let number = entry.file_name();
                 let number = number.to_string_lossy();
                 return Err(refuse(
                     "open_socket",
-                    format!("descriptor {number} is {target}, which was opened before the guard and would escape it"),
+                    format!(
+                        "descriptor {number} is {target}, which was opened before the guard and would escape it"
+                    ),
                     "close it first; standard input, output and error may be files, pipes, terminals and unix sockets",
                 ));
             }
@@ -98,26 +103,38 @@ fn refuse(code: &str, message: impl Into<String>, mend: &str) -> ProbeError {
 
 fn not_ordinary(status: &str, uid: u32) -> Option<String> {
     let field = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.unwrap_or_default().trim()
     };
     if uid == 0 {
         return Some("root cannot be guarded: it can take every guard away".to_owned());
     }
     let own = uid.to_string();
-    if field("Uid").split_whitespace().count() != 4 || field("Uid").split_whitespace().any(|id| id != own) {
+    if field("Uid").split_whitespace().count() != 4
+        || field("Uid").split_whitespace().any(|id| id != own)
+    {
         return Some("the process can become another user".to_owned());
     }
     for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
         if field(set).is_empty() || field(set).bytes().any(|digit| digit != b'0') {
-            return Some(format!("the process has capabilities ({set} {})", field(set)));
+            return Some(format!(
+                "the process has capabilities ({set} {})",
+                field(set)
+            ));
         }
     }
     if field("NoNewPrivs") != "1" || field("Seccomp") != SECCOMP_FILTER {
-        return Some("the process has not given up its ways to more rights and other sockets".to_owned());
+        return Some(
+            "the process has not given up its ways to more rights and other sockets".to_owned(),
+        );
     }
     if field("Threads") != "1" {
-        return Some(format!("the process has {} threads, each with its own view", field("Threads")));
+        return Some(format!(
+            "the process has {} threads, each with its own view",
+            field("Threads")
+        ));
     }
     None
 }
@@ -132,20 +149,23 @@ fn is_within(cgroups: &str, guarded: &Path) -> bool {
 }
 
 /// Tells whether an open descriptor is a socket other than a unix one, or another way out.
-fn is_way_out(target: &str, unix: &str) -> bool {
-    if WAYS_OUT.contains(&target) {
-        return true;
-    }
-    let Some(inode) = target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')) else {
-        return false;
-    };
-    // Columns of /proc/net/unix: Num RefCount Protocol Flags Type St Inode Path.
-    !unix.lines().skip(1).any(|line| line.split_whitespace().nth(6) == Some(inode))
+fn is_way_out(target: &str, is_unix: impl FnOnce() -> bool) -> bool {
+    WAYS_OUT.contains(&target) || (target.starts_with("socket:") && !is_unix())
+}
+
+/// Tells whether an open socket is a unix one, by the name that the kernel keeps with it; the list in `/proc/net/unix`
+/// leaves some out while others come and go.
+fn is_unix(descriptor: &Path) -> bool {
+    let mut name = [0; 32];
+    let read = getxattr(descriptor, "system.sockprotoname", &mut name);
+    read.is_ok() && name.starts_with(b"UNIX")
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use std::os::fd::AsRawFd as _;
 
     use super::*;
 
@@ -164,7 +184,10 @@ mod tests {
             ("Seccomp:\t2", "Seccomp:\t0"),
             ("Threads:\t1", "Threads:\t2"),
         ] {
-            assert!(not_ordinary(&ORDINARY.replace(part, other), 1_000).is_some(), "{other:?}");
+            assert!(
+                not_ordinary(&ORDINARY.replace(part, other), 1_000).is_some(),
+                "{other:?}"
+            );
         }
         assert!(not_ordinary(ORDINARY, 1_001).is_some());
         assert!(not_ordinary(&ORDINARY.replace("1000", "0"), 0).is_some());
@@ -172,14 +195,17 @@ mod tests {
 
     #[test]
     fn only_unix_sockets_may_have_been_open_before() {
-        let unix = "Num       RefCount Protocol Flags    Type St Inode Path\n\
-            0000000000000000: 00000003 00000000 00000000 0001 03 24242 /run/x\n";
+        let (stream, _other) = UnixStream::pair().unwrap();
+        let internet = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let is_unix = |fd: i32| is_unix(&PathBuf::from(format!("/proc/self/fd/{fd}")));
 
-        assert!(!is_way_out("socket:[24242]", unix));
-        assert!(is_way_out("socket:[2424]", unix));
-        assert!(is_way_out("anon_inode:[io_uring]", unix));
-        assert!(!is_way_out("pipe:[5]", unix));
-        assert!(!is_way_out("/dev/pts/0", unix));
+        assert!(is_unix(stream.as_raw_fd()));
+        assert!(!is_unix(internet.as_raw_fd()));
+        assert!(is_way_out("socket:[2424]", || false));
+        assert!(!is_way_out("socket:[2424]", || true));
+        assert!(is_way_out("anon_inode:[io_uring]", || true));
+        assert!(!is_way_out("pipe:[5]", || false));
+        assert!(!is_way_out("/dev/pts/0", || false));
     }
 
     #[test]
@@ -189,6 +215,9 @@ mod tests {
         assert!(is_within("0::/x0-charter/exporter\n", guarded));
         assert!(is_within("1:cpu:/\n0::/x0-charter\n", guarded));
         assert!(!is_within("1:cpu:/x0-charter\n0::/user.slice\n", guarded));
-        assert!(is_within("1:cpu:/\n", guarded), "what cannot be read is refused");
+        assert!(
+            is_within("1:cpu:/\n", guarded),
+            "what cannot be read is refused"
+        );
     }
 }

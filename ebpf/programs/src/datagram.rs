@@ -90,7 +90,11 @@ extern "C" fn take_word(_turn: u64, walk: *mut Walk) -> i64 {
     let walk = unsafe { &mut *walk };
     let rest = walk.len.wrapping_sub(walk.at);
     // Near the end the last eight bytes are read, and those before are shifted out; headers always lie before.
-    let from = if rest < WORD { walk.len - WORD } else { walk.at };
+    let from = if rest < WORD {
+        walk.len - WORD
+    } else {
+        walk.at
+    };
     let Some(word) = load(walk.skb, from) else {
         return 1;
     };

@@ -71,7 +71,12 @@ fn judge(skb: *mut __sk_buff, cgroup: u64, refusal: &mut Refusal) -> Result<(), 
     refusal.payload_bytes = packet.payload_bytes;
     if !policy.is_statsd_way(cgroup, &packet) {
         let rules = policy.rules_of(cgroup).ok_or(Reason::NoPolicy)?;
-        match rules.judge(packet.protocol, packet.destination, packet.port, packet.local_port) {
+        match rules.judge(
+            packet.protocol,
+            packet.destination,
+            packet.port,
+            packet.local_port,
+        ) {
             Verdict::Pass => return Ok(()),
             Verdict::CheckNames => {}
             Verdict::Refuse(reason) => return Err(reason),
@@ -140,7 +145,11 @@ fn destination(call: *mut bpf_sock_addr, address: Address) -> i32 {
     // SAFETY: the kernel hands in the call, and the verifier knows which of its fields may be read.
     let (protocol, port, local_port) = unsafe {
         let port = u16::from_be((*call).user_port as u16);
-        ((*call).protocol as u8, port, (*(*call).__bindgen_anon_1.sk).src_port as u16)
+        (
+            (*call).protocol as u8,
+            port,
+            (*(*call).__bindgen_anon_1.sk).src_port as u16,
+        )
     };
     let cgroup = current_cgroup();
     let verdict = match Policy::of(cgroup) {
@@ -165,8 +174,12 @@ fn destination(call: *mut bpf_sock_addr, address: Address) -> i32 {
 #[inline(always)]
 fn own_port(call: *mut bpf_sock_addr, address: Address) -> i32 {
     // SAFETY: as in `destination`.
-    let (protocol, port) =
-        unsafe { ((*call).protocol as u8, u16::from_be((*call).user_port as u16)) };
+    let (protocol, port) = unsafe {
+        (
+            (*call).protocol as u8,
+            u16::from_be((*call).user_port as u16),
+        )
+    };
     let cgroup = current_cgroup();
     let reason = match Policy::of(cgroup) {
         None => Reason::NoPolicy,

@@ -19,7 +19,8 @@ pub static HEAD: Array<Head> = Array::pinned(1, 0);
 
 /// Class of each guarded cgroup.
 #[map]
-pub static CLASSES: HashMap<[u64; 2], u64> = HashMap::pinned(SLOTS * CLASSES_MAX, BPF_F_NO_PREALLOC);
+pub static CLASSES: HashMap<[u64; 2], u64> =
+    HashMap::pinned(SLOTS * CLASSES_MAX, BPF_F_NO_PREALLOC);
 
 /// Metric names, by keyed hash.
 #[map]
@@ -31,7 +32,8 @@ pub static PORTS: Array<u64> = Array::pinned(SLOTS * PORT_WORDS, 0);
 
 /// Endpoints of the telemetry gateway. Each stands twice: as an endpoint and as a machine.
 #[map]
-pub static GATEWAYS: HashMap<[u64; 3], u8> = HashMap::pinned(SLOTS * 2 * GATEWAYS_MAX, BPF_F_NO_PREALLOC);
+pub static GATEWAYS: HashMap<[u64; 3], u8> =
+    HashMap::pinned(SLOTS * 2 * GATEWAYS_MAX, BPF_F_NO_PREALLOC);
 
 /// Guarded cgroups and the endpoints that they may send StatsD to.
 #[map]

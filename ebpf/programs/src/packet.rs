@@ -39,8 +39,13 @@ pub struct Packet {
 #[inline(always)]
 pub fn read(skb: *mut __sk_buff) -> Result<Packet, Reason> {
     // SAFETY: fields of the context that programs may read.
-    let (data, end, ethertype) =
-        unsafe { ((*skb).data as usize, (*skb).data_end as usize, (*skb).protocol) };
+    let (data, end, ethertype) = unsafe {
+        (
+            (*skb).data as usize,
+            (*skb).data_end as usize,
+            (*skb).protocol,
+        )
+    };
     let (protocol, destination, header_bytes) = match ethertype {
         IPV4 => {
             if data + IPV4_BYTES + UDP_BYTES > end {
@@ -72,7 +77,8 @@ pub fn read(skb: *mut __sk_buff) -> Result<Packet, Reason> {
                     return Err(Reason::Fragment);
                 }
                 let words = header.add(24).cast::<u32>();
-                let [a, b, c, d] = [words, words.add(1), words.add(2), words.add(3)].map(|word| word.read() as u64);
+                let [a, b, c, d] = [words, words.add(1), words.add(2), words.add(3)]
+                    .map(|word| word.read() as u64);
                 let address = [a | b << 32, c | d << 32];
                 (next, address, IPV6_BYTES)
             }

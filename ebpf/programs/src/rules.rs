@@ -93,11 +93,11 @@ impl Policy {
         match port_kind(self.slot, port) {
             0 => {}
             _ if is_node => return Verdict::Refuse(Reason::TelemetryFromNode),
+            1 if protocol != UDP => return Verdict::Refuse(Reason::Transport),
             _ if !self.is_gateway(protocol, port, address) => {
                 return Verdict::Refuse(Reason::TelemetryElsewhere);
             }
-            1 if protocol == UDP => return Verdict::CheckNames,
-            1 => return Verdict::Refuse(Reason::Transport),
+            1 => return Verdict::CheckNames,
             _ => return Verdict::Pass,
         }
         if local_port != 0 && self.may_listen(protocol, local_port) {
@@ -136,12 +136,16 @@ impl Policy {
     #[inline(always)]
     fn is_allowed(&self, protocol: u8, port: u16, address: Address) -> bool {
         let key = rule_key(self.slot, self.class, protocol, port, address);
-        RULES.get(Key::new(RULE_SCOPE_BITS + 128, key)).is_some_and(|allows| *allows == 1)
+        RULES
+            .get(Key::new(RULE_SCOPE_BITS + 128, key))
+            .is_some_and(|allows| *allows == 1)
     }
 }
 
 #[inline(always)]
 fn port_kind(slot: u32, port: u16) -> u64 {
     // An array has all its entries; were one missing, the port would be refused to all but the gateway.
-    PORTS.get(port_word(slot, port)).map_or(2, |word| port_bits(*word, port))
+    PORTS
+        .get(port_word(slot, port))
+        .map_or(2, |word| port_bits(*word, port))
 }

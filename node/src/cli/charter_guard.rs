@@ -60,7 +60,10 @@ pub(super) fn answer(args: &GuardArgs, output: Output) -> Result<Infallible, Cli
 /// Puts the policy of a file in force.
 pub(super) fn load(client: &Client, file: &PathBuf, output: Output) -> Result<(), CliError> {
     let unread = |cause: io::Error| {
-        CliError::Failed(format!("{} cannot be read ({cause}): name another file", file.display()))
+        CliError::Failed(format!(
+            "{} cannot be read ({cause}): name another file",
+            file.display()
+        ))
     };
     let text = fs::read(file).map_err(unread)?;
     let policy = Policy::from_json(&text).map_err(ProbeError::from)?;

@@ -1,10 +1,6 @@
 //! `x0 charter probe`: what the kernel enforces, what it refused, and how to start what enforces it.
 
-use std::{
-    os::unix::process::CommandExt as _,
-    path::PathBuf,
-    process::Command,
-};
+use std::{os::unix::process::CommandExt as _, path::PathBuf, process::Command};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -34,8 +30,10 @@ pub(super) enum ProbeCommand {
 
 /// Show what is in force, who runs under it, and what was refused
 #[derive(Debug, Args)]
-#[command(after_help = "Lost events are refusals that nobody can look at any more; the charter counts each as a violation.\n\n\
-                        Example:\n  x0 charter probe status --json")]
+#[command(
+    after_help = "Lost events are refusals that nobody can look at any more; the charter counts each as a violation.\n\n\
+                        Example:\n  x0 charter probe status --json"
+)]
 pub(super) struct StatusArgs {
     #[command(flatten)]
     at: At,
@@ -43,9 +41,11 @@ pub(super) struct StatusArgs {
 
 /// Show the newest refusals: who, where to, why
 #[derive(Debug, Args)]
-#[command(after_help = "A refused metric name is shown as its keyed hash, for a name can itself be personal data; \
+#[command(
+    after_help = "A refused metric name is shown as its keyed hash, for a name can itself be personal data; \
                         `x0 charter probe hash NAME` tells whether it is one that you suspect.\n\n\
-                        Example:\n  x0 charter probe events --follow --json")]
+                        Example:\n  x0 charter probe events --follow --json"
+)]
 pub(super) struct EventsArgs {
     /// Go on with those that come
     #[arg(long)]
@@ -56,8 +56,10 @@ pub(super) struct EventsArgs {
 
 /// Put a policy (JSON) in force, in one step for everything that is guarded
 #[derive(Debug, Args)]
-#[command(after_help = "No packet meets half of the old and half of the new one. Only the helper's owner may.\n\n\
-                        Example:\n  x0 charter probe load policy.json")]
+#[command(
+    after_help = "No packet meets half of the old and half of the new one. Only the helper's owner may.\n\n\
+                        Example:\n  x0 charter probe load policy.json"
+)]
 pub(super) struct LoadArgs {
     /// The policy; docs/probe.md describes it
     #[arg(value_name = "FILE")]
@@ -78,10 +80,12 @@ pub(super) struct HashArgs {
 
 /// Start the helper here and now; as root
 #[derive(Debug, Args)]
-#[command(after_help = "It runs in the foreground; killing it leaves the gate as it stands. To have the system start it:\n  \
+#[command(
+    after_help = "It runs in the foreground; killing it leaves the gate as it stands. To have the system start it:\n  \
                         x0-probe unit --owner USER | sudo tee /etc/systemd/system/x0-probe.service\n  \
                         sudo systemctl enable --now x0-probe\n\n\
-                        Example:\n  sudo x0 charter probe start --owner x0")]
+                        Example:\n  sudo x0 charter probe start --owner x0"
+)]
 pub(super) struct StartArgs {
     /// User who may load policies and see refusals: a name or a number
     #[arg(long, default_value = "root")]
@@ -122,8 +126,12 @@ pub(super) fn answer(command: ProbeCommand, output: Output) -> Result<(), CliErr
 
 /// Becomes the helper; returns only why that did not work out.
 fn start(args: &StartArgs) -> CliError {
-    let beside = std::env::current_exe().ok().map(|own| own.with_file_name(HELPER));
-    let helper = beside.filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from(HELPER));
+    let beside = std::env::current_exe()
+        .ok()
+        .map(|own| own.with_file_name(HELPER));
+    let helper = beside
+        .filter(|path| path.exists())
+        .unwrap_or_else(|| PathBuf::from(HELPER));
     let cause = Command::new(&helper)
         .args(["run", "--owner", &args.owner, "--socket"])
         .arg(&args.at.socket)
@@ -155,12 +163,18 @@ fn status_text(status: &Status) -> String {
     facts.add("telemetry ports", list(&status.telemetry_ports));
     for gateway in &status.gateways {
         let protocol = format!("{:?}", gateway.protocol).to_lowercase();
-        facts.add("gateway", format!("{} {} {protocol}", gateway.address, gateway.port));
+        facts.add(
+            "gateway",
+            format!("{} {} {protocol}", gateway.address, gateway.port),
+        );
     }
     facts.add("datagrams passed", status.checked);
     facts.add("refused", status.refused.values().sum::<u64>());
     if status.lost > 0 {
-        facts.add("events lost", format!("{}: each is a violation", status.lost));
+        facts.add(
+            "events lost",
+            format!("{}: each is a violation", status.lost),
+        );
     }
     let mut text = facts.text();
     let mut services = Table::new(["service", "processes"]);
@@ -185,9 +199,9 @@ fn event(answer: &Answer, output: Output) -> Result<(), CliError> {
         Answer::Event(refusal) => output.show(refusal, refusal_text),
         // Says only that the helper is still there.
         Answer::Missed { count: 0 } => Ok(()),
-        Answer::Missed { count } => {
-            output.show(&json!({ "missed": count }), |_| format!("({count} refusals were missed)"))
-        }
+        Answer::Missed { count } => output.show(&json!({ "missed": count }), |_| {
+            format!("({count} refusals were missed)")
+        }),
         Answer::Loaded { .. }
         | Answer::Status(_)
         | Answer::End {}
@@ -198,13 +212,25 @@ fn event(answer: &Answer, output: Output) -> Result<(), CliError> {
 }
 
 fn refusal_text(refusal: &Refusal) -> String {
-    let Refusal { service, pid, uid, protocol, address, port, words, name_hash, .. } = refusal;
+    let Refusal {
+        service,
+        pid,
+        uid,
+        protocol,
+        address,
+        port,
+        words,
+        name_hash,
+        ..
+    } = refusal;
     let name = match name_hash.is_empty() {
         true => String::new(),
         false => format!(" (name {name_hash})"),
     };
     let at = date(refusal.at_ms);
-    printable(&format!("{at}  {service}  pid {pid} uid {uid}  {protocol} {address} {port}  {words}{name}"))
+    printable(&format!(
+        "{at}  {service}  pid {pid} uid {uid}  {protocol} {address} {port}  {words}{name}"
+    ))
 }
 
 #[cfg(test)]
@@ -213,7 +239,10 @@ mod tests {
 
     #[test]
     fn lost_events_are_said_to_be_violations_and_none_are_not_mentioned() {
-        let status = Status { lost: 3, ..Status::default() };
+        let status = Status {
+            lost: 3,
+            ..Status::default()
+        };
 
         assert!(status_text(&status).contains("3: each is a violation"));
         assert!(!status_text(&Status::default()).contains("lost"));

@@ -9,7 +9,7 @@ use std::{
 
 use rustix::{
     fd::OwnedFd,
-    net::{AddressFamily, SocketType, bind, connect, socket},
+    net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with},
 };
 
 use crate::support::{Gateway, Probe};
@@ -27,14 +27,30 @@ fn a_real_statsd_client_sends_only_names_of_the_list() {
         gateway.port
     );
 
-    let output = probe.guarded("exporter").args(["python3", "-c", &code]).output().unwrap();
+    let output = probe
+        .guarded("exporter")
+        .args(["python3", "-c", &code])
+        .output()
+        .unwrap();
 
     let fault = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{fault}\nInstall it: scripts/setup.sh test");
-    let arrived: Vec<_> = gateway.arrived().into_iter().map(|bytes| String::from_utf8(bytes).unwrap()).collect();
+    assert!(
+        output.status.success(),
+        "{fault}\nInstall it: scripts/setup.sh test"
+    );
+    let arrived: Vec<_> = gateway
+        .arrived()
+        .into_iter()
+        .map(|bytes| String::from_utf8(bytes).unwrap())
+        .collect();
     assert_eq!(
         arrived,
-        ["peers.count:7|g", "msg.rate:3.500000|ms", "msg.rate:1|c", "msg.rate:1|c\npeers.count:8|g"]
+        [
+            "peers.count:7|g",
+            "msg.rate:3.500000|ms",
+            "msg.rate:1|c",
+            "msg.rate:1|c\npeers.count:8|g"
+        ]
     );
     assert_eq!(probe.status().refused.get("name"), Some(&2));
     assert_eq!(probe.status().refused.get("malformed"), Some(&1));
@@ -45,7 +61,11 @@ fn a_real_statsd_client_sends_only_names_of_the_list() {
 fn a_real_prometheus_exporter_answers_the_gateway_and_nobody_else() {
     let (probe, gateway) = (Probe::start(), Gateway::open());
     // A port that is free now, for the exporter to serve on.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let policy = gateway.policy().replace(
         "\"telemetry_ports\":[",
         &format!("\"telemetry_ports\":[{port},"),
@@ -68,9 +88,16 @@ fn a_real_prometheus_exporter_answers_the_gateway_and_nobody_else() {
     child.kill().unwrap();
     child.wait().unwrap();
 
-    assert!(text.contains("peers_count 7.0"), "{text}\nInstall it: scripts/setup.sh test");
+    assert!(
+        text.contains("peers_count 7.0"),
+        "{text}\nInstall it: scripts/setup.sh test"
+    );
     assert_eq!(other, ErrorKind::TimedOut);
-    assert!(probe.status().refused.contains_key("telemetry-elsewhere"), "{:?}", probe.status());
+    assert!(
+        probe.status().refused.contains_key("telemetry-elsewhere"),
+        "{:?}",
+        probe.status()
+    );
 }
 
 fn fetch(port: u16) -> String {
@@ -78,7 +105,9 @@ fn fetch(port: u16) -> String {
     let mut stream = loop {
         match TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
             Ok(stream) => break stream,
-            Err(_) if began.elapsed() < Duration::from_secs(30) => thread::sleep(Duration::from_millis(50)),
+            Err(_) if began.elapsed() < Duration::from_secs(30) => {
+                thread::sleep(Duration::from_millis(50))
+            }
             Err(fault) => return fault.to_string(),
         }
     };
@@ -90,10 +119,20 @@ fn fetch(port: u16) -> String {
 
 /// Connects from an address that is not the gateway's, and returns why that fails.
 fn from_elsewhere(port: u16) -> ErrorKind {
-    let made: OwnedFd = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    let made: OwnedFd = socket_with(
+        AddressFamily::INET,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .unwrap();
     bind(&made, &SocketAddr::from(([127, 0, 0, 2], 0))).unwrap();
-    rustix::net::sockopt::set_socket_timeout(&made, rustix::net::sockopt::Timeout::Send, Some(Duration::from_secs(2)))
-        .unwrap();
+    rustix::net::sockopt::set_socket_timeout(
+        &made,
+        rustix::net::sockopt::Timeout::Send,
+        Some(Duration::from_secs(2)),
+    )
+    .unwrap();
     match connect(&made, &SocketAddr::from(([127, 0, 0, 1], port))) {
         Ok(()) => ErrorKind::Other,
         // A blocking connect whose time is up says "in progress" (socket(7), SO_SNDTIMEO).

@@ -20,7 +20,16 @@ const ALLOWED: [&str; 11] = [
 ];
 
 /// Tries that this kernel may end in another way than by EPERM, since it knows no such socket, or leaves no one the right.
-const OTHERWISE: [&str; 8] = ["sctp", "multipath", "routing header", "packet", "raw", "raw v6", "ping", "move out"];
+const OTHERWISE: [&str; 8] = [
+    "sctp",
+    "multipath",
+    "routing header",
+    "packet",
+    "raw",
+    "raw v6",
+    "ping",
+    "move out",
+];
 
 /// Tries in which the call that sends has no way to tell of a refusal; that nothing arrives is checked for all.
 const UNTOLD: [&str; 1] = ["cork"];
@@ -41,10 +50,16 @@ fn check_arrived(gateway: &Gateway) {
     let arrived = gateway.arrived();
     assert!(!arrived.is_empty(), "what is allowed arrives");
     for payload in arrived {
-        for line in payload.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        for line in payload
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+        {
             let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
             let text = String::from_utf8_lossy(line);
-            assert!([b"peers.count".as_slice(), b"msg.rate"].contains(&name), "escaped: {text}");
+            assert!(
+                [b"peers.count".as_slice(), b"msg.rate"].contains(&name),
+                "escaped: {text}"
+            );
         }
     }
 }
@@ -53,7 +68,11 @@ fn check_counts(probe: &Probe) {
     let status = probe.status();
     let refused: u64 = status.refused.values().sum();
     assert!(refused > 0);
-    assert_eq!(refused, status.delivered + status.lost, "every refusal is told or counted as lost");
+    assert_eq!(
+        refused,
+        status.delivered + status.lost,
+        "every refusal is told or counted as lost"
+    );
 }
 
 #[test]
@@ -62,7 +81,10 @@ fn no_name_off_the_list_leaves_however_it_is_spelled() {
     let (probe, gateway) = (Probe::start(), Gateway::open());
     probe.load(&gateway.policy());
 
-    let output = probe.sender("exporter", "names", &[("statsd", &gateway.port)]).output().unwrap();
+    let output = probe
+        .sender("exporter", "names", &[("statsd", &gateway.port)])
+        .output()
+        .unwrap();
 
     let results = results(&output);
     assert!(results.len() > 60, "{results:?}");
@@ -104,7 +126,15 @@ fn no_way_of_sending_leads_round_the_check() {
     check_arrived(&gateway);
     check_counts(&probe);
     let status = probe.status();
-    for reason in ["segmented", "shared-memory", "headers", "transport", "destination", "socket-kind", "listen"] {
+    for reason in [
+        "segmented",
+        "shared-memory",
+        "headers",
+        "transport",
+        "destination",
+        "socket-kind",
+        "listen",
+    ] {
         assert!(status.refused.contains_key(reason), "{reason}: {status:?}");
     }
 }
@@ -135,7 +165,14 @@ fn the_node_reaches_any_peer_and_no_telemetry_port() {
     for name in ["allowed tcp", "other tcp", "other tcp v6", "other udp"] {
         assert_eq!(results[name], "sent", "{name}");
     }
-    for name in ["statsd by tcp", "scrape port of the gateway", "scrape port elsewhere", "program", "raw v6", "ping"] {
+    for name in [
+        "statsd by tcp",
+        "scrape port of the gateway",
+        "scrape port elsewhere",
+        "program",
+        "raw v6",
+        "ping",
+    ] {
         assert_ne!(results[name], "sent", "{name}");
     }
     let is_telemetry = |payload: &Vec<u8>| payload.starts_with(b"peers");

@@ -37,14 +37,24 @@ pub(crate) struct Probe {
 impl Probe {
     pub(crate) fn start() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        assert!(rustix::process::geteuid().is_root(), "run this as root: scripts/test.sh root");
+        assert!(
+            rustix::process::geteuid().is_root(),
+            "run this as root: scripts/test.sh root"
+        );
         let dir = open_dir();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let cgroup = cgroup_mount().unwrap().join(format!("x0-test-{}-{number}", std::process::id()));
+        let cgroup = cgroup_mount()
+            .unwrap()
+            .join(format!("x0-test-{}-{number}", std::process::id()));
         fs::write(dir.path().join("sender.py"), SENDER).unwrap();
         let client = Client::new(dir.path().join("socket"));
         let helper = run_helper(&dir, &cgroup);
-        let probe = Self { dir, cgroup, client, helper };
+        let probe = Self {
+            dir,
+            cgroup,
+            client,
+            helper,
+        };
         probe.wait();
         probe
     }
@@ -75,7 +85,9 @@ impl Probe {
     }
 
     pub(crate) fn load(&self, policy: &str) {
-        self.client.load(&Policy::from_json(policy.as_bytes()).unwrap()).unwrap();
+        self.client
+            .load(&Policy::from_json(policy.as_bytes()).unwrap())
+            .unwrap();
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -91,14 +103,26 @@ impl Probe {
         let mut command = Command::new(self.program());
         command.args(["guard", "--service", service, "--socket"]);
         command.arg(self.client.socket()).arg("--");
-        command.uid(NOBODY).gid(NOBODY).current_dir("/tmp").stdin(Stdio::null());
+        command
+            .uid(NOBODY)
+            .gid(NOBODY)
+            .current_dir("/tmp")
+            .stdin(Stdio::null());
         command
     }
 
     /// The guarded sender, about to make its tries.
-    pub(crate) fn sender(&self, service: &str, tries: &str, options: &[(&str, &dyn ToString)]) -> Command {
+    pub(crate) fn sender(
+        &self,
+        service: &str,
+        tries: &str,
+        options: &[(&str, &dyn ToString)],
+    ) -> Command {
         let mut command = self.guarded(service);
-        command.arg("python3").arg(self.dir.path().join("sender.py")).arg(tries);
+        command
+            .arg("python3")
+            .arg(self.dir.path().join("sender.py"))
+            .arg(tries);
         for (key, value) in options {
             command.arg(format!("{key}={}", value.to_string()));
         }
@@ -119,15 +143,25 @@ fn program() -> PathBuf {
 
 fn open_dir() -> TempDir {
     let mut made = tempfile::Builder::new();
-    made.permissions(Permissions::from_mode(0o755)).tempdir_in("/tmp").unwrap()
+    made.permissions(Permissions::from_mode(0o755))
+        .tempdir_in("/tmp")
+        .unwrap()
 }
 
 fn run_helper(dir: &TempDir, cgroup: &Path) -> Child {
     let at = |name: &str| dir.path().join(name);
     let mut command = Command::new(program());
     command.args(["run", "--owner", &NOBODY.to_string()]);
-    command.arg("--cgroup").arg(cgroup).arg("--pins").arg(at("bpf/x0"));
-    command.arg("--socket").arg(at("socket")).arg("--state").arg(at("state"));
+    command
+        .arg("--cgroup")
+        .arg(cgroup)
+        .arg("--pins")
+        .arg(at("bpf/x0"));
+    command
+        .arg("--socket")
+        .arg(at("socket"))
+        .arg("--state")
+        .arg(at("state"));
     // Programs built just now, to be judged by the same tests as those that are checked in.
     if let Some(programs) = std::env::var_os("X0_PROBE_PROGRAMS") {
         command.arg("--programs").arg(programs);
@@ -140,7 +174,11 @@ impl Drop for Probe {
         self.helper.kill().ok();
         self.helper.wait().ok();
         fs::write(self.cgroup.join("cgroup.kill"), "1").ok();
-        rustix::mount::unmount(self.dir.path().join("bpf"), rustix::mount::UnmountFlags::DETACH).ok();
+        rustix::mount::unmount(
+            self.dir.path().join("bpf"),
+            rustix::mount::UnmountFlags::DETACH,
+        )
+        .ok();
         for _ in 0..100 {
             for service in fs::read_dir(&self.cgroup).into_iter().flatten().flatten() {
                 fs::remove_dir(service.path()).ok();
@@ -213,9 +251,7 @@ impl Gateway {
 
     pub(crate) fn policy_with(&self, names: &[&str]) -> String {
         let telemetry = self.telemetry_port();
-        let gateway = |address: &str, port: u16, protocol: &str| {
-            serde_json::json!({ "address": address, "port": port, "protocol": protocol })
-        };
+        let gateway = |address: &str, port: u16, protocol: &str| serde_json::json!({ "address": address, "port": port, "protocol": protocol });
         serde_json::json!({
             "metrics": names,
             "statsd_ports": [self.port],
@@ -263,9 +299,15 @@ pub(crate) fn port_of(listener: &TcpListener) -> u16 {
 /// Reads the sender's lines: what it tried, and what came of it.
 pub(crate) fn results(output: &Output) -> BTreeMap<String, String> {
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let lines = text.lines().filter_map(|line| line.split_once(": "));
-    lines.map(|(name, result)| (name.to_owned(), result.to_owned())).collect()
+    lines
+        .map(|(name, result)| (name.to_owned(), result.to_owned()))
+        .collect()
 }
 
 /// Reads one line of a process that goes on.
