@@ -2,7 +2,7 @@
 //!
 //! | request | who may |
 //! |---|---|
-//! | load, status, events, hash | root and the owner named at the start |
+//! | load, status, events, hash | root and the owner named at the start, but from under guard only the node |
 //! | guard | the users a service names, each for the very process that asks |
 //!
 //! Who asks is known from the kernel (`SO_PEERCRED`). Nobody names a process, a path or a command: a guarded process is the
@@ -215,12 +215,36 @@ impl Helper {
         uid == 0 || uid == self.owner
     }
 
+    /// Tells whether a service is the node, which brings the charter of its mesh and may load it from inside.
+    fn is_node(&self, service: &str) -> bool {
+        let state = self.state();
+        let services = state
+            .policy
+            .as_ref()
+            .map(|policy| &policy.policy().services);
+        services
+            .and_then(|services| services.get(service))
+            .is_some_and(|rules| rules.node)
+    }
+
     fn answer(&self, stream: &mut UnixStream, visitor: Visitor) -> Result<(), ProbeError> {
         let most = match self.rules(visitor.uid) {
             true => OWNER_LINE_BYTES_MAX,
             false => LINE_BYTES_MAX,
         };
+        // Before a line is awaited, in which time the process could end and its number be another's.
+        let places = self.state().kernel.places().clone();
+        let guarded_as = visitor.guarded_as(&places.cgroup)?;
         let request = read_line(stream, most)?;
+        if let Some(service) = guarded_as
+            && !self.is_node(&service)
+        {
+            return Err(ProbeError::refused(
+                "guarded_already",
+                "a guarded process cannot change the rules it is under",
+                "ask from outside the guard",
+            ));
+        }
         if !matches!(request, Request::Guard { .. }) && !self.rules(visitor.uid) {
             return Err(ProbeError::refused(
                 "not_yours",

@@ -48,15 +48,19 @@ impl Visitor {
                 "start it by `x0 charter guard` as an ordinary user",
             ));
         }
-        let cgroup = self.read("cgroup")?;
-        match is_within(&cgroup, guarded) {
-            true => Err(refuse(
+        match self.guarded_as(guarded)? {
+            Some(_) => Err(refuse(
                 "guarded_already",
                 "a guarded process cannot change the rules it is under",
                 "start the command from outside the guard",
             )),
-            false => Ok(()),
+            None => Ok(()),
         }
+    }
+
+    /// Returns the service under whose rules the process runs, if it is guarded; empty where that cannot be told.
+    pub(crate) fn guarded_as(self, guarded: &Path) -> Result<Option<String>, ProbeError> {
+        Ok(service_in(&self.read("cgroup")?, guarded))
     }
 
     /// Returns which open descriptor would lead round the guard, if there is one.
@@ -139,13 +143,16 @@ fn not_ordinary(status: &str, uid: u32) -> Option<String> {
     None
 }
 
-/// Tells whether a line of `/proc/PID/cgroup` lies in or below the guarded cgroup, by the path that both end with.
-fn is_within(cgroups: &str, guarded: &Path) -> bool {
-    let Some(name) = guarded.file_name().and_then(|name| name.to_str()) else {
-        return true;
-    };
+/// Finds the service in `/proc/PID/cgroup`: the part of the path behind the guarded cgroup. What cannot be read counts
+/// as guarded by no service known.
+fn service_in(cgroups: &str, guarded: &Path) -> Option<String> {
     let unified = cgroups.lines().find_map(|line| line.strip_prefix("0::"));
-    unified.is_none_or(|path| path.split('/').any(|part| part == name))
+    let (Some(path), Some(name)) = (unified, guarded.file_name()) else {
+        return Some(String::new());
+    };
+    let mut parts = path.split('/').skip_while(|part| *part != name);
+    parts.next()?;
+    Some(parts.next().unwrap_or_default().to_owned())
 }
 
 /// Tells whether an open descriptor is a socket other than a unix one, or another way out.
@@ -212,12 +219,25 @@ mod tests {
     fn a_guarded_process_is_known_by_its_cgroup() {
         let guarded = Path::new("/sys/fs/cgroup/x0-charter");
 
-        assert!(is_within("0::/x0-charter/exporter\n", guarded));
-        assert!(is_within("1:cpu:/\n0::/x0-charter\n", guarded));
-        assert!(!is_within("1:cpu:/x0-charter\n0::/user.slice\n", guarded));
-        assert!(
-            is_within("1:cpu:/\n", guarded),
-            "what cannot be read is refused"
+        let service = |text| service_in(text, guarded);
+
+        assert_eq!(
+            service("0::/x0-charter/exporter\n").as_deref(),
+            Some("exporter")
+        );
+        assert_eq!(
+            service("1:cpu:/\n0::/a/x0-charter/node/b\n").as_deref(),
+            Some("node")
+        );
+        assert_eq!(service("1:cpu:/\n0::/x0-charter\n").as_deref(), Some(""));
+        assert_eq!(
+            service("1:cpu:/x0-charter/exporter\n0::/user.slice\n"),
+            None
+        );
+        assert_eq!(
+            service("1:cpu:/\n").as_deref(),
+            Some(""),
+            "what cannot be read is guarded"
         );
     }
 }

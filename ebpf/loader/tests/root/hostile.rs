@@ -1,6 +1,18 @@
 //! A guarded program that tries everything it can: no name off the list arrives anywhere, and the sender is told.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    io::{Read as _, Write as _},
+    process::Stdio,
+    thread,
+};
+
+use proptest::{
+    prelude::*,
+    strategy::ValueTree as _,
+    test_runner::{RngAlgorithm, TestRng, TestRunner},
+};
+use x0_ebpf_common::{PAYLOAD_BYTES_MAX, statsd};
 
 use crate::support::{Gateway, Probe, port_of, results};
 
@@ -178,4 +190,118 @@ fn the_node_reaches_any_peer_and_no_telemetry_port() {
     let is_telemetry = |payload: &Vec<u8>| payload.starts_with(b"peers");
     assert!(!gateway.arrived().iter().any(is_telemetry));
     assert!(probe.status().refused.contains_key("telemetry-from-node"));
+}
+
+/// The same judgement, byte by byte and without any cleverness.
+fn is_allowed(payload: &[u8], names: &[&str]) -> bool {
+    let mut state = statsd::LINE;
+    for byte in payload {
+        state = statsd::step(state, *byte);
+    }
+    let name_of = |line: &[u8]| {
+        line.split(|byte| *byte == b':')
+            .next()
+            .unwrap_or_default()
+            .to_vec()
+    };
+    let mut lines = payload
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
+    !payload.is_empty()
+        && payload.len() <= PAYLOAD_BYTES_MAX as usize
+        && statsd::may_end(state)
+        && lines.all(|line| names.iter().any(|name| name.as_bytes() == name_of(line)))
+}
+
+/// Datagrams that are nearly right: lines of listed names of every length around a word, some of them spoilt.
+fn datagrams() -> impl Strategy<Value = Vec<u8>> {
+    let name = prop::sample::select(&NAMES[..]);
+    let value =
+        "-?[0-9]{1,12}(\\.[0-9]{1,9})?(e-?[0-9]{1,2})?\\|(c|g|ms|h|d|s)(\\|@[01](\\.[0-9]{1,4})?)?";
+    let line = (name, value).prop_map(|(name, value)| format!("{name}:{value}"));
+    let lines = prop::collection::vec(line, 1..12).prop_map(|lines| lines.join("\n").into_bytes());
+    let spoil = prop::option::weighted(
+        0.6,
+        (
+            any::<prop::sample::Index>(),
+            prop::sample::select(&b":|@\n.a0-\0\xff"[..]),
+        ),
+    );
+    let cut = prop::option::weighted(0.2, any::<prop::sample::Index>());
+    (lines, spoil, cut, any::<bool>()).prop_map(|(mut bytes, spoil, cut, ends)| {
+        if let Some((place, byte)) = spoil {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        if let Some(place) = cut {
+            bytes.truncate(place.index(bytes.len()).max(1));
+        }
+        if ends {
+            bytes.push(b'\n');
+        }
+        bytes
+    })
+}
+
+const NAMES: [&str; 10] = [
+    "a",
+    "ab",
+    "abcdef",
+    "abcdefg",
+    "abcdefgh",
+    "abcdefghi",
+    "peers.count",
+    "abcdefghijklmno",
+    "abcdefghijklmnop",
+    "abcdefghijklmnopqrstuvwxyz.abcdefghijklmnopqrstuvwxyz.abcdefghijklmnopqrstuvwxyz",
+];
+
+#[test]
+#[ignore = "takes root"]
+fn the_kernel_judges_thousands_of_nearly_right_datagrams_as_the_grammar_does() {
+    let (probe, gateway) = (Probe::start(), Gateway::open());
+    probe.load(&gateway.policy_with(&NAMES));
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+    let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), rng);
+    let strategy = datagrams();
+    let payloads: Vec<Vec<u8>> = (0..6_000)
+        .map(|_| strategy.new_tree(&mut runner).unwrap().current())
+        .collect();
+
+    let mut sender = probe.sender("exporter", "given", &[("statsd", &gateway.port)]);
+    let mut child = sender
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let lines: String = payloads
+        .iter()
+        .map(|payload| {
+            payload
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<String>()
+                + "\n"
+        })
+        .collect();
+    let writer = thread::spawn(move || input.write_all(lines.as_bytes()).unwrap());
+    let mut marks = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut marks)
+        .unwrap();
+    writer.join().unwrap();
+    child.wait().unwrap();
+
+    assert_eq!(marks.len(), payloads.len());
+    let mut sent = 0;
+    for (payload, mark) in payloads.iter().zip(marks.chars()) {
+        let text = String::from_utf8_lossy(payload);
+        assert_eq!(mark == '+', is_allowed(payload, &NAMES), "{text:?}");
+        sent += usize::from(mark == '+');
+    }
+    assert!(sent > 1_000 && sent < 5_000, "{sent} of them were right");
 }

@@ -61,6 +61,18 @@ fn only_root_and_the_owner_load_and_look() {
             "{request}"
         );
     }
+    // The owner's own processes, once they are guarded, cannot loosen the guard; the node may load what its mesh decides.
+    let code = "import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n\
+                s.sendall(b'{\"load\":{\"metrics\":[\"user.email\"],\"services\":{}}}\\n' if sys.argv[2] == 'load' else b'{\"status\":{}}\\n')\n\
+                print(s.recv(4096).decode())";
+    let ask = |service: &str, what: &str| {
+        let mut command = probe.guarded(service);
+        command.args(["python3", "-c", code]).arg(socket).arg(what);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    assert!(ask("exporter", "load").contains("guarded_already"));
+    assert!(ask("exporter", "status").contains("guarded_already"));
+    assert!(ask("node", "status").contains("\"enforced\":true"));
     assert!(raw(socket, NOBODY, b"{\"status\":{}}\n").contains("\"enforced\":true"));
     assert_eq!(probe.status().metrics, 2);
 }
