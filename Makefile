@@ -6,7 +6,7 @@ TARGET  ?=
 ONCE    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build run test lint fmt bench speed doc fuzz clean-mesh
+.PHONY: help setup setup-test build run test lint fmt bench speed doc fuzz ebpf clean-mesh
 
 help: ## List these commands
 	@echo 'x0, a peer-to-peer mesh node. Commands:'
@@ -34,8 +34,10 @@ lint: setup-test ## Check formatting, scripts, purity, dependencies and lints
 fmt: ## Format the Rust code
 	@cargo fmt --all
 
-bench: setup ## Measure the cost of checks, records and the simulator, in the release profile
+bench: setup ## Measure the cost of checks, records, the simulator and (as root) the charter in the kernel, in the release profile
 	@cargo bench --locked -p x0-crypto -p x0-protocol -p x0-sim --bench '*'
+	@if [ "$$(id -u)" = 0 ]; then unshare --mount cargo bench --locked -p x0-ebpf-loader --bench overhead; \
+	else echo '!!! NOT MEASURED, for it takes root: what the charter in the kernel costs'; fi
 
 speed: build ## Measure real nodes: idling, spreading, repair, catch-up with 30, the keys of 15 seats
 	@"$$(scripts/target-dir.sh)/debug/x0-testnet" journey speed
@@ -47,6 +49,9 @@ doc: setup ## Build the documentation of our crates
 
 fuzz: setup ## Fuzz the decoders (SECONDS=n each, TARGET=record for one)
 	@scripts/fuzz.sh $(SECONDS) $(TARGET)
+
+ebpf: ## Build the programs in the kernel from source, and compare them with those checked in
+	@scripts/ebpf.sh check
 
 clean-mesh: ## Remove what meshes left behind that were killed before they could clean up
 	@scripts/clean-mesh.sh

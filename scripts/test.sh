@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-readonly STAGES=(setup format scripts purity deny contracts build lint tests root doctests docs sim fuzz journeys)
+readonly STAGES=(setup format scripts purity deny contracts build ebpf lint tests root doctests docs sim fuzz journeys)
 readonly JOURNEYS=(join capabilities crash partition committee committee-change standby mass-action vote takeover dashboard)
 
 times=()
@@ -29,7 +29,10 @@ main() {
 # Installs what is missing, on this machine and into the target folder.
 stage_setup() { scripts/setup.sh test; }
 
-stage_format() { cargo fmt --all --check; }
+stage_format() {
+    cargo fmt --all --check
+    cargo fmt --check --manifest-path ebpf/programs/Cargo.toml
+}
 
 stage_scripts() { shellcheck scripts/*.sh .ci/run; }
 
@@ -47,6 +50,16 @@ stage_contracts() {
 
 # One selection of crates in one profile serves running, testing and the journeys: RocksDB is compiled once.
 stage_build() { scripts/cargo.sh build --locked --workspace; }
+
+# The programs in the kernel, built from source and compared with those that are checked in. Without their toolchain that is
+# not checked; the programs themselves are, by the root stage.
+stage_ebpf() {
+    local code=0
+    scripts/ebpf.sh check || code=$?
+    [ "$code" = 3 ] || return "$code"
+    printf '!!! NOT CHECKED, for its tools are missing: that ebpf/loader/programs.o is what its source makes\n'
+    [ -z "${CI:-}" ]
+}
 
 # Enforces the purity of protocol/ as well: its clippy.toml forbids clocks, threads, hash maps and so on.
 stage_lint() { scripts/cargo.sh clippy --locked --workspace --all-targets -- --deny warnings; }
@@ -70,11 +83,22 @@ stage_tests() {
 stage_root() {
     local needs_root='a_full_disk_loses_nothing_and_writes_on_when_there_is_space'
     if [ "$(id -u)" != 0 ]; then
-        printf '!!! NOT CHECKED, for it takes root: %s\n' "$needs_root"
+        printf '!!! NOT CHECKED, for it takes root: %s\n' "$needs_root" 'the charter in the kernel (ebpf/loader/tests/root)'
         [ -z "${CI:-}" ] || return 1
         return
     fi
     timeout 600 unshare --mount cargo test --locked --package x0-node --lib -- --ignored --exact "store::tests::room::$needs_root"
+    kernel_tests
+    # Programs of another toolchain than those checked in are judged by what they do.
+    local built
+    built=$(target_dir)/ebpf/programs.o
+    if [ -e "$built" ] && ! scripts/ebpf.sh check | grep -q 'instruction for instruction'; then
+        X0_PROBE_PROGRAMS=$built kernel_tests
+    fi
+}
+
+kernel_tests() {
+    timeout 900 unshare --mount cargo test --locked --workspace --test root -- --ignored --test-threads 2
 }
 
 stage_doctests() { cargo test --locked --workspace --doc --quiet; }

@@ -89,7 +89,7 @@ pub(super) enum Command {
     /// See what is frozen or halted because of an anomaly, and why
     #[command(subcommand)]
     Halt(HaltCommand),
-    /// Check, show, compare and compile charters: what a mesh may collect, and what follows from violations
+    /// Check, show, compare and amend charters: what a mesh may collect; and hold programs to one by the kernel
     #[command(subcommand)]
     Charter(CharterCommand),
     /// Propose, cast, follow and recount votes

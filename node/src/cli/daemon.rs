@@ -108,6 +108,7 @@ impl RunFlags {
 pub(super) async fn run(context: &Context, flags: &RunFlags) -> Result<(), CliError> {
     let config = context.config_with(flags.settings()?)?;
     let telemetry = start_telemetry(&config).await?;
+    tell_enforcement();
     let identity = passphrase::open_identity(&config.data_dir)?;
     let metrics = Metrics::new();
     let options = StoreOptions::new(config.store.max_bytes, metrics.clone());
@@ -125,6 +126,17 @@ pub(super) async fn run(context: &Context, flags: &RunFlags) -> Result<(), CliEr
     let daemon = Daemon::start(parts).await?;
     daemon.announce(context.output).await?;
     daemon.serve().await
+}
+
+/// Says plainly who holds this node to the charter: the kernel, or the node itself.
+fn tell_enforcement() {
+    match x0_ebpf_loader::guard::own_service() {
+        Some(service) => tracing::info!(service, "the kernel enforces the charter on this node"),
+        None => tracing::info!(
+            "the kernel does not enforce the charter on this node, which checks itself what it sends; to have the \
+             kernel do it, start it with `x0 charter guard --service node -- x0 run`"
+        ),
+    }
 }
 
 /// Sets up logging; off the async threads, on which the exporter of traces may not be made.

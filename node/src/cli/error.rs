@@ -3,6 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use serde_json::json;
+use x0_ebpf_loader::ProbeError;
 
 use crate::{
     api::{error::ErrorView, sockets::ListenError, tokens::TokensError},
@@ -85,6 +86,9 @@ pub enum CliError {
     /// The right to sign for a seat cannot be moved.
     #[error(transparent)]
     Standby(#[from] StandbyError),
+    /// The kernel does not enforce what it should, or the guard does not let in.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
     /// The tokens of the API cannot be used.
     #[error(transparent)]
     Tokens(#[from] TokensError),
@@ -124,6 +128,7 @@ impl CliError {
             | Self::Start(_)
             | Self::Standby(_)
             | Self::Listen(_)
+            | Self::Probe(_)
             | Self::Web(
                 WebError::TooOften { .. }
                 | WebError::Gone { .. }
@@ -147,6 +152,7 @@ impl CliError {
             Self::Invite(_) => self.view("bad_invite", ""),
             Self::Web(error) => self.view(error.code(), ""),
             Self::Chain(error) => self.view(error.code(), ""),
+            Self::Probe(error) => self.view(error.code(), error.mend()),
             Self::Join(JoinError::NobodyAnswered { tried }) => {
                 let tried: Vec<_> = tried
                     .iter()

@@ -15,6 +15,8 @@ mod capability;
 mod chain;
 mod chain_act;
 mod charter;
+mod charter_guard;
+mod charter_probe;
 pub mod client;
 mod committee;
 mod cosign;
@@ -41,6 +43,7 @@ use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 
 use self::{
     args::{Cli, Command},
+    charter::CharterCommand,
     client::Client,
     error::CliError,
     output::Output,
@@ -110,6 +113,10 @@ fn answer(cli: Cli, output: Output) -> Result<(), CliError> {
     }
     if let Command::Completions { shell } = command {
         return completions(shell, output);
+    }
+    // A guarded command takes the place of this process, which therefore has no threads yet.
+    if let Command::Charter(CharterCommand::Guard(args)) = command {
+        match charter_guard::answer(&args, output)? {}
     }
     let context = Context {
         data_dir: config::data_dir(cli.data_dir.as_deref())?,

@@ -17,7 +17,13 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use x0_protocol::charter::{Charter, diff::changes, write};
 
-use super::{Context, error::CliError, vote::put_to_vote};
+use super::{
+    Context,
+    charter_guard::{self, GuardArgs},
+    charter_probe::{self, ProbeCommand},
+    error::CliError,
+    vote::put_to_vote,
+};
 use crate::{
     api::{
         charter::{AmendBody, CharterView},
@@ -92,6 +98,10 @@ pub(super) enum CharterCommand {
     /// Print the JSON Schema of charters, by which editors complete and check them
     #[command(after_help = "Example:\n  x0 charter schema > charter.schema.json")]
     Schema,
+    Guard(GuardArgs),
+    /// Show what the kernel enforces and refused, and start what enforces it
+    #[command(subcommand)]
+    Probe(ProbeCommand),
 }
 
 /// For what a charter is compiled.
@@ -124,6 +134,8 @@ pub(super) async fn answer(context: &Context, command: CharterCommand) -> Result
             no_wait,
         } => amend(context, &file, reason, no_wait).await,
         CharterCommand::Schema => context.output.raw(&schema::text()),
+        CharterCommand::Guard(args) => match charter_guard::answer(&args, context.output)? {},
+        CharterCommand::Probe(command) => charter_probe::answer(command, context.output),
     }
 }
 
