@@ -2,6 +2,9 @@
 //!
 //! What a charter is and what is wrong with one is for `x0_protocol::charter`; here are only paths and disks.
 
+pub mod contract;
+pub mod kernel;
+
 use std::{
     fmt, fs,
     io::{self, Read as _},

@@ -5,6 +5,7 @@
 
 mod chain;
 mod commands;
+mod conformance;
 mod faults;
 
 use alloy_primitives::{Address, B256, hex};

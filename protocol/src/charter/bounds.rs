@@ -58,8 +58,20 @@ pub const FAULTS_MAX: usize = 1_000;
 /// Most metrics, so that every lookup stays a handful of comparisons and a probe's map stays a few MiB.
 pub const METRICS_MAX: usize = 10_000;
 
-/// Longest name of a metric, bytes, its suffix included: fits the scratch space of a kernel probe (256 with framing).
-pub const NAME_BYTES_MAX: usize = 200;
+/// Longest name of a metric, bytes, its suffix included: what a kernel probe compares in full, and what a contract stores
+/// in four words.
+pub const NAME_BYTES_MAX: usize = 128;
+
+/// Ports of telemetry by their programs' documentation: Graphite 2003, OTLP 4317 and 4318, InfluxDB 8086, Prometheus 9090,
+/// its push gateway 9091 and node exporter 9100, StatsD exporter 9102 and 9125. What goes there is telemetry whatever a
+/// charter's rules say, so that only the gateway may be spoken to on them.
+pub const TELEMETRY_PORTS: [u16; 9] = [
+    2_003, 4_317, 4_318, 8_086, 9_090, 9_091, 9_100, 9_102, 9_125,
+];
+
+/// The service that is the node itself: it speaks to members on any port but those of telemetry, and hands none in, as it
+/// keeps the gateway.
+pub const NODE_SERVICE: &str = "node";
 
 /// Longest name of a metric as declared, bytes: leaves room for the longest suffix, `_created`.
 pub const DECLARED_BYTES_MAX: usize = NAME_BYTES_MAX - 8;

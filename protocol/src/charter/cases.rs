@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     Charter,
-    bounds::NAME_BYTES_MAX,
+    bounds::{NAME_BYTES_MAX, NODE_SERVICE, TELEMETRY_PORTS},
     compiled::Destination,
     draft::{CharterDraft, Egress, Service},
     name::{check_name, exported},
@@ -368,6 +368,15 @@ fn flows(draft: &CharterDraft, service: &Service, cases: &mut Vec<Case>) {
             guard.protocol,
         );
     }
+    for port in TELEMETRY_PORTS {
+        let far = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
+        flow(
+            "telemetry of another kind, far away",
+            far,
+            port,
+            Protocol::Tcp,
+        );
+    }
     let far = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 7));
     flow("a host far away", far, 443, Protocol::Tcp);
     flow(
@@ -413,10 +422,14 @@ fn flow_by_text(draft: &CharterDraft, service: &Service, to: Destination) -> Exp
     });
     let mut guards = draft.telemetry.iter();
     let is_guarded = guards.any(|guard| (guard.port, guard.protocol) == (to.port, to.protocol));
-    match (is_gateway || fits, is_guarded) {
-        (false, _) => Expect::NotListed,
-        (true, true) => Expect::Guarded,
-        (true, false) => Expect::Allowed,
+    let mut telemetry = draft.telemetry.iter().map(|guard| guard.port);
+    let is_telemetry = telemetry.any(|port| port == to.port) || TELEMETRY_PORTS.contains(&to.port);
+    let may_hand_in = is_gateway && service.name != NODE_SERVICE;
+    match (is_telemetry, is_guarded) {
+        (true, true) if may_hand_in => Expect::Guarded,
+        (true, false) if may_hand_in => Expect::Allowed,
+        (false, _) if is_gateway || fits => Expect::Allowed,
+        (_, _) => Expect::NotListed,
     }
 }
 

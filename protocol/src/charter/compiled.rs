@@ -7,9 +7,11 @@
 //!    blocked; 4. any other is not listed. All but the allowed ones are refused.
 //!
 //! About **traffic** of a service to an address (IPv4 in IPv6 taken as IPv4), port and protocol:
-//! 1. it must go to the gateway, or fit a rule of that service; else it is refused, as is a service that is not named;
-//! 2. if the port is a telemetry port of that protocol, the payload must be read by its parser besides, and every
-//!    name in it be allowed; what the parser cannot read is refused.
+//! 1. a service that is not named may speak to nobody;
+//! 2. what goes to a telemetry port, one of the charter's by whichever protocol or one of [`TELEMETRY_PORTS`], must go to
+//!    the gateway, whatever the rules say, and the node itself has no business there; if the charter names a parser for
+//!    port and protocol, it must read the payload, and every name in it be allowed: what it cannot read is refused;
+//! 3. else it must go to the gateway, or fit a rule of that service.
 //!
 //! Blocked names and prefixes refuse no more than the whitelist would: they say that a refusal was a violation.
 
@@ -19,6 +21,7 @@ use serde::Serialize;
 use x0_crypto::ContentId;
 
 use super::{
+    bounds::{NODE_SERVICE, TELEMETRY_PORTS},
     draft::{CharterDraft, Gateway, Parser, Telemetry},
     name::{NameFault, check_name, exported},
     net::{Ports, Prefix, Protocol},
@@ -122,6 +125,9 @@ pub enum EgressRefusal {
     /// The charter does not name the service.
     #[error("the charter names no such service")]
     NoService,
+    /// It is telemetry, and does not go to the gateway.
+    #[error("telemetry goes to the gateway of the own machine alone")]
+    PastGateway,
     /// No rule of the service fits.
     #[error("the charter does not let this service speak to it")]
     NoRule,
@@ -229,13 +235,21 @@ impl Compiled {
                 && rule.ports.contains(to.port)
                 && rule.to.contains(address)
         };
-        if !is_gateway && !rules.iter().any(fits) {
-            return Err(EgressRefusal::NoRule);
+        if self.is_telemetry(to.port) {
+            if !is_gateway || service == NODE_SERVICE {
+                return Err(EgressRefusal::PastGateway);
+            }
+            let mut guards = self.telemetry.iter();
+            let guard = guards.find(|one| one.port == to.port && one.protocol == to.protocol);
+            return Ok(guard.map_or(Passage::Free, |guard| Passage::Guarded(guard.parser)));
         }
-        let guard = self
-            .telemetry
-            .iter()
-            .find(|one| one.port == to.port && one.protocol == to.protocol);
-        Ok(guard.map_or(Passage::Free, |guard| Passage::Guarded(guard.parser)))
+        if is_gateway || rules.iter().any(fits) {
+            return Ok(Passage::Free);
+        }
+        Err(EgressRefusal::NoRule)
+    }
+
+    fn is_telemetry(&self, port: u16) -> bool {
+        TELEMETRY_PORTS.contains(&port) || self.telemetry.iter().any(|one| one.port == port)
     }
 }

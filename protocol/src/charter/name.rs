@@ -1,7 +1,7 @@
 //! What a metric's name is, byte for byte: the same in the node, in a kernel probe and in a contract.
 //!
 //! - A name is compared as **bytes**, and **case counts**. Nothing is trimmed, folded or normalised.
-//! - A name has 1 to 200 bytes, begins with `a`–`z`, and goes on with `a`–`z`, `0`–`9`, `_`, `.` and `-`. Whatever holds
+//! - A name has 1 to 128 bytes, begins with `a`–`z`, and goes on with `a`–`z`, `0`–`9`, `_`, `.` and `-`. Whatever holds
 //!   another byte is *malformed* and refused, whichever list stands beside it. So neither capitals nor letters of other
 //!   scripts can stand in for one of a name.
 //! - In StatsD (`name:value|type`) the name ends before the first `:`; in Prometheus and OpenMetrics before `{`, or the

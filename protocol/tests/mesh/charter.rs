@@ -46,6 +46,7 @@ fn propose(world: &mut World, at: usize, subject: ContentId, rules: VoteRules) -
         subject,
         text: "Amend the charter".parse().unwrap(),
         rules,
+        sealed: false,
     };
     let Ok(Reply::Voted(id)) = world.command(at, Command::Vote(command)) else {
         panic!("it was not proposed");

@@ -1,11 +1,12 @@
 //! A charter as each enforcement takes it, as JSON. All are made of `charter::compiled`.
 
-use std::net::IpAddr;
-
-use alloy_primitives::{hex, keccak256};
+use alloy_primitives::hex;
 use serde_json::{Value, json};
-use x0_protocol::charter::{
-    Charter, Compiled, Protocol, bounds::NAME_BYTES_MAX, cases::Probe, compiled::Rule,
+use x0_protocol::charter::{Charter, cases::Probe};
+
+use crate::{
+    charter::{contract, kernel},
+    cli::error::CliError,
 };
 
 /// Writes it for the node's own filter: the form itself.
@@ -13,84 +14,15 @@ pub(super) fn node(charter: &Charter) -> Value {
     json!(charter.compiled())
 }
 
-/// Writes it for a kernel probe: names as they are, addresses as numbers in network order, protocols by their number.
-pub(super) fn ebpf(charter: &Charter) -> Value {
-    let Compiled {
-        charter,
-        number,
-        names,
-        blocked_names,
-        blocked_prefixes,
-        services,
-        telemetry,
-        gateway,
-    } = charter.compiled();
-    let services: Vec<_> = services
-        .iter()
-        .map(|one| {
-            let rules: Vec<_> = one.rules.iter().map(rule).collect();
-            json!({ "service": one.service, "rules": rules })
-        })
-        .collect();
-    let telemetry: Vec<_> = telemetry
-        .iter()
-        .map(|one| json!({ "port": one.port, "protocol": protocol(one.protocol), "parser": one.parser }))
-        .collect();
-    let names: Vec<_> = names.iter().map(|one| &one.name).collect();
-    json!({
-        "charter": charter.to_string(),
-        "number": number,
-        "name_bytes_max": NAME_BYTES_MAX,
-        "names": names,
-        "blocked_names": blocked_names,
-        "blocked_prefixes": blocked_prefixes,
-        "services": services,
-        "telemetry": telemetry,
-        "gateway": {
-            "family": family(gateway.address),
-            "address": bytes(gateway.address),
-            "port": gateway.port,
-            "protocol": protocol(gateway.protocol),
-        },
-    })
+/// Writes it for the kernel: the policy that `x0 charter probe load` takes.
+pub(super) fn ebpf(charter: &Charter) -> Result<Value, CliError> {
+    let policy = kernel::policy(charter.compiled()).map_err(CliError::Failed)?;
+    Ok(json!(policy))
 }
 
-/// Writes it for the contract: names with the Keccak-256 hash by which a chain finds them, and all that can be read
-/// there.
-pub(super) fn contract(charter: &Charter) -> Value {
-    let key = |name: &str| keccak256(name.as_bytes()).to_string();
-    let compiled = charter.compiled();
-    let names: Vec<_> = compiled
-        .names
-        .iter()
-        .map(|one| {
-            json!({
-                "name": one.name,
-                "key": key(&one.name),
-                "retention_days": one.retention_days,
-                "consent": one.consent,
-                "cohort_min": one.cohort_min,
-            })
-        })
-        .collect();
-    let blocked: Vec<_> = compiled
-        .blocked_names
-        .iter()
-        .map(|name| json!({ "name": name, "key": key(name) }))
-        .collect();
-    json!({
-        "charter": compiled.charter.to_string(),
-        "digest": hex::encode_prefixed(compiled.charter.digest()),
-        "number": compiled.number,
-        "name_bytes_max": NAME_BYTES_MAX,
-        "names": names,
-        "blocked_names": blocked,
-        "blocked_prefixes": compiled.blocked_prefixes,
-        "committee": charter.text().committee,
-        "windows": charter.text().windows,
-        "penalties": charter.text().penalties,
-        "bounty": charter.text().bounty,
-    })
+/// Writes it for the contract: the image that `x0 chain charter prepare` takes.
+pub(super) fn contract(charter: &Charter) -> Result<Value, CliError> {
+    Ok(json!(contract::image(charter.compiled())?))
 }
 
 /// Writes what every enforcement must answer; names in hex, as they may be any bytes.
@@ -112,38 +44,4 @@ pub(super) fn cases(charter: &Charter) -> Value {
         })
         .collect();
     json!({ "charter": charter.id().to_string(), "number": charter.number(), "cases": cases })
-}
-
-fn rule(rule: &Rule) -> Value {
-    json!({
-        "family": family(rule.to.address()),
-        "address": bytes(rule.to.address()),
-        "bits": rule.to.bits(),
-        "protocol": protocol(rule.protocol),
-        "first_port": rule.ports.first(),
-        "last_port": rule.ports.last(),
-    })
-}
-
-const fn family(address: IpAddr) -> u8 {
-    match address {
-        IpAddr::V4(_) => 4,
-        IpAddr::V6(_) => 6,
-    }
-}
-
-/// Returns an address in hex, in network order.
-fn bytes(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => hex::encode(address.octets()),
-        IpAddr::V6(address) => hex::encode(address.octets()),
-    }
-}
-
-/// Returns the number of a protocol (IANA, "Protocol Numbers").
-const fn protocol(protocol: Protocol) -> u8 {
-    match protocol {
-        Protocol::Tcp => 6,
-        Protocol::Udp => 17,
-    }
 }

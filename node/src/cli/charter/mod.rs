@@ -68,7 +68,8 @@ pub(super) enum CharterCommand {
     /// Compile a charter for an enforcement, as JSON
     #[command(
         after_help = "All are made of one form, and `cases` lists what each must answer.\n\n\
-                      Example:\n  x0 charter compile charter.yaml --to ebpf --out maps.json"
+                      Example:\n  x0 charter compile charter.yaml --to ebpf --out policy.json\n  \
+                      x0 charter probe load policy.json"
     )]
     Compile {
         /// The file
@@ -254,8 +255,8 @@ fn compile(
     let charter = read_file(file)?;
     let compiled = match to {
         Target::Node => compile::node(&charter),
-        Target::Ebpf => compile::ebpf(&charter),
-        Target::Contract => compile::contract(&charter),
+        Target::Ebpf => compile::ebpf(&charter)?,
+        Target::Contract => compile::contract(&charter)?,
         Target::Cases => compile::cases(&charter),
     };
     let Some(out) = out else {
