@@ -32,8 +32,8 @@ const CHALLENGE_PART: u64 = 2;
 #[derive(Debug, Default)]
 pub struct Book {
     votes: BTreeMap<ContentId, Box<Known>>,
-    /// Subjects whose votes are forgotten last, as what is in force rests on them; most nodes hear of none.
-    held: Option<Box<BTreeSet<ContentId>>>,
+    /// Subjects whose votes are forgotten last, as what is in force rests on them, in order.
+    held: Box<[ContentId]>,
 }
 
 /// What is known of one vote.
@@ -173,13 +173,12 @@ impl Book {
 
     /// Names the subjects whose votes are forgotten last.
     pub fn hold_on(&mut self, subjects: BTreeSet<ContentId>) {
-        self.held = (!subjects.is_empty()).then(|| Box::new(subjects));
+        self.held = subjects.into_iter().collect();
     }
 
     /// Tells whether a subject is one whose votes are forgotten last.
     pub fn holds_on(&self, subject: &ContentId) -> bool {
-        let held = self.held.as_ref();
-        held.is_some_and(|held| held.contains(subject))
+        self.held.binary_search(subject).is_ok()
     }
 
     /// Tells whether a vote on a subject is known.
