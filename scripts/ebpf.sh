@@ -74,7 +74,7 @@ install_linker() {
     local wanted="$BPF_LINKER, LLVM $major"
     [ -x "$work/tools/bin/bpf-linker" ] && [ "$(cat "$work/tools/installed.txt" 2>/dev/null)" = "$wanted" ] && return
     echo "ebpf: installing bpf-linker $wanted into $work/tools" >&2
-    LLVM_PREFIX=$llvm PATH="$llvm/bin:$PATH" RUSTC='' cargo install bpf-linker --version "$BPF_LINKER" --locked --quiet --force \
+    LLVM_PREFIX=$llvm PATH="$llvm/bin:$PATH" env -u RUSTC cargo install bpf-linker --version "$BPF_LINKER" --locked --quiet --force \
         --no-default-features --features "llvm-$major" --root "$work/tools" --target-dir "$work/tools/build" >&2
     rm -rf "$work/tools/build"
     echo "$wanted" >"$work/tools/installed.txt"

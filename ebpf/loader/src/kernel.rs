@@ -188,6 +188,15 @@ impl Kernel {
         &self.places
     }
 
+    /// Tells whether a policy is in force, from this helper or one before it.
+    ///
+    /// # Errors
+    ///
+    /// Returns why that could not be read.
+    pub fn is_in_force(&self) -> Result<bool, ProbeError> {
+        self.tables.is_in_force()
+    }
+
     /// Returns the keyed hash of a name, as events tell it.
     ///
     /// # Errors

@@ -181,6 +181,8 @@ pub fn hash_text(hash: u64) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -202,6 +204,36 @@ mod tests {
             "status",
         ] {
             assert!(serde_json::from_str::<Request>(text).is_err(), "{text}");
+        }
+    }
+
+    /// A request with everything in it, for changing bytes of.
+    const LOAD: &str = r#"{"load":{"metrics":["peers.count"],"statsd_ports":[8125],"telemetry_ports":[9090],"gateways":
+        [{"address":"::1","port":8125,"protocol":"udp"}],"services":{"a":{"users":[7],"egress":[{"to":"2001:db8::/32",
+        "ports":[443],"protocol":"tcp"}],"listen":[{"port":9100,"protocol":"tcp"}]},"node":{"node":true}}}}"#;
+
+    proptest! {
+        #[test]
+        fn bytes_of_others_do_no_harm_and_what_is_accepted_reads_back(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+            noise in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let mut line = LOAD.as_bytes().to_vec();
+            for (place, byte) in changes {
+                let place = place.index(line.len());
+                line[place] = byte;
+            }
+            for bytes in [line, noise] {
+                Event::from_bytes(&bytes);
+                Policy::from_json(&bytes).ok();
+                let Ok(Request::Load(policy)) = serde_json::from_slice(&bytes) else {
+                    continue;
+                };
+                if let Ok(checked) = policy.check() {
+                    let text = serde_json::to_vec(checked.policy()).unwrap();
+                    prop_assert_eq!(Policy::from_json(&text).unwrap(), checked);
+                }
+            }
         }
     }
 }

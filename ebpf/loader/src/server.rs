@@ -298,7 +298,7 @@ impl Helper {
         let state = self.state();
         let counts = state.kernel.counts()?;
         let mut status = Status {
-            enforced: state.policy.is_some(),
+            enforced: state.kernel.is_in_force()?,
             cgroup: state.kernel.places().cgroup.display().to_string(),
             adopted: state.kernel.was_adopted(),
             owner: self.owner,
@@ -329,7 +329,7 @@ impl Helper {
             return Err(ProbeError::refused(
                 "no_policy",
                 "the probe has no policy yet, so nothing guarded could send anything",
-                "load one first: `x0 charter guard --policy FILE` as the probe's owner",
+                "load one first, as the probe's owner: `x0 charter probe load FILE`",
             ));
         };
         let Some(rules) = policy.services.get(service) else {

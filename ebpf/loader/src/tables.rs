@@ -66,6 +66,12 @@ impl Tables {
         Ok(tables)
     }
 
+    /// Tells whether a policy is in force.
+    pub(crate) fn is_in_force(&self) -> Result<bool, ProbeError> {
+        let [in_force, ..] = self.head()?;
+        Ok(in_force != 0)
+    }
+
     /// Returns the keyed hash of a name.
     pub(crate) fn hash(&self, name: &[u8]) -> Result<u64, ProbeError> {
         let [_, first, second, _] = self.head()?;
