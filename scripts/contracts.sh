@@ -9,6 +9,9 @@ cd "$(dirname "$0")/.."
 
 installed=$(scripts/target-dir.sh)/contracts
 export NODE_PATH=$installed/node_modules
+for own in "$installed"/node/node_modules/node-linux-*/bin; do
+    [ -x "$own/node" ] && PATH=$own:$PATH
+done
 
 if ! cmp -s node/contracts/package-lock.json "$installed/installed.json"; then
     echo 'contracts: compiler and test chain are not installed, or not these versions; run: scripts/setup.sh test' >&2

@@ -39,6 +39,10 @@ main() {
 # compiler then goes with it (mixing them fails).
 find_compiler() {
     has_source rustc || ! command -v rustup >/dev/null || rustup component add rust-src >&2 || true
+    if ! has_source rustc && ! has_source /usr/bin/rustc && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo 'ebpf: installing rustc-web and rust-web-src' >&2
+        install_packages rustc-web rust-web-src
+    fi
     if has_source rustc; then
         RUSTC=$(rustup which rustc 2>/dev/null || command -v rustc)
     elif has_source /usr/bin/rustc; then
@@ -61,13 +65,18 @@ find_llvm() {
     done
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         echo "ebpf: installing llvm-$major-dev" >&2
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "llvm-$major-dev" >/dev/null 2>&1 ||
-            { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "llvm-$major-dev"; } >&2 || true
+        install_packages "llvm-$major-dev"
         llvm=/usr/lib/llvm-$major
         [ -x "$llvm/bin/llvm-strip" ] && return
     fi
     missing "LLVM $major, the version of this compiler, with its headers" \
         "sudo apt-get install -y --no-install-recommends llvm-$major-dev"
+}
+
+install_packages() {
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1 ||
+        { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" >/dev/null; } >&2 || true
 }
 
 install_linker() {

@@ -7,6 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+readonly NODE_OF_CONTRACTS=24.22.3
 packages=()
 
 main() {
@@ -106,8 +107,13 @@ install_contract_tools() {
     into=$(scripts/target-dir.sh)/contracts
     cmp -s node/contracts/package-lock.json "$into/installed.json" && return
     have=$(node --version)
-    [ "$(printf '%s\n' v20 "$have" | sort -V | head -1)" = v20 ] ||
-        fail "node is $have, compiling and testing the contracts needs v20 or newer; install it (https://nodejs.org) and try again"
+    # Debian 12 has v18: a newer one is a package as well.
+    if [ "$(printf '%s\n' v20 "$have" | sort -V | head -1)" != v20 ]; then
+        echo "set-up: node is $have, the contracts need v20 or newer; installing v$NODE_OF_CONTRACTS into $into"
+        npm install --prefix "$into/node" --ignore-scripts --no-audit --no-fund --no-save --loglevel=error \
+            "node-linux-$(node -p process.arch)@$NODE_OF_CONTRACTS" >/dev/null ||
+            fail "npm could not install node v$NODE_OF_CONTRACTS; the reason is above"
+    fi
     echo "set-up: installing the Solidity compiler and a test chain into $into"
     mkdir -p "$into"
     cp node/contracts/package.json node/contracts/package-lock.json "$into"
