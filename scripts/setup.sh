@@ -44,8 +44,10 @@ needs_for_test() {
     command -v shellcheck >/dev/null || packages+=(shellcheck)
     command -v node >/dev/null || packages+=(nodejs)
     command -v npm >/dev/null || packages+=(npm)
-    python3 -c 'import statsd' 2>/dev/null || packages+=(python3-statsd)
-    python3 -c 'import prometheus_client' 2>/dev/null || packages+=(python3-prometheus-client)
+    local python=/usr/bin/python3
+    [ -x "$python" ] || python=python3
+    "$python" -c 'import statsd' 2>/dev/null || packages+=(python3-statsd)
+    "$python" -c 'import prometheus_client' 2>/dev/null || packages+=(python3-prometheus-client)
 }
 
 # The library alone is not enough: without clang's own headers bindgen stops at <stddef.h>.

@@ -48,7 +48,7 @@ fn charters() {
             ),
             (
                 "cases",
-                "bafyreiba6ri2cve3qatwmc6ulbedbp2gdef2be4g5ktvn64mboihncnq3m",
+                "bafyreifipjka7fxrh5ra3phlzgpg44yypgtx4k2jcqodfephi4vnfxcq5a",
             ),
         ],
     );

@@ -834,10 +834,12 @@ impl World {
         }
     }
 
-    /// Returns a node's part of a signature under the first keys, of which it has a share.
+    /// Returns a node's part of a signature under the newest keys of which it has a share.
     pub(crate) fn part(&self, at: usize, purpose: Purpose, message: &[u8]) -> PartialSignature {
-        let part = self.nodes[at].keyring.sign(purpose, 1, message);
-        part.expect("it has a share of the first keys")
+        let keyring = &self.nodes[at].keyring;
+        let epochs = self.nodes[at].disk.epochs_of_shares().into_iter().rev();
+        let mut parts = epochs.filter_map(|epoch| keyring.sign(purpose, epoch, message));
+        parts.next().expect("it has a share of some keys")
     }
 
     fn respond(&mut self, token: RequestToken, response: Response) {

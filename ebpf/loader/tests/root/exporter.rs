@@ -3,6 +3,7 @@
 use std::{
     io::{ErrorKind, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
@@ -13,6 +14,15 @@ use rustix::{
 };
 
 use crate::support::{Gateway, Probe};
+
+/// The system's Python, to which packages of the distribution belong; an own one of the user may come first on the path.
+fn python() -> &'static str {
+    let of_system = "/usr/bin/python3";
+    match Path::new(of_system).exists() {
+        true => of_system,
+        false => "python3",
+    }
+}
 
 #[test]
 #[ignore = "takes root"]
@@ -29,7 +39,7 @@ fn a_real_statsd_client_sends_only_names_of_the_list() {
 
     let output = probe
         .guarded("exporter")
-        .args(["python3", "-c", &code])
+        .args([python(), "-c", &code])
         .output()
         .unwrap();
 
@@ -80,7 +90,7 @@ fn a_real_prometheus_exporter_answers_the_gateway_and_nobody_else() {
         "import time\nfrom prometheus_client import Gauge, start_http_server\nGauge('peers_count', 'peers').set(7)\n\
          start_http_server({port}, '127.0.0.1')\ntime.sleep(600)"
     );
-    exporter.args(["python3", "-c", &code]);
+    exporter.args([python(), "-c", &code]);
     let mut child = exporter.spawn().unwrap();
 
     let text = fetch(port);
