@@ -6,7 +6,7 @@
 //!   programs. Killing the helper changes nothing; the next one adopts what it finds. Programs of another version are
 //!   attached beside the old ones before those are let go, so that no packet passes unjudged.
 //!
-//! Rules are written by [`crate::tables`]. Nothing here speaks to users.
+//! Rules are written by `tables`. Nothing here speaks to users.
 
 use std::{
     collections::BTreeMap,

@@ -2,7 +2,7 @@
 //!
 //! - [`CharterDraft`] is what was written; [`Charter`] is a draft in which nothing is wrong, and only the check makes
 //!   one. It has one encoding (DAG-CBOR, lists in order) and by it a name ([`Charter::id`]).
-//! - [`read`] makes one of a YAML file, or names every fault with its line; [`write`] is the way back.
+//! - [`read`] makes one of a YAML file, or names every fault with its line; [`write()`] is the way back.
 //! - [`compiled`] is the one form from which every enforcement is made: the node's own filter, a kernel probe's maps,
 //!   a contract. What a name is stands in [`name`], byte for byte. [`cases`] lists what each must answer.
 //! - [`diff`] says in words what an amendment takes from people and gives them.

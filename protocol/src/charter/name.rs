@@ -6,7 +6,7 @@
 //!   scripts can stand in for one of a name.
 //! - In StatsD (`name:value|type`) the name ends before the first `:`; in Prometheus and OpenMetrics before `{`, or the
 //!   first space. What comes before that is the name, and all of it.
-//! - A declared metric is exported under its own name, and those that its kind adds ([`suffixes`]). A charter is
+//! - A declared metric is exported under its own name, and those that its kind adds ([`MetricKind::suffixes`]). A charter is
 //!   compiled into all of these, so that an enforcement looks for the whole name and knows no suffixes.
 
 use serde::{Deserialize, Serialize};
