@@ -626,7 +626,7 @@ fn report(outcome: &mut Outcome, seen: &Seen) {
         report_case(outcome, row);
     }
     outcome.mean(
-        "time from a false certificate until every honest node has the proof, one node counting again a second later",
+        "time from a false certificate until every honest node has the proof that those drawn to count again found",
         "s",
         &times,
     );
