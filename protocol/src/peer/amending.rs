@@ -2,8 +2,8 @@
 //!
 //! A mesh begins under the charter of its genesis. A member says an amendment to all as a record; a vote on its content
 //! id decides. Each node takes the amendment by itself: it is a charter, its number is the next, the committee's
-//! certificate says that an ordinary vote on that very id has passed, open as long as the charter before asks for, and this node heeds the vote as it does for an act
-//! (see `spine::ballot::Book`). A jury amends nothing.
+//! certificate says that an ordinary vote on that very id has passed, open as long as the charter before asks for, and
+//! this node heeds the vote as it does for an act (see `spine::ballot::Book`). A jury amends nothing.
 //!
 //! What is in force follows from the records that are known and from nothing else: the way is gone from the genesis
 //! each time something is learned. So it is the same whatever order the records came in, after a restart as before,

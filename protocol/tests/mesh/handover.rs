@@ -73,16 +73,6 @@ fn sorted(mut keys: Vec<PublicKey>) -> Vec<PublicKey> {
     keys
 }
 
-fn boot_linked(world: &mut World, at: usize) {
-    world.boot(at, false);
-    for other in 0..world.nodes.len() {
-        if other != at && world.nodes[other].peer.is_some() {
-            world.link(at, other);
-        }
-    }
-    world.settle();
-}
-
 /// Asserts that the second committee decides, that everybody knows it, and that an act passes by its ticket.
 fn in_force(world: &mut World, nodes: &[usize], what: &str) {
     let seats = sorted([0, 1, 2, 4].map(|at| world.key(at)).to_vec());
@@ -193,7 +183,7 @@ fn whoever_dies_at_any_moment_of_a_hand_over_does_not_stop_it() {
             let is_seated = seats.contains(&world.key(4));
             assert!(is_seated, "{what}: {:?}", world.nodes[0].events);
 
-            boot_linked(&mut world, victim);
+            world.boot_linked(victim);
             world.pass(Millis::from_secs(40));
             in_force(&mut world, &others, &what);
             in_force(&mut world, &[victim], &what);
@@ -215,7 +205,7 @@ fn a_hand_over_whose_ceremonies_fail_leaves_the_old_epoch_in_force() {
     world.crash(4);
     world.crash(2);
     world.pass(Millis::from_mins(20));
-    boot_linked(&mut world, 2);
+    world.boot_linked(2);
     world.pass(Millis::from_secs(60));
     let given_up = SeatNews::Failed {
         epoch: 2,
@@ -291,7 +281,7 @@ fn a_node_that_joins_later_follows_the_chain_and_one_that_starts_again_too() {
 
     for at in [0, 1, 5] {
         world.crash(at);
-        boot_linked(&mut world, at);
+        world.boot_linked(at);
         assert_eq!(view(&mut world, at).epoch, epoch, "node {at}");
     }
     world.pass(Millis::from_secs(30));
@@ -336,7 +326,7 @@ fn a_seat_that_starts_again_knows_the_acts_and_plans_of_its_last_copy() {
     let copied = world.nodes[1].disk.rest.committee.snapshot.clone();
 
     world.crash(1);
-    boot_linked(&mut world, 1);
+    world.boot_linked(1);
 
     assert!(copied.is_some_and(|copy| State::decode(&copy).is_some()));
     let open = view(&mut world, 1).plans;

@@ -23,16 +23,6 @@ fn view(world: &mut World, at: usize) -> CommitteeView {
     }
 }
 
-fn boot_linked(world: &mut World, at: usize) {
-    world.boot(at, false);
-    for other in 0..world.nodes.len() {
-        if other != at && world.nodes[other].peer.is_some() {
-            world.link(at, other);
-        }
-    }
-    world.settle();
-}
-
 #[test]
 fn two_thirds_of_the_members_seat_a_new_committee_in_place_of_a_lost_one() {
     let mut world = World::with_seats(8, 4);
@@ -78,7 +68,7 @@ fn two_thirds_of_the_members_seat_a_new_committee_in_place_of_a_lost_one() {
         if world.nodes[at].peer.is_some() {
             world.crash(at);
         }
-        boot_linked(&mut world, at);
+        world.boot_linked(at);
         world.pass(Millis::from_secs(20));
         assert_eq!(view(&mut world, at).seats, new, "node {at}");
         assert_eq!(status(&mut world, at).trust.epoch, epoch, "node {at}");

@@ -70,16 +70,6 @@ fn recounts_to_the_same(world: &mut World, nodes: core::ops::Range<usize>, id: C
     }
 }
 
-fn boot_linked(world: &mut World, at: usize) {
-    world.boot(at, false);
-    for other in 0..world.nodes.len() {
-        if other != at && world.nodes[other].peer.is_some() {
-            world.link(at, other);
-        }
-    }
-    world.settle();
-}
-
 #[test]
 fn choices_are_read_by_nobody_before_the_close_and_opened_after_it_without_a_seat_that_lies() {
     let mut world = with_keys(5);
@@ -231,7 +221,7 @@ fn a_seat_that_falls_while_ballots_are_opened_comes_back_and_opens_them_with_the
         world.pass(Millis(2_000 + after));
         assert!(vote(&mut world, 0, id).tally.is_none(), "{after} ms");
         assert_eq!(opened(&world, 0), 0, "{after} ms");
-        boot_linked(&mut world, 3);
+        world.boot_linked(3);
         end(&mut world);
         assert_eq!(opened(&world, 3), 4, "{after} ms");
         for at in 0..5 {
@@ -255,7 +245,7 @@ fn a_vote_whose_ballots_are_not_opened_in_time_is_void_and_stays_sealed() {
     world.pass(Millis(2_000));
     world.crash(3);
     end(&mut world);
-    boot_linked(&mut world, 3);
+    world.boot_linked(3);
     world.pass(Millis::from_secs(20));
     for at in 0..5 {
         let seen = vote(&mut world, at, id);

@@ -367,6 +367,17 @@ impl World {
         at
     }
 
+    /// Starts a node from its disk, linked to all that run.
+    pub(crate) fn boot_linked(&mut self, at: usize) {
+        self.boot(at, false);
+        for other in 0..self.nodes.len() {
+            if other != at && self.nodes[other].peer.is_some() {
+                self.link(at, other);
+            }
+        }
+        self.settle();
+    }
+
     /// Starts a node from its disk.
     pub(crate) fn boot(&mut self, at: usize, fresh: bool) {
         let node = &mut self.nodes[at];

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufReader, Write as _},
-    process::Stdio,
+    process::{Child, ChildStdin, ChildStdout, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -114,21 +114,24 @@ fn a_change_of_policy_has_no_gap_in_either_direction() {
     assert_eq!(status.checked, good_sent);
 }
 
+/// Starts a sender that tries one good and one bad name for each line it is given.
+fn on_demand(probe: &Probe, gateway: &Gateway) -> (Child, ChildStdin, BufReader<ChildStdout>) {
+    let mut sender = probe.sender("exporter", "on_demand", &[("statsd", &gateway.port)]);
+    sender.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = sender.spawn().unwrap();
+    let input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    assert_eq!(line_of(&mut output), "ready");
+    (child, input, output)
+}
+
 #[test]
 #[ignore = "takes root"]
 fn killing_the_helper_leaves_the_gate_shut_and_the_next_one_adopts_it() {
     let (mut probe, gateway) = (Probe::start(), Gateway::open());
     probe.load(&gateway.policy());
     assert!(!probe.status().adopted);
-    let mut sender = probe.sender("exporter", "on_demand", &[("statsd", &gateway.port)]);
-    let mut child = sender
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    let mut output = BufReader::new(child.stdout.take().unwrap());
-    assert_eq!(line_of(&mut output), "ready");
+    let (mut child, mut input, mut output) = on_demand(&probe, &gateway);
     let mut check = || {
         input.write_all(b"\n").unwrap();
         assert_eq!(line_of(&mut output), "good: sent");
@@ -200,15 +203,7 @@ fn lost_events_are_counted_to_the_last_one() {
 fn a_service_that_leaves_the_policy_can_send_nothing_any_more() {
     let (probe, gateway) = (Probe::start(), Gateway::open());
     probe.load(&gateway.policy());
-    let mut sender = probe.sender("exporter", "on_demand", &[("statsd", &gateway.port)]);
-    let mut child = sender
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    let mut output = BufReader::new(child.stdout.take().unwrap());
-    assert_eq!(line_of(&mut output), "ready");
+    let (mut child, mut input, mut output) = on_demand(&probe, &gateway);
 
     probe.load(r#"{"metrics":["peers.count"],"services":{"node":{"node":true}}}"#);
     input.write_all(b"\n").unwrap();

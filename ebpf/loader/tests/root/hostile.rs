@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{Read as _, Write as _},
-    process::Stdio,
+    process::{Output, Stdio},
     thread,
 };
 
@@ -109,6 +109,19 @@ fn no_name_off_the_list_leaves_however_it_is_spelled() {
     }
 }
 
+/// Has the sender try every way of sending it knows, under a service; `cgroup` is where it tries to move to.
+fn try_all_ways(probe: &Probe, gateway: &Gateway, service: &str, cgroup: &str) -> Output {
+    let ways: [(&str, &dyn ToString); 6] = [
+        ("statsd", &gateway.port),
+        ("telemetry", &gateway.telemetry_port()),
+        ("web", &port_of(&gateway.web)),
+        ("plain", &gateway.plain.local_addr().unwrap().port()),
+        ("other", &gateway.other.local_addr().unwrap().port()),
+        ("cgroup", &cgroup),
+    ];
+    probe.sender(service, "ways", &ways).output().unwrap()
+}
+
 #[test]
 #[ignore = "takes root"]
 fn no_way_of_sending_leads_round_the_check() {
@@ -116,21 +129,7 @@ fn no_way_of_sending_leads_round_the_check() {
     probe.load(&gateway.policy());
     let above = probe.cgroup.parent().unwrap().display().to_string();
 
-    let output = probe
-        .sender(
-            "exporter",
-            "ways",
-            &[
-                ("statsd", &gateway.port),
-                ("telemetry", &gateway.telemetry_port()),
-                ("web", &port_of(&gateway.web)),
-                ("plain", &gateway.plain.local_addr().unwrap().port()),
-                ("other", &gateway.other.local_addr().unwrap().port()),
-                ("cgroup", &above),
-            ],
-        )
-        .output()
-        .unwrap();
+    let output = try_all_ways(&probe, &gateway, "exporter", &above);
 
     let results = results(&output);
     assert!(results.len() > 40, "{results:?}");
@@ -157,21 +156,7 @@ fn the_node_reaches_any_peer_and_no_telemetry_port() {
     let (probe, gateway) = (Probe::start(), Gateway::open());
     probe.load(&gateway.policy());
 
-    let output = probe
-        .sender(
-            "node",
-            "ways",
-            &[
-                ("statsd", &gateway.port),
-                ("telemetry", &gateway.telemetry_port()),
-                ("web", &port_of(&gateway.web)),
-                ("plain", &gateway.plain.local_addr().unwrap().port()),
-                ("other", &gateway.other.local_addr().unwrap().port()),
-                ("cgroup", &"/nonexistent"),
-            ],
-        )
-        .output()
-        .unwrap();
+    let output = try_all_ways(&probe, &gateway, "node", "/nonexistent");
 
     let results = results(&output);
     for name in ["allowed tcp", "other tcp", "other tcp v6", "other udp"] {

@@ -178,6 +178,11 @@ fn every_form_lists_the_same_names_and_ways() {
         ("127.0.0.1/32".to_owned(), &[4780][..])
     );
     assert_eq!(policy.statsd_ports, [8125]);
+    assert_eq!(
+        policy.telemetry_ports,
+        x0_ebpf_loader::policy::TELEMETRY_PORTS,
+        "the same ports count as telemetry"
+    );
     let printed = serde_json::to_vec(&compile::ebpf(&SHIPPED).unwrap()).unwrap();
     assert!(
         x0_ebpf_loader::Policy::from_json(&printed).is_ok(),

@@ -68,10 +68,7 @@ impl Making {
         }
     }
 
-    pub(super) fn kept(mut self) -> StoredWork {
-        self.take_kept()
-    }
-
+    /// Returns all that is kept, and keeps nothing.
     pub(super) fn take_kept(&mut self) -> StoredWork {
         let taken = core::mem::take(&mut self.taken).into_iter();
         let dealings = taken.flat_map(|(ceremony, taken)| {

@@ -211,8 +211,8 @@ impl Work {
     }
 
     /// Returns what the seat has kept of its work.
-    pub(crate) fn kept(self) -> StoredWork {
-        self.making.kept()
+    pub(crate) fn kept(mut self) -> StoredWork {
+        self.making.take_kept()
     }
 
     /// Lets go of all that the seat has kept: it is none any more.
