@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change lands, cheap checks first; `make test` and CI run exactly this.
-# Stops at the first stage that fails, says how long each took, and closes with the test runner's own summary.
+# Stops at the first stage that fails, says how long each took and the end of what failed, and closes with the test
+# runner's own summary.
 #     scripts/test.sh                    all stages
 #     scripts/test.sh purity lint        only these, in this order
 # Time: FUZZ_SECONDS (default 20) is what each fuzz target gets. CI gives the whole run 90 minutes.
@@ -10,9 +11,15 @@ cd "$(dirname "$0")/.."
 readonly STAGES=(setup format scripts purity deny contracts build ebpf lint tests root doctests docs sim fuzz journeys)
 readonly JOURNEYS=(join capabilities crash partition committee committee-change standby mass-action vote takeover dashboard)
 
+# The line in which the test runner says how many tests there were.
+readonly COUNTED='Summary .*tests? run: '
+# How many of the last lines of a stage that failed are said once more at the end.
+readonly LAST_LINES=40
+
 times=()
 current=''
 summary=''
+log=$(mktemp)
 
 main() {
     local stages=("$@") stage
@@ -21,7 +28,8 @@ main() {
     for stage in "${stages[@]}"; do
         declare -F "stage_$stage" >/dev/null || { echo "no stage '$stage'; there are: ${STAGES[*]}" >&2 && exit 2; }
         begin "$stage"
-        "stage_$stage"
+        "stage_$stage" 2>&1 | tee "$log"
+        ! grep -qE "$COUNTED" "$log" || summary=$(grep -E "$COUNTED" "$log" | tail -1)
         end
     done
 }
@@ -65,17 +73,18 @@ stage_ebpf() {
 stage_lint() { scripts/cargo.sh clippy --locked --workspace --all-targets -- --deny warnings; }
 
 stage_tests() {
-    local log code=0
-    log=$(target_dir)/tests.log
     scripts/cargo.sh test --locked --workspace --no-run
     if PATH="$(tools)" cargo nextest --version >/dev/null 2>&1; then
-        PATH="$(tools)" cargo nextest run --locked --workspace --no-fail-fast 2>&1 | tee "$log" || code=$?
-        summary=$(grep -E 'Summary .* tests? run: ' "$log" | tail -1)
-    else
-        echo 'cargo-nextest is not here: running the tests with cargo test, one program after the other'
-        cargo test --locked --workspace --lib --bins --tests --no-fail-fast 2>&1 | tee "$log" || code=$?
-        summary=$(awk '/^test result: /{p += $4; f += $6; s += $8} END{printf "%d passed, %d failed, %d skipped", p, f, s}' "$log")
+        PATH="$(tools)" cargo nextest run --locked --workspace --no-fail-fast
+        return
     fi
+    echo 'cargo-nextest is not here: running the tests with cargo test, one program after the other'
+    local counts code=0
+    counts=$(mktemp)
+    cargo test --locked --workspace --lib --bins --tests --no-fail-fast 2>&1 | tee "$counts" || code=$?
+    awk '/^test result: /{p += $4; f += $6; s += $8}
+        END{printf "Summary %d tests run: %d passed, %d failed, %d skipped\n", p + f, p, f, s}' "$counts"
+    rm "$counts"
     return "$code"
 }
 
@@ -128,14 +137,19 @@ end() {
     current=''
 }
 
-# Prints the table whether or not all went well; the exit code stays what it was.
+# Prints the table whether or not all went well, and what a stage said before it failed; the exit code stays what it was.
 close() {
     local code=$?
     [ -z "$current" ] || times+=("$(printf '%6s  %s FAILED' "$(minutes $((EPOCHSECONDS - began_at)))" "$current")")
     printf '\n── time, minutes and seconds\n'
     printf '%s\n' "${times[@]}"
     printf '%6s  in all\n' "$(minutes $((EPOCHSECONDS - started_at)))"
+    if [ -n "$current" ]; then
+        printf '\n── the last that %s said\n' "$current"
+        tail -n "$LAST_LINES" "$log"
+    fi
     [ -z "$summary" ] || printf '%s\n' "$summary"
+    rm -f "$log"
     exit "$code"
 }
 
