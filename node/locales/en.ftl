@@ -132,6 +132,7 @@ event-halted-unconfirmed = The mesh is halted by its witnesses: halt { $halt }
 event-halt-ended = The halt { $halt } is over
 event-vote = Vote:
 event-charter = Charter number { $number } is in force
+event-erased = Has erased what this node asked for:
 event-ready = { $n ->
     [0] Ready to write
     [one] Ready to write; { $n } peer vouched for the head of the chain
@@ -142,6 +143,10 @@ entry-refused = Act refused, asked by
 entry-local = This node changed, asked by
 entry-local-refused = Change of this node refused, asked by
 entry-wrote = Wrote a record: { $kind }
+entry-erased = { $n ->
+    [one] What { $n } record said is erased here, as asked by its author
+   *[other] What { $n } records said is erased here, as asked by their author
+}
 entry-split-view = Contradicting audit log of size { $n } shown by
 kind-genesis = genesis
 kind-invite = invite
@@ -155,6 +160,13 @@ kind-act = act
 kind-alert = alert
 kind-halt = halt
 kind-jury = word to or of a jury
+kind-keys = keys of the committee
+kind-checkpoint = checkpoint
+kind-vote = notice of a vote
+kind-hand-over = hand-over of the committee
+kind-recovery = word for a new committee
+kind-charter = charter
+kind-erasure = erasure
 kind-unknown = kind { $number }, unknown to this version
 
 ## Map

@@ -12,6 +12,7 @@ pub mod charter;
 pub mod cli;
 pub mod config;
 pub mod dashboard;
+pub mod data;
 pub mod ethereum_key;
 pub mod identity;
 pub mod metrics;

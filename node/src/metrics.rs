@@ -229,6 +229,7 @@ impl Metrics {
             | Event::HaltEnded { .. }
             | Event::Vote { .. }
             | Event::Charter { .. }
+            | Event::ErasedAt { .. }
             | Event::Ready { .. } => return,
         };
         self.add(counter, 1);

@@ -192,6 +192,11 @@ fn table(error: &CommandError) -> (StatusCode, &'static str, &'static str) {
             "charter_refused",
             "`x0 charter diff` compares it with the one in force, `x0 charter show` shows that",
         ),
+        CommandError::Erasure(_) => (
+            StatusCode::CONFLICT,
+            "cannot_be_erased",
+            "`x0 data show` lists what is held about this node, and what of it can be erased",
+        ),
         CommandError::Vote(refusal) => super::votes::refused(refusal),
         CommandError::TooManyProposals(_) => (
             StatusCode::SERVICE_UNAVAILABLE,

@@ -236,6 +236,12 @@ fn describe(event: &Event) -> Described<'_> {
             None,
             format!("charter number {number} is in force, {charter}: `x0 charter show`"),
         ),
+        Event::ErasedAt { erasure, node } => (
+            "erased",
+            Some(node),
+            Some(erasure),
+            "has shown that it erased what this node asked for".to_owned(),
+        ),
         Event::Ready { witnesses } => (
             "ready",
             None,

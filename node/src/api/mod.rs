@@ -17,6 +17,7 @@ pub mod charter;
 pub mod committee;
 pub mod consents;
 pub mod control;
+pub mod data;
 pub mod error;
 pub mod events;
 mod extract;
@@ -210,6 +211,7 @@ fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(consents::read_routes())
         .merge(committee::read_routes())
         .merge(charter::read_routes())
+        .merge(data::read_routes())
         .merge(halts::routes())
         .merge(packs::routes())
         .merge(votes::read_routes())
@@ -225,6 +227,7 @@ fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(consents::act_routes())
         .merge(votes::act_routes())
         .merge(charter::act_routes())
+        .merge(data::act_routes())
 }
 
 fn admin_routes() -> OpenApiRouter<Arc<ApiState>> {

@@ -695,7 +695,8 @@ pub struct AuditEntryView {
     pub index: u64,
     /// When, by the node's own clock.
     pub time_ms: u64,
-    /// What happened: `executed`, `refused`, `local`, `local_refused`, `wrote`, `fork` or `split_view`.
+    /// What happened: `executed`, `refused`, `local`, `local_refused`, `wrote`, `fork`, `split_view` or
+    /// `erased`.
     pub what: String,
     /// Who it is about: the agent or author.
     pub who: Option<String>,
@@ -731,6 +732,16 @@ impl AuditEntryView {
                 None,
                 format!("showed two different logs of {size} entries"),
             ),
+            What::Erased {
+                erasure,
+                author,
+                records,
+            } => (
+                "erased",
+                Some(author),
+                Some(erasure),
+                format!("erased what {records} records of its author said"),
+            ),
         };
         Self {
             index,
@@ -759,6 +770,13 @@ pub fn kind_name(kind: u16) -> String {
         Kind::ALERT => "an alert",
         Kind::HALT => "a halt of the committee",
         Kind::JURY => "a word to or of a jury",
+        Kind::KEYS => "the committee's first keys",
+        Kind::CHECKPOINT => "a checkpoint",
+        Kind::VOTE => "a notice of a vote",
+        Kind::HAND_OVER => "a hand-over of the committee",
+        Kind::RECOVERY => "a word for a new committee",
+        Kind::CHARTER => "a charter",
+        Kind::ERASURE => "an erasure",
         Kind(other) => return format!("a record of unknown kind {other:#06x}"),
     };
     name.to_owned()

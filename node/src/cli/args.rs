@@ -21,6 +21,7 @@ use super::{
     charter::CharterCommand,
     committee::CommitteeCommand,
     daemon::RunFlags,
+    data::DataCommand,
     error::CliError,
     halt::HaltCommand,
     identity::IdentityCommand,
@@ -95,6 +96,9 @@ pub(super) enum Command {
     /// Propose, cast, follow and recount votes
     #[command(subcommand)]
     Vote(VoteCommand),
+    /// Take along what is held about you, or have it erased
+    #[command(subcommand)]
+    Data(DataCommand),
     /// Read and check this node's audit log
     #[command(subcommand)]
     Audit(AuditCommand),

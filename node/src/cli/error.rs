@@ -10,6 +10,7 @@ use crate::{
     chain::error::ChainError,
     charter::CharterFileError,
     config::ConfigError,
+    data::pack::PackError,
     ethereum_key::KeyError,
     identity::IdentityError,
     runtime::{StartError, genesis::GenesisError, invite::InvalidInvite, join::JoinError},
@@ -47,6 +48,9 @@ pub enum CliError {
     /// A chain does not do what it was asked for.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// An export does not hold.
+    #[error(transparent)]
+    Pack(#[from] PackError),
     /// There is no key to sign with.
     #[error(transparent)]
     EthereumKey(#[from] KeyError),
@@ -136,6 +140,7 @@ impl CliError {
                 | WebError::BadAnswer { .. },
             )
             | Self::EthereumKey(_)
+            | Self::Pack(_)
             | Self::Chain(_)
             | Self::Tokens(_) => 1,
         })
@@ -186,7 +191,9 @@ impl CliError {
                 }
                 view
             }
-            Self::Failed(_)
+            Self::Pack(PackError::Altered { .. }) => self.view("altered", "make the export anew"),
+            Self::Pack(PackError::Io { .. })
+            | Self::Failed(_)
             | Self::Config(_)
             | Self::Identity(_)
             | Self::Store(_)

@@ -21,6 +21,7 @@ pub mod client;
 mod committee;
 mod cosign;
 mod daemon;
+mod data;
 pub mod error;
 mod halt;
 mod identity;
@@ -152,6 +153,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Halt(command) => halt::answer(context, command).await,
         Command::Charter(command) => charter::answer(context, command).await,
         Command::Vote(command) => vote::answer(context, command).await,
+        Command::Data(command) => data::answer(context, command).await,
         Command::Audit(command) => audit::answer(context, command).await,
         Command::Config(command) => settings::answer(context, command).await,
         Command::Identity(command) => identity::answer(context, command).await,

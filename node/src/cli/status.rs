@@ -194,7 +194,8 @@ pub(super) async fn peers(context: &Context, args: &PeersArgs) -> Result<(), Cli
     })
 }
 
-async fn members(context: &Context) -> Result<(), CliError> {
+/// Reads everyone who is or was a member, page by page.
+pub(super) async fn all_members(context: &Context) -> Result<Vec<MemberView>, CliError> {
     let client = context.client()?;
     let mut members: Vec<MemberView> = Vec::new();
     let mut after = String::new();
@@ -204,9 +205,13 @@ async fn members(context: &Context) -> Result<(), CliError> {
         members.extend(page.members);
         match page.next {
             Some(next) => after = format!("&after={next}"),
-            None => break,
+            None => return Ok(members),
         }
     }
+}
+
+async fn members(context: &Context) -> Result<(), CliError> {
+    let members = all_members(context).await?;
     context.output.show(&members, |members| {
         let mut table = Table::new(["member", "standing", "region", "since", ""]);
         for member in members {

@@ -170,6 +170,9 @@ pub(super) fn event(t: Texts, event: &Event) -> Line {
             Plain,
             t.with("event-charter", [("number", number.to_string().into())]),
         ),
+        Event::ErasedAt { erasure, node } => {
+            line(Good, "event-erased").who(node).record(Some(*erasure))
+        }
         Event::Ready { witnesses } => Line::new(Good, t.count("event-ready", *witnesses)),
     }
 }
@@ -197,6 +200,13 @@ pub(super) fn entry(t: Texts, what: &What) -> Line {
         What::SplitView { author, size } => {
             Line::new(Bad, t.count("entry-split-view", *size)).who(author)
         }
+        What::Erased {
+            erasure,
+            author,
+            records,
+        } => Line::new(Plain, t.count("entry-erased", u64::from(*records)))
+            .who(author)
+            .record(Some(*erasure)),
     }
 }
 
@@ -215,6 +225,13 @@ fn kind_name(t: Texts, kind: u16) -> String {
         Kind::ALERT => t.say("kind-alert"),
         Kind::HALT => t.say("kind-halt"),
         Kind::JURY => t.say("kind-jury"),
+        Kind::KEYS => t.say("kind-keys"),
+        Kind::CHECKPOINT => t.say("kind-checkpoint"),
+        Kind::VOTE => t.say("kind-vote"),
+        Kind::HAND_OVER => t.say("kind-hand-over"),
+        Kind::RECOVERY => t.say("kind-recovery"),
+        Kind::CHARTER => t.say("kind-charter"),
+        Kind::ERASURE => t.say("kind-erasure"),
         Kind(number) => t.with(
             "kind-unknown",
             [("number", format!("{number:#06x}").into())],

@@ -17,7 +17,9 @@
 //! | | `r`, ballot, seat (32 bytes each) | a receipt for an own ballot, DAG-CBOR |
 //! | | `h`, vote, ballot (32 bytes each) | a ballot that this seat gave its word for, and when, DAG-CBOR |
 //! | `proposals` | digest of the act, 32 bytes | an own act on its way, or how it ended, DAG-CBOR |
+//! | `receipts` | erasure, node (32 bytes each) | the node's proof that it complied, DAG-CBOR |
 //! | `meta` | `schema`, `genesis`, `owner` | number (4 bytes big-endian), record, public key |
+//! | | `rewrite` | there is: files may still hold what was erased |
 //! | | `tip`, `state` | what the committee log ends with, and what followed from it at some height, DAG-CBOR |
 
 use std::path::Path;
@@ -37,6 +39,7 @@ use x0_protocol::{
         audit::Entry,
         ballot::{StoredVotes, VoteWrite},
         committee::{JournalLine, Tip},
+        erasure::ErasureReceipt,
         halt::Halt,
     },
     wire::{Decided, LogHead, PolicyName, Record, Verified},
@@ -59,6 +62,7 @@ pub(super) enum Column {
     Keys,
     Votes,
     Proposals,
+    Receipts,
     Meta,
 }
 
@@ -67,6 +71,7 @@ pub(super) const GENESIS_KEY: &[u8] = b"genesis";
 pub(super) const OWNER_KEY: &[u8] = b"owner";
 pub(super) const TIP_KEY: &[u8] = b"tip";
 pub(super) const STATE_KEY: &[u8] = b"state";
+pub(super) const REWRITE_KEY: &[u8] = b"rewrite";
 
 /// First byte of the keys of dealings, and of shares.
 const DEALING: u8 = b'd';
@@ -78,7 +83,7 @@ const RECEIPT: u8 = b'r';
 const HELD: u8 = b'h';
 
 impl Column {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Records,
         Self::Executed,
         Self::Policies,
@@ -91,6 +96,7 @@ impl Column {
         Self::Keys,
         Self::Votes,
         Self::Proposals,
+        Self::Receipts,
         Self::Meta,
     ];
 
@@ -108,6 +114,7 @@ impl Column {
             Self::Keys => "keys",
             Self::Votes => "votes",
             Self::Proposals => "proposals",
+            Self::Receipts => "receipts",
             Self::Meta => "meta",
         }
     }
@@ -126,8 +133,13 @@ impl Column {
     }
 }
 
-/// Adds one write to a batch.
-pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), StoreError> {
+/// Adds one write to a batch; `earlier` are all those that the batch began with.
+pub(super) fn put<'a>(
+    db: &DB,
+    batch: &mut WriteBatch,
+    earlier: &(impl Iterator<Item = &'a Write> + Clone),
+    write: &Write,
+) -> Result<(), StoreError> {
     match write {
         Write::Record(record) => {
             let record = record.value();
@@ -204,6 +216,17 @@ pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), 
                 batch.delete_cf(Column::Keys.of(db)?, dealing_key(ceremony, dealer));
             }
         }
+        Write::Erase { records, by } => {
+            for id in records {
+                put_husk(db, batch, earlier.clone(), (id, by))?;
+            }
+            batch.put_cf(Column::Meta.of(db)?, REWRITE_KEY, []);
+        }
+        Write::Receipt(receipt) => {
+            let node = receipt.shown.head.author;
+            let key = [&receipt.erasure.digest()[..], node.bytes()].concat();
+            batch.put_cf(Column::Receipts.of(db)?, key, encoded(db, receipt)?);
+        }
         Write::Vote(write) => put_vote(db, batch, write)?,
         Write::Proposal(ProposalWrite::Keep(kept)) => {
             let act = kept.admission.asked.act;
@@ -230,6 +253,32 @@ pub(super) fn put(db: &DB, batch: &mut WriteBatch, write: &Write) -> Result<(), 
             }
         }
     }
+    Ok(())
+}
+
+/// Puts what is left of an erased record in its place, whether it is on disk already or in this very batch.
+fn put_husk<'a>(
+    db: &DB,
+    batch: &mut WriteBatch,
+    mut earlier: impl Iterator<Item = &'a Write>,
+    (id, by): (&ContentId, &ContentId),
+) -> Result<(), StoreError> {
+    let records = Column::Records.of(db)?;
+    let in_batch = earlier.find_map(|write| match write {
+        Write::Record(record) if record.value().id() == *id => Some(record.value().husk(*by)),
+        _ => None,
+    });
+    let husk = match in_batch {
+        Some(husk) => husk,
+        None => {
+            let stored = db.get_cf(records, id.digest());
+            let stored = stored.map_err(|error| StoreError::rocks(db.path(), &error))?;
+            let Some(bytes) = stored else { return Ok(()) };
+            let rows = Rows { store: db.path() };
+            rows.record(id.digest(), &bytes)?.value().husk(*by)
+        }
+    };
+    batch.put_cf(records, id.digest(), husk.bytes());
     Ok(())
 }
 
@@ -291,21 +340,6 @@ fn dealing_key(ceremony: &ContentId, dealer: &PublicKey) -> Vec<u8> {
 
 fn share_key(purpose: Purpose, epoch: u64) -> Vec<u8> {
     [&[SHARE, purpose.number()], &epoch.to_be_bytes()[..]].concat()
-}
-
-/// Rewrites the column of keys, so that no file of the store holds what was removed from it: RocksDB keeps removed
-/// values in its files until these are rewritten, and in its log until every column is flushed. What the disk itself
-/// keeps of freed blocks is not in the store's hand.
-pub(super) fn erase_removed_keys(db: &DB) -> Result<(), StoreError> {
-    let failed = |error: rocksdb::Error| StoreError::rocks(db.path(), &error);
-    for column in Column::ALL {
-        db.flush_cf(column.of(db)?).map_err(failed)?;
-    }
-    let keys = Column::Keys.of(db)?;
-    let mut all = rocksdb::CompactOptions::default();
-    all.set_bottommost_level_compaction(rocksdb::BottommostLevelCompaction::Force);
-    db.compact_range_cf_opt(keys, None::<&[u8]>, None::<&[u8]>, &all);
-    Ok(())
 }
 
 /// A row of the column of keys.
@@ -434,6 +468,10 @@ impl Rows<'_> {
             }
         }
         Ok(())
+    }
+
+    pub(super) fn receipt(&self, value: &[u8]) -> Result<ErasureReceipt, StoreError> {
+        self.decode(format_args!("a receipt of an erasure"), value)
     }
 
     pub(super) fn root(&self, key: &[u8]) -> Result<RootKey, StoreError> {

@@ -15,6 +15,7 @@ mod columns;
 mod error;
 mod lock;
 mod place;
+mod rewrite;
 mod rocks;
 mod schema;
 mod space;

@@ -26,6 +26,7 @@ use super::{
     columns::{self, Column, GENESIS_KEY, KeyRow, OWNER_KEY, Rows, STATE_KEY, TIP_KEY},
     lock::Lock,
     place,
+    rewrite::Rewrite,
     schema::{self, SCHEMA},
     space::{FREE_BYTES_MIN, Space},
     writer::{Line, Thread},
@@ -107,7 +108,7 @@ impl RocksStore {
         batch.put_cf(meta, GENESIS_KEY, genesis.value().bytes());
         batch.put_cf(meta, OWNER_KEY, owner.bytes());
         for write in first {
-            columns::put(&db, &mut batch, write)?;
+            columns::put(&db, &mut batch, &first.iter(), write)?;
         }
         db.write(batch).map_err(rocks)?;
         schema::write(&db, SCHEMA)?;
@@ -159,6 +160,7 @@ impl RocksStore {
         options.metrics.set(Gauge::StoreBytes, space.size_bytes());
         let line = Arc::new(Line::default());
         let thread = Thread {
+            rewrite: Rewrite::recall(&db)?,
             db: Arc::clone(&db),
             line: Arc::clone(&line),
             space: Arc::clone(&space),
@@ -303,6 +305,7 @@ impl Store for RocksStore {
             roots: self.each(Column::Roots, |key, _| rows.root(key))?,
             halts: self.each(Column::Halts, |_, value| rows.halt(value))?,
             proposals: self.each(Column::Proposals, |_, value| rows.proposal(value))?,
+            receipts: self.each(Column::Receipts, |_, value| rows.receipt(value))?,
             committee: self.committee()?,
             work: StoredWork {
                 dealings: self

@@ -16,7 +16,11 @@ use rocksdb::{DB, WriteBatch, WriteOptions};
 use tokio::sync::oneshot;
 use x0_protocol::Write;
 
-use super::{Receipt, StoreError, Writer, columns, space::Space};
+use super::{
+    Receipt, StoreError, Writer, columns,
+    rewrite::{self, Rewrite},
+    space::Space,
+};
 use crate::metrics::{Gauge, Histogram, Metrics};
 
 /// Most groups that wait; a caller with one more waits for room.
@@ -106,8 +110,8 @@ impl Line {
         self.work.notify_all();
     }
 
-    /// Takes the groups for the next batch; none when the line is closed and empty.
-    pub(super) fn take(&self) -> Option<Vec<Group>> {
+    /// Takes the groups for the next batch; an empty one if none has come by a time, none when the line is closed and empty.
+    pub(super) fn take(&self, until: Option<Instant>) -> Option<Vec<Group>> {
         let mut state = self.state();
         loop {
             if !state.groups.is_empty() {
@@ -117,10 +121,17 @@ impl Line {
                 state.end(StoreError::Closed);
                 return None;
             }
-            state = self
-                .work
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            let Some(until) = until else {
+                let waited = self.work.wait(state);
+                state = waited.unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Some(Vec::new());
+            }
+            let waited = self.work.wait_timeout(state, left);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
         let mut taken = Vec::new();
         let mut bytes = 0;
@@ -185,6 +196,7 @@ pub(super) struct Thread {
     pub(super) line: Arc<Line>,
     pub(super) space: Arc<Space>,
     pub(super) metrics: Metrics,
+    pub(super) rewrite: Rewrite,
 }
 
 impl Thread {
@@ -196,9 +208,10 @@ impl Thread {
             .map_err(|error| StoreError::io(&path, error))
     }
 
-    fn run(self) {
-        while let Some(groups) = self.line.take() {
+    fn run(mut self) {
+        while let Some(groups) = self.line.take(self.rewrite.due()) {
             let outcome = self.commit(&groups);
+            self.rewrite.run(&self.db);
             if let Err(error) = &outcome {
                 tracing::error!(%error, "the store gives up: nothing more is written");
                 self.line.end(error.clone());
@@ -210,7 +223,7 @@ impl Thread {
     }
 
     /// Writes a batch, waiting for space as long as the store is open.
-    fn commit(&self, groups: &[Group]) -> Result<(), StoreError> {
+    fn commit(&mut self, groups: &[Group]) -> Result<(), StoreError> {
         loop {
             match self.try_commit(groups) {
                 Err(error @ (StoreError::Full { .. } | StoreError::Capped { .. })) => {
@@ -227,11 +240,15 @@ impl Thread {
         }
     }
 
-    fn try_commit(&self, groups: &[Group]) -> Result<(), StoreError> {
+    fn try_commit(&mut self, groups: &[Group]) -> Result<(), StoreError> {
+        if groups.is_empty() {
+            return Ok(());
+        }
         self.space.room(Writer::Own)?;
         let mut batch = WriteBatch::default();
-        for write in groups.iter().flat_map(|group| &group.writes) {
-            columns::put(&self.db, &mut batch, write)?;
+        let writes = || groups.iter().flat_map(|group| &group.writes);
+        for write in writes() {
+            columns::put(&self.db, &mut batch, &writes(), write)?;
         }
         let bytes = u64::try_from(batch.size_in_bytes()).unwrap_or(u64::MAX);
         let mut options = WriteOptions::default();
@@ -247,8 +264,13 @@ impl Thread {
         self.metrics
             .observe_ms(Histogram::StoreWrite, start.elapsed());
         let erases = |write: &Write| matches!(write, Write::ForgetKeys { .. });
-        if groups.iter().flat_map(|group| &group.writes).any(erases) {
-            columns::erase_removed_keys(&self.db)?;
+        if writes().any(erases) {
+            rewrite::keys(&self.db)?;
+        }
+        for write in writes() {
+            if let Write::Erase { records, .. } = write {
+                self.rewrite.add(records.iter().map(|id| *id.digest()));
+            }
         }
         self.space.wrote(bytes);
         self.metrics.set(Gauge::StoreBytes, self.space.size_bytes());
@@ -275,6 +297,8 @@ fn record_bytes(write: &Write) -> usize {
         | Write::Dealing { .. }
         | Write::KeyShare { .. }
         | Write::ForgetKeys { .. }
+        | Write::Erase { .. }
+        | Write::Receipt(_)
         | Write::Halt(_)
         | Write::Vote(_)
         | Write::Proposal(_)

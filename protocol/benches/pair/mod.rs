@@ -280,6 +280,8 @@ impl Node {
                 | Write::Dealing { .. }
                 | Write::KeyShare { .. }
                 | Write::ForgetKeys { .. }
+                | Write::Erase { .. }
+                | Write::Receipt(_)
                 | Write::Halt(_)
                 | Write::Vote(_)
                 | Write::Proposal(_)

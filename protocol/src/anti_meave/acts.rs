@@ -279,6 +279,11 @@ impl Acts {
         self.tracked.entry(id).or_insert(fresh);
     }
 
+    /// Forgets what an act said, as its author has it erased; that it was executed stays known.
+    pub fn forget(&mut self, id: &ContentId) {
+        self.tracked.remove(id);
+    }
+
     /// Tells whether the act is done with here: executed, or refused.
     pub fn is_settled(&self, id: &ContentId) -> bool {
         let refused = self

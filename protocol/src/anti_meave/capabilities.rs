@@ -58,6 +58,12 @@ impl Capabilities {
         }
     }
 
+    /// Forgets tokens by the records that made them known, in order; what was revoked stays so.
+    pub fn forget(&mut self, records: &[ContentId]) {
+        self.known
+            .retain(|known| records.binary_search(&known.id()).is_err());
+    }
+
     /// Revokes blocks of tokens granted under `root`, and everything derived from them.
     pub fn revoke(&mut self, root: RootKey, ids: &[RevocationId]) {
         self.revoked.extend(ids.iter().map(|id| (root, *id)));

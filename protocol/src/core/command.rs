@@ -11,6 +11,7 @@ use x0_crypto::{
 };
 
 use super::{
+    limits::ERASED_IDS_MAX,
     reject::{ActRefusal, RejectReason},
     time::{Millis, Mono, Wall},
     vote::{JuryView, VoteCommand, VoteRefusal, VotesView},
@@ -23,9 +24,12 @@ use crate::{
         ballot::{BallotBundle, Recounted},
         committee::{HandingView, OpenPlan, RecoveryView},
         directory::Member,
+        erasure::ErasureReceipt,
         halt::{self, HaltReport, PullReport},
     },
-    wire::{Change, MultiSig, Outcome, PolicyName, Reason, Region, Rules, Targets},
+    wire::{
+        Change, ERASE_ACTS_AFTER, MultiSig, Outcome, PolicyName, Reason, Region, Rules, Targets,
+    },
 };
 
 /// Something the local user asks.
@@ -131,6 +135,10 @@ pub enum Command {
     Vote(VoteCommand),
     /// Says an amendment of the charter to all, so that it can be voted on.
     ProposeCharter(Charter),
+    /// Has what own records say erased at every node; without a list all that can be.
+    Erase(Option<Vec<ContentId>>),
+    /// Lists own erasures with the receipts for them.
+    Erasures,
     /// Shows the policies in force here.
     Policies,
     /// Leaves the mesh.
@@ -164,6 +172,7 @@ impl Command {
             | Self::Pull { .. }
             | Self::Policies
             | Self::AuditHeads
+            | Self::Erasures
             | Self::CatchUp
             | Self::Vote(
                 VoteCommand::List
@@ -182,6 +191,7 @@ impl Command {
             | Self::ProposeRecovery { .. }
             | Self::SignRecovery(_)
             | Self::ProposeCharter(_)
+            | Self::Erase(_)
             | Self::Local { .. }
             | Self::Vote(
                 VoteCommand::Propose { .. }
@@ -206,6 +216,48 @@ pub enum AmendmentRefusal {
     /// It does not follow the one in force.
     #[error(transparent)]
     NotNext(#[from] NotNext),
+}
+
+/// Why what records say cannot be erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ErasureRefusal {
+    /// No record is named.
+    #[error("no record is named: name some, or erase all that can be")]
+    Nothing,
+    /// Too many are named.
+    #[error("{0} records are named, {max} at most fit one erasure: erase all that can be, or go in steps", max = ERASED_IDS_MAX)]
+    TooMany(usize),
+    /// It is not known here.
+    #[error("record {0} is not known here: `x0 data show` lists what is")]
+    Unknown(ContentId),
+    /// It is somebody else's.
+    #[error("record {0} is not this node's: only its author can have it erased")]
+    Others(ContentId),
+    /// The state of the mesh follows from it.
+    #[error(
+        "record {0} is needed by everybody who joins later and stays: only acts and published tokens can be erased"
+    )]
+    Needed(ContentId),
+    /// It may still be executed somewhere.
+    #[error("act {0} may still be executed: it can be erased {minutes} minutes after it was written", minutes = ERASE_ACTS_AFTER.0 / 60_000)]
+    TooYoung(ContentId),
+}
+
+/// An own erasure and what came of it.
+#[derive(Clone, Debug)]
+pub struct ErasureView {
+    /// The erasure's record.
+    pub id: ContentId,
+    /// When it was written.
+    pub time: Wall,
+    /// How many records it covers, as far as they are known here.
+    pub covered: u32,
+    /// Whether it covers all that could be erased.
+    pub all: bool,
+    /// The proofs of nodes that complied.
+    pub receipts: Vec<ErasureReceipt>,
+    /// Active members, all of whom are to comply.
+    pub members: u32,
 }
 
 /// How the targets of an act are chosen.
@@ -260,6 +312,8 @@ pub enum Reply {
     Policies(Vec<PolicyView>),
     /// To [`Command::AuditHeads`].
     AuditHeads(AuditHeads),
+    /// To [`Command::Erasures`].
+    Erasures(Vec<ErasureView>),
     /// To commands that change only this node: it is done.
     Done,
 }
@@ -487,6 +541,9 @@ pub enum CommandError {
     /// The charter cannot be put to a vote.
     #[error(transparent)]
     Amendment(#[from] AmendmentRefusal),
+    /// What records say cannot be erased.
+    #[error(transparent)]
+    Erasure(#[from] ErasureRefusal),
     /// Something about a vote cannot be done.
     #[error(transparent)]
     Vote(#[from] VoteRefusal),

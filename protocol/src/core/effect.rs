@@ -24,6 +24,7 @@ use crate::{
         audit::{Entry, tree::Hash},
         ballot::VoteWrite,
         committee::{JournalLine, Tip},
+        erasure::ErasureReceipt,
         halt::Halt,
     },
     wire::{
@@ -259,6 +260,15 @@ pub enum Write {
         /// What was dealt, by ceremony and dealer.
         dealings: Vec<(ContentId, PublicKey)>,
     },
+    /// Bodies of records that their author has erased; of each only the husk stays, also on the disk.
+    Erase {
+        /// The records.
+        records: Vec<ContentId>,
+        /// The author's record that says so.
+        by: ContentId,
+    },
+    /// Another node's proof that it erased what this one asked for.
+    Receipt(Box<ErasureReceipt>),
     /// A halt as it stands now.
     Halt(Box<Halt>),
     /// Something about votes.
@@ -339,4 +349,6 @@ pub enum Why {
     Vote,
     /// A vote on the charter that has passed is heeded from then on.
     Charter,
+    /// Links are asked whether they have erased what this node asked for.
+    Receipts,
 }

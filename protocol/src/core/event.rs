@@ -57,6 +57,13 @@ pub enum Event {
         /// Its kind's number.
         kind: u16,
     },
+    /// A node has shown that it erased what this one asked for.
+    ErasedAt {
+        /// The erasure's record.
+        erasure: ContentId,
+        /// The node.
+        node: PublicKey,
+    },
     /// An act was executed on this node.
     Executed {
         /// The act's record; `None` for a local act.

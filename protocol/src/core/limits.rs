@@ -13,6 +13,15 @@ pub const RECORD_BYTES_MAX: usize = 128 * 1024;
 /// Largest encoded request or response between two peers, bytes: one full page of records.
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
+/// Records that one erasure may name; one that names none covers all.
+pub const ERASED_IDS_MAX: usize = 1_000;
+
+/// Own erasures for which receipts are still asked: the newest ones.
+pub const ERASURES_WATCHED_MAX: usize = 16;
+
+/// Receipts kept of one erasure, about 1 KiB each.
+pub const RECEIPTS_KEPT_MAX: usize = 256;
+
 /// Most records in one page of a catch-up; with small records a page stays below 256 KiB.
 pub const PAGE_RECORDS_MAX: usize = 256;
 

@@ -62,6 +62,8 @@ impl Peer {
             Command::ProposeCharter(charter) => {
                 return self.propose_charter(now, id, charter, out);
             }
+            Command::Erase(records) => return self.propose_erasure(now, id, records, out),
+            Command::Erasures => Ok(Reply::Erasures(self.erasure_views())),
             Command::ApproveSeats(plan) => return self.approve_seats(id, &plan, out),
             Command::Vote(command) => return self.on_vote_command(now, id, command, out),
             Command::Policies => Ok(Reply::Policies(self.policies.view())),

@@ -115,6 +115,8 @@ impl StoredHalting {
                 | Body::Recovery(_)
                 | Body::Jury(_)
                 | Body::Charter(_)
+                | Body::Erasure(_)
+                | Body::Erased { .. }
                 | Body::Vote(_)
                 | Body::Unknown(..) => {}
             }
@@ -253,9 +255,7 @@ impl Peer {
         let warrants = Warrants::of(act).unwrap_or_default();
         let is_drawn_for = warrants.draw.is_some() && warrants.ticket.is_some();
         match self
-            .trust
-            .keys()
-            .copied()
+            .keys_for(warrants.ticket.as_ref())
             .filter(|_| is_drawn_for && !is_barred)
         {
             None => {

@@ -333,6 +333,8 @@ impl Peer {
             | Body::Halt(_)
             | Body::Jury(_)
             | Body::Charter(_)
+            | Body::Erasure(_)
+            | Body::Erased { .. }
             | Body::Vote(_)
             | Body::Checkpoint(_)
             | Body::Unknown(..) => true,

@@ -26,7 +26,7 @@ use crate::{
     },
     wire::{
         Body, Certificate, Kind, Merge, Record, Refused, Response, Topic, Unverified, Verified,
-        VersionRange, Welcome,
+        VersionRange, Warrants, Welcome,
     },
 };
 
@@ -87,6 +87,8 @@ fn acts_in(writes: &[Write]) -> Vec<Verified<Record>> {
         | Write::Dealing { .. }
         | Write::KeyShare { .. }
         | Write::ForgetKeys { .. }
+        | Write::Erase { .. }
+        | Write::Receipt(_)
         | Write::Halt(_)
         | Write::Vote(_)
         | Write::Proposal(_)
@@ -221,6 +223,8 @@ impl Peer {
             | Write::Dealing { .. }
             | Write::KeyShare { .. }
             | Write::ForgetKeys { .. }
+            | Write::Erase { .. }
+            | Write::Receipt(_)
             | Write::Halt(_)
             | Write::Vote(_)
             | Write::Proposal(_)
@@ -242,6 +246,10 @@ impl Peer {
         if self.index.contains(&id) {
             return Ok(id);
         }
+        let record = match self.erasures.covering(record.value().place()) {
+            Some(by) => record.husk(by),
+            None => record,
+        };
         let author = record.value().author();
         let enters = record.value().header().kind == Kind::JOIN;
         if live
@@ -253,7 +261,10 @@ impl Peer {
         {
             return Err(RejectReason::NoLongerAMember(author));
         }
-        match self.take_effect(now, &record, out) {
+        let taken = self
+            .check_epoch_known(record.value())
+            .and_then(|()| self.take_effect(now, &record, out));
+        match taken {
             Err(reason @ (RejectReason::Missing(_) | RejectReason::NotAMember(_))) => {
                 self.orphans.add(record);
                 return Err(reason);
@@ -261,11 +272,28 @@ impl Peer {
             taken => taken?,
         }
         writes.push(Write::Record(record.clone()));
+        writes.extend(self.erase(now, record.value()));
         self.place(now, &record, writes, out);
         if let Body::Act(_) = record.value().body() {
             self.acts.track(record);
         }
         Ok(id)
+    }
+
+    /// Checks that an act's ticket is not of keys yet to become known here: judged without them, it would look as if nobody
+    /// had admitted it.
+    fn check_epoch_known(&self, record: &Record) -> Result<(), RejectReason> {
+        let Body::Act(act) = record.body() else {
+            return Ok(());
+        };
+        let ticket = Warrants::of(act).ok().and_then(|it| it.ticket);
+        let known = self.trust.keys().map(|keys| keys.epoch);
+        match ticket {
+            Some(ticket) if Some(ticket.epoch) > known => {
+                Err(RejectReason::Missing(self.directory.mesh()))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Gives a record its place in the index; a place taken twice is told.
@@ -338,6 +366,8 @@ impl Peer {
             | Body::Jury(_)
             | Body::Charter(_)
             | Body::Vote(_)
+            | Body::Erasure(_)
+            | Body::Erased { .. }
             | Body::Unknown(..) => {}
         }
         let member = self
@@ -377,6 +407,14 @@ impl Peer {
         }
         if let Body::Charter(charter) = value.body() {
             self.hear_charter(now, charter, out);
+        }
+        if let Body::Erasure(_) = value.body() {
+            self.hear_erasure(now, value);
+        }
+        if let Body::Erased { by, .. } = value.body() {
+            // A husk stands for the record as soon as it is known that its author wants that.
+            let covering = self.erasures.covering(value.place());
+            covering.ok_or(RejectReason::Missing(*by))?;
         }
         Ok(())
     }
@@ -627,6 +665,8 @@ impl Peer {
                 | Body::Jury(_)
                 | Body::Charter(_)
                 | Body::Vote(_)
+                | Body::Erasure(_)
+                | Body::Erased { .. }
                 | Body::Unknown(..) => {}
             }
         }

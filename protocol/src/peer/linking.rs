@@ -90,6 +90,7 @@ impl Peer {
         if self.catch_up_at.is_none() {
             self.schedule_catch_up(now.mono);
         }
+        self.ask_for_receipts(now);
     }
 
     pub(super) fn ask(&mut self, to: PublicKey, request: Request, asked: Asked, out: &mut Outbox) {

@@ -5,7 +5,7 @@
 //! (acts, local changes, healing), `proposing` (own acts on their way), `consenting` (others' acts that want a word
 //! of this node), `halting` (anomalies, freezes, halts), `pulling` (evidence after a halt), `voting` (votes of a member),
 //! `jury` (what juries decide past the committee), `recounting` (what was counted, fetched and counted again), `polling`
-//! (votes as a seat holds them), `writing` (records of our own), `seat` (the committee), `handover` and `recovery` (its
+//! (votes as a seat holds them), `erasing` (what records said, and receipts), `writing` (records of our own), `seat` (the committee), `handover` and `recovery` (its
 //! next seats), `commands` (the local user).
 //! This file holds the state, the way in and the timers.
 //!
@@ -17,6 +17,7 @@ mod acting;
 mod amending;
 mod commands;
 mod consenting;
+mod erasing;
 mod halting;
 mod handover;
 mod ingest;
@@ -79,6 +80,7 @@ use crate::{
         committee::{SecretFor, StoredLog, StoredWork, Tip, Trust},
         delivery::{CatchUp, Index, Orphans, Sessions},
         directory::{Directory, SharedOverlays},
+        erasure::{ErasureReceipt, Erasures, Receipts},
         halt::Halt,
         healing::Healing,
         links::Links,
@@ -140,6 +142,8 @@ pub struct Stored {
     pub votes: StoredVotes,
     /// Own acts on their way, and the last that ended.
     pub proposals: Vec<KeptProposal>,
+    /// Others' proofs that they erased what this node asked for.
+    pub receipts: Vec<ErasureReceipt>,
 }
 
 /// What of its configuration a peer needs for good.
@@ -185,6 +189,8 @@ pub struct Peer {
     committee: Option<Box<Seat>>,
     /// Only a peer that has heard of an amendment keeps any.
     amendments: Option<Box<Amendments>>,
+    erasures: Erasures,
+    receipts: Receipts,
     /// Only a peer that has seen an act keeps watch.
     halting: Option<Box<Halting>>,
 }
@@ -420,6 +426,8 @@ impl Peer {
             voting: Voting::restore(stored.votes.own, stored.votes.receipts, now.mono),
             committee: None,
             amendments: None,
+            erasures: Erasures::default(),
+            receipts: Receipts::restore(stored.receipts),
             halting: None,
             config: Settled {
                 key,
@@ -538,6 +546,7 @@ impl Peer {
             ),
             due(self.voting.own.due(), Why::Vote),
             due(self.charter_due(), Why::Charter),
+            due(self.receipts.due(), Why::Receipts),
         ]
         .into_iter()
         .flatten()
@@ -603,6 +612,7 @@ impl Peer {
         self.run_proposals(now, out);
         self.run_votes(now, out);
         self.wake_charter(now, out);
+        self.run_receipts(now, out);
     }
 
     fn start(&mut self, now: Now, fresh: bool, is_certified: bool, out: &mut Outbox) {
@@ -798,7 +808,8 @@ impl Peer {
                 | What::LocalRefused { .. }
                 | What::Wrote { .. }
                 | What::Fork { .. }
-                | What::SplitView { .. } => {}
+                | What::SplitView { .. }
+                | What::Erased { .. } => {}
             }
         }
     }

@@ -163,8 +163,11 @@ impl Peer {
         ask: Box<AuditAsk>,
         out: &mut Outbox,
     ) {
+        let Some(halt) = ask.halt else {
+            return self.on_erasures_asked(now, token, ask, out);
+        };
         let halting = self.halting.as_ref();
-        let is_known = halting.is_some_and(|halting| halting.root_of(&ask.halt).is_some());
+        let is_known = halting.is_some_and(|halting| halting.root_of(&halt).is_some());
         if !is_known {
             return respond(token, Response::Refused(Refused::NoAnswer), out);
         }
@@ -172,7 +175,13 @@ impl Peer {
     }
 
     /// Has the head signed under which entries are shown, once all that it covers is on disk.
-    fn sign_shown(&mut self, now: Now, ask: Box<AuditAsk>, to: ShowTo, out: &mut Outbox) {
+    pub(super) fn sign_shown(
+        &mut self,
+        now: Now,
+        ask: Box<AuditAsk>,
+        to: ShowTo,
+        out: &mut Outbox,
+    ) {
         let (size, root) = self.audit.head();
         let id = self.job(Waiting::Show { ask, to });
         let sign = Effect::SignHead {
@@ -211,7 +220,13 @@ impl Peer {
         shown: Option<AuditShown>,
         out: &mut Outbox,
     ) {
-        let Some(pull) = self.halting().pulls.find(&ask.halt) else {
+        let Some(halt) = ask.halt else {
+            if let Some(shown) = shown {
+                self.check_receipt(node, ask, shown, out);
+            }
+            return;
+        };
+        let Some(pull) = self.halting().pulls.find(&halt) else {
             return;
         };
         let Some(shown) = shown else {
@@ -237,7 +252,10 @@ impl Peer {
         checked: Result<AuditShown, (ShownFault, LogHead)>,
         out: &mut Outbox,
     ) {
-        let Some(pull) = self.halting().pulls.find(&ask.halt) else {
+        let Some(halt) = ask.halt else {
+            return self.on_receipt_checked(now, (node, &ask), checked, out);
+        };
+        let Some(pull) = self.halting().pulls.find(&halt) else {
             return;
         };
         match checked {
@@ -264,7 +282,10 @@ impl Peer {
         out: &mut Outbox,
     ) {
         let why = refused.map_or_else(|| "it did not answer".to_owned(), |why| why.to_string());
-        if let Some(pull) = self.halting().pulls.find(&ask.halt) {
+        let Some(halt) = ask.halt else {
+            return;
+        };
+        if let Some(pull) = self.halting().pulls.find(&halt) {
             pull.refused(node, &why, now.mono);
         }
         self.run_pulls(now, out);

@@ -75,7 +75,8 @@ impl Peer {
                     record: record.value().id(),
                     kind: header.kind.0,
                 };
-                let writes = vec![Write::Record(record.clone()), self.log(now, what)];
+                let mut writes = vec![Write::Record(record.clone()), self.log(now, what)];
+                writes.extend(self.erase(now, record.value()));
                 self.persist(writes, AfterPersist::Wrote { record, command }, out);
             }
             Err(reason) => {

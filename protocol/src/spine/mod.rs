@@ -6,6 +6,7 @@ pub mod beacon;
 pub mod committee;
 pub mod delivery;
 pub mod directory;
+pub mod erasure;
 pub mod halt;
 pub mod healing;
 pub mod links;

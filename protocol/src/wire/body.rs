@@ -11,8 +11,8 @@ use x0_crypto::{
 };
 
 use super::{
-    Act, Certificate, Checkpoint, CommitteeKeys, DecodeError, HandedOver, JuryWord, KeysNamed,
-    RecoveryWord, Rules, Statement, VoteNotice,
+    Act, Certificate, Checkpoint, CommitteeKeys, DecodeError, Erasure, HandedOver, JuryWord,
+    KeysNamed, RecoveryWord, Rules, Statement, VoteNotice,
     codec::{decode, encode},
 };
 use crate::{
@@ -74,6 +74,8 @@ impl Kind {
     pub const RECOVERY: Self = Self(0x0411);
     /// [`Charter`].
     pub const CHARTER: Self = Self(0x0500);
+    /// [`Erasure`].
+    pub const ERASURE: Self = Self(0x0700);
 }
 
 /// What a record says.
@@ -115,6 +117,15 @@ pub enum Body {
     Recovery(Box<RecoveryWord>),
     /// An amendment of the charter; a vote on its content id decides.
     Charter(Charter),
+    /// The author has what own records say erased.
+    Erasure(Erasure),
+    /// What the record said is erased; only its header is left.
+    Erased {
+        /// What it was.
+        kind: Kind,
+        /// The author's record that had it erased.
+        by: ContentId,
+    },
     /// A kind this build does not know: stored and relayed, never acted upon.
     Unknown(Kind, Box<[u8]>),
 }
@@ -397,6 +408,8 @@ impl Body {
             Self::HandOver(_) => Kind::HAND_OVER,
             Self::Recovery(_) => Kind::RECOVERY,
             Self::Charter(_) => Kind::CHARTER,
+            Self::Erasure(_) => Kind::ERASURE,
+            Self::Erased { kind, .. } => *kind,
             Self::Unknown(kind, _) => *kind,
         }
     }
@@ -455,6 +468,8 @@ impl Body {
             | Self::Checkpoint(_)
             | Self::Recovery(_)
             | Self::Charter(_)
+            | Self::Erasure(_)
+            | Self::Erased { .. }
             | Self::Unknown(..) => None,
         }
     }
@@ -479,6 +494,8 @@ impl Body {
             Self::HandOver(body) => encode(body),
             Self::Recovery(body) => encode(body),
             Self::Charter(body) => encode(body),
+            Self::Erasure(body) => encode(body),
+            Self::Erased { .. } => Vec::new(),
             Self::Unknown(_, bytes) => bytes.to_vec(),
         }
     }
@@ -579,6 +596,11 @@ impl Body {
                 carried
                     .map_err(|fault| DecodeError::bounds("charter", "size", fault.to_string()))?;
                 Ok(Self::Charter(charter))
+            }
+            Kind::ERASURE => {
+                let erasure: Erasure = decode("erasure", bytes, max)?;
+                erasure.check()?;
+                Ok(Self::Erasure(erasure))
             }
             Kind(_) => Ok(Self::Unknown(kind, bytes.into())),
         }

@@ -11,6 +11,7 @@ mod ballot;
 mod body;
 mod certificate;
 mod codec;
+mod erasure;
 mod handover;
 mod jury;
 mod message;
@@ -41,6 +42,7 @@ pub use certificate::{
     Statement, Subject, Ticket,
 };
 pub use codec::DecodeError;
+pub use erasure::{ERASE_ACTS_AFTER, Erasure};
 pub use handover::{Authority, HandOver, HandedOver, NextCommittee, SeatsPlan};
 pub use jury::{JuryDrawn, JuryWord, OnCall, jury_electorate};
 pub use message::{

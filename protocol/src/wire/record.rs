@@ -11,6 +11,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_bytes::{ByteArray, ByteBuf};
 use sha2::{Digest, Sha256};
 use x0_crypto::{
     ContentId, Identity, Namespace, PublicKey, Signature, Signed, capability::Capability, verify,
@@ -46,15 +47,18 @@ pub struct Header {
     pub body: [u8; 32],
 }
 
+/// A whole record has body and salt; the husk of one names the record that had them erased instead.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Envelope {
-    #[serde(with = "serde_bytes")]
-    body: Vec<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body: Option<ByteBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    erased_by: Option<ContentId>,
     #[serde(with = "serde_bytes")]
     header: Vec<u8>,
-    #[serde(with = "serde_bytes")]
-    salt: [u8; 16],
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    salt: Option<ByteArray<16>>,
     signature: Signature,
 }
 
@@ -130,6 +134,34 @@ impl Record {
     pub fn bytes(&self) -> &[u8] {
         &self.0.bytes
     }
+
+    /// Tells whether what the record said is erased.
+    pub fn is_husk(&self) -> bool {
+        matches!(self.body(), Body::Erased { .. })
+    }
+
+    /// Returns what is left of the record once its author's record `by` has had it erased: header and signature.
+    #[must_use]
+    pub fn husk(&self, by: ContentId) -> Self {
+        if self.is_husk() {
+            return self.clone();
+        }
+        let envelope = Envelope {
+            body: None,
+            erased_by: Some(by),
+            header: encode(self.header()),
+            salt: None,
+            signature: self.signature(),
+        };
+        let kind = self.header().kind;
+        Self(Arc::new(Inner {
+            place: self.0.place.clone(),
+            header: self.0.header.clone(),
+            body: Body::Erased { kind, by },
+            signature: self.0.signature,
+            bytes: encode(&envelope).into(),
+        }))
+    }
 }
 
 impl PartialEq for Record {
@@ -186,10 +218,26 @@ pub fn decode_record(bytes: &[u8]) -> Result<Unverified<Record>, DecodeError> {
             "is absent exactly in a genesis",
         ));
     }
-    if commit(&envelope.salt, &envelope.body) != header.body {
-        return Err(DecodeError::BodyMismatch);
-    }
-    let body = Body::decode(header.kind, &envelope.body)?;
+    let body = match (&envelope.body, &envelope.salt, envelope.erased_by) {
+        (Some(body), Some(salt), None) => {
+            if commit(salt, body) != header.body {
+                return Err(DecodeError::BodyMismatch);
+            }
+            Body::decode(header.kind, body)?
+        }
+        (None, None, Some(by)) if header.kind.is_erasable() => Body::Erased {
+            kind: header.kind,
+            by,
+        },
+        (None, None, Some(_)) => {
+            let why = "is not among those that can be erased";
+            return Err(DecodeError::bounds("record header", "kind", why));
+        }
+        _ => {
+            let why = "stands with a salt, or an erasure in place of both";
+            return Err(DecodeError::bounds("record", "body", why));
+        }
+    };
     Ok(Unverified(Record(Arc::new(Inner {
         place: Place::of(ContentId::of(&envelope.header), &header),
         header,
@@ -226,6 +274,12 @@ pub struct Verified<T> {
 }
 
 impl Verified<Record> {
+    /// Returns what is left of the record once its author's record `by` has had it erased.
+    #[must_use]
+    pub fn husk(&self, by: ContentId) -> Self {
+        Self::attest(self.value.husk(by))
+    }
+
     /// Returns the record as another peer would have to take it: unverified.
     pub fn to_unverified(&self) -> Unverified<Record> {
         Unverified(self.value.clone())
@@ -345,6 +399,8 @@ impl Verified<Record> {
             | Body::Jury(_)
             | Body::Charter(_)
             | Body::Vote(_)
+            | Body::Erasure(_)
+            | Body::Erased { .. }
             | Body::Unknown(..) => None,
         };
         if let Body::Keys(named) = record.body() {
@@ -430,9 +486,10 @@ impl Draft {
         let id = ContentId::of(&header_bytes);
         let signature = identity.sign(Namespace::Record, id.digest());
         let bytes = encode(&Envelope {
-            body: self.body.encode(),
+            body: Some(ByteBuf::from(self.body.encode())),
+            erased_by: None,
             header: header_bytes,
-            salt: self.salt,
+            salt: Some(ByteArray::new(self.salt)),
             signature,
         });
         if bytes.len() > RECORD_BYTES_MAX {

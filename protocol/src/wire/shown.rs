@@ -29,9 +29,9 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditAsk {
-    /// The halt because of which is asked; who does not know it does not answer.
-    pub halt: HaltId,
-    /// The acts' records, in order.
+    /// The halt because of which is asked about acts; who does not know it does not answer. Of erasures anybody is told.
+    pub halt: Option<HaltId>,
+    /// The records of the acts, or of erasures, in order.
     pub acts: Vec<ContentId>,
     /// Entries in the newest head that the asker holds of that log.
     pub known: Option<u64>,
@@ -178,7 +178,7 @@ impl AuditShown {
         } in &self.entries
         {
             let index = *index;
-            let is_asked = entry.what.act().is_some_and(|act| acts.contains(act));
+            let is_asked = entry.what.subject().is_some_and(|of| acts.contains(of));
             if !is_asked {
                 return Err(ShownFault::NotAsked { index });
             }

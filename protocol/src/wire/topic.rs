@@ -61,7 +61,7 @@ impl Topic {
             | Kind::HAND_OVER
             | Kind::RECOVERY
             | Kind::CHARTER => Self::Certificates,
-            Kind(_) => Self::Other,
+            Kind::ERASURE | Kind(_) => Self::Other,
         }
     }
 }

@@ -483,7 +483,7 @@ fn requests_to_seats_targets_and_cosigners() {
         (
             "audit",
             Request::Audit(Box::new(AuditAsk {
-                halt: halt(),
+                halt: Some(halt()),
                 acts: vec![id(b"act")],
                 known: Some(3),
                 from: 5,

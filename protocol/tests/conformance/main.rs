@@ -7,6 +7,7 @@
 
 mod charter;
 mod committee;
+mod erasure;
 mod votes;
 
 use std::collections::BTreeMap;
@@ -712,6 +713,14 @@ fn audit_entries() {
                 size: 12,
             },
         ),
+        (
+            "erased",
+            What::Erased {
+                erasure: act,
+                author: agent,
+                records: 3,
+            },
+        ),
     ];
     let samples = samples.map(|(name, what)| (name, Entry { time: TIME, what }.encode()));
     hold(
@@ -744,6 +753,10 @@ fn audit_entries() {
             (
                 "split view",
                 "bafyreihmde5ozxcljv65ot6xfrcivvp5kvn4drlkdxodrlzk32pjgffilu",
+            ),
+            (
+                "erased",
+                "bafyreibckshiogkmuskfusn35yxac3cot54tovzk6hvr6uqj6hubm4qv2e",
             ),
         ],
     );

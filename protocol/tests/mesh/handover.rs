@@ -5,7 +5,7 @@ use x0_protocol::{
     Command, CommandError, Event, Millis, Reply,
     core::command::{Aim, CommitteeView, Status},
     spine::committee::{SeatNews, State},
-    wire::{Body, Draft, HandedOver, Targets},
+    wire::{Body, Draft, HandedOver, Kind, Targets},
 };
 
 use super::world::{World, identity, set_links, token};
@@ -287,6 +287,41 @@ fn a_node_that_joins_later_follows_the_chain_and_one_that_starts_again_too() {
     world.pass(Millis::from_secs(30));
     assert_eq!(status(&mut world, 1).committee, None);
     assert_eq!(status(&mut world, 0).committee.unwrap().shares, Some(3));
+}
+
+#[test]
+fn a_node_that_learns_of_new_keys_first_takes_no_act_of_the_old_ones_for_an_anomaly() {
+    let mut world = four_and_two();
+    world.partition(5);
+    let command = Command::Propose {
+        change: set_links(5),
+        targets: Aim::At(Targets::All),
+        token: token(&identity(1), world.key(2), &[]),
+        root: identity(1).capability_root().public(),
+        life: Millis::from_mins(10),
+    };
+    world.command(2, command).unwrap();
+    world.pass(Millis::from_secs(30));
+    assert_eq!(world.links_target(4), 5, "the others have executed it");
+    replace(&mut world);
+    world.pass(Millis::from_secs(30));
+
+    world.deafen(&[5], &[Kind::ACT]);
+    world.heal();
+    for other in 0..5 {
+        world.link(5, other);
+    }
+    world.settle();
+    world.pass(Millis::from_secs(20));
+    assert!(view(&mut world, 5).epoch > Some(1), "it knows the new keys");
+    assert_eq!(world.links_target(5), 8, "and not the act");
+    world.undeafen();
+    world.command(5, Command::CatchUp).unwrap();
+    world.pass(Millis::from_secs(5));
+
+    let alarmed = |event: &Event| matches!(event, Event::Frozen { .. } | Event::Anomaly { .. });
+    assert!(!world.heard(5, alarmed), "{:?}", world.nodes[5].events);
+    assert_eq!(world.links_target(5), 5);
 }
 
 #[test]

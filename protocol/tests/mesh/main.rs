@@ -7,6 +7,7 @@ mod chain;
 mod charter;
 mod committee;
 mod convergence;
+mod erasure;
 mod halt;
 mod handover;
 mod joining;

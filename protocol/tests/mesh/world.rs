@@ -93,6 +93,13 @@ impl Disk {
                     let held = &mut self.rest.work.dealings;
                     held.retain(|(ceremony, dealer, _)| !dealings.contains(&(*ceremony, *dealer)));
                 }
+                Write::Erase { records, by } => {
+                    for id in records {
+                        let record = self.records.get_mut(&id).unwrap();
+                        *record = record.husk(by);
+                    }
+                }
+                Write::Receipt(receipt) => self.rest.receipts.push(*receipt),
                 Write::Halt(halt) => {
                     self.rest.halts.retain(|known| known.id != halt.id);
                     self.rest.halts.push(*halt);

@@ -141,6 +141,8 @@ fn of_record(record: &Record) -> Span {
         | Body::Recovery(_)
         | Body::Halt(_)
         | Body::Charter(_)
+        | Body::Erasure(_)
+        | Body::Erased { .. }
         | Body::Vote(_)
         | Body::Unknown(..) => VERIFY,
         Body::Jury(_) => times(VERIFY, 2),

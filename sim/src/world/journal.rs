@@ -151,6 +151,7 @@ impl Journal {
                 | Reply::Jury(_)
                 | Reply::Bundle(_)
                 | Reply::AuditHeads(_)
+                | Reply::Erasures(_)
                 | Reply::Done,
             ) => Ok(None),
             Err(error) => Err(error.to_string()),
@@ -206,6 +207,7 @@ impl Journal {
             | Told::HaltEnded { .. }
             | Told::Vote { .. }
             | Told::Charter { .. }
+            | Told::ErasedAt { .. }
             | Told::Ready { .. } => {}
         }
     }

@@ -21,6 +21,7 @@ use x0_protocol::{
         audit::Entry,
         ballot::StoredVotes,
         committee::StoredLog,
+        erasure::ErasureReceipt,
         halt::{Halt, HaltId},
     },
     wire::{Decided, LogHead, PolicyName, Record, Unverified, Verified},
@@ -48,6 +49,7 @@ struct Rest {
     shares: Vec<(Purpose, u64, Vec<u8>)>,
     votes: StoredVotes,
     proposals: Vec<KeptProposal>,
+    receipts: Vec<ErasureReceipt>,
 }
 
 /// An audit entry written at a place that was not the end of the log.
@@ -121,6 +123,14 @@ impl Store {
                     rest.dealings
                         .retain(|(ceremony, dealer, _)| !dealings.contains(&(*ceremony, *dealer)));
                 }
+                Write::Erase { records, by } => {
+                    let erased: BTreeSet<_> = records.into_iter().collect();
+                    let known = self.records.iter_mut();
+                    for record in known.filter(|record| erased.contains(&record.value().id())) {
+                        *record = record.husk(by);
+                    }
+                }
+                Write::Receipt(receipt) => self.rest().receipts.push(*receipt),
                 Write::Halt(halt) => {
                     self.rest().halts.insert(halt.id, *halt);
                 }
@@ -164,6 +174,7 @@ impl Store {
             stored.work.dealings = rest.dealings.clone();
             stored.votes = rest.votes.clone();
             stored.proposals = rest.proposals.clone();
+            stored.receipts = rest.receipts.clone();
         }
         stored
     }

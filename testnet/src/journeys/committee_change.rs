@@ -169,6 +169,7 @@ async fn changes(mesh: &mut Mesh, account: &mut Account, plan: &str, sleeper: us
         let view = seats(mesh.node(0)?).await?;
         Ok(match (&view.handing, view.epoch) {
             (Some(handing), _) => Look::Holds(handing.stage.clone()),
+            (None, Some(epoch)) if epoch > 1 => Look::Holds("over already".to_owned()),
             (None, epoch) => Look::NotYet(format!("epoch {epoch:?}, no hand-over")),
         })
     })

@@ -8,7 +8,7 @@ use x0_crypto::capability::Token;
 use x0_node::api::{
     acts::{AimBody, ChangeBody, ProposeBody},
     consents::{ConsentView, CosignBody, ProposalView},
-    view::{DoneView, PolicyView, ProposedView, StatusView},
+    view::{AuditPage, DoneView, PolicyView, ProposedView, StatusView},
 };
 
 use super::multi_sig;
@@ -272,15 +272,21 @@ pub(super) async fn fails(agent: &Node, act: &str, why: &str) -> Result<Proposal
 /// Waits until the policy has a value on every node that runs.
 pub(super) async fn everywhere(mesh: &Mesh, value: u64) -> Result<()> {
     until("every node to have the value", STEP_PATIENCE, async || {
-        let mut seen = Vec::new();
+        let mut lacking = Vec::new();
         for node in mesh.running() {
             let policies: Vec<PolicyView> = node.get("/v1/policies").await?;
             let found = policies.into_iter().find(|policy| policy.policy == POLICY);
-            seen.push(found.context("the node lacks the policy")?.value);
+            let found = found.context("the node lacks the policy")?.value;
+            if found != value {
+                let log: AuditPage = node.get("/v1/audit?limit=5").await?;
+                let said = log.entries.iter().map(|entry| entry.words.as_str());
+                let said = said.collect::<Vec<_>>().join("; ");
+                lacking.push(format!("{} has {found}, its log says: {said}", node.name()));
+            }
         }
-        Ok(match seen.iter().all(|seen| *seen == value) {
+        Ok(match lacking.is_empty() {
             true => Look::Holds(()),
-            false => Look::NotYet(format!("{seen:?}")),
+            false => Look::NotYet(lacking.join("\n")),
         })
     })
     .await

@@ -9,6 +9,7 @@ pub mod committee_change;
 pub mod committee_keys;
 pub mod crash;
 pub mod dashboard;
+pub mod data;
 pub mod join;
 pub mod mass_action;
 mod multi_sig;
@@ -53,6 +54,8 @@ pub enum Journey {
     /// Members vote for three days of a fast clock, once under seal; seats fall, one votes twice and one too late, and all
     /// can recount.
     Vote,
+    /// Somebody takes along what is held about them, and has it erased.
+    Data,
     /// The dashboard as people see it, in a real browser; no part of the tour.
     Dashboard,
     /// How fast records, repairs and catch-ups are, and what idling costs; no part of the tour.
@@ -74,6 +77,7 @@ impl Journey {
             Self::MassAction => "mass-action",
             Self::Takeover => "takeover",
             Self::Vote => "vote",
+            Self::Data => "data",
             Self::Dashboard => "dashboard",
             Self::Speed => "speed",
         }
@@ -101,6 +105,7 @@ impl Journey {
             }
             Self::Takeover => "no single agent changes the mesh, and one that tries halts it",
             Self::Vote => "all members decide, and nobody has to believe who counted",
+            Self::Data => "what people write is theirs: to take along, and to have erased",
             Self::Dashboard => {
                 "everybody can see what goes on, on a phone, by keyboard, without reloading"
             }
@@ -116,6 +121,7 @@ impl Journey {
             Self::Crash => (5, 3),
             Self::Partition => (6, 4),
             Self::Committee | Self::Standby => (6, 4),
+            Self::Data => (6, 5),
             Self::CommitteeChange => (16, 16),
             Self::CommitteeKeys => (15, 4),
             Self::MassAction | Self::Takeover => (16, 8),
@@ -135,6 +141,7 @@ impl Journey {
             | Self::MassAction
             | Self::Vote
             | Self::Takeover
+            | Self::Data
             | Self::Dashboard => 4,
             Self::Join | Self::Capabilities | Self::Crash | Self::Partition | Self::Speed => 1,
         }
@@ -155,6 +162,7 @@ impl Journey {
             | Self::Standby
             | Self::MassAction
             | Self::Takeover
+            | Self::Data
             | Self::Dashboard
             | Self::Speed => 1,
         }
@@ -178,6 +186,7 @@ impl Journey {
             Self::MassAction => mass_action::tell(mesh, account).await,
             Self::Takeover => takeover::tell(mesh, account).await,
             Self::Vote => vote::tell(mesh, account).await,
+            Self::Data => data::tell(mesh, account).await,
             Self::Dashboard => dashboard::tell(mesh, account).await,
             Self::Speed => speed::tell(mesh, account).await,
         }

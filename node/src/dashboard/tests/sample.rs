@@ -105,6 +105,8 @@ impl Source for Sample {
             | Command::ProposeRecovery { .. }
             | Command::SignRecovery(_)
             | Command::ProposeCharter(_)
+            | Command::Erase(_)
+            | Command::Erasures
             | Command::Vote(_)
             | Command::Leave
             | Command::Remove { .. }
@@ -607,6 +609,11 @@ fn entries() -> Vec<Entry> {
         What::SplitView {
             author: key(3),
             size: 40,
+        },
+        What::Erased {
+            erasure: record(12),
+            author: key(4),
+            records: 7,
         },
     ];
     let dated = cases.iter().cycle().zip(0..61);

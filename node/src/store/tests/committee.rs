@@ -94,7 +94,7 @@ fn forgotten_shares_stand_in_no_file_of_the_store() {
 }
 
 /// Tells whether a file somewhere under a directory holds these bytes.
-fn stands_in_a_file(dir: &Path, bytes: &[u8]) -> bool {
+pub(super) fn stands_in_a_file(dir: &Path, bytes: &[u8]) -> bool {
     std::fs::read_dir(dir).unwrap().any(|entry| {
         let path = entry.unwrap().path();
         if path.is_dir() {

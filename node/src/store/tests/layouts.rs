@@ -198,8 +198,14 @@ fn make_store(home: &Home, without: &[Column], number: Option<u32>) -> Verified<
         .unwrap();
     let record = home.record(0, 100);
     let mut batch = rocksdb::WriteBatch::default();
-    columns::put(&db, &mut batch, &Write::Record(record.clone())).unwrap();
-    columns::put(&db, &mut batch, &audit(0)).unwrap();
+    columns::put(
+        &db,
+        &mut batch,
+        &std::iter::empty(),
+        &Write::Record(record.clone()),
+    )
+    .unwrap();
+    columns::put(&db, &mut batch, &std::iter::empty(), &audit(0)).unwrap();
     db.write(batch).unwrap();
     if let Some(number) = number {
         schema::write(&db, number).unwrap();

@@ -2,6 +2,7 @@
 
 mod committee;
 mod crash;
+mod erasure;
 mod layouts;
 mod proposals;
 mod room;
@@ -254,7 +255,7 @@ fn groups_that_wait_share_a_batch_of_at_most_a_megabyte() {
         drop(line.submit(group(seq)));
     }
 
-    let batches: Vec<_> = (0..3).map(|_| line.take().unwrap().len()).collect();
+    let batches: Vec<_> = (0..3).map(|_| line.take(None).unwrap().len()).collect();
 
     assert_eq!(batches, [10, 10, 5]);
 }

@@ -96,6 +96,15 @@ pub enum What {
         /// The size at which its heads disagree.
         size: u64,
     },
+    /// What an author's records said is erased here, as it asked.
+    Erased {
+        /// The author's record that asks for it.
+        erasure: ContentId,
+        /// The author.
+        author: PublicKey,
+        /// How many of the records that it covers were known here.
+        records: u32,
+    },
 }
 
 impl What {
@@ -107,7 +116,22 @@ impl What {
             Self::Local { .. }
             | Self::LocalRefused { .. }
             | Self::Fork { .. }
-            | Self::SplitView { .. } => None,
+            | Self::SplitView { .. }
+            | Self::Erased { .. } => None,
+        }
+    }
+
+    /// Returns the record under which the entry is found when others ask: its act, or the erasure.
+    pub fn subject(&self) -> Option<&ContentId> {
+        match self {
+            Self::Erased { erasure, .. } => Some(erasure),
+            Self::Executed { .. }
+            | Self::Refused { .. }
+            | Self::Wrote { .. }
+            | Self::Local { .. }
+            | Self::LocalRefused { .. }
+            | Self::Fork { .. }
+            | Self::SplitView { .. } => self.act(),
         }
     }
 }
@@ -297,7 +321,7 @@ impl AuditLog {
         let place = self.frontier.append(leaf);
         if let Some(act) = entry
             .what
-            .act()
+            .subject()
             .filter(|_| bytes.len() <= AUDIT_ENTRY_BYTES_MAX)
         {
             self.places.insert((*act, place));
@@ -305,7 +329,7 @@ impl AuditLog {
         }
         if self.about.len() > AUDIT_ACTS_KEPT_MAX
             && let Some((place, first)) = self.about.pop_first()
-            && let Some(act) = first.what.act()
+            && let Some(act) = first.what.subject()
         {
             self.places.remove(&(*act, place));
         }

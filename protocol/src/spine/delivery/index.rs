@@ -160,6 +160,28 @@ impl Index {
             .contains_key(&(record.author(), record.header().seq))
     }
 
+    /// Lists what is known of an author's records before a place in its chain, those at its forks too.
+    pub fn before(&self, author: &PublicKey, seq: u64) -> Vec<Arc<Place>> {
+        let chain = (*author, 0)..(*author, seq);
+        let firsts = self.by_place.range(chain.clone());
+        let firsts = firsts.map(|first| first.0.clone());
+        let forked = self.forks.range(chain).flat_map(|(_, heads)| heads);
+        let merged = self.merges.get(author).into_iter().flatten().flatten();
+        let others = forked
+            .chain(merged)
+            .filter_map(|id| self.place(id).cloned());
+        let others = others.filter(|place| place.at.0 == *author && place.at.1 < seq);
+        let mut places: Vec<_> = firsts.chain(others).collect();
+        places.sort_unstable_by_key(|place| (place.at.1, place.id));
+        places.dedup_by_key(|place| place.id);
+        places
+    }
+
+    /// Returns what is known of a record.
+    pub fn place(&self, id: &ContentId) -> Option<&Arc<Place>> {
+        self.by_id.get(id).map(|known| &known.0)
+    }
+
     /// Iterates over one part of the records as items of a reconciliation.
     pub fn items(&self, part: Part) -> impl Iterator<Item = Item> + '_ {
         let all = self.by_id.iter().map(|known| &known.0);
@@ -171,6 +193,6 @@ impl Index {
     }
 
     fn kind(&self, id: &ContentId) -> Option<Kind> {
-        self.by_id.get(id).map(|known| known.0.kind)
+        self.place(id).map(|place| place.kind)
     }
 }

@@ -393,6 +393,8 @@ impl Directory {
             | Body::Halt(_)
             | Body::Jury(_)
             | Body::Charter(_)
+            | Body::Erasure(_)
+            | Body::Erased { .. }
             | Body::Vote(_)
             | Body::Unknown(..) => return Ok(Change::Nothing),
         };

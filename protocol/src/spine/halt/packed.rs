@@ -353,7 +353,8 @@ fn checked_log(log: &PackedLog, faults: &mut Vec<String>) -> CheckedLog {
                 What::Local { .. }
                 | What::LocalRefused { .. }
                 | What::Fork { .. }
-                | What::SplitView { .. } => {}
+                | What::SplitView { .. }
+                | What::Erased { .. } => {}
             }
         }
     }

@@ -220,7 +220,7 @@ impl Pull {
                 due.push((
                     *node,
                     AuditAsk {
-                        halt: self.halt,
+                        halt: Some(self.halt),
                         acts: acts.collect(),
                         known: log.held.as_ref().map(|held| held.size),
                         from: log.from,
