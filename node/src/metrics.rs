@@ -229,6 +229,10 @@ impl Metrics {
             | Event::HaltEnded { .. }
             | Event::Vote { .. }
             | Event::Charter { .. }
+            | Event::Public { .. }
+            | Event::TwoPublicLogs { .. }
+            | Event::OverrideStays { .. }
+            | Event::OverrideLapsed { .. }
             | Event::Ready { .. } => return,
         };
         self.add(counter, 1);

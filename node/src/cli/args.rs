@@ -26,6 +26,7 @@ use super::{
     identity::IdentityCommand,
     join::JoinArgs,
     membership::{InviteArgs, LeaveArgs, RemoveArgs},
+    overriding::OverrideCommand,
     settings::ConfigCommand,
     setup::{GenesisArgs, InitArgs},
     sim::SimCommand,
@@ -83,6 +84,9 @@ pub(super) enum Command {
     /// Change this node, or propose a change of others
     #[command(subcommand)]
     Act(ActCommand),
+    /// Change others without a vote, in an emergency and in public: it lapses unless it was told to all
+    #[command(subcommand)]
+    Override(OverrideCommand),
     /// Show who sits on the committee, and put others in their place
     #[command(subcommand)]
     Committee(CommitteeCommand),
@@ -95,7 +99,7 @@ pub(super) enum Command {
     /// Propose, cast, follow and recount votes
     #[command(subcommand)]
     Vote(VoteCommand),
-    /// Read and check this node's audit log
+    /// Read, prove and check entries of this node's audit log and of the mesh's public log
     #[command(subcommand)]
     Audit(AuditCommand),
     /// Show, check and reload the settings

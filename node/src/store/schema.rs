@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The layout this program writes.
-pub const SCHEMA: u32 = 5;
+pub const SCHEMA: u32 = 6;
 
 /// One step from a layout to the next.
 struct Migration {
@@ -45,6 +45,10 @@ const MIGRATIONS: [Migration; SCHEMA as usize] = [
     Migration {
         what: "adds the column of own acts on their way",
         run: |db| add(db, &[Column::Proposals]),
+    },
+    Migration {
+        what: "adds the column of the public log and of overrides",
+        run: |db| add(db, &[Column::PublicLog]),
     },
 ];
 

@@ -335,6 +335,17 @@ impl Acts {
             .collect()
     }
 
+    /// Returns the overrides among the acts tracked, by their digests.
+    pub fn overrides(&self) -> impl Iterator<Item = ContentId> {
+        self.tracked.values().filter_map(|tracked| {
+            let record = tracked.record.value();
+            match record.body() {
+                Body::Act(act) if act.is_override() => Some(act.digest(&record.author())),
+                _ => None,
+            }
+        })
+    }
+
     /// Returns the acts that were written shortly before a moment, in order of date.
     pub fn recent(&self, time: Wall) -> Vec<Verified<Record>> {
         let dated = self.tracked.values().map(|tracked| &tracked.record);

@@ -19,7 +19,7 @@ use super::{
     time::{Mono, Wall},
 };
 use crate::{
-    anti_meave::{Approved, proposals::ProposalWrite},
+    anti_meave::{Approved, overrides::OverrideWrite, proposals::ProposalWrite},
     spine::{
         audit::{Entry, tree::Hash},
         ballot::VoteWrite,
@@ -27,8 +27,8 @@ use crate::{
         halt::Halt,
     },
     wire::{
-        Change, Decided, Draft, LogHead, PolicyName, Record, Request, Response, SeatDraft, Topic,
-        Verified, VoteDraft, Word,
+        Change, Decided, Draft, LogHead, PolicyName, PublicEntry, Record, Request, Response,
+        SeatDraft, Topic, Verified, VoteDraft, Word,
     },
 };
 
@@ -272,6 +272,15 @@ pub enum Write {
         /// Whether it is accepted from now on.
         accepted: bool,
     },
+    /// An entry of this node's copy of the public log.
+    Public {
+        /// Its place, from 0.
+        index: u64,
+        /// What it says.
+        entry: Box<PublicEntry>,
+    },
+    /// Something about overrides that run here.
+    Override(OverrideWrite),
 }
 
 /// The effects of one call to [`crate::Peer::handle`], in order.
@@ -339,4 +348,6 @@ pub enum Why {
     Vote,
     /// A vote on the charter that has passed is heeded from then on.
     Charter,
+    /// The public log lacks entries, or an override lapses.
+    Public,
 }

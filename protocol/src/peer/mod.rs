@@ -6,7 +6,8 @@
 //! of this node), `halting` (anomalies, freezes, halts), `pulling` (evidence after a halt), `voting` (votes of a member),
 //! `jury` (what juries decide past the committee), `recounting` (what was counted, fetched and counted again), `polling`
 //! (votes as a seat holds them), `writing` (records of our own), `seat` (the committee), `handover` and `recovery` (its
-//! next seats), `commands` (the local user).
+//! next seats), `publishing` (the copy of the public log), `overriding` (overrides that may lapse), `commands` (the
+//! local user).
 //! This file holds the state, the way in and the timers.
 //!
 //! A peer is in one of two conditions. Until it is *ready* it does not write records, because it may
@@ -22,8 +23,10 @@ mod handover;
 mod ingest;
 mod jury;
 mod linking;
+mod overriding;
 mod polling;
 mod proposing;
+mod publishing;
 mod pulling;
 mod recounting;
 mod recovery;
@@ -49,6 +52,7 @@ use self::{
     ingest::{Origin, newest_checkpoints},
     polling::VoteFor,
     proposing::written_acts,
+    publishing::Public,
     pulling::ShowTo,
     seat::Seat,
     voting::Voting,
@@ -59,10 +63,11 @@ use crate::{
         Acts, Admittance, Approved, Capabilities, Consents, CosignPolicy, Pending, Policies,
         Proposals,
         acts::Bench,
+        overrides::OverrideHere,
         proposals::{KeptProposal, OwnProposal},
     },
     core::{
-        command::CommandError,
+        command::{CommandError, EarlierHead},
         effect::{Deadline, Effect, Outbox, Why, Write},
         event::Event,
         ids::{CommandId, JobId, RequestId, RequestToken},
@@ -84,8 +89,8 @@ use crate::{
         links::Links,
     },
     wire::{
-        Act, AuditAsk, Body, Certificate, Change, Draw, LogHead, Outcome, PolicyName, Record, Role,
-        SeatDraft, SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
+        Act, AuditAsk, Body, Certificate, Change, Draw, LogHead, Outcome, Override, PolicyName,
+        PublicEntry, Record, Role, SeatDraft, SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
     },
 };
 
@@ -140,6 +145,10 @@ pub struct Stored {
     pub votes: StoredVotes,
     /// Own acts on their way, and the last that ended.
     pub proposals: Vec<KeptProposal>,
+    /// The copy of the public log, in order.
+    pub public: Vec<PublicEntry>,
+    /// Overrides that run here and may lapse.
+    pub overrides: Vec<OverrideHere>,
 }
 
 /// What of its configuration a peer needs for good.
@@ -174,7 +183,7 @@ pub struct Peer {
     sessions: Sessions,
     chain: Chain,
     wanted: VecDeque<Wanted>,
-    proposals: InFlight<CommandId, Act>,
+    proposals: InFlight<CommandId, (Act, Option<Box<Override>>)>,
     own_join: Option<Verified<Record>>,
     introducers: Vec<PublicKey>,
     trust: Trust,
@@ -187,6 +196,8 @@ pub struct Peer {
     amendments: Option<Box<Amendments>>,
     /// Only a peer that has seen an act keeps watch.
     halting: Option<Box<Halting>>,
+    /// Only a peer of a mesh whose public log has entries keeps a copy.
+    public: Option<Box<Public>>,
 }
 
 /// How far the peer knows its own chain.
@@ -223,6 +234,11 @@ enum Waiting {
     Shown {
         node: PublicKey,
         ask: Box<AuditAsk>,
+    },
+    ProveEntry {
+        command: CommandId,
+        index: u64,
+        since: EarlierHead,
     },
     Seat,
     SignSeat,
@@ -270,14 +286,26 @@ enum Purpose {
         act: ContentId,
         role: Role,
     },
+    Lapse {
+        act: ContentId,
+    },
 }
 
 /// What a word about an act is signed for.
 enum WordFor {
-    Ask { command: CommandId, act: Box<Act> },
-    Approve { plan: Box<SeatsPlan> },
+    Ask {
+        command: CommandId,
+        act: Box<Act>,
+        emergency: Option<Box<Override>>,
+    },
+    Approve {
+        plan: Box<SeatsPlan>,
+    },
     Pass,
-    Consent { role: Role },
+    Consent {
+        role: Role,
+    },
+    Heard,
 }
 
 /// What waits for a write to be safe.
@@ -352,6 +380,9 @@ enum Asked {
         node: PublicKey,
         ask: Box<AuditAsk>,
     },
+    Public {
+        from: PublicKey,
+    },
 }
 
 impl Peer {
@@ -421,6 +452,7 @@ impl Peer {
             committee: None,
             amendments: None,
             halting: None,
+            public: Public::restore(stored.public, stored.overrides),
             config: Settled {
                 key,
                 root,
@@ -458,7 +490,9 @@ impl Peer {
         let written = written_acts(&stored.records, &key, &stored.proposals);
         peer.recall(stored.records, stored.policies, stored.roots, &stored.audit);
         peer.recall_epochs(now, &epochs);
-        peer.recall_checkpoint(now, newest);
+        if let Some(newest) = peer.recall_checkpoint(now, newest) {
+            peer.weigh_public(now, &newest, out);
+        }
         peer.recall_halting(now, halting, out);
         peer.recall_charters(charters);
         peer.recall_notices(now, &notices);
@@ -538,6 +572,10 @@ impl Peer {
             ),
             due(self.voting.own.due(), Why::Vote),
             due(self.charter_due(), Why::Charter),
+            due(
+                self.public.as_ref().and_then(|public| public.due()),
+                Why::Public,
+            ),
         ]
         .into_iter()
         .flatten()
@@ -594,7 +632,7 @@ impl Peer {
             });
         }
         if self.catch_up_at.is_some_and(|at| at <= now.mono) {
-            self.catch_up_round(now);
+            self.catch_up_round(now, out);
         }
         self.heal(now, out);
         self.run_catch_up(now, out);
@@ -603,6 +641,7 @@ impl Peer {
         self.run_proposals(now, out);
         self.run_votes(now, out);
         self.wake_charter(now, out);
+        self.run_public(now, out);
     }
 
     fn start(&mut self, now: Now, fresh: bool, is_certified: bool, out: &mut Outbox) {
@@ -711,6 +750,7 @@ impl Peer {
             (Waiting::Certificate(certificate), Finding::Certificate(holds)) => {
                 if holds {
                     self.trust.take(&certificate, now.mono);
+                    self.weigh_public(now, &certificate, out);
                     self.on_halt_certified(now, &certificate, out);
                 }
             }
@@ -798,7 +838,10 @@ impl Peer {
                 | What::LocalRefused { .. }
                 | What::Wrote { .. }
                 | What::Fork { .. }
-                | What::SplitView { .. } => {}
+                | What::SplitView { .. }
+                | What::Lapsed { .. }
+                | What::TwoHeads { .. } => {}
+                What::TwoPublicLogs { .. } => self.recall_two_public_logs(),
             }
         }
     }

@@ -9,3 +9,4 @@ pub mod directory;
 pub mod halt;
 pub mod healing;
 pub mod links;
+pub mod public_log;

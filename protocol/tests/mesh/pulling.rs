@@ -234,7 +234,10 @@ fn a_log_rewritten_after_the_halt_is_found_out() {
         | What::LocalRefused { .. }
         | What::Wrote { .. }
         | What::Fork { .. }
-        | What::SplitView { .. } => None,
+        | What::SplitView { .. }
+        | What::Lapsed { .. }
+        | What::TwoHeads { .. }
+        | What::TwoPublicLogs { .. } => None,
     });
     "it was never asked".clone_into(told.expect("node 4 has refused"));
     world.boot(4, false);

@@ -151,6 +151,10 @@ impl Journal {
                 | Reply::Jury(_)
                 | Reply::Bundle(_)
                 | Reply::AuditHeads(_)
+                | Reply::Overrides(_)
+                | Reply::PublicLog(_)
+                | Reply::PublicProof(_)
+                | Reply::EntryProof(_)
                 | Reply::Done,
             ) => Ok(None),
             Err(error) => Err(error.to_string()),
@@ -206,6 +210,10 @@ impl Journal {
             | Told::HaltEnded { .. }
             | Told::Vote { .. }
             | Told::Charter { .. }
+            | Told::Public { .. }
+            | Told::TwoPublicLogs { .. }
+            | Told::OverrideStays { .. }
+            | Told::OverrideLapsed { .. }
             | Told::Ready { .. } => {}
         }
     }
