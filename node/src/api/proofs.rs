@@ -331,3 +331,117 @@ fn bytes(text: &str, what: &str) -> Result<Vec<u8>, String> {
     let decoded = data_encoding::BASE64.decode(text.as_bytes());
     decoded.map_err(|why| format!("{what} is no base64: {why}"))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use x0_crypto::{ContentId, Identity};
+    use x0_protocol::{
+        Wall,
+        spine::audit::{AuditLog, What},
+    };
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    fn identity() -> Identity {
+        Identity::from_seed(Zeroizing::new([7; 32]))
+    }
+
+    /// The proof of an entry of a log of eleven, which goes on from a head of four.
+    fn proof() -> ProofView {
+        let entry = |number: u64| Entry {
+            time: Wall(1_700_000_000_000 + number),
+            what: What::Fork {
+                author: identity().public(),
+                seq: number,
+            },
+        };
+        let entries: Vec<_> = (0..11).map(entry).collect();
+        let log = AuditLog::restore(entries.iter(), Vec::new());
+        let (size, root) = log.head();
+        let old = PublicHead {
+            size: 4,
+            root: log.root_at(4).unwrap(),
+        };
+        let proof = EntryProof {
+            mesh: ContentId::of(b"mesh"),
+            index: 6,
+            inclusion: log.prove(6, size).unwrap(),
+            head: LogHead::sign(&identity(), size, root, Wall(9)),
+            earlier: Some((old, log.prove_growth(4, size).unwrap())),
+        };
+        ProofView::of_entry(&proof, &entries[6])
+    }
+
+    #[test]
+    fn a_proof_is_read_back_and_checked_without_a_node() {
+        let text = proof().text().unwrap();
+        let read = ProofView::read(text.as_bytes()).unwrap();
+        assert_eq!(read, proof());
+        let known = KnownLog {
+            mesh: Some(ContentId::of(b"mesh")),
+            node: Some(identity().public()),
+            head: None,
+        };
+        let shown = read.check(&known).unwrap();
+        let checked = read.checked(Ok(shown));
+        assert!(checked.holds && checked.words.contains("place 6"));
+        assert_eq!(checked.node, Some(identity().public().to_string()));
+    }
+
+    #[test]
+    fn no_byte_of_a_proof_can_be_changed_unseen() {
+        let text = proof().text().unwrap().into_bytes();
+        let known = KnownLog {
+            mesh: Some(ContentId::of(b"mesh")),
+            ..KnownLog::default()
+        };
+        let holds = |bytes: &[u8]| {
+            let read = ProofView::read(bytes);
+            read.and_then(|read| read.check(&known)).is_ok()
+        };
+        assert!(holds(&text));
+        for at in 0..text.len() {
+            for bit in [0x01, 0x02, 0x20] {
+                let mut altered = text.clone();
+                altered[at] ^= bit;
+                let part = String::from_utf8_lossy(&text[at.saturating_sub(20)..=at]).into_owned();
+                assert!(
+                    !holds(&altered),
+                    "bit {bit:#04x} of byte {at}, after {part:?}"
+                );
+            }
+            let mut shorter = text.clone();
+            shorter.remove(at);
+            assert!(!holds(&shorter), "byte {at} left out");
+        }
+    }
+
+    #[test]
+    fn another_mesh_another_node_and_another_head_are_named() {
+        let check = |known: KnownLog| proof().check(&known).unwrap_err();
+        let mesh = Some(ContentId::of(b"another"));
+        let other = check(KnownLog {
+            mesh,
+            ..KnownLog::default()
+        });
+        assert!(other.contains("of the mesh"), "{other}");
+        let node = Identity::from_seed(Zeroizing::new([8; 32])).public();
+        let other = check(KnownLog {
+            node: Some(node),
+            ..KnownLog::default()
+        });
+        assert!(other.contains(&identity().public().to_string()), "{other}");
+        let head = PublicHead {
+            size: 4,
+            root: Hash([0; 32]),
+        };
+        let other = check(KnownLog {
+            head: Some(head),
+            ..KnownLog::default()
+        });
+        assert!(other.contains("shown differently before"), "{other}");
+    }
+}

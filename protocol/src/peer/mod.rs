@@ -505,6 +505,7 @@ impl Peer {
         peer.tell_seat_of_halts(now);
         peer.plan_pulls_again(now);
         peer.recall_held(now, stored.votes.held, out);
+        peer.lapse_overrides(now, out);
         peer
     }
 

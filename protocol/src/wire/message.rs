@@ -301,6 +301,11 @@ impl LogHead {
         decode("head of an audit log", bytes, LOG_HEAD_BYTES_MAX)
     }
 
+    /// Returns the head as another peer would have to take it: unverified.
+    pub fn to_unverified(&self) -> Unverified<Self> {
+        Unverified::from_wire(self.clone())
+    }
+
     /// Signs a head.
     pub fn sign(identity: &Identity, size: u64, root: Hash, time: Wall) -> Self {
         let author = identity.public();

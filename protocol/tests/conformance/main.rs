@@ -7,6 +7,7 @@
 
 mod charter;
 mod committee;
+mod public;
 mod votes;
 
 use std::collections::BTreeMap;

@@ -322,7 +322,8 @@ fn two_who_were_shown_different_logs_of_one_size_find_out_by_passing_heads_on() 
     };
     world.crash(0);
     let copy = world.nodes[0].disk.clone();
-    for (to, n) in [(1, 7), (2, 8)] {
+    for (to, other, n) in [(1, 2, 7), (2, 1, 8)] {
+        world.partition(other);
         world.nodes[0].disk = copy.clone();
         world.boot(0, false);
         world.link(0, to);
@@ -331,10 +332,12 @@ fn two_who_were_shown_different_logs_of_one_size_find_out_by_passing_heads_on() 
         revoke(&mut world, n);
         world.pass(Millis::from_secs(5));
         world.crash(0);
+        world.heal();
     }
     let split = |event: &Event| matches!(event, Event::SplitView { .. });
     assert!(!world.heard(1, split) && !world.heard(2, split));
 
+    world.link(1, 2);
     world.pass(Millis::from_mins(20));
 
     let author = world.key(0);

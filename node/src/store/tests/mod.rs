@@ -4,6 +4,7 @@ mod committee;
 mod crash;
 mod layouts;
 mod proposals;
+mod public_log;
 mod room;
 
 use std::{path::Path, sync::Arc};

@@ -89,6 +89,19 @@ impl Mirror {
         let Some(new) = checkpoint(certificate) else {
             return Weighed::Known;
         };
+        // A log only grows with the height.
+        let cut = [self.covered, self.ahead]
+            .into_iter()
+            .flatten()
+            .find(|known| {
+                checkpoint(known).is_some_and(|known| {
+                    (known.height < new.height && known.log.size > new.log.size)
+                        || (known.height > new.height && known.log.size < new.log.size)
+                })
+            });
+        if let Some(known) = cut {
+            return Weighed::Split(Box::new((known, *certificate)));
+        }
         let size = self.frontier.size();
         if new.log.size > size {
             if let Some(split) = self
