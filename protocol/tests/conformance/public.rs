@@ -122,12 +122,30 @@ fn entries_of_the_public_log() {
     hold(
         &samples,
         &[
-            ("override", ""),
-            ("broadcast", ""),
-            ("admitted", ""),
-            ("halted", ""),
-            ("passed", ""),
-            ("handed over", ""),
+            (
+                "override",
+                "bafyreiernfcqrhilbi7f6rlliudxeavod5emwcckjveaa4qtee5qy2ttwi",
+            ),
+            (
+                "broadcast",
+                "bafyreigxalh4veofa2jgja5om5cbr7552uds2rbr2yltwh37sw34hyvsim",
+            ),
+            (
+                "admitted",
+                "bafyreihz67ykgyz6xd74uiol4c5igcesbuqrthho5uvn7dmcbf4xridr6e",
+            ),
+            (
+                "halted",
+                "bafyreibtje3bad4rn23xdnhdqkps5s34glkik42u5ckg6hk4gyfqv7odby",
+            ),
+            (
+                "passed",
+                "bafyreifdsd7hztlebi75qss3wgbkyr2dgqtfdki7wqjq7xrbfhjmku5ama",
+            ),
+            (
+                "handed over",
+                "bafyreifp7h3ah5reignqwjdjpjguh655dnc4nsvzxmmj5khy32w7zwnjsi",
+            ),
         ],
     );
 }
@@ -168,10 +186,22 @@ fn an_override_and_what_proves_that_it_is_public() {
     hold(
         &samples,
         &[
-            ("admit an override", ""),
-            ("proof", ""),
-            ("checkpoint with a log", ""),
-            ("heard", ""),
+            (
+                "admit an override",
+                "bafyreidm6cwh7e5rmr2ed3cf2hrsxashfcd2rsxeb6zwqeo4cox6yvgxvu",
+            ),
+            (
+                "proof",
+                "bafyreiett5p2iermyfe3jsmj4cmi5adtnuxo53k6gomgbuamqtu63yyzym",
+            ),
+            (
+                "checkpoint with a log",
+                "bafyreigkjmityukdvoqak24vwdj5yg2hylzcteqdg2vagd76wakiejqdym",
+            ),
+            (
+                "heard",
+                "bafyreie54msojbsuepf72qosy3oy46t246ay6iwhi63wt3gligc7eqktee",
+            ),
         ],
     );
 }
@@ -215,12 +245,30 @@ fn pages_of_the_public_log_and_heads_passed_on() {
     hold(
         &samples,
         &[
-            ("ask", ""),
-            ("heads", ""),
-            ("page", ""),
-            ("lapsed", ""),
-            ("two heads", ""),
-            ("two public logs", ""),
+            (
+                "ask",
+                "bafyreifxhlugc3wg23opnaljukm5fbq2zdhpciqvfkqjkxqs5s2cqd7d3m",
+            ),
+            (
+                "heads",
+                "bafyreib6mxmvmy52iuqsf5ndh2bhdjv5jcysydlyptch4vap55jcoffsua",
+            ),
+            (
+                "page",
+                "bafyreidzbenoqdpfunoymy7erv4ccllobnbayo3le3o5yt2dkjbyceskse",
+            ),
+            (
+                "lapsed",
+                "bafyreie2r3eo7jxiyfglr3owym3bol43ilxecm7zsjmyewhngej6ekwlly",
+            ),
+            (
+                "two heads",
+                "bafyreifsguyfvbeurjouzrpwtaefaazbld5e2gr46jpc2gabzzcdo7mnuu",
+            ),
+            (
+                "two public logs",
+                "bafyreibqu2ijfssqyqnm22ndqgwmxahb6v3434xo2dyoi5usslw6ilbo44",
+            ),
         ],
     );
 }

@@ -5,11 +5,17 @@ use x0_protocol::{
     Command, CommandError, Event, Millis, Reply,
     anti_meave::{CosignPolicy, proposals::Stage, warrants::Question},
     core::{
-        command::{Aim, OverrideView, PublicView},
+        command::{Aim, OverrideView, PublicProof, PublicView},
         reject::ActRefusal,
     },
-    spine::audit::What,
-    wire::{Act, Body, Kind, PublicWhat, Targets, Warrants},
+    spine::{
+        audit::What,
+        public_log::proof::{AuditProof, KnownLog, ProofFault, ProofHead, ProvenEntry},
+    },
+    wire::{
+        Act, Body, Certificate, Kind, PublicWhat, Record, Statement, Targets, Warrants,
+        decode_record,
+    },
 };
 
 use super::world::{World, identity, set_links, token};
@@ -308,6 +314,78 @@ fn a_copy_of_the_public_log_is_the_same_after_a_restart_and_at_who_was_away() {
         assert_eq!(after.entries, before.entries, "node {at}");
         assert_eq!(after.head, before.head, "node {at}");
         assert!(after.certificate.is_some(), "node {at}");
+    }
+}
+
+#[test]
+fn a_proof_of_the_public_log_rests_on_the_id_of_the_mesh_and_on_nothing_else() {
+    let mut world = founded();
+    let (agent, target) = outsiders(&world);
+    propose(&mut world, agent, target);
+    world.pass(Millis::from_secs(20));
+    let command = Command::ProvePublic {
+        index: 0,
+        since: Some(1),
+    };
+    let Ok(Reply::PublicProof(public)) = world.command(target, command) else {
+        panic!("no proof");
+    };
+    let mesh = world.genesis.value().id();
+    let make = || AuditProof {
+        mesh,
+        index: 0,
+        entry: public.proof.entry.encode(),
+        inclusion: public.proof.inclusion.clone(),
+        earlier: public.earlier.clone(),
+        head: head(&public, public.proof.head, public.epochs.as_slice()),
+    };
+    let known = KnownLog {
+        mesh: Some(mesh),
+        ..KnownLog::default()
+    };
+    let shown = make().check(&known).unwrap();
+    assert_eq!(shown.entry, ProvenEntry::Public(public.proof.entry.clone()));
+    assert_eq!(shown.node, None);
+
+    let keyless = AuditProof {
+        head: head(&public, public.proof.head, &[]),
+        ..make()
+    };
+    let fault = keyless.check(&known).unwrap_err();
+    assert_eq!(fault, ProofFault::NoKeys { epoch: 1 });
+    let Statement::Checkpoint(mut checkpoint) = public.proof.head.statement else {
+        panic!("the head is that of a checkpoint");
+    };
+    checkpoint.time = checkpoint.time + Millis(1);
+    let altered = Certificate {
+        statement: Statement::Checkpoint(checkpoint),
+        ..public.proof.head
+    };
+    let altered = AuditProof {
+        head: head(&public, altered, public.epochs.as_slice()),
+        ..make()
+    };
+    let fault = altered.check(&known).unwrap_err();
+    assert_eq!(fault, ProofFault::BadSignature);
+    let elsewhere = KnownLog {
+        mesh: Some(ContentId::of(b"another mesh")),
+        ..known
+    };
+    let fault = make().check(&elsewhere).unwrap_err();
+    assert!(matches!(fault, ProofFault::OtherMesh { .. }), "{fault}");
+    for at in 0..public.proof.entry.encode().len() {
+        let mut altered = make();
+        altered.entry[at] ^= 1;
+        assert!(altered.check(&known).is_err(), "byte {at} of the entry");
+    }
+}
+
+fn head(public: &PublicProof, certificate: Certificate, epochs: &[Record]) -> ProofHead {
+    let epochs = epochs.iter().map(|record| decode_record(record.bytes()));
+    ProofHead::Public {
+        certificate: Box::new(certificate),
+        genesis: Box::new(decode_record(public.genesis.bytes()).unwrap()),
+        epochs: epochs.collect::<Result<_, _>>().unwrap(),
     }
 }
 
