@@ -339,10 +339,10 @@ impl Acts {
     pub fn overrides(&self) -> impl Iterator<Item = ContentId> {
         self.tracked.values().filter_map(|tracked| {
             let record = tracked.record.value();
-            match record.body() {
-                Body::Act(act) if act.is_override() => Some(act.digest(&record.author())),
-                _ => None,
-            }
+            let Body::Act(act) = record.body() else {
+                return None;
+            };
+            act.is_override().then(|| act.digest(&record.author()))
         })
     }
 
