@@ -24,8 +24,12 @@ use crate::{
 pub(super) const TIME_SCALE: u32 = 30;
 /// Longest wait for the end of an override's notice.
 const NOTICE_PATIENCE: Duration = Duration::from_secs(240);
-/// The node on which overrides are done. It has no seat.
+/// The node on which an override is done that stays. It has no seat.
 const TARGET: usize = 5;
+/// That on which one lapses: it stands at the version from which the agent starts.
+const LAPSING: usize = 6;
+/// What that node runs before.
+const BEFORE: u64 = 1_000;
 const WHY: &str = "acts flood every page";
 const CONSEQUENCES: &str = "fewer acts are shown for an hour";
 
@@ -176,7 +180,7 @@ async fn lapses(mesh: &mut Mesh, account: &mut Account) -> Result<()> {
         "what was not told to all in time must end by itself, on a node that nobody asks",
     );
     let token = grant(mesh.node(1)?, agent(mesh)?).await?;
-    let act = propose(agent(mesh)?, mesh.node(TARGET)?, token, 902).await?;
+    let act = propose(agent(mesh)?, mesh.node(LAPSING)?, token, 902).await?;
     let on_panel: Vec<_> = {
         let panel = panel(mesh, agent(mesh)?, &act).await?;
         panel.iter().map(|node| node.name().to_owned()).collect()
@@ -209,27 +213,27 @@ async fn lapses(mesh: &mut Mesh, account: &mut Account) -> Result<()> {
     answer(third, &act, true).await?;
     let own = ended(agent(mesh)?, &act).await?;
     ensure!(own.record.is_some(), "not written: {}", own.words);
-    let target = mesh.node(TARGET)?;
+    let target = mesh.node(LAPSING)?;
     has_value(target, 902, STEP_PATIENCE).await?;
     account.saw(format!(
         "{} runs it; two seats of four are no quorum, and nothing says that it was told to all",
         target.name()
     ));
-    has_value(target, 901, NOTICE_PATIENCE).await?;
+    has_value(target, BEFORE, NOTICE_PATIENCE).await?;
     let log = target.run_well(&["audit", "show"]).await?;
     ensure!(
         log.contains("lapsed"),
         "its audit log does not tell:\n{log}"
     );
     account.saw(format!(
-        "when its hour is over {} goes back to 901 by itself, and its audit log tells",
+        "when its hour is over {} goes back to {BEFORE} by itself, and its audit log tells",
         target.name()
     ));
     for at in [*first, *second] {
         mesh.restart(at).await?;
     }
-    let view = stands(mesh.node(TARGET)?, &act, "lapsed", STEP_PATIENCE).await?;
-    has_value(mesh.node(TARGET)?, 901, Duration::from_secs(1)).await?;
+    let view = stands(mesh.node(LAPSING)?, &act, "lapsed", STEP_PATIENCE).await?;
+    has_value(mesh.node(LAPSING)?, BEFORE, Duration::from_secs(1)).await?;
     account.saw(format!(
         "the seats are back; entry {} of the public log stands as lapsed, for good",
         view.entry.index
