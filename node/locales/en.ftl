@@ -115,6 +115,10 @@ event-outcome-executed = Act executed by
 event-outcome-refused = Act refused by
 event-caught-up = Caught up ({ $received } records in, { $sent } out) with
 event-fork = Two different records at place { $n } of the chain, both signed by
+event-public = Entry { $index } of the public log:
+event-two-public-logs = The committee certified two public logs that contradict each other, at heights { $first } and { $second }
+event-override-stays = An override was told to all in time and stays:
+event-override-lapsed = An override was not told to all in time and has lapsed:
 event-split-view = Audit log contradicts its earlier head:
 event-healed = Lost link replaced in { $span } by
 event-decided = The committee decided block { $height }
@@ -147,6 +151,7 @@ entry-erased = { $n ->
     [one] What { $n } record said is erased here, as asked by its author
    *[other] What { $n } records said is erased here, as asked by their author
 }
+entry-two-heads = Two signed heads of size { $n } with different roots, of
 entry-split-view = Contradicting audit log of size { $n } shown by
 kind-genesis = genesis
 kind-invite = invite
@@ -264,6 +269,9 @@ cosign-refuse = Refuse for good
 cosign-final = Either answer is final. A refusal ends the act.
 proposals-title = Acts of this node on their way
 proposal-asked = asked of the committee
+proposal-publishing = admitted as an override, waits for the public log
+cosign-override = An override, without a vote, because
+cosign-consequences = What will come of it
 proposal-agreed = { $n } of { $of } targets agree
 proposal-cosigned = { $n } of { $of } co-signers have signed
 proposal-approved = { $n } of { $of } approvals are there

@@ -120,6 +120,10 @@ event-outcome-executed = Действие исполнил
 event-outcome-refused = Действие отверг
 event-caught-up = Догнали (получено { $received }, отдано { $sent }) вместе с
 event-fork = Два разных факта на месте { $n } цепочки подписал
+event-public = Запись { $index } публичного журнала:
+event-two-public-logs = Комитет заверил два противоречащих друг другу публичных журнала, на высотах { $first } и { $second }
+event-override-stays = О чрезвычайном действии вовремя сообщено всем, оно остаётся:
+event-override-lapsed = О чрезвычайном действии не сообщили всем вовремя, оно утратило силу:
 event-split-view = Журнал противоречит своей прежней вершине:
 event-healed = Потерянная связь за { $span } заменена на
 event-decided = Комитет принял блок { $height }
@@ -154,6 +158,7 @@ entry-erased = { $n ->
     [few] Содержание { $n } фактов стёрто здесь, просил автор
    *[other] Содержание { $n } фактов стёрто здесь, просил автор
 }
+entry-two-heads = Две подписанные вершины длиной { $n } с разными корнями, автор
 entry-split-view = Противоречивый журнал длиной { $n } показал
 kind-genesis = начало сети
 kind-invite = приглашение
@@ -275,6 +280,9 @@ cosign-refuse = Отказать насовсем
 cosign-final = Любой ответ окончателен. Отказ прекращает действие.
 proposals-title = Действия этого узла в пути
 proposal-asked = запрошено у комитета
+proposal-publishing = принято как чрезвычайное, ждёт публичного журнала
+cosign-override = Чрезвычайное, без голосования, потому что
+cosign-consequences = Последствия
 proposal-agreed = согласны { $n } из { $of } целей
 proposal-cosigned = подписали { $n } из { $of }
 proposal-approved = одобрили { $n } из { $of }

@@ -230,6 +230,10 @@ impl Metrics {
             | Event::Vote { .. }
             | Event::Charter { .. }
             | Event::ErasedAt { .. }
+            | Event::Public { .. }
+            | Event::TwoPublicLogs { .. }
+            | Event::OverrideStays { .. }
+            | Event::OverrideLapsed { .. }
             | Event::Ready { .. } => return,
         };
         self.add(counter, 1);

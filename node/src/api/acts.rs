@@ -25,7 +25,7 @@ use super::{
 };
 
 /// How long an act may wait for execution unless told otherwise.
-const LIFE_SECS: u64 = 600;
+pub(super) const LIFE_SECS: u64 = 600;
 
 pub(super) fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::new()
@@ -104,7 +104,7 @@ pub enum AimBody {
 }
 
 impl AimBody {
-    fn check(self) -> Result<Aim, String> {
+    pub(super) fn check(self) -> Result<Aim, String> {
         Ok(match self {
             Self::Nodes(nodes) => Aim::At(Targets::Nodes(nodes)),
             Self::Count(count) => Aim::Count(count),
@@ -292,11 +292,15 @@ fn is_about(event: &Event, id: &ContentId) -> bool {
         | Event::Vote { .. }
         | Event::Charter { .. }
         | Event::ErasedAt { .. }
+        | Event::Public { .. }
+        | Event::TwoPublicLogs { .. }
+        | Event::OverrideStays { .. }
+        | Event::OverrideLapsed { .. }
         | Event::Ready { .. } => false,
     }
 }
 
-fn bad_change(fault: String) -> ApiError {
+pub(super) fn bad_change(fault: String) -> ApiError {
     ApiError::new(
         axum::http::StatusCode::UNPROCESSABLE_ENTITY,
         "out_of_range",

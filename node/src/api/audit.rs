@@ -16,7 +16,9 @@ use super::{
     ApiState, blocking,
     error::{ApiError, ErrorBody},
     expect_reply,
-    extract::Queried,
+    extract::{Found, Queried},
+    proofs::ProofView,
+    public::SinceQuery,
     view::{AuditEntryView, AuditHeadsView, AuditPage, AuditVerifyView},
 };
 
@@ -30,6 +32,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<ApiState>> {
         .routes(routes!(entries))
         .routes(routes!(heads))
         .routes(routes!(verify))
+        .routes(routes!(prove))
 }
 
 /// Which entries to show.
@@ -84,6 +87,35 @@ async fn entries(
 )]
 async fn heads(State(api): State<Arc<ApiState>>) -> Result<Json<AuditHeadsView>, ApiError> {
     Ok(Json(AuditHeadsView::from(&api.heads().await?)))
+}
+
+/// The proof that an entry stands in the node's own log, to be given on.
+#[utoipa::path(
+    get, path = "/v1/audit/{index}/proof", tag = "audit",
+    params(("index" = u64, Path, description = "The entry's place, from 0."), SinceQuery),
+    responses((status = 200, body = ProofView), (status = 404, body = ErrorBody)),
+    security(("api_token" = ["read"]))
+)]
+async fn prove(
+    State(api): State<Arc<ApiState>>,
+    Found(index): Found<u64>,
+    Queried(query): Queried<SinceQuery>,
+) -> Result<Json<ProofView>, ApiError> {
+    let since = query.since;
+    let reply = api
+        .node
+        .command(Command::ProveEntry { index, since })
+        .await?;
+    let proof = expect_reply!(reply, Reply::EntryProof(proof) => proof)?;
+    let store = api.node.store();
+    let entries = blocking(move || store.audit_entries(index, 1)).await?;
+    match entries.first() {
+        Some(entry) => Ok(Json(ProofView::of_entry(&proof, entry))),
+        None => Err(ApiError::not_found(
+            format!("entry {index} is not on disk yet"),
+            "try again in a moment",
+        )),
+    }
 }
 
 /// Reads the log from disk, hashes it anew, and compares it with the head the node speaks for.

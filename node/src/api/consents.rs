@@ -82,6 +82,7 @@ impl ProposalView {
     fn new(own: &proposals::ProposalView) -> Self {
         let (stage, record) = match &own.stage {
             Stage::Asked => ("asked", None),
+            Stage::Publishing => ("publishing", None),
             Stage::Collecting { .. } => ("collecting", None),
             Stage::Written(record) => ("written", *record),
             Stage::Failed(_) => ("failed", None),
@@ -95,7 +96,9 @@ impl ProposalView {
                 let approved = Some(approved).filter(|(_, needed)| *needed > 0);
                 (Some(agreed), Some(cosigned), approved)
             }
-            Stage::Asked | Stage::Written(_) | Stage::Failed(_) => (None, None, None),
+            Stage::Asked | Stage::Publishing | Stage::Written(_) | Stage::Failed(_) => {
+                (None, None, None)
+            }
         };
         let by = |is_it: fn(&Word) -> bool| -> Vec<String> {
             let said = own.said.iter().filter(|(_, word)| is_it(word));
@@ -151,6 +154,10 @@ pub struct ConsentView {
     pub difference: String,
     /// Where.
     pub targets: TargetsView,
+    /// If it is an override: why there is no time for a vote.
+    pub override_why: Option<String>,
+    /// If it is an override: what will come of it.
+    pub override_consequences: Option<String>,
     /// Nodes that the act counts as: all that its root, or this change, reached lately.
     pub reach: Option<u32>,
     /// Members that count.
@@ -183,6 +190,11 @@ impl ConsentView {
             change: asked.change.clone(),
             difference: asked.difference.clone(),
             targets: TargetsView::from(&asked.targets),
+            override_why: asked.emergency.as_ref().map(|words| words.why.clone()),
+            override_consequences: asked
+                .emergency
+                .as_ref()
+                .map(|words| words.consequences.clone()),
             reach: asked.ticket.map(|ticket| ticket.reach()),
             members: asked.ticket.map(|ticket| ticket.electorate.count),
             expires_ms: asked.ticket.map(|ticket| ticket.expires.0),

@@ -182,6 +182,16 @@ fn table(error: &CommandError) -> (StatusCode, &'static str, &'static str) {
             "out_of_range",
             "give a value within the range the message names",
         ),
+        CommandError::NoSuchEntry { .. } | CommandError::NoSuchHead { .. } => (
+            StatusCode::NOT_FOUND,
+            "no_such_entry",
+            "`x0 audit show` and `x0 audit public list` tell how many entries there are",
+        ),
+        CommandError::NotCertified => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not_certified",
+            "try again in a minute; `x0 status` tells whether this node is in touch with the committee",
+        ),
         CommandError::NothingToCosign(_) => (
             StatusCode::NOT_FOUND,
             "nothing_to_cosign",
@@ -266,6 +276,9 @@ fn act_mend(refusal: &ActRefusal) -> &'static str {
         ActRefusal::BadWarrants(_) => "propose the act again with `x0 act propose`",
         ActRefusal::NoPanel(_) => {
             "use a token that asks for a panel which can be drawn, as the message says"
+        }
+        ActRefusal::BadOverride(_) => {
+            "give what the message names and propose it anew: `x0 override propose --help`"
         }
         ActRefusal::TicketExpired => "propose the act again: a ticket holds for 10 minutes",
         ActRefusal::TooFewAgree { .. }

@@ -242,6 +242,33 @@ fn describe(event: &Event) -> Described<'_> {
             Some(erasure),
             "has shown that it erased what this node asked for".to_owned(),
         ),
+        Event::Public { index, words } => (
+            "public",
+            None,
+            None,
+            format!("entry {index} of the public log: {words}"),
+        ),
+        Event::TwoPublicLogs { heights } => (
+            "two_public_logs",
+            None,
+            None,
+            format!(
+                "the committee certified two public logs that contradict each other, at heights {} and {}",
+                heights.0, heights.1
+            ),
+        ),
+        Event::OverrideStays { act } => (
+            "override_stays",
+            None,
+            Some(act),
+            say("the override was told to all in time: it stays"),
+        ),
+        Event::OverrideLapsed { act, change } => (
+            "override_lapsed",
+            None,
+            Some(act),
+            format!("the override was not told to all in time and has lapsed: {change}"),
+        ),
         Event::Ready { witnesses } => (
             "ready",
             None,

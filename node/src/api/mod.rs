@@ -26,6 +26,8 @@ pub mod invites;
 pub mod node;
 pub mod packs;
 mod pages;
+pub mod proofs;
+pub mod public;
 pub mod rate;
 pub mod sessions;
 pub mod sockets;
@@ -178,6 +180,7 @@ pub fn router(api: Arc<ApiState>) -> Router {
         .merge(act_routes().route_layer(require(Scope::Act)))
         .merge(admin_routes().route_layer(require(Scope::Admin)))
         .merge(control::health_routes())
+        .merge(public::open_routes())
         .split_for_parts();
     let described = get(move || async { Json(description) }).route_layer(require(Scope::Read));
     let pages =
@@ -199,7 +202,8 @@ pub fn openapi() -> OpenApi {
         .merge(read_routes())
         .merge(act_routes())
         .merge(admin_routes())
-        .merge(control::health_routes());
+        .merge(control::health_routes())
+        .merge(public::open_routes());
     routes.into_openapi()
 }
 
@@ -216,6 +220,7 @@ fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(packs::routes())
         .merge(votes::read_routes())
         .merge(audit::routes())
+        .merge(public::read_routes())
         .merge(events::routes())
         .merge(control::read_routes())
 }
@@ -224,6 +229,7 @@ fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::new()
         .merge(capabilities::act_routes())
         .merge(acts::act_routes())
+        .merge(public::act_routes())
         .merge(consents::act_routes())
         .merge(votes::act_routes())
         .merge(charter::act_routes())

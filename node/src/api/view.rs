@@ -695,8 +695,8 @@ pub struct AuditEntryView {
     pub index: u64,
     /// When, by the node's own clock.
     pub time_ms: u64,
-    /// What happened: `executed`, `refused`, `local`, `local_refused`, `wrote`, `fork`, `split_view` or
-    /// `erased`.
+    /// What happened: `executed`, `refused`, `local`, `local_refused`, `wrote`, `fork`, `split_view`,
+    /// `lapsed`, `two_heads`, `two_public_logs` or `erased`.
     pub what: String,
     /// Who it is about: the agent or author.
     pub who: Option<String>,
@@ -741,6 +741,31 @@ impl AuditEntryView {
                 Some(author),
                 Some(erasure),
                 format!("erased what {records} records of its author said"),
+            ),
+            What::Lapsed { act, change } => (
+                "lapsed",
+                None,
+                Some(act),
+                format!("an override was not told to all in time: {change}"),
+            ),
+            What::TwoHeads { one, other } => (
+                "two_heads",
+                Some(&one.author),
+                None,
+                format!(
+                    "signed two heads of {} entries, with the roots {} and {}",
+                    one.size, one.root, other.root
+                ),
+            ),
+            What::TwoPublicLogs { first, second } => (
+                "two_public_logs",
+                None,
+                None,
+                format!(
+                    "the committee certified two public logs, at heights {} and {}",
+                    first.statement.height(),
+                    second.statement.height()
+                ),
             ),
         };
         Self {

@@ -46,12 +46,17 @@ pub(super) enum ActCommand {
 
 /// Ask other nodes for a change; each checks the token again and decides by itself
 #[derive(Debug, Args)]
-#[command(
-    group(ArgGroup::new("targets").required(true).args(["to", "region", "all", "count"])),
-    after_help = "`x0 act show ID` tells what became of it.\n\n\
-                  Example:\n  x0 act propose --set links.target=12 --to 12D3KooW… --token @token.txt --root 5f3a…"
-)]
+#[command(after_help = "`x0 act show ID` tells what became of it.\n\n\
+                  Example:\n  x0 act propose --set links.target=12 --to 12D3KooW… --token @token.txt --root 5f3a…")]
 pub(super) struct ProposeArgs {
+    #[command(flatten)]
+    asked: AskedArgs,
+}
+
+// What an act and an override ask for. No help of its own: it would take the place of that of the command.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("targets").required(true).args(["to", "region", "all", "count"])))]
+pub(super) struct AskedArgs {
     /// What to set to what
     #[arg(long = "set", value_name = "POLICY=VALUE")]
     set: Assignment,
@@ -69,16 +74,38 @@ pub(super) struct ProposeArgs {
     count: Option<u32>,
     /// The token that allows it, held by this node: its text, @FILE, or - for standard input
     #[arg(long)]
-    token: Text,
+    pub(super) token: Text,
     /// The root that granted the token; without it the node tries those it knows
     #[arg(long)]
-    root: Option<RootKey>,
+    pub(super) root: Option<RootKey>,
     /// How long it may take from now to its execution, up to 10m [default: 10m]
     #[arg(long, value_name = "SPAN")]
-    life: Option<Span>,
+    pub(super) life: Option<Span>,
     /// Do not wait for the words it needs
     #[arg(long)]
-    no_wait: bool,
+    pub(super) no_wait: bool,
+}
+
+impl AskedArgs {
+    /// Returns what is to change, checked before any node is asked.
+    pub(super) fn change(&self) -> Result<ChangeBody, CliError> {
+        change(&self.set)
+    }
+
+    /// Returns where.
+    pub(super) fn targets(&self) -> AimBody {
+        match (self.all, &self.region, self.count) {
+            (true, _, _) => AimBody::All,
+            (_, Some(region), _) => AimBody::Region(region.to_string()),
+            (_, _, Some(count)) => AimBody::Count(count),
+            (false, None, None) => {
+                let mut nodes = self.to.clone();
+                nodes.sort_unstable();
+                nodes.dedup();
+                AimBody::Nodes(nodes)
+            }
+        }
+    }
 }
 
 /// Change this node alone
@@ -117,32 +144,30 @@ pub(super) async fn answer(context: &Context, command: ActCommand) -> Result<(),
 }
 
 async fn propose(context: &Context, args: ProposeArgs) -> Result<(), CliError> {
-    let change = change(&args.set)?;
-    let targets = match (args.all, args.region, args.count) {
-        (true, _, _) => AimBody::All,
-        (_, Some(region), _) => AimBody::Region(region.to_string()),
-        (_, _, Some(count)) => AimBody::Count(count),
-        (false, None, None) => {
-            let mut nodes = args.to;
-            nodes.sort_unstable();
-            nodes.dedup();
-            AimBody::Nodes(nodes)
-        }
-    };
+    let args = args.asked;
     let body = ProposeBody {
-        change,
-        targets,
+        change: args.change()?,
+        targets: args.targets(),
         token: args.token.token()?,
         root: args.root,
         life_secs: args.life.map(|life| life.secs),
     };
-    let mut proposed: ProposedView = context.client()?.post("/v1/acts", &body).await?;
+    let proposed: ProposedView = context.client()?.post("/v1/acts", &body).await?;
+    on_its_way(context, proposed, args.no_wait).await
+}
+
+/// Follows an own act until it is sent, unless nobody wants to wait.
+pub(super) async fn on_its_way(
+    context: &Context,
+    mut proposed: ProposedView,
+    no_wait: bool,
+) -> Result<(), CliError> {
     let output = context.output;
     if let Some(act) = &proposed.proposal {
         output.note(&format!(
             "The act is {act}. Ctrl-C leaves it on its way: x0 act proposals"
         ));
-        if args.no_wait {
+        if no_wait {
             return output.show(&proposed, |proposed| {
                 proposed.proposal.clone().unwrap_or_default()
             });

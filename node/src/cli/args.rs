@@ -27,6 +27,7 @@ use super::{
     identity::IdentityCommand,
     join::JoinArgs,
     membership::{InviteArgs, LeaveArgs, RemoveArgs},
+    overriding::OverrideCommand,
     settings::ConfigCommand,
     setup::{GenesisArgs, InitArgs},
     sim::SimCommand,
@@ -84,6 +85,9 @@ pub(super) enum Command {
     /// Change this node, or propose a change of others
     #[command(subcommand)]
     Act(ActCommand),
+    /// Change others without a vote, in an emergency and in public: it lapses unless it was told to all
+    #[command(subcommand)]
+    Override(OverrideCommand),
     /// Show who sits on the committee, and put others in their place
     #[command(subcommand)]
     Committee(CommitteeCommand),
@@ -99,7 +103,7 @@ pub(super) enum Command {
     /// Take along what is held about you, or have it erased
     #[command(subcommand)]
     Data(DataCommand),
-    /// Read and check this node's audit log
+    /// Read, prove and check entries of this node's audit log and of the mesh's public log
     #[command(subcommand)]
     Audit(AuditCommand),
     /// Show, check and reload the settings

@@ -28,6 +28,7 @@ mod identity;
 mod join;
 mod membership;
 pub mod output;
+mod overriding;
 mod passphrase;
 mod rotate;
 mod settings;
@@ -149,6 +150,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Remove(args) => membership::remove(context, args).await,
         Command::Cap(command) => capability::answer(context, command).await,
         Command::Act(command) => act::answer(context, command).await,
+        Command::Override(command) => overriding::answer(context, command).await,
         Command::Committee(command) => committee::answer(context, command).await,
         Command::Halt(command) => halt::answer(context, command).await,
         Command::Charter(command) => charter::answer(context, command).await,

@@ -74,6 +74,10 @@ fn card(t: Texts, status: &Status, asked: &ConsentView) -> Markup {
             dl.pairs {
                 div { dt { (t.say("cosign-role")) } dd { (role(t, asked)) } }
                 div { dt { (t.say("cosign-here")) } dd { bdi lang="en" { (asked.difference) } } }
+                @if let Some(words) = &asked.emergency {
+                    div { dt { (t.say("cosign-override")) } dd { (parts::foreign(&words.why)) } }
+                    div { dt { (t.say("cosign-consequences")) } dd { (parts::foreign(&words.consequences)) } }
+                }
                 @if let Some(ticket) = &asked.ticket {
                     div {
                         dt { (t.say("cosign-reach")) }
@@ -117,6 +121,7 @@ fn stage(t: Texts, own: &ProposalView) -> Markup {
     let of = |key, (n, of): (u32, u32)| t.with(key, [("n", n.into()), ("of", of.into())]);
     match &own.stage {
         Stage::Asked => parts::badge(Tone::Waiting, &t.say("proposal-asked")),
+        Stage::Publishing => parts::badge(Tone::Waiting, &t.say("proposal-publishing")),
         Stage::Collecting {
             agreed,
             cosigned,

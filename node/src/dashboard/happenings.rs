@@ -173,6 +173,21 @@ pub(super) fn event(t: Texts, event: &Event) -> Line {
         Event::ErasedAt { erasure, node } => {
             line(Good, "event-erased").who(node).record(Some(*erasure))
         }
+        Event::Public { index, words } => {
+            let text = t.with("event-public", [("index", index.to_string().into())]);
+            Line::new(Plain, text).quote(words)
+        }
+        Event::TwoPublicLogs { heights } => {
+            let heights = [
+                ("first", heights.0.to_string().into()),
+                ("second", heights.1.to_string().into()),
+            ];
+            Line::new(Bad, t.with("event-two-public-logs", heights))
+        }
+        Event::OverrideStays { act } => line(Good, "event-override-stays").record(Some(*act)),
+        Event::OverrideLapsed { act, change } => line(Bad, "event-override-lapsed")
+            .record(Some(*act))
+            .quote(change),
         Event::Ready { witnesses } => Line::new(Good, t.count("event-ready", *witnesses)),
     }
 }
@@ -207,6 +222,19 @@ pub(super) fn entry(t: Texts, what: &What) -> Line {
         } => Line::new(Plain, t.count("entry-erased", u64::from(*records)))
             .who(author)
             .record(Some(*erasure)),
+        What::Lapsed { act, change } => line(Bad, "event-override-lapsed")
+            .record(Some(*act))
+            .quote(change),
+        What::TwoHeads { one, .. } => {
+            Line::new(Bad, t.count("entry-two-heads", one.size)).who(&one.author)
+        }
+        What::TwoPublicLogs { first, second } => {
+            let heights = [
+                ("first", first.statement.height().to_string().into()),
+                ("second", second.statement.height().to_string().into()),
+            ];
+            Line::new(Bad, t.with("event-two-public-logs", heights))
+        }
     }
 }
 

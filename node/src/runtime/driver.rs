@@ -681,6 +681,18 @@ impl Driver {
             Event::Rejected { from, why } => warn!(%from, why, "rejected"),
             Event::ForkFound { author, seq } => warn!(%author, seq, "fork found"),
             Event::SplitView { author } => warn!(%author, "an audit log was rewritten"),
+            Event::TwoPublicLogs { heights } => {
+                warn!(
+                    first = heights.0,
+                    second = heights.1,
+                    "the committee has certified two public logs: `x0 audit show` has both certificates"
+                );
+            }
+            Event::OverrideLapsed { act, change } => {
+                warn!(%act, change, "an override was not told to all in time and has lapsed");
+            }
+            Event::OverrideStays { act } => info!(%act, "an override was told to all: it stays"),
+            Event::Public { index, words } => info!(index, words, "public log"),
             Event::ShareLost { epoch, why } => {
                 warn!(epoch, why, "this seat has no share of the committee's key");
             }

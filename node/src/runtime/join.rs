@@ -317,7 +317,8 @@ impl Knocking {
             | Response::Admitted(_)
             | Response::Consent(_)
             | Response::Vote(_)
-            | Response::Audit(_) => {
+            | Response::Audit(_)
+            | Response::Public(_) => {
                 self.shut(
                     peer,
                     "it gave an answer that does not fit".to_owned(),

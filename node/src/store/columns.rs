@@ -18,6 +18,8 @@
 //! | | `h`, vote, ballot (32 bytes each) | a ballot that this seat gave its word for, and when, DAG-CBOR |
 //! | `proposals` | digest of the act, 32 bytes | an own act on its way, or how it ended, DAG-CBOR |
 //! | `receipts` | erasure, node (32 bytes each) | the node's proof that it complied, DAG-CBOR |
+//! | `public_log` | `e`, index (8 bytes big-endian) | an entry of the public log, DAG-CBOR |
+//! | | `o`, digest of the act (32 bytes) | an override that runs here and may lapse, DAG-CBOR |
 //! | `meta` | `schema`, `genesis`, `owner` | number (4 bytes big-endian), record, public key |
 //! | | `rewrite` | there is: files may still hold what was erased |
 //! | | `tip`, `state` | what the committee log ends with, and what followed from it at some height, DAG-CBOR |
@@ -32,8 +34,11 @@ use x0_crypto::{
     committee::{Purpose, SealedDealing},
 };
 use x0_protocol::{
-    Write,
-    anti_meave::proposals::{KeptProposal, ProposalWrite},
+    Stored, Write,
+    anti_meave::{
+        overrides::OverrideWrite,
+        proposals::{KeptProposal, ProposalWrite},
+    },
     core::limits::BLOCKS_KEPT_MAX,
     spine::{
         audit::Entry,
@@ -42,7 +47,7 @@ use x0_protocol::{
         erasure::ErasureReceipt,
         halt::Halt,
     },
-    wire::{Decided, LogHead, PolicyName, Record, Verified},
+    wire::{Decided, LogHead, PolicyName, PublicEntry, Record, Verified},
 };
 
 use super::StoreError;
@@ -63,6 +68,7 @@ pub(super) enum Column {
     Votes,
     Proposals,
     Receipts,
+    PublicLog,
     Meta,
 }
 
@@ -77,13 +83,17 @@ pub(super) const REWRITE_KEY: &[u8] = b"rewrite";
 const DEALING: u8 = b'd';
 const SHARE: u8 = b's';
 
+/// First byte of the keys of entries of the public log, and of overrides that run here.
+const ENTRY: u8 = b'e';
+const OVERRIDE: u8 = b'o';
+
 /// First byte of the keys of what this node has handed in for votes, of receipts for it, and of ballots held.
 const OWN: u8 = b'o';
 const RECEIPT: u8 = b'r';
 const HELD: u8 = b'h';
 
 impl Column {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Records,
         Self::Executed,
         Self::Policies,
@@ -97,6 +107,7 @@ impl Column {
         Self::Votes,
         Self::Proposals,
         Self::Receipts,
+        Self::PublicLog,
         Self::Meta,
     ];
 
@@ -115,6 +126,7 @@ impl Column {
             Self::Votes => "votes",
             Self::Proposals => "proposals",
             Self::Receipts => "receipts",
+            Self::PublicLog => "public_log",
             Self::Meta => "meta",
         }
     }
@@ -236,6 +248,17 @@ pub(super) fn put<'a>(
         Write::Proposal(ProposalWrite::Forget(act)) => {
             batch.delete_cf(Column::Proposals.of(db)?, act.digest());
         }
+        Write::Public { index, entry } => {
+            let key = [&[ENTRY], &index.to_be_bytes()[..]].concat();
+            batch.put_cf(Column::PublicLog.of(db)?, key, entry.encode());
+        }
+        Write::Override(OverrideWrite::Keep(here)) => {
+            let bytes = encoded(db, here)?;
+            batch.put_cf(Column::PublicLog.of(db)?, override_key(&here.act), bytes);
+        }
+        Write::Override(OverrideWrite::Forget(act)) => {
+            batch.delete_cf(Column::PublicLog.of(db)?, override_key(act));
+        }
         Write::Witnessed(head) => {
             let bytes = encoded(db, head)?;
             batch.put_cf(Column::Witnessed.of(db)?, head.author.bytes(), bytes);
@@ -332,6 +355,10 @@ fn put_vote(db: &DB, batch: &mut WriteBatch, write: &VoteWrite) -> Result<(), St
 
 fn encoded<T: Serialize>(db: &DB, value: &T) -> Result<Vec<u8>, StoreError> {
     serde_ipld_dagcbor::to_vec(value).map_err(|error| StoreError::damaged(db.path(), error))
+}
+
+fn override_key(act: &ContentId) -> Vec<u8> {
+    [&[OVERRIDE], &act.digest()[..]].concat()
 }
 
 fn dealing_key(ceremony: &ContentId, dealer: &PublicKey) -> Vec<u8> {
@@ -444,6 +471,31 @@ impl Rows<'_> {
             }
             _ => Err(self.damaged("a row of the column `keys` has an unknown key")),
         }
+    }
+
+    /// Reads a row of the column of the public log into what a node starts with; entries come in order.
+    pub(super) fn public_row(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        stored: &mut Stored,
+    ) -> Result<(), StoreError> {
+        match key {
+            [ENTRY, index @ ..] => {
+                let next = stored.public.len() as u64;
+                if u64::from_be_bytes(self.array("entry of the public log", index)?) != next {
+                    let missing = format_args!("entry {next} of the public log is missing");
+                    return Err(self.damaged(missing));
+                }
+                let entry = PublicEntry::decode(value).map_err(|error| self.damaged(error))?;
+                stored.public.push(entry);
+            }
+            [OVERRIDE, ..] => stored
+                .overrides
+                .push(self.decode(format_args!("an override"), value)?),
+            _ => return Err(self.damaged("a row of the column `public_log` has an unknown key")),
+        }
+        Ok(())
     }
 
     /// Reads a row of the column of votes into what a node starts with.

@@ -290,7 +290,13 @@ impl Store for RocksStore {
         self.each(Column::Votes, |key, value| {
             rows.vote_row(key, value, &mut votes)
         })?;
+        let mut public = Stored::default();
+        self.each(Column::PublicLog, |key, value| {
+            rows.public_row(key, value, &mut public)
+        })?;
         Ok(Stored {
+            public: public.public,
+            overrides: public.overrides,
             votes,
             records: self.each(Column::Records, |key, value| rows.record(key, value))?,
             executed: self

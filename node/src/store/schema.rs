@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The layout this program writes.
-pub const SCHEMA: u32 = 6;
+pub const SCHEMA: u32 = 7;
 
 /// One step from a layout to the next.
 struct Migration {
@@ -49,6 +49,10 @@ const MIGRATIONS: [Migration; SCHEMA as usize] = [
     Migration {
         what: "adds the column of receipts for erasures",
         run: |db| add(db, &[Column::Receipts]),
+    },
+    Migration {
+        what: "adds the column of the public log and of overrides",
+        run: |db| add(db, &[Column::PublicLog]),
     },
 ];
 

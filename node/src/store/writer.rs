@@ -302,6 +302,8 @@ fn record_bytes(write: &Write) -> usize {
         | Write::Halt(_)
         | Write::Vote(_)
         | Write::Proposal(_)
-        | Write::AcceptRoot { .. } => 0,
+        | Write::AcceptRoot { .. }
+        | Write::Public { .. }
+        | Write::Override(_) => 0,
     }
 }

@@ -285,7 +285,9 @@ impl Node {
                 | Write::Halt(_)
                 | Write::Vote(_)
                 | Write::Proposal(_)
-                | Write::AcceptRoot { .. } => {}
+                | Write::AcceptRoot { .. }
+                | Write::Public { .. }
+                | Write::Override(_) => {}
             }
         }
     }

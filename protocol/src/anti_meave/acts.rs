@@ -340,6 +340,17 @@ impl Acts {
             .collect()
     }
 
+    /// Returns the overrides among the acts tracked, by their digests.
+    pub fn overrides(&self) -> impl Iterator<Item = ContentId> {
+        self.tracked.values().filter_map(|tracked| {
+            let record = tracked.record.value();
+            let Body::Act(act) = record.body() else {
+                return None;
+            };
+            act.is_override().then(|| act.digest(&record.author()))
+        })
+    }
+
     /// Returns the acts that were written shortly before a moment, in order of date.
     pub fn recent(&self, time: Wall) -> Vec<Verified<Record>> {
         let dated = self.tracked.values().map(|tracked| &tracked.record);

@@ -10,7 +10,7 @@ use x0_crypto::{ContentId, PublicKey};
 
 use crate::{
     core::{limits::CONSENTS_MAX, time::Wall},
-    wire::{Admission, Consented, MultiSig, Role, Said, Targets, Ticket, Warrants},
+    wire::{Admission, Consented, MultiSig, Override, Role, Said, Targets, Ticket, Warrants},
 };
 
 /// What the node does when it is drawn to co-sign or to approve.
@@ -72,6 +72,8 @@ pub struct ConsentView {
     pub targets: Targets,
     /// The ticket: nodes touched and reached, members that count, mesh time of expiry.
     pub ticket: Option<Ticket>,
+    /// What its agent says of it, if it is an override.
+    pub emergency: Option<Override>,
     /// When it came.
     pub since: Wall,
     /// How far it is.

@@ -8,13 +8,15 @@
 //!
 //! In a mesh with a committee every act on others needs more than a token ([`warrants`]): the committee's ticket, by
 //! which many small acts are counted as one, the agreement of targets, and beyond 10 % of the mesh co-signers that a
-//! beacon draws. Own acts collect these on their way ([`proposals`]); what a node is asked to agree to or to co-sign
+//! beacon draws. What is done without the vote it needs, as an override, lapses by itself unless it was told to all
+//! ([`overrides`]). Own acts collect these on their way ([`proposals`]); what a node is asked to agree to or to co-sign
 //! is kept in [`consents`]. A mesh too small for a committee goes by tokens alone, and no act reaches beyond 10 %.
 
 pub mod acts;
 pub mod anomaly;
 mod capabilities;
 pub mod consents;
+pub mod overrides;
 mod policies;
 pub mod proposals;
 pub mod warrants;
@@ -22,6 +24,7 @@ pub mod warrants;
 pub use acts::{Acts, Admittance, Pending};
 pub use capabilities::Capabilities;
 pub use consents::{Consents, CosignPolicy};
+pub use overrides::Overrides;
 pub use policies::Policies;
 pub use proposals::Proposals;
 

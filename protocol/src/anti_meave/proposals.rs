@@ -22,7 +22,7 @@ use crate::{
         time::{Mono, Wall},
     },
     spine::{committee::too_many_decline, directory::Directory},
-    wire::{Admission, Certificate, Draw, Role, Said, VoteProof, Warrants, Word},
+    wire::{Admission, Certificate, Draw, OverrideProof, Role, Said, VoteProof, Warrants, Word},
 };
 
 /// How often the same targets are asked for their word before others are.
@@ -49,6 +49,7 @@ pub struct OwnProposal {
     refused: BTreeMap<(PublicKey, Role), String>,
     passing: u8,
     doubts: BTreeSet<PublicKey>,
+    emergency: Option<Box<OverrideProof>>,
 }
 
 /// An own act as it is kept on disk.
@@ -110,6 +111,8 @@ pub enum Stage {
         /// Drawn signatories who approve, and how many must.
         approved: (u32, u32),
     },
+    /// It is an override, and the committee has not certified its entry in the public log yet.
+    Publishing,
     /// It is written.
     Written(Option<ContentId>),
     /// It failed.
@@ -121,6 +124,8 @@ pub enum Stage {
 pub enum Next {
     /// A ticket, or a newer one, or the draw.
     Admission,
+    /// The proof that it stands in the public log, as an override must.
+    Publication,
     /// These words.
     Words {
         /// Targets to agree.
@@ -181,6 +186,7 @@ impl OwnProposal {
             refused: BTreeMap::new(),
             passing: 0,
             doubts: BTreeSet::new(),
+            emergency: None,
         }
     }
 
@@ -214,7 +220,10 @@ impl OwnProposal {
             admission: self.admission.clone(),
             since: self.since,
             end: match &self.stage {
-                Stage::Asked | Stage::Collecting { .. } | Stage::Written(None) => None,
+                Stage::Asked
+                | Stage::Publishing
+                | Stage::Collecting { .. }
+                | Stage::Written(None) => None,
                 Stage::Written(Some(record)) => Some(ProposalEnd::Written(*record)),
                 Stage::Failed(why) => Some(ProposalEnd::Failed(why.clone())),
             },
@@ -224,7 +233,7 @@ impl OwnProposal {
     /// Tells whether it is still on its way.
     pub const fn is_open(&self) -> bool {
         match self.stage {
-            Stage::Asked | Stage::Collecting { .. } => true,
+            Stage::Asked | Stage::Publishing | Stage::Collecting { .. } => true,
             Stage::Written(_) | Stage::Failed(_) => false,
         }
     }
@@ -241,6 +250,11 @@ impl OwnProposal {
         self.ticket = Some(ticket);
         self.draw = draw;
         self.proven = Some(proven);
+    }
+
+    /// Takes the proof that it stands in the public log.
+    pub fn take_publication(&mut self, proof: OverrideProof) {
+        self.emergency = Some(Box::new(proof));
     }
 
     /// Tells whether a word is the one that is wanted of somebody in this role.
@@ -298,6 +312,10 @@ impl OwnProposal {
         let Some(proven) = &self.proven else {
             return Next::Admission;
         };
+        if self.admission.emergency.is_some() && self.emergency.is_none() {
+            self.stage = Stage::Publishing;
+            return Next::Publication;
+        }
         let Needed {
             agreements,
             cosigners,
@@ -413,13 +431,16 @@ impl OwnProposal {
             | Word::Cosign
             | Word::Refuse
             | Word::Approve
-            | Word::Decline { .. } => true,
+            | Word::Decline { .. }
+            | Word::Override { .. }
+            | Word::Heard => true,
         };
         Warrants {
             ticket: self.ticket,
             vote: self.vote.clone(),
             draw: self.draw.clone(),
             said: self.said.iter().filter(is_current).copied().collect(),
+            emergency: self.emergency.clone(),
         }
     }
 
@@ -510,6 +531,9 @@ impl std::fmt::Display for Stage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Asked => f.write_str("asked the committee for a ticket"),
+            Self::Publishing => f.write_str(
+                "admitted as an override; waits until the committee has certified its entry in the public log",
+            ),
             Self::Collecting {
                 agreed,
                 cosigned,

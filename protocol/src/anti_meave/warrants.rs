@@ -24,8 +24,8 @@ use crate::{
         directory::Directory,
     },
     wire::{
-        Act, Certificate, CommitteeKeys, MultiSig, Said, Statement, Subject, Targets, Ticket,
-        VotePassed, Warrants, Word, encode_entry,
+        Act, Certificate, CommitteeKeys, MultiSig, OverrideProof, Said, Statement, Subject,
+        Targets, Ticket, VotePassed, Warrants, Word, encode_entry,
     },
 };
 
@@ -59,6 +59,18 @@ pub struct Proven {
     voted: Option<VotePassed>,
     found: Found,
     said: Vec<Said>,
+    overriding: Option<Overriding>,
+}
+
+/// An override that stands in the public log, as its warrant proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overriding {
+    /// Its place in the public log.
+    pub index: u64,
+    /// Mesh time at which the committee took it up.
+    pub since: Wall,
+    /// Mesh time at which it lapses, unless it was told to all before.
+    pub until: Wall,
 }
 
 impl Question {
@@ -115,11 +127,51 @@ impl Question {
             said.verify(&self.mesh)
                 .map_err(|_| format!("the signature of {} does not hold", said.by))?;
         }
+        let overriding = self.warrants.emergency.as_deref();
+        let overriding = overriding.map(|proof| self.check_override(proof));
         Ok(Proven {
             ticket,
             voted,
             found,
             said: self.warrants.said.clone(),
+            overriding: overriding.transpose()?,
+        })
+    }
+
+    /// Checks that the act stands in the public log as an override, under a checkpoint of the epoch in force.
+    fn check_override(&self, proof: &OverrideProof) -> Result<Overriding, String> {
+        let Some(told) = proof.entry.overriding() else {
+            return Err("its place in the public log tells of no override".to_owned());
+        };
+        if told.act != self.act || told.agent != self.agent {
+            return Err("its place in the public log tells of another act or agent".to_owned());
+        }
+        let Statement::Checkpoint(checkpoint) = proof.head.statement else {
+            return Err(
+                "the head of the public log is another statement of the committee".to_owned(),
+            );
+        };
+        if proof.head.epoch != self.keys.epoch {
+            return Err(
+                "the head of the public log is of another epoch of the committee than its ticket"
+                    .to_owned(),
+            );
+        }
+        let message =
+            Subject::Statement(proof.head.statement).message(&self.mesh, proof.head.epoch);
+        self.keys
+            .key(Purpose::Certificate)
+            .verify(Purpose::Certificate, &message, &proof.head.signature)
+            .map_err(|_| "the committee did not sign the head of the public log".to_owned())?;
+        let (leaf, log) = (proof.entry.leaf(), checkpoint.log);
+        let stands = proof
+            .inclusion
+            .verify(leaf, proof.index, log.size, log.root);
+        stands.map_err(|why| format!("it is not shown to stand in the public log: {why}"))?;
+        Ok(Overriding {
+            index: proof.index,
+            since: proof.entry.time,
+            until: told.until,
         })
     }
 
@@ -172,6 +224,11 @@ impl Proven {
     /// Returns the vote that has approved the act, if one has.
     pub fn vote(&self) -> Option<ContentId> {
         self.voted.map(|passed| passed.proposal())
+    }
+
+    /// Returns the override that the act is, as it stands in the public log; none if it is none.
+    pub const fn overriding(&self) -> Option<&Overriding> {
+        self.overriding.as_ref()
     }
 
     /// Returns who may co-sign: as many as are needed, and those who stand in for silent ones.
@@ -300,9 +357,14 @@ pub fn check_ticket(
         );
         return Err(ActRefusal::BadWarrants(why));
     }
+    if proven.overriding.is_some_and(|it| it.until <= time) {
+        return Err(ActRefusal::BadOverride(
+            "the time in which it must be told to all is over: it would lapse at once".to_owned(),
+        ));
+    }
     match scope_of(nodes) {
         Scope::Local | Scope::Regional => Ok(()),
-        Scope::Network if proven.voted.is_some() => Ok(()),
+        Scope::Network if proven.voted.is_some() || proven.overriding.is_some() => Ok(()),
         Scope::Network => Err(ActRefusal::NeedsVote {
             nodes,
             matter: act.matter(agent),
@@ -324,7 +386,11 @@ pub fn check_panel(
     let ticket = &proven.ticket;
     // Where the seats and this node count differently, the higher level holds.
     let nodes = ticket.nodes.max(directory.blast_radius(&act.targets));
-    let needed = wanted(capability, scope_of(nodes))?;
+    let level = match proven.overriding {
+        Some(_) => Scope::Network,
+        None => scope_of(nodes),
+    };
+    let needed = wanted(capability, level)?;
     let asked = ticket.panel.map(|panel| panel.multi_sig);
     if asked == needed {
         return Ok(needed);

@@ -20,7 +20,7 @@ use crate::{
     anti_meave::{consents::ConsentView, proposals::ProposalView},
     charter::{Charter, NotNext},
     spine::{
-        audit::tree::Hash,
+        audit::tree::{ConsistencyProof, Hash, InclusionProof},
         ballot::{BallotBundle, Recounted},
         committee::{HandingView, OpenPlan, RecoveryView},
         directory::Member,
@@ -28,7 +28,8 @@ use crate::{
         halt::{self, HaltReport, PullReport},
     },
     wire::{
-        Change, ERASE_ACTS_AFTER, MultiSig, Outcome, PolicyName, Reason, Region, Rules, Targets,
+        Certificate, Change, ERASE_ACTS_AFTER, LogHead, MultiSig, Outcome, OverrideProof,
+        PolicyName, PublicEntry, PublicHead, Reason, Record, Region, Rules, Targets,
     },
 };
 
@@ -83,6 +84,46 @@ pub enum Command {
         root: RootKey,
         /// How long the act may wait for execution.
         life: Millis,
+    },
+    /// Asks other nodes for a change without a vote, in an emergency: it is public, and lapses unless told to all.
+    Override {
+        /// What; `from_version` is filled in from this node's own policy.
+        change: Change,
+        /// Where.
+        targets: Aim,
+        /// The agent's token.
+        token: Token,
+        /// The root it is signed under.
+        root: RootKey,
+        /// How long the act may wait for execution.
+        life: Millis,
+        /// Why there is no time for a vote.
+        why: String,
+        /// What will come of it.
+        consequences: String,
+    },
+    /// Lists the overrides of the public log.
+    Overrides,
+    /// Shows entries of the public log.
+    PublicLog {
+        /// The first place.
+        from: u64,
+        /// How many, at most a page.
+        count: u32,
+    },
+    /// Asks for the proof that an entry stands in the public log.
+    ProvePublic {
+        /// Its place.
+        index: u64,
+        /// Entries in an earlier head that the log is to be shown to extend.
+        since: EarlierHead,
+    },
+    /// Asks for the proof that an entry stands in the own audit log.
+    ProveEntry {
+        /// Its place.
+        index: u64,
+        /// Entries in an earlier head that the log is to be shown to extend.
+        since: EarlierHead,
     },
     /// Changes this node alone.
     Local {
@@ -173,6 +214,10 @@ impl Command {
             | Self::Policies
             | Self::AuditHeads
             | Self::Erasures
+            | Self::Overrides
+            | Self::PublicLog { .. }
+            | Self::ProvePublic { .. }
+            | Self::ProveEntry { .. }
             | Self::CatchUp
             | Self::Vote(
                 VoteCommand::List
@@ -185,6 +230,7 @@ impl Command {
             | Self::Revoke { .. }
             | Self::AcceptRoot { .. }
             | Self::Propose { .. }
+            | Self::Override { .. }
             | Self::Cosign { .. }
             | Self::ProposeSeats { .. }
             | Self::ApproveSeats(_)
@@ -314,8 +360,82 @@ pub enum Reply {
     AuditHeads(AuditHeads),
     /// To [`Command::Erasures`].
     Erasures(Vec<ErasureView>),
+    /// To [`Command::Overrides`], the newest first.
+    Overrides(Vec<OverrideView>),
+    /// To [`Command::PublicLog`].
+    PublicLog(Box<PublicView>),
+    /// To [`Command::ProvePublic`].
+    PublicProof(Box<PublicProof>),
+    /// To [`Command::ProveEntry`].
+    EntryProof(Box<EntryProof>),
     /// To commands that change only this node: it is done.
     Done,
+}
+
+/// Entries in an earlier head of a log, if a proof is to lead on from one.
+pub type EarlierHead = Option<u64>;
+
+/// An override as the public log has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OverrideView {
+    /// Its place in the public log.
+    pub index: u64,
+    /// Who, what, where, why, and with what consequences.
+    pub entry: PublicEntry,
+    /// Whether the time in which it must be told to all is over.
+    pub is_over: bool,
+    /// Whether it was told to all in time, so that it stays.
+    pub is_broadcast: bool,
+    /// Whether it runs on this node and may still lapse here.
+    pub runs_here: bool,
+}
+
+/// A page of this node's copy of the public log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PublicView {
+    /// Where the copy stands.
+    pub head: PublicHead,
+    /// The newest checkpoint that certifies it.
+    pub certificate: Option<Certificate>,
+    /// Entries that are certified, if that is more than are here.
+    pub wanted: Option<u64>,
+    /// Entries from the place asked for on.
+    pub entries: Vec<PublicEntry>,
+}
+
+/// The proof that an entry stands in the public log, with all that it takes to check it.
+#[derive(Clone, Debug)]
+pub struct PublicProof {
+    /// The entry, its place, the way to the root, and the checkpoint.
+    pub proof: OverrideProof,
+    /// An earlier head, and the proof that the log extends it.
+    pub earlier: Option<(PublicHead, ConsistencyProof)>,
+    /// The mesh's genesis.
+    pub genesis: Record,
+    /// The records that name the committee's keys, the newest last.
+    pub epochs: Vec<Record>,
+}
+
+impl PublicProof {
+    /// Returns the head under which the entry stands; an empty one if the certificate is none of a checkpoint.
+    pub fn head(&self) -> PublicHead {
+        self.proof.head.statement.public_head().unwrap_or_default()
+    }
+}
+
+/// The proof that an entry stands in the own audit log.
+#[derive(Clone, Debug)]
+pub struct EntryProof {
+    /// The mesh.
+    pub mesh: ContentId,
+    /// The entry's place.
+    pub index: u64,
+    /// The way to the root.
+    pub inclusion: InclusionProof,
+    /// The head, signed for this answer.
+    pub head: LogHead,
+    /// An earlier head, and the proof that the log extends it.
+    pub earlier: Option<(PublicHead, ConsistencyProof)>,
 }
 
 /// How the node and its mesh are.
@@ -526,6 +646,32 @@ pub enum CommandError {
     /// A value is out of range.
     #[error("{0}")]
     OutOfRange(String),
+    /// A log has no such entry.
+    #[error(
+        "the log has {size} entries, counted from 0, and none at {index}: `x0 audit` lists them"
+    )]
+    NoSuchEntry {
+        /// What was asked for.
+        index: u64,
+        /// Entries in the log.
+        size: u64,
+    },
+    /// An earlier head is larger than the log.
+    #[error(
+        "the log has {size} entries, so that no earlier head has {old}: name a size of at most {size}"
+    )]
+    NoSuchHead {
+        /// What was asked for.
+        old: u64,
+        /// Entries in the log.
+        size: u64,
+    },
+    /// The public log here is not certified as it stands.
+    #[error(
+        "this node does not know the committee's checkpoint for its copy of the public log: it is still catching up; \
+         try again in a minute"
+    )]
+    NotCertified,
     /// Nobody asks this node's person for a word about such an act.
     #[error("this node is not asked to co-sign or approve {0}: `x0 act cosign` lists what waits")]
     NothingToCosign(ContentId),

@@ -19,7 +19,7 @@ use super::{
     time::{Mono, Wall},
 };
 use crate::{
-    anti_meave::{Approved, proposals::ProposalWrite},
+    anti_meave::{Approved, overrides::OverrideWrite, proposals::ProposalWrite},
     spine::{
         audit::{Entry, tree::Hash},
         ballot::VoteWrite,
@@ -28,8 +28,8 @@ use crate::{
         halt::Halt,
     },
     wire::{
-        Change, Decided, Draft, LogHead, PolicyName, Record, Request, Response, SeatDraft, Topic,
-        Verified, VoteDraft, Word,
+        Change, Decided, Draft, LogHead, PolicyName, PublicEntry, Record, Request, Response,
+        SeatDraft, Topic, Verified, VoteDraft, Word,
     },
 };
 
@@ -282,6 +282,15 @@ pub enum Write {
         /// Whether it is accepted from now on.
         accepted: bool,
     },
+    /// An entry of this node's copy of the public log.
+    Public {
+        /// Its place, from 0.
+        index: u64,
+        /// What it says.
+        entry: Box<PublicEntry>,
+    },
+    /// Something about overrides that run here.
+    Override(OverrideWrite),
 }
 
 /// The effects of one call to [`crate::Peer::handle`], in order.
@@ -351,4 +360,6 @@ pub enum Why {
     Charter,
     /// Links are asked whether they have erased what this node asked for.
     Receipts,
+    /// The public log lacks entries, or an override lapses.
+    Public,
 }

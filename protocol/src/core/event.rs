@@ -206,6 +206,30 @@ pub enum Event {
         /// Its number.
         number: u64,
     },
+    /// This node's copy of the public log has another entry.
+    Public {
+        /// Its place, from 0.
+        index: u64,
+        /// What it tells, in words.
+        words: String,
+    },
+    /// The committee has certified two public logs that contradict each other.
+    TwoPublicLogs {
+        /// The heights of the two certificates.
+        heights: (u64, u64),
+    },
+    /// An override of this node was told to all in time: it stays.
+    OverrideStays {
+        /// The act's record.
+        act: ContentId,
+    },
+    /// An override of this node has lapsed: it was not told to all in time.
+    OverrideLapsed {
+        /// The act's record.
+        act: ContentId,
+        /// What changes back, in words.
+        change: String,
+    },
     /// Authoring is open: the own chain's head is known.
     Ready {
         /// How many peers vouched for the head.

@@ -407,3 +407,31 @@ pub const JURY_POOL_MIN: u32 = 200;
 
 /// Smallest share of the members, in per cent, that is pool enough where [`JURY_POOL_MIN`] are not to be had.
 pub const JURY_POOL_PERCENT_MIN: u8 = 20;
+
+/// Longest text of an override, bytes: why, and what will come of it, each. A screen of words.
+pub const OVERRIDE_TEXT_BYTES_MAX: usize = 1_024;
+
+/// Most nodes that an override may name one by one: the act carries them twice, once in the entry that proves it public.
+pub const OVERRIDE_TARGETS_MAX: usize = 1_000;
+
+/// Longest time within which an override must be told to all, mesh time: the charter's first principle promises an hour.
+pub const OVERRIDE_NOTICE_MAX: Millis = Millis::from_mins(60);
+
+/// Most overrides that wait to be told to all at a time: no further one is admitted until one of them has been, or lapsed.
+pub const OVERRIDES_OPEN_MAX: usize = 64;
+
+/// Newest entries of the public log that the committee's state keeps, for seats that missed the blocks; every node's copy
+/// has them all.
+pub const PUBLIC_KEPT_MAX: usize = 256;
+
+/// Most bytes of these.
+pub const PUBLIC_KEPT_BYTES_MAX: usize = 512 * 1024;
+
+/// Most entries of the public log in one page; most are below 400 bytes.
+pub const PUBLIC_PAGE_ENTRIES_MAX: usize = 256;
+
+/// Time after which another link is asked for entries of the public log that are certified and lack here.
+pub const PUBLIC_ASK_AGAIN: Millis = Millis::from_secs(2);
+
+/// Heads of others' audit logs that one peer passes to another at a time: about 180 bytes each.
+pub const HEADS_PASSED_MAX: usize = 8;

@@ -179,6 +179,9 @@ pub enum ActRefusal {
         /// What is to be voted on.
         matter: ContentId,
     },
+    /// The act is not taken as an override.
+    #[error("the override is refused: {0}")]
+    BadOverride(String),
     /// The act expired before it arrived, or lives longer than an act may.
     #[error("the act's life is over or longer than allowed")]
     Expired,

@@ -130,6 +130,7 @@ impl Peer {
         let pending = checked.map_err(ActRefusal::BadWarrants).and_then(|proven| {
             let time = self.mesh_time(now);
             let signed = proven.suffices(&self.directory, (act, &agent), capability, time)?;
+            self.check_told_in_time(proven.overriding())?;
             let usage = judge(self.bench(now), agent, act, written, capability)?;
             let pending = Pending {
                 change: act.change.clone(),
@@ -223,18 +224,24 @@ impl Peer {
                     let matter = proposal.act.matter(&agent);
                     usage.vote = self.voting.passed(&matter);
                     let nodes = usage.nodes;
-                    if usage.scope == Scope::Network && usage.vote.is_none() {
+                    let is_override = proposal.emergency.is_some();
+                    if usage.scope == Scope::Network && usage.vote.is_none() && !is_override {
                         let refusal = ActRefusal::NeedsVote { nodes, matter };
                         return refuse(command, CommandError::Act(refusal), out);
                     }
-                    match self.panel_for(&agent, &capability, &usage) {
+                    let level = match is_override {
+                        true => Scope::Network,
+                        false => usage.scope,
+                    };
+                    match self.panel_for(&agent, &capability, (&usage, level)) {
                         Ok(panel) => usage.multi_sig = panel.map(|panel| (panel.n, panel.n)),
                         Err(refusal) => {
                             return refuse(command, CommandError::Act(refusal.into()), out);
                         }
                     }
                 }
-                self.proposals.insert(command, proposal.act);
+                let proposed = (proposal.act, proposal.emergency);
+                self.proposals.insert(command, proposed);
                 // What an act needs beyond its token is collected after this, and counted by its targets.
                 let admittance = if self.has_committee() {
                     usage.peer_signatures = u8::MAX;
@@ -258,9 +265,9 @@ impl Peer {
         &self,
         agent: &PublicKey,
         capability: &Capability,
-        usage: &Use,
+        (usage, level): (&Use, Scope),
     ) -> Result<Option<MultiSig>, NoPanel> {
-        let wanted = panel::wanted(capability, usage.scope)?;
+        let wanted = panel::wanted(capability, level)?;
         let Some(multi_sig) = wanted else {
             return Ok(None);
         };
@@ -313,13 +320,13 @@ impl Peer {
         let approved = pending.approve(self.bench(now), &admittance, answer);
         match (approved, purpose) {
             (Ok(_), Purpose::Propose { command }) => {
-                let Some(act) = self.proposals.remove(&command) else {
+                let Some(proposed) = self.proposals.remove(&command) else {
                     return;
                 };
                 if self.has_committee() {
-                    self.begin_proposal(command, act, out);
+                    self.begin_proposal(command, proposed, out);
                 } else {
-                    self.write(now, Body::Act(act), Some(command), out);
+                    self.write(now, Body::Act(proposed.0), Some(command), out);
                 }
             }
             (Ok(_), Purpose::Consent { act, role }) => self.on_consent_allowed(act, role, out),
@@ -351,6 +358,7 @@ impl Peer {
                 }
                 self.acts.begin(act);
                 writes.push(Write::Executed(act));
+                writes.extend(self.note_override(now, record, change.value()));
                 writes.push(self.log(
                     now,
                     What::Executed {
@@ -369,7 +377,7 @@ impl Peer {
                     },
                 ));
             }
-            Purpose::Propose { .. } | Purpose::Consent { .. } => {}
+            Purpose::Propose { .. } | Purpose::Consent { .. } | Purpose::Lapse { .. } => {}
         }
         if let Some((policy, version, value)) = policy_step(change.value()) {
             if let Ok(known) = policy.as_str().parse() {
@@ -431,9 +439,14 @@ impl Peer {
         }
         let act = match &purpose {
             Purpose::Act(record) => Some(record.value().id()),
+            Purpose::Lapse { act } => Some(*act),
             Purpose::Local { .. } | Purpose::Propose { .. } | Purpose::Consent { .. } => None,
         };
         match &result {
+            Ok(()) if let Purpose::Lapse { act } = purpose => {
+                let change = words;
+                out.push(Effect::Notify(Event::OverrideLapsed { act, change }));
+            }
             Ok(()) => out.push(Effect::Notify(Event::Executed { act, change: words })),
             Err(why) => out.push(Effect::Notify(Event::Refused {
                 act,
@@ -456,7 +469,8 @@ impl Peer {
             }
             Purpose::Local { command: None, .. }
             | Purpose::Propose { .. }
-            | Purpose::Consent { .. } => {}
+            | Purpose::Consent { .. }
+            | Purpose::Lapse { .. } => {}
         }
     }
 
@@ -516,6 +530,8 @@ impl Peer {
             Purpose::Consent { act, role } => {
                 self.refuse_consent(&act, role, refusal.to_string());
             }
+            // A lapse is asked of nobody, so nobody refuses it.
+            Purpose::Lapse { .. } => {}
         }
     }
 

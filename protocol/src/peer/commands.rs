@@ -13,11 +13,12 @@ use crate::{
         ids::CommandId,
         job::Job,
         limits::{ACT_LIFE_MAX, ACT_TARGETS_MAX, INVITE_LIFE_MAX},
+        reject::ActRefusal,
         time::{Millis, Now},
     },
     wire::{
-        Act, Body, CapabilityGrant, Change, Checkpoint, Invite, Leave, Policy, Removal, Revocation,
-        Targets,
+        Act, Body, CapabilityGrant, Change, Checkpoint, Invite, Leave, Override, Policy, Removal,
+        Revocation, Targets,
     },
 };
 
@@ -25,6 +26,7 @@ use crate::{
 pub(super) struct Proposal {
     pub(super) command: CommandId,
     pub(super) act: Act,
+    pub(super) emergency: Option<Box<Override>>,
 }
 
 impl Peer {
@@ -83,7 +85,44 @@ impl Peer {
                 root,
                 life,
             } => {
-                return self.propose(now, id, (change, targets), (token, root), life, out);
+                let words = Ok(None);
+                return self.propose(
+                    now,
+                    id,
+                    (change, targets),
+                    (token, root),
+                    (life, words),
+                    out,
+                );
+            }
+            Command::Override {
+                change,
+                targets,
+                token,
+                root,
+                life,
+                why,
+                consequences,
+            } => {
+                let words = self.override_words(why, consequences).map(Some);
+                return self.propose(
+                    now,
+                    id,
+                    (change, targets),
+                    (token, root),
+                    (life, words),
+                    out,
+                );
+            }
+            Command::Overrides => Ok(Reply::Overrides(self.override_views(now))),
+            Command::PublicLog { from, count } => {
+                Ok(Reply::PublicLog(Box::new(self.public_view(from, count))))
+            }
+            Command::ProvePublic { index, since } => self
+                .prove_public(index, since)
+                .map(|proof| Reply::PublicProof(Box::new(proof))),
+            Command::ProveEntry { index, since } => {
+                return self.prove_entry(now, id, (index, since), out);
             }
             Command::Invite { key, life } => self
                 .invite(now, key, life)
@@ -182,7 +221,7 @@ impl Peer {
         command: CommandId,
         (change, aim): (Change, Aim),
         (token, root): (Token, RootKey),
-        life: Millis,
+        (life, words): (Millis, Result<Option<Override>, CommandError>),
         out: &mut Outbox,
     ) {
         let proposal = self.check_may_write().and_then(|()| {
@@ -202,7 +241,16 @@ impl Peer {
                 expires,
                 warrants: Vec::new(),
             };
-            Ok(Proposal { command, act })
+            let emergency = words?.map(Box::new);
+            if let Some(emergency) = &emergency {
+                let fits = emergency.check_for(&act);
+                fits.map_err(|why| CommandError::Act(ActRefusal::BadOverride(why)))?;
+            }
+            Ok(Proposal {
+                command,
+                act,
+                emergency,
+            })
         });
         match proposal {
             Ok(proposal) => {
@@ -214,6 +262,26 @@ impl Peer {
             }
             Err(error) => refuse(command, error, out),
         }
+    }
+
+    /// Makes the words of an override, with the notice that the charter in force gives.
+    fn override_words(&self, why: String, consequences: String) -> Result<Override, CommandError> {
+        let refused = |why: String| CommandError::Act(ActRefusal::BadOverride(why));
+        if !self.has_committee() {
+            return Err(refused(
+                "this mesh has no committee, and so no public log in which an override must stand: propose the act \
+                 without one, within what its token reaches"
+                    .to_owned(),
+            ));
+        }
+        let minutes = self.override_notice().0 / 60_000;
+        let words = Override {
+            why,
+            consequences,
+            notice_minutes: u8::try_from(minutes).unwrap_or(u8::MAX),
+        };
+        words.check_words().map_err(refused)?;
+        Ok(words)
     }
 
     /// Fills in the version this node's policy stands at.

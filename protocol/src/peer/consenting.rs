@@ -143,6 +143,13 @@ impl Peer {
         let capability =
             capability.ok_or_else(|| ActRefusal::BadWarrants("no token".to_owned()))?;
         self.check_stop(now, &act.root, &capability, Step::PolicyChange)?;
+        let emergency = admission.value().emergency.is_some();
+        if emergency != proven.overriding().is_some() {
+            return Err(ActRefusal::BadOverride(
+                "it is not shown to stand in the public log as one".to_owned(),
+            ));
+        }
+        self.check_told_in_time(proven.overriding())?;
         let panel = warrants::check_panel(proven, &self.directory, act, &capability)?;
         let mut usage = judge(self.bench(now), agent, act, now.wall, &capability)?;
         usage.peer_signatures = u8::MAX;
@@ -234,7 +241,12 @@ impl Peer {
             return;
         };
         match what {
-            WordFor::Ask { command, act } => self.on_asked_signed(now, command, *act, said, out),
+            WordFor::Ask {
+                command,
+                act,
+                emergency,
+            } => self.on_asked_signed(now, command, (*act, emergency), said, out),
+            WordFor::Heard => self.offer(now, Entry::Said { said, draw: None }, out),
             WordFor::Approve { plan } => self.on_approval_signed(now, plan, said, out),
             WordFor::Pass => self.offer(now, Entry::Said { said, draw: None }, out),
             WordFor::Consent { role } => {
@@ -299,6 +311,7 @@ impl Peer {
             difference: self.difference(&consent.admission.act.change),
             targets: consent.admission.act.targets.clone(),
             ticket: consent.ticket,
+            emergency: consent.admission.emergency.as_deref().cloned(),
             since: consent.since,
             answer: consent.answer.clone(),
         };

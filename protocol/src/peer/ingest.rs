@@ -92,7 +92,9 @@ fn acts_in(writes: &[Write]) -> Vec<Verified<Record>> {
         | Write::Halt(_)
         | Write::Vote(_)
         | Write::Proposal(_)
-        | Write::AcceptRoot { .. } => None,
+        | Write::AcceptRoot { .. }
+        | Write::Public { .. }
+        | Write::Override(_) => None,
     });
     acts.filter(|record| matches!(record.value().body(), Body::Act(_)))
         .cloned()
@@ -228,7 +230,9 @@ impl Peer {
             | Write::Halt(_)
             | Write::Vote(_)
             | Write::Proposal(_)
-            | Write::AcceptRoot { .. } => None,
+            | Write::AcceptRoot { .. }
+            | Write::Public { .. }
+            | Write::Override(_) => None,
         });
         records.collect()
     }
@@ -450,10 +454,14 @@ impl Peer {
         Ok(())
     }
 
-    /// Takes up the newest of the checkpoints read back at a start whose certificate holds.
+    /// Takes up the newest of the checkpoints read back at a start whose certificate holds, and returns it.
     ///
     /// Anybody may have written one that does not: those of the seats are looked at first.
-    pub(super) fn recall_checkpoint(&mut self, now: Now, stored: Vec<(PublicKey, Certificate)>) {
+    pub(super) fn recall_checkpoint(
+        &mut self,
+        now: Now,
+        stored: Vec<(PublicKey, Certificate)>,
+    ) -> Option<Certificate> {
         let genesis = self.directory.genesis();
         let seats = self.trust.seats().unwrap_or(&genesis.seats);
         let is_seat = |author: &PublicKey| seats.binary_search(author).is_ok();
@@ -466,9 +474,9 @@ impl Peer {
         };
         let in_order = by_seats.into_iter().chain(by_others);
         let mut certificates = in_order.map(|(_, certificate)| certificate);
-        if let Some(certificate) = certificates.find(holds) {
-            self.trust.take(&certificate, now.mono);
-        }
+        let certificate = certificates.find(holds)?;
+        self.trust.take(&certificate, now.mono);
+        Some(certificate)
     }
 
     fn on_directory_change(&mut self, now: Now, change: directory::Change, out: &mut Outbox) {

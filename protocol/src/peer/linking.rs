@@ -11,7 +11,7 @@ use crate::{
         event::Event,
         ids::RequestId,
         job::Job,
-        limits::{CATCH_UP_RETRY, HEAD_QUERIES_MAX},
+        limits::{CATCH_UP_RETRY, HEAD_QUERIES_MAX, HEADS_PASSED_MAX, WITNESSED_MAX},
         reject::RejectReason,
         time::{Millis, Mono, Now},
     },
@@ -215,8 +215,12 @@ impl Peer {
                 };
                 self.on_audit_refused(now, &node, &ask, refused, out);
             }
+            (Asked::Public { from }, Some(Response::Public(page))) => {
+                self.on_public_page(now, Some(from), *page, out);
+            }
             (
-                Asked::Vote { .. }
+                Asked::Public { .. }
+                | Asked::Vote { .. }
                 | Asked::Head { .. }
                 | Asked::Consistency(_)
                 | Asked::Outcome
@@ -270,11 +274,12 @@ impl Peer {
         }
     }
 
-    pub(super) fn catch_up_round(&mut self, now: Now) {
+    pub(super) fn catch_up_round(&mut self, now: Now, out: &mut Outbox) {
         let peers: Vec<_> = self.links.greeted().collect();
         let pick = self.rng.below(peers.len() as u64);
         if let Some(peer) = usize::try_from(pick).ok().and_then(|pick| peers.get(pick)) {
             self.queue_catch_up(*peer);
+            self.pass_heads(*peer, out);
         }
         self.schedule_catch_up(now.mono);
     }
@@ -412,10 +417,22 @@ impl Peer {
         if let Some(Waiting::Show { ask, to }) = waiting {
             return self.on_shown_signed(now, head, (ask, to), out);
         }
+        if let Some(Waiting::ProveEntry {
+            command,
+            index,
+            since,
+        }) = waiting
+        {
+            return self.on_prove_signed(head, (command, index, since), out);
+        }
         if !is_to_be_told {
             return;
         }
         let peers: Vec<_> = self.links.greeted().collect();
+        let pick = self.rng.below(peers.len() as u64);
+        if let Some(peer) = usize::try_from(pick).ok().and_then(|pick| peers.get(pick)) {
+            self.pass_heads(*peer, out);
+        }
         for to in peers {
             let request = Request::Head(Unverified::from_wire(head.clone()));
             self.ask(
@@ -456,8 +473,33 @@ impl Peer {
                     out,
                 );
             }
-            Seen::Split => self.on_split_view(now, &head, out),
+            Seen::Split(known) => self.on_two_heads(now, known, head, out),
         }
+    }
+
+    /// Passes some of the heads held of others on to a peer, drawn anew each time.
+    fn pass_heads(&mut self, to: PublicKey, out: &mut Outbox) {
+        let from = self.rng.below(WITNESSED_MAX as u64);
+        let heads = self.audit.sample(from, HEADS_PASSED_MAX).into_iter();
+        let heads: Vec<_> = heads
+            .filter(|head| head.author != to)
+            .map(Unverified::from_wire)
+            .collect();
+        if !heads.is_empty() {
+            self.ask(to, Request::Heads(heads), Asked::Told, out);
+        }
+    }
+
+    /// Keeps two heads of one size as proof that their author shows different logs, once for each author.
+    fn on_two_heads(&mut self, now: Now, one: Box<LogHead>, other: LogHead, out: &mut Outbox) {
+        let author = other.author;
+        if !self.audit.note_split(author) {
+            return;
+        }
+        let other = Box::new(other);
+        let entry = self.log(now, What::TwoHeads { one, other });
+        let told = Effect::Notify(Event::SplitView { author });
+        self.persist(vec![entry], AfterPersist::Effects(vec![told]), out);
     }
 
     fn keep_head(&mut self, head: LogHead, out: &mut Outbox) {

@@ -5,8 +5,9 @@
 //! (acts, local changes, healing), `proposing` (own acts on their way), `consenting` (others' acts that want a word
 //! of this node), `halting` (anomalies, freezes, halts), `pulling` (evidence after a halt), `voting` (votes of a member),
 //! `jury` (what juries decide past the committee), `recounting` (what was counted, fetched and counted again), `polling`
-//! (votes as a seat holds them), `erasing` (what records said, and receipts), `writing` (records of our own), `seat` (the committee), `handover` and `recovery` (its
-//! next seats), `commands` (the local user).
+//! (votes as a seat holds them), `erasing` (what records said, and receipts), `writing` (records of our own), `seat`
+//! (the committee), `handover` and `recovery` (its next seats), `publishing` (the copy of the public log), `overriding`
+//! (overrides that may lapse), `commands` (the local user).
 //! This file holds the state, the way in and the timers.
 //!
 //! A peer is in one of two conditions. Until it is *ready* it does not write records, because it may
@@ -23,8 +24,10 @@ mod handover;
 mod ingest;
 mod jury;
 mod linking;
+mod overriding;
 mod polling;
 mod proposing;
+mod publishing;
 mod pulling;
 mod recounting;
 mod recovery;
@@ -50,6 +53,7 @@ use self::{
     ingest::{Origin, newest_checkpoints},
     polling::VoteFor,
     proposing::written_acts,
+    publishing::Public,
     pulling::ShowTo,
     seat::Seat,
     voting::Voting,
@@ -60,10 +64,11 @@ use crate::{
         Acts, Admittance, Approved, Capabilities, Consents, CosignPolicy, Pending, Policies,
         Proposals,
         acts::Bench,
+        overrides::OverrideHere,
         proposals::{KeptProposal, OwnProposal},
     },
     core::{
-        command::CommandError,
+        command::{CommandError, EarlierHead},
         effect::{Deadline, Effect, Outbox, Why, Write},
         event::Event,
         ids::{CommandId, JobId, RequestId, RequestToken},
@@ -86,8 +91,8 @@ use crate::{
         links::Links,
     },
     wire::{
-        Act, AuditAsk, Body, Certificate, Change, Draw, LogHead, Outcome, PolicyName, Record, Role,
-        SeatDraft, SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
+        Act, AuditAsk, Body, Certificate, Change, Draw, LogHead, Outcome, Override, PolicyName,
+        PublicEntry, Record, Role, SeatDraft, SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
     },
 };
 
@@ -144,6 +149,10 @@ pub struct Stored {
     pub proposals: Vec<KeptProposal>,
     /// Others' proofs that they erased what this node asked for.
     pub receipts: Vec<ErasureReceipt>,
+    /// The copy of the public log, in order.
+    pub public: Vec<PublicEntry>,
+    /// Overrides that run here and may lapse.
+    pub overrides: Vec<OverrideHere>,
 }
 
 /// What of its configuration a peer needs for good.
@@ -178,7 +187,7 @@ pub struct Peer {
     sessions: Sessions,
     chain: Chain,
     wanted: VecDeque<Wanted>,
-    proposals: InFlight<CommandId, Act>,
+    proposals: InFlight<CommandId, (Act, Option<Box<Override>>)>,
     own_join: Option<Verified<Record>>,
     introducers: Vec<PublicKey>,
     trust: Trust,
@@ -193,6 +202,8 @@ pub struct Peer {
     receipts: Receipts,
     /// Only a peer that has seen an act keeps watch.
     halting: Option<Box<Halting>>,
+    /// Only a peer of a mesh whose public log has entries keeps a copy.
+    public: Option<Box<Public>>,
 }
 
 /// How far the peer knows its own chain.
@@ -229,6 +240,11 @@ enum Waiting {
     Shown {
         node: PublicKey,
         ask: Box<AuditAsk>,
+    },
+    ProveEntry {
+        command: CommandId,
+        index: u64,
+        since: EarlierHead,
     },
     Seat,
     SignSeat,
@@ -276,14 +292,26 @@ enum Purpose {
         act: ContentId,
         role: Role,
     },
+    Lapse {
+        act: ContentId,
+    },
 }
 
 /// What a word about an act is signed for.
 enum WordFor {
-    Ask { command: CommandId, act: Box<Act> },
-    Approve { plan: Box<SeatsPlan> },
+    Ask {
+        command: CommandId,
+        act: Box<Act>,
+        emergency: Option<Box<Override>>,
+    },
+    Approve {
+        plan: Box<SeatsPlan>,
+    },
     Pass,
-    Consent { role: Role },
+    Consent {
+        role: Role,
+    },
+    Heard,
 }
 
 /// What waits for a write to be safe.
@@ -358,6 +386,9 @@ enum Asked {
         node: PublicKey,
         ask: Box<AuditAsk>,
     },
+    Public {
+        from: PublicKey,
+    },
 }
 
 impl Peer {
@@ -429,6 +460,7 @@ impl Peer {
             erasures: Erasures::default(),
             receipts: Receipts::restore(stored.receipts),
             halting: None,
+            public: Public::restore(stored.public, stored.overrides),
             config: Settled {
                 key,
                 root,
@@ -466,7 +498,9 @@ impl Peer {
         let written = written_acts(&stored.records, &key, &stored.proposals);
         peer.recall(stored.records, stored.policies, stored.roots, &stored.audit);
         peer.recall_epochs(now, &epochs);
-        peer.recall_checkpoint(now, newest);
+        if let Some(newest) = peer.recall_checkpoint(now, newest) {
+            peer.weigh_public(now, &newest, out);
+        }
         peer.recall_halting(now, halting, out);
         peer.recall_charters(charters);
         peer.recall_notices(now, &notices);
@@ -479,6 +513,7 @@ impl Peer {
         peer.tell_seat_of_halts(now);
         peer.plan_pulls_again(now);
         peer.recall_held(now, stored.votes.held, out);
+        peer.lapse_overrides(now, out);
         peer
     }
 
@@ -547,6 +582,10 @@ impl Peer {
             due(self.voting.own.due(), Why::Vote),
             due(self.charter_due(), Why::Charter),
             due(self.receipts.due(), Why::Receipts),
+            due(
+                self.public.as_ref().and_then(|public| public.due()),
+                Why::Public,
+            ),
         ]
         .into_iter()
         .flatten()
@@ -603,7 +642,7 @@ impl Peer {
             });
         }
         if self.catch_up_at.is_some_and(|at| at <= now.mono) {
-            self.catch_up_round(now);
+            self.catch_up_round(now, out);
         }
         self.heal(now, out);
         self.run_catch_up(now, out);
@@ -613,6 +652,7 @@ impl Peer {
         self.run_votes(now, out);
         self.wake_charter(now, out);
         self.run_receipts(now, out);
+        self.run_public(now, out);
     }
 
     fn start(&mut self, now: Now, fresh: bool, is_certified: bool, out: &mut Outbox) {
@@ -721,6 +761,7 @@ impl Peer {
             (Waiting::Certificate(certificate), Finding::Certificate(holds)) => {
                 if holds {
                     self.trust.take(&certificate, now.mono);
+                    self.weigh_public(now, &certificate, out);
                     self.on_halt_certified(now, &certificate, out);
                 }
             }
@@ -809,7 +850,10 @@ impl Peer {
                 | What::Wrote { .. }
                 | What::Fork { .. }
                 | What::SplitView { .. }
-                | What::Erased { .. } => {}
+                | What::Erased { .. }
+                | What::Lapsed { .. }
+                | What::TwoHeads { .. } => {}
+                What::TwoPublicLogs { .. } => self.recall_two_public_logs(),
             }
         }
     }

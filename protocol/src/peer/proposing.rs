@@ -20,8 +20,8 @@ use crate::{
         time::{Millis, Now},
     },
     wire::{
-        Act, Admission, Admitted, Body, Certificate, Consent, Consented, Draw, Entry, Record,
-        Request, Role, Said, Verified, Warrants, Word,
+        Act, Admission, Admitted, Body, Certificate, Consent, Consented, Draw, Entry, Override,
+        Record, Request, Role, Said, Verified, Warrants,
     },
 };
 
@@ -49,7 +49,12 @@ pub(super) fn written_acts(
 
 impl Peer {
     /// Sets an act on its way that its token allows: first the agent asks for it under its signature.
-    pub(super) fn begin_proposal(&mut self, command: CommandId, act: Act, out: &mut Outbox) {
+    pub(super) fn begin_proposal(
+        &mut self,
+        command: CommandId,
+        (act, emergency): (Act, Option<Box<Override>>),
+        out: &mut Outbox,
+    ) {
         if !self.own_acts.has_room() {
             return refuse(
                 command,
@@ -58,20 +63,29 @@ impl Peer {
             );
         }
         let digest = act.digest(&self.config.key);
-        let act = Box::new(act);
-        self.sign_word(digest, Word::Ask, WordFor::Ask { command, act }, out);
+        let word = Admission::word(emergency.as_deref());
+        let what = WordFor::Ask {
+            command,
+            act: Box::new(act),
+            emergency,
+        };
+        self.sign_word(digest, word, what, out);
     }
 
     pub(super) fn on_asked_signed(
         &mut self,
         now: Now,
         command: CommandId,
-        act: Act,
+        (act, emergency): (Act, Option<Box<Override>>),
         asked: Said,
         out: &mut Outbox,
     ) {
         let vote = self.voting.proof(&act.matter(&self.config.key));
-        let admission = Admission { act, asked };
+        let admission = Admission {
+            act,
+            asked,
+            emergency,
+        };
         let proposal = OwnProposal::new(admission, vote.map(Box::new), now.wall, now.mono);
         let forgotten = self.own_acts.make_room().map(ProposalWrite::Forget);
         let kept = ProposalWrite::Keep(Box::new(proposal.kept()));
@@ -135,7 +149,9 @@ impl Peer {
         if proposal.admission.act.expires <= now.wall {
             proposal.stage = Stage::Failed(match before {
                 Stage::Asked => "the committee did not answer in time".to_owned(),
-                collecting @ Stage::Collecting { .. } => format!("its time is over: {collecting}"),
+                collecting @ (Stage::Publishing | Stage::Collecting { .. }) => {
+                    format!("its time is over: {collecting}")
+                }
                 Stage::Written(_) | Stage::Failed(_) => return,
             });
             return self.tell_stage(act, out);
@@ -155,6 +171,7 @@ impl Peer {
         }
         match next {
             Next::Admission => self.ask_admission(now, act, round, out),
+            Next::Publication => self.look_for_publication(now, act, out),
             Next::Words {
                 agree,
                 cosign,
@@ -176,6 +193,17 @@ impl Peer {
             }
             Next::Write => self.write_proposal(now, act, out),
         }
+    }
+
+    /// Takes the proof that an own override is public, once the copy of the public log here is as far.
+    fn look_for_publication(&mut self, now: Now, act: ContentId, out: &mut Outbox) {
+        let public = self.public.as_deref();
+        let proof = public.and_then(|public| public.mirror.prove_override(&act));
+        let (Some(proof), Some(proposal)) = (proof, self.own_acts.find(&act)) else {
+            return;
+        };
+        proposal.take_publication(proof);
+        self.run_proposal(now, act, out);
     }
 
     fn ask_admission(&mut self, now: Now, act: ContentId, round: u32, out: &mut Outbox) {
@@ -266,6 +294,7 @@ impl Peer {
                         vote,
                         draw: draw.clone(),
                         said: Vec::new(),
+                        emergency: None,
                     },
                     keys,
                     vote_keys,
@@ -355,7 +384,9 @@ impl Peer {
         if let Some(proposal) = self.own_acts.find(&act) {
             let record = match proposal.stage {
                 Stage::Written(record) => record,
-                Stage::Asked | Stage::Collecting { .. } | Stage::Failed(_) => None,
+                Stage::Asked | Stage::Publishing | Stage::Collecting { .. } | Stage::Failed(_) => {
+                    None
+                }
             };
             let stage = proposal.stage.to_string();
             let told = Effect::Notify(Event::Proposed { act, stage, record });

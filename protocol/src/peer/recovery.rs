@@ -208,7 +208,11 @@ impl Peer {
         let genesis = self.directory.genesis();
         let members = self.directory.first_members().clone();
         let mesh = self.directory.mesh();
-        let state = State::recovered(mesh, &seats, &genesis.parameters, recovered, members);
+        let public = self.public.as_deref();
+        let public = public.and_then(|public| public.mirror.log_at(recovered.checkpoint.log.size));
+        let public = public.unwrap_or_default();
+        let parameters = &genesis.parameters;
+        let state = State::recovered((mesh, public), &seats, parameters, recovered, members);
         let tip = Tip {
             height: state.height(),
             block: state.block(),

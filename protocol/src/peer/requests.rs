@@ -98,6 +98,19 @@ impl Peer {
             Request::Admit(admission) => self.on_admit(now, from, token, *admission, out),
             Request::Vote(ask) => self.on_vote_asked(now, token, *ask, out),
             Request::Audit(ask) => self.on_audit_asked(now, token, ask, out),
+            Request::Public(ask) => self.on_public_asked(token, ask, out),
+            Request::Heads(heads) => {
+                let own = self.config.key;
+                let others = heads.into_iter().filter(|head| {
+                    let author = &head.peek().author;
+                    *author != own && self.directory.is_active(author)
+                });
+                let others: Vec<_> = others.collect();
+                for head in others {
+                    self.check_head(head, out);
+                }
+                respond(token, Response::Noted, out);
+            }
             Request::Consent(consent) => {
                 self.on_consent_asked(now, from, token, *consent, out);
             }

@@ -10,3 +10,4 @@ pub mod erasure;
 pub mod halt;
 pub mod healing;
 pub mod links;
+pub mod public_log;

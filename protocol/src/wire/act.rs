@@ -216,7 +216,8 @@ pub enum Targets {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Warrant {
-    /// 1 ticket, 2 word of a target or co-signer, 3 vote certificate, 4 signature of a person, 5 draw.
+    /// 1 ticket, 2 word of a target or co-signer, 3 vote certificate, 4 signature of a person, 5 draw, 6 proof that it is
+    /// public as an override.
     pub kind: u16,
     /// The proof as the later version encodes it.
     #[serde(with = "serde_bytes")]
@@ -252,6 +253,12 @@ impl Act {
             warrants: _,
         } = self;
         ContentId::of(&encode(&("act matter", agent, change, targets, root)))
+    }
+
+    /// Tells whether it says that it is an override; its targets check that it is.
+    pub fn is_override(&self) -> bool {
+        let mut kinds = self.warrants.iter().map(|warrant| warrant.kind);
+        kinds.any(|kind| kind == super::Warrants::OVERRIDE)
     }
 
     pub(super) fn check(&self) -> Result<(), DecodeError> {

@@ -9,7 +9,8 @@ use x0_crypto::{
 };
 
 use super::{
-    Act, Certificate, DecodeError, Unverified, Verified, VoteProof, Warrant,
+    Act, Certificate, DecodeError, Override, OverrideProof, Unverified, Verified, VoteProof,
+    Warrant,
     codec::{decode, encode},
 };
 use crate::{
@@ -50,6 +51,13 @@ pub enum Word {
         /// The ticket, by its name.
         ticket: ContentId,
     },
+    /// The agent asks that it be admitted as an override, with these words and no others.
+    Override {
+        /// The words, by their name.
+        words: ContentId,
+    },
+    /// A seat has the act of an override as a record that is told to all.
+    Heard,
 }
 
 /// In which role somebody is asked for a word about an act.
@@ -129,16 +137,31 @@ pub struct Admission {
     pub act: Act,
     /// The agent's word.
     pub asked: Said,
+    /// What is said of it, if it is to be done as an override.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<Box<Override>>,
 }
 
 impl Admission {
+    /// Returns the word by which its agent asks for an act, as an override or not.
+    pub fn word(emergency: Option<&Override>) -> Word {
+        emergency.map_or(Word::Ask, |emergency| Word::Override {
+            words: emergency.id(),
+        })
+    }
+
     pub(super) fn check(&self) -> Result<(), DecodeError> {
         self.act.check()?;
+        if let Some(emergency) = &self.emergency {
+            let fits = emergency.check_for(&self.act);
+            fits.map_err(|why| DecodeError::bounds("admission", "emergency", why))?;
+        }
         if !self.act.warrants.is_empty() {
             let why = "are not asked for before there is a ticket";
             return Err(DecodeError::bounds("admission", "warrants", why));
         }
-        if self.asked.word != Word::Ask || self.asked.act != self.act.digest(&self.asked.by) {
+        let word = Self::word(self.emergency.as_deref());
+        if self.asked.word != word || self.asked.act != self.act.digest(&self.asked.by) {
             let why = "does not ask for this act";
             return Err(DecodeError::bounds("admission", "asked", why));
         }
@@ -244,6 +267,8 @@ pub struct Warrants {
     pub draw: Option<Draw>,
     /// What targets, co-signers and signatories said.
     pub said: Vec<Said>,
+    /// The proof that the act stands in the public log as an override.
+    pub emergency: Option<Box<OverrideProof>>,
 }
 
 impl Warrants {
@@ -251,6 +276,7 @@ impl Warrants {
     const SAID: u16 = 2;
     const VOTE: u16 = 3;
     const DRAW: u16 = 5;
+    pub(super) const OVERRIDE: u16 = 6;
 
     /// Reads the warrants of an act; kinds that this build does not know count as absent.
     ///
@@ -281,6 +307,11 @@ impl Warrants {
                     draw.check()?;
                     warrants.draw = Some(draw);
                 }
+                Self::OVERRIDE => {
+                    let proof: Box<OverrideProof> = decode("override", proof, WARRANT_BYTES_MAX)?;
+                    proof.check()?;
+                    warrants.emergency = Some(proof);
+                }
                 _ => {}
             }
         }
@@ -305,7 +336,12 @@ impl Warrants {
             kind: Self::VOTE,
             proof: encode(vote),
         });
-        ticket.chain(said).chain(vote).chain(draw).collect()
+        let emergency = self.emergency.iter().map(|proof| Warrant {
+            kind: Self::OVERRIDE,
+            proof: encode(proof),
+        });
+        let warrants = ticket.chain(said).chain(vote).chain(draw);
+        warrants.chain(emergency).collect()
     }
 }
 

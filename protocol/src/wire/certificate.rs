@@ -10,7 +10,7 @@ use x0_crypto::{
 };
 
 use super::{
-    Decided, DecodeError, Entry, HandOver, JuryDrawn, VoteOpened, VoteResolved,
+    Decided, DecodeError, Entry, HandOver, JuryDrawn, PublicHead, VoteOpened, VoteResolved,
     codec::{decode, encode},
 };
 use crate::{
@@ -77,6 +77,9 @@ pub struct Checkpoint {
     pub electorate: Electorate,
     /// Hash of the state that follows from the log up to the block before: whoever has been away may take it over.
     pub state: ContentId,
+    /// Where the public log stands; left out as long as it has no entry.
+    #[serde(default, skip_serializing_if = "PublicHead::is_empty")]
+    pub log: PublicHead,
 }
 
 /// How many signatories must approve an act, and of how many.
@@ -225,6 +228,20 @@ impl Statement {
             Self::Tally(stated) => stated.height,
             Self::Resolved(resolved) => resolved.height,
             Self::Jury(drawn) => drawn.height,
+        }
+    }
+
+    /// Returns the head of the public log, if it is a checkpoint.
+    pub const fn public_head(&self) -> Option<PublicHead> {
+        match self {
+            Self::Checkpoint(checkpoint) => Some(checkpoint.log),
+            Self::Ticket(_)
+            | Self::Opened(_)
+            | Self::Tally(_)
+            | Self::Resolved(_)
+            | Self::Jury(_)
+            | Self::HandOver(_)
+            | Self::Halt(_) => None,
         }
     }
 

@@ -13,16 +13,16 @@ use x0_crypto::{
 
 use super::{
     Admission, Admitted, AuditAsk, AuditShown, Consented, Decided, DecodeError, Entry, Kind,
-    Record, Role, SeatMessage, Topic, Unverified, VersionRange, VoteAnswer, VoteAsk, Warrant,
-    Warrants,
+    PublicAsk, PublicPage, Record, Role, SeatMessage, Topic, Unverified, VersionRange, VoteAnswer,
+    VoteAsk, Warrant, Warrants,
     codec::{decode, encode},
     decode_record,
 };
 use crate::{
     core::{
         limits::{
-            MESSAGE_BYTES_MAX, PAGE_BLOCKS_MAX, PAGE_RECORDS_MAX, PARTS_MAX, STATE_PART_BYTES,
-            STATE_PARTS_MAX,
+            HEADS_PASSED_MAX, MESSAGE_BYTES_MAX, PAGE_BLOCKS_MAX, PAGE_RECORDS_MAX, PARTS_MAX,
+            STATE_PART_BYTES, STATE_PARTS_MAX,
         },
         reject::RejectReason,
         time::Wall,
@@ -109,6 +109,10 @@ pub enum Request {
     Vote(Box<VoteAsk>),
     /// After a halt: what the audit log says of acts.
     Audit(Box<AuditAsk>),
+    /// Asks for entries of the public log.
+    Public(PublicAsk),
+    /// Passes on heads of others' audit logs, so that two who were shown different logs find out.
+    Heads(Vec<Unverified<LogHead>>),
 }
 
 /// An agent's request for a target's, co-signer's or signatory's word about its act.
@@ -170,6 +174,8 @@ pub enum Response {
     Vote(Box<VoteAnswer>),
     /// To [`Request::Audit`].
     Audit(Box<AuditShown>),
+    /// To [`Request::Public`].
+    Public(Box<PublicPage>),
 }
 
 /// A part of the records; each is reconciled on its own, the directory first.
@@ -295,6 +301,11 @@ impl LogHead {
         decode("head of an audit log", bytes, LOG_HEAD_BYTES_MAX)
     }
 
+    /// Returns the head as another peer would have to take it: unverified.
+    pub fn to_unverified(&self) -> Unverified<Self> {
+        Unverified::from_wire(self.clone())
+    }
+
     /// Signs a head.
     pub fn sign(identity: &Identity, size: u64, root: Hash, time: Wall) -> Self {
         let author = identity.public();
@@ -377,6 +388,8 @@ enum RequestWire {
     },
     Vote(Box<VoteAsk>),
     Audit(Box<AuditAsk>),
+    Public(PublicAsk),
+    Heads(Vec<LogHead>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -403,6 +416,7 @@ enum ResponseWire {
     Consent(Consented),
     Vote(Box<VoteAnswer>),
     Audit(Box<AuditShown>),
+    Public(Box<PublicPage>),
 }
 
 fn pack(records: &[Unverified<Record>]) -> Vec<ByteBuf> {
@@ -507,6 +521,10 @@ impl Request {
             },
             Self::Vote(ask) => RequestWire::Vote(ask.clone()),
             Self::Audit(ask) => RequestWire::Audit(ask.clone()),
+            Self::Public(ask) => RequestWire::Public(*ask),
+            Self::Heads(heads) => {
+                RequestWire::Heads(heads.iter().map(|head| head.peek().clone()).collect())
+            }
         })
     }
 
@@ -606,6 +624,14 @@ impl Request {
                 ask.check()?;
                 Self::Audit(ask)
             }
+            RequestWire::Public(ask) => Self::Public(ask),
+            RequestWire::Heads(heads) => {
+                if heads.len() > HEADS_PASSED_MAX {
+                    let why = format!("has more than {HEADS_PASSED_MAX} entries");
+                    return Err(DecodeError::bounds("message", "heads", why));
+                }
+                Self::Heads(heads.into_iter().map(Unverified::from_wire).collect())
+            }
         })
     }
 }
@@ -640,6 +666,7 @@ impl Response {
             Self::Consent(asked) => ResponseWire::Consent(asked.clone()),
             Self::Vote(answer) => ResponseWire::Vote(answer.clone()),
             Self::Audit(shown) => ResponseWire::Audit(shown.clone()),
+            Self::Public(page) => ResponseWire::Public(page.clone()),
         })
     }
 
@@ -700,6 +727,10 @@ impl Response {
             ResponseWire::Audit(shown) => {
                 shown.check()?;
                 Self::Audit(shown)
+            }
+            ResponseWire::Public(page) => {
+                page.check()?;
+                Self::Public(page)
             }
         })
     }

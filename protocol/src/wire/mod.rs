@@ -16,6 +16,7 @@ mod handover;
 mod jury;
 mod message;
 mod proof;
+mod public;
 mod record;
 mod recovery;
 mod seat;
@@ -49,6 +50,11 @@ pub use message::{
     Consent, Hello, LogHead, Outcome, Part, Refused, Request, Response, SignaturePart, Welcome,
 };
 pub use proof::{JuryProof, NotPassed, VotePassed, VoteProof};
+pub(crate) use public::PUBLIC_PAGE_BYTES_MAX;
+pub use public::{
+    ActAdmitted, Override, OverrideProof, OverrideTold, PublicAsk, PublicEntry, PublicHead,
+    PublicPage, PublicWhat,
+};
 pub use record::{Draft, Header, Place, Record, Unverified, Verified, decode_record};
 pub use recovery::{RecoveryPlan, RecoveryWord};
 pub use seat::{

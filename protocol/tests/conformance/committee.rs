@@ -26,9 +26,9 @@ use x0_protocol::{
         Act, Admission, Admitted, AuditAsk, AuditShown, Authority, Block, Body, Certificate,
         Checkpoint, CommitteeKeys, Consent, Consented, Draw, Elector, Electorate, Entry, Halted,
         HandOver, HandedOver, KeysNamed, LogHead, MemberChange, MemberFacts, MultiSig,
-        NextCommittee, Panel, PanelDraw, Placed, RecoveryPlan, RecoveryWord, Refutation, Request,
-        Response, Role, Said, SeatsPlan, ShownEntry, SignaturePart, Statement, Subject, Targets,
-        Ticket, VoteNotice, Warrants, Word, decode_record,
+        NextCommittee, Panel, PanelDraw, Placed, PublicHead, RecoveryPlan, RecoveryWord,
+        Refutation, Request, Response, Role, Said, SeatsPlan, ShownEntry, SignaturePart, Statement,
+        Subject, Targets, Ticket, VoteNotice, Warrants, Word, decode_record,
     },
 };
 
@@ -63,7 +63,7 @@ pub(super) fn keys() -> CommitteeKeys {
     }
 }
 
-fn electorate() -> Electorate {
+pub(super) fn electorate() -> Electorate {
     Electorate {
         root: Hash([9; 32]),
         count: 40,
@@ -80,10 +80,11 @@ fn checkpoint() -> Statement {
         members: 41,
         electorate: electorate(),
         state: id(b"state"),
+        log: PublicHead::default(),
     })
 }
 
-fn seats() -> Vec<PublicKey> {
+pub(super) fn seats() -> Vec<PublicKey> {
     let mut seats: Vec<_> = (1..=4).map(key).collect();
     seats.sort_unstable();
     seats
@@ -114,7 +115,7 @@ fn recovery() -> RecoveryWord {
     }
 }
 
-fn plain_act() -> Act {
+pub(super) fn plain_act() -> Act {
     let Body::Act(act) = act(set_policy(), Targets::All) else {
         unreachable!("an act was made");
     };
@@ -128,6 +129,7 @@ fn admission() -> Admission {
     Admission {
         asked: Said::sign(&id(b"mesh"), digest, Word::Ask, &agent),
         act,
+        emergency: None,
     }
 }
 
@@ -161,7 +163,7 @@ fn approval() -> Word {
     }
 }
 
-fn halt() -> HaltId {
+pub(super) fn halt() -> HaltId {
     HaltId::of(&id(b"mesh"), &root(), 0)
 }
 
@@ -247,6 +249,7 @@ fn warrants() -> Warrants {
         vote: None,
         draw: Some(drawn()),
         said: vec![said(Word::Agree), said(Word::Cosign), said(approval())],
+        emergency: None,
     }
 }
 

@@ -8,6 +8,7 @@
 mod charter;
 mod committee;
 mod erasure;
+mod public;
 mod votes;
 
 use std::collections::BTreeMap;

@@ -13,6 +13,7 @@ mod handover;
 mod joining;
 mod jury;
 mod multi_sig;
+mod overrides;
 mod proposing;
 mod pulling;
 mod recovery;

@@ -235,7 +235,10 @@ fn a_log_rewritten_after_the_halt_is_found_out() {
         | What::Wrote { .. }
         | What::Fork { .. }
         | What::SplitView { .. }
-        | What::Erased { .. } => None,
+        | What::Erased { .. }
+        | What::Lapsed { .. }
+        | What::TwoHeads { .. }
+        | What::TwoPublicLogs { .. } => None,
     });
     "it was never asked".clone_into(told.expect("node 4 has refused"));
     world.boot(4, false);

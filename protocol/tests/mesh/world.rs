@@ -106,6 +106,12 @@ impl Disk {
                 }
                 Write::Vote(write) => self.rest.votes.apply(*write),
                 Write::Proposal(write) => write.apply(&mut self.rest.proposals),
+                Write::Public { index, entry } => {
+                    let public = &mut self.rest.public;
+                    assert_eq!(index, public.len() as u64, "the public log has no gaps");
+                    public.push(*entry);
+                }
+                Write::Override(write) => write.apply(&mut self.rest.overrides),
                 Write::AcceptRoot {
                     root,
                     accepted: true,

@@ -227,7 +227,11 @@ impl Chamber {
             warrants: Vec::new(),
         };
         let asked = Said::sign(&self.mesh, act.digest(&agent.public()), Word::Ask, agent);
-        Admission { act, asked }
+        Admission {
+            act,
+            asked,
+            emergency: None,
+        }
     }
 
     /// Puts an act before the committee, which admits or refuses it.
@@ -385,6 +389,7 @@ impl Chamber {
                 vote: None,
                 draw,
                 said,
+                emergency: None,
             },
             keys: keys.public(),
             vote_keys: None,

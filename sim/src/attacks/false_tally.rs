@@ -563,6 +563,7 @@ impl Scene {
             vote: passed.map(|passed| Box::new(VoteProof::Resolved(Box::new(passed)))),
             draw: None,
             said: said.collect(),
+            emergency: None,
         };
         let act = Act {
             warrants: warrants.to_wire(),

@@ -269,6 +269,7 @@ fn forged_acts(stage: &mut Stage, own: &Chamber, agent: u32, at: &[u32]) -> Vec<
             vote: None,
             draw: None,
             said,
+            emergency: None,
         };
         let forged = Act {
             warrants: forged.to_wire(),

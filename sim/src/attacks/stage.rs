@@ -245,7 +245,11 @@ impl Stage {
         };
         let digest = bare.digest(&identity.public());
         let asked = Said::sign(&self.world.mesh(), digest, Word::Ask, &identity);
-        Admission { act: bare, asked }
+        Admission {
+            act: bare,
+            asked,
+            emergency: None,
+        }
     }
 
     /// Asks nodes for their word about an act past the agent's peer; returns the words and the refusals.

@@ -205,6 +205,10 @@ fn request_fingerprint(request: &Request) -> u64 {
             .acts
             .iter()
             .fold(42 ^ ask.from << 8, |sum, act| sum ^ fold(act.digest())),
+        Request::Public(ask) => 44 ^ ask.from << 8 ^ ask.size << 32,
+        Request::Heads(heads) => heads.iter().fold(45, |sum, head| {
+            sum ^ fold(&head.peek().root.0) ^ head.peek().size << 8
+        }),
     }
 }
 
@@ -245,6 +249,10 @@ fn response_fingerprint(response: &Response) -> u64 {
             VoteAnswer::Electors(electors) => 41 ^ (electors.len() as u64) << 8,
         },
         Response::Audit(shown) => 43 ^ fold(&shown.head.root.0) ^ (shown.entries.len() as u64) << 8,
+        Response::Public(page) => page
+            .entries
+            .iter()
+            .fold(46, |sum, entry| sum ^ fold(&entry.leaf().0)),
     }
 }
 

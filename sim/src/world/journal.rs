@@ -152,6 +152,10 @@ impl Journal {
                 | Reply::Bundle(_)
                 | Reply::AuditHeads(_)
                 | Reply::Erasures(_)
+                | Reply::Overrides(_)
+                | Reply::PublicLog(_)
+                | Reply::PublicProof(_)
+                | Reply::EntryProof(_)
                 | Reply::Done,
             ) => Ok(None),
             Err(error) => Err(error.to_string()),
@@ -208,6 +212,10 @@ impl Journal {
             | Told::Vote { .. }
             | Told::Charter { .. }
             | Told::ErasedAt { .. }
+            | Told::Public { .. }
+            | Told::TwoPublicLogs { .. }
+            | Told::OverrideStays { .. }
+            | Told::OverrideLapsed { .. }
             | Told::Ready { .. } => {}
         }
     }

@@ -14,7 +14,7 @@ use x0_crypto::{
     committee::{Purpose, SealedDealing},
 };
 use x0_protocol::{
-    anti_meave::proposals::KeptProposal,
+    anti_meave::{overrides::OverrideHere, proposals::KeptProposal},
     core::{effect::Write, limits::PAGE_BLOCKS_MAX},
     peer::Stored,
     spine::{
@@ -24,7 +24,7 @@ use x0_protocol::{
         erasure::ErasureReceipt,
         halt::{Halt, HaltId},
     },
-    wire::{Decided, LogHead, PolicyName, Record, Unverified, Verified},
+    wire::{Decided, LogHead, PolicyName, PublicEntry, Record, Unverified, Verified},
 };
 
 /// What is durable on one node.
@@ -50,6 +50,8 @@ struct Rest {
     votes: StoredVotes,
     proposals: Vec<KeptProposal>,
     receipts: Vec<ErasureReceipt>,
+    public: Vec<PublicEntry>,
+    overrides: Vec<OverrideHere>,
 }
 
 /// An audit entry written at a place that was not the end of the log.
@@ -136,6 +138,8 @@ impl Store {
                 }
                 Write::Vote(write) => self.rest().votes.apply(*write),
                 Write::Proposal(write) => write.apply(&mut self.rest().proposals),
+                Write::Public { entry, .. } => self.rest().public.push(*entry),
+                Write::Override(write) => write.apply(&mut self.rest().overrides),
                 Write::AcceptRoot {
                     root,
                     accepted: true,
@@ -175,6 +179,8 @@ impl Store {
             stored.votes = rest.votes.clone();
             stored.proposals = rest.proposals.clone();
             stored.receipts = rest.receipts.clone();
+            stored.public = rest.public.clone();
+            stored.overrides = rest.overrides.clone();
         }
         stored
     }

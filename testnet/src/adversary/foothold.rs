@@ -392,7 +392,9 @@ impl Foothold {
             | Request::Admit(_)
             | Request::Consent(_)
             | Request::Vote(_)
-            | Request::Audit(_) => None,
+            | Request::Audit(_)
+            | Request::Public(_)
+            | Request::Heads(_) => None,
         }
     }
 }

@@ -273,6 +273,7 @@ async fn send_falsely_approved(wanted: ActCommand) -> Result<serde_json::Value> 
     let admission = Admission {
         asked: Said::sign(&bare.mesh, digest, Word::Ask, &own),
         act: act.clone(),
+        emergency: None,
     };
     let mut foothold = Foothold::take(&own, bare.mesh, &bare.member).await?;
     let (certificate, draw) = foothold.admission(&admission).await?;
@@ -298,6 +299,7 @@ async fn send_falsely_approved(wanted: ActCommand) -> Result<serde_json::Value> 
             vote: None,
             draw: Some(draw.clone()),
             said: agreed.iter().copied().chain(tried.said).collect(),
+            emergency: None,
         };
         let act = Act {
             warrants: warrants.to_wire(),

@@ -13,6 +13,7 @@ pub mod data;
 pub mod join;
 pub mod mass_action;
 mod multi_sig;
+pub mod overriding;
 pub mod partition;
 pub mod speed;
 pub mod standby;
@@ -49,6 +50,8 @@ pub enum Journey {
     CommitteeKeys,
     /// An act on the whole mesh is co-signed by drawn members; one refuses another.
     MassAction,
+    /// Two overrides on a fast clock: one is told to all and stays, one is not and lapses.
+    Override,
     /// A rogue agent tries every way to change the mesh at once; it is frozen, and the mesh halts.
     Takeover,
     /// Members vote for three days of a fast clock, once under seal; seats fall, one votes twice and one too late, and all
@@ -75,6 +78,7 @@ impl Journey {
             Self::CommitteeKeys => "committee-keys",
             Self::Standby => "standby",
             Self::MassAction => "mass-action",
+            Self::Override => "override",
             Self::Takeover => "takeover",
             Self::Vote => "vote",
             Self::Data => "data",
@@ -103,6 +107,7 @@ impl Journey {
             Self::MassAction => {
                 "nobody changes the whole mesh without people whom it could not choose"
             }
+            Self::Override => "what is done without a vote is seen by all, or ends by itself",
             Self::Takeover => "no single agent changes the mesh, and one that tries halts it",
             Self::Vote => "all members decide, and nobody has to believe who counted",
             Self::Data => "what people write is theirs: to take along, and to have erased",
@@ -125,6 +130,7 @@ impl Journey {
             Self::CommitteeChange => (16, 16),
             Self::CommitteeKeys => (15, 4),
             Self::MassAction | Self::Takeover => (16, 8),
+            Self::Override => (12, 10),
             Self::Vote => (16, 16),
             Self::Dashboard => (6, 6),
             Self::Speed => (30, 5),
@@ -139,6 +145,7 @@ impl Journey {
             | Self::CommitteeChange
             | Self::Standby
             | Self::MassAction
+            | Self::Override
             | Self::Vote
             | Self::Takeover
             | Self::Data
@@ -152,6 +159,7 @@ impl Journey {
         match self {
             // 72 h pass in 32 s, and 24 h in 11 s.
             Self::Vote => 8_000,
+            Self::Override => overriding::TIME_SCALE,
             Self::Join
             | Self::Capabilities
             | Self::Crash
@@ -184,6 +192,7 @@ impl Journey {
             Self::CommitteeKeys => committee_keys::tell(mesh, account).await,
             Self::Standby => standby::tell(mesh, account).await,
             Self::MassAction => mass_action::tell(mesh, account).await,
+            Self::Override => overriding::tell(mesh, account).await,
             Self::Takeover => takeover::tell(mesh, account).await,
             Self::Vote => vote::tell(mesh, account).await,
             Self::Data => data::tell(mesh, account).await,

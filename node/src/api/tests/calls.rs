@@ -1,11 +1,14 @@
 //! Whole stories through the API: invite, grant, act, audit, follow.
 
 use serde_json::json;
+use x0_protocol::spine::public_log::proof::KnownLog;
 
 use super::*;
 use crate::{
     api::{
         capability_view::{GrantedView, InspectedView, KnownCapabilityView},
+        proofs::ProofView,
+        public::{OverrideView, PublicPageView},
         view::{
             AuditHeadsView, AuditPage, AuditVerifyView, DoneView, InviteView, MembersPage,
             PolicyView, RecordView, RecordedView,
@@ -239,4 +242,68 @@ async fn next(events: &mut Events) -> Streamed {
         .expect("an event comes")
         .unwrap()
         .expect("the stream goes on")
+}
+
+#[tokio::test]
+async fn an_entry_of_the_own_log_is_proven_and_checked_without_the_node() {
+    let served = Served::start().await;
+    let change = json!({"change": {"set": {"policy": "links.target", "value": 6}}});
+    let _: DoneView = served.post("/v1/acts/local", change).await;
+    let page: AuditPage = served.get("/v1/audit").await;
+    let index = page.entries.last().unwrap().index;
+
+    let proof: ProofView = served
+        .get(&format!("/v1/audit/{index}/proof?since=1"))
+        .await;
+
+    let known = KnownLog {
+        mesh: Some(served.api.node.mesh()),
+        node: Some(served.api.node.key()),
+        head: None,
+    };
+    let text = proof.text().unwrap();
+    let read = ProofView::read(text.as_bytes()).unwrap();
+    let shown = read.check(&known).unwrap();
+    assert_eq!(shown.node, Some(served.api.node.key()));
+    assert!(
+        read.words.contains("set links.target to 6"),
+        "{}",
+        read.words
+    );
+    assert_eq!(read.earlier.map(|earlier| earlier.size), Some(1));
+
+    let nowhere = served.unix(Call::get("/v1/audit/999/proof")).await;
+    assert_eq!(nowhere.refusal(), (404, "no_such_entry".to_owned()));
+}
+
+#[tokio::test]
+async fn the_public_log_of_a_mesh_without_a_committee_is_empty_and_open_and_takes_no_override() {
+    let served = Served::start().await;
+    let page: PublicPageView = served.get("/v1/public-log").await;
+    assert_eq!((page.size, page.certified_height), (0, None));
+    let open = served.tcp(Call::get("/v1/public-log")).await;
+    assert_eq!(open.status, StatusCode::OK, "no token is needed");
+    let too_many = served.unix(Call::get("/v1/public-log?limit=257")).await;
+    assert_eq!(too_many.refusal(), (400, "bad_request".to_owned()));
+    let nowhere = served.unix(Call::get("/v1/public-log/0/proof")).await;
+    assert_eq!(nowhere.refusal(), (404, "no_such_entry".to_owned()));
+    let all: Vec<OverrideView> = served.get("/v1/overrides").await;
+    assert!(all.is_empty());
+
+    let grant = json!({"actions": ["set.links.target"], "publish": false});
+    let granted: GrantedView = served.post("/v1/capabilities/grant", grant).await;
+    let body = json!({
+        "change": {"set": {"policy": "links.target", "value": 6}},
+        "targets": "all",
+        "token": granted.token,
+        "why": "no time",
+        "consequences": "fewer links",
+    });
+    let refused = served.unix(Call::post("/v1/overrides", body)).await;
+    assert_eq!(refused.refusal(), (403, "act_refused".to_owned()));
+    assert!(
+        refused.error().message.contains("no committee"),
+        "{}",
+        refused.text()
+    );
 }

@@ -78,14 +78,15 @@ async fn every_route_refuses_callers_without_the_scope_in_its_description() {
 }
 
 #[tokio::test]
-async fn only_health_is_open_to_everybody() {
+async fn only_health_and_the_public_log_are_open_to_everybody() {
     let open: Vec<_> = described()
         .into_iter()
         .filter(|(_, _, scope)| scope.is_none())
         .map(|(_, path, _)| path)
         .collect();
 
-    assert_eq!(open, ["/v1/health"]);
+    let public = ["/v1/public-log", "/v1/public-log/{index}/proof"];
+    assert_eq!(open, ["/v1/health", public[0], public[1]]);
 }
 
 #[tokio::test]

@@ -93,11 +93,16 @@ impl Source for Sample {
                 panic!("the dashboard reads of halts in the status")
             }
             Command::AuditHeads => Ok(Reply::AuditHeads(data.heads)),
+            Command::Overrides
+            | Command::PublicLog { .. }
+            | Command::ProvePublic { .. }
+            | Command::ProveEntry { .. } => panic!("the dashboard reads no logs by itself"),
             change @ (Command::Invite { .. }
             | Command::PublishCapability { .. }
             | Command::Revoke { .. }
             | Command::AcceptRoot { .. }
             | Command::Propose { .. }
+            | Command::Override { .. }
             | Command::Local { .. }
             | Command::Cosign { .. }
             | Command::ProposeSeats { .. }
@@ -397,6 +402,7 @@ fn consents() -> Vec<ConsentView> {
             passed: 0,
             panel: None,
         }),
+        emergency: None,
         since: before(3),
         answer,
     };
@@ -615,6 +621,14 @@ fn entries() -> Vec<Entry> {
             author: key(4),
             records: 7,
         },
+        What::Lapsed {
+            act: record(11),
+            change: "set links.target to 8 (from version 2)".to_owned(),
+        },
+        What::TwoHeads {
+            one: Box::new(head(3)),
+            other: Box::new(head(3)),
+        },
     ];
     let dated = cases.iter().cycle().zip(0..61);
     dated
@@ -666,6 +680,16 @@ fn happened() -> Vec<Happened> {
             seq: 17,
         },
         Event::SplitView { author: key(3) },
+        Event::Public {
+            index: 4,
+            words: "the committee was handed over: 4 seats in epoch 2".to_owned(),
+        },
+        Event::TwoPublicLogs { heights: (41, 57) },
+        Event::OverrideStays { act: record(11) },
+        Event::OverrideLapsed {
+            act: record(11),
+            change: "set links.target to 8 (from version 2)".to_owned(),
+        },
         Event::Gone { member: key(14) },
         Event::Refused {
             act: None,

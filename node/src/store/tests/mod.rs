@@ -5,6 +5,7 @@ mod crash;
 mod erasure;
 mod layouts;
 mod proposals;
+mod public_log;
 mod room;
 
 use std::{path::Path, sync::Arc};

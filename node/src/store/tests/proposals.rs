@@ -65,7 +65,11 @@ pub(super) fn asked(home: &Home, value: u64) -> KeptProposal {
     let mesh = home.genesis.value().id();
     let asked = Said::sign(&mesh, digest, Word::Ask, &home.identity);
     KeptProposal {
-        admission: Admission { act, asked },
+        admission: Admission {
+            act,
+            asked,
+            emergency: None,
+        },
         since: Wall(3),
         end: None,
     }

@@ -3,7 +3,8 @@
 //! Entries are hashed into the Merkle tree of RFC 9162. The head (size and root) is signed and told
 //! to linked peers some seconds after the last entry; a peer that holds an earlier head asks for a
 //! consistency proof and keeps the newest head it could check. A head that contradicts an earlier
-//! one is proof of a rewritten log.
+//! one is proof of a rewritten log. Peers pass some of the heads they hold on to others, so that two
+//! who were shown different logs find out: two signed heads of one size with different roots.
 //!
 //! The entries themselves stand in the driver's store; here are the leaf hashes (32 bytes each),
 //! which proofs need, and the newest entries about others' acts, which are shown after a halt.
@@ -16,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use x0_crypto::{ContentId, PublicKey};
 
 use self::tree::{
-    ConsistencyProof, Frontier, Hash, consistency_proof, inclusion_proofs, leaf_hash,
+    ConsistencyProof, Frontier, Hash, InclusionProof, consistency_proof, inclusion_proof,
+    inclusion_proofs, leaf_hash,
 };
 use crate::{
     core::{
@@ -26,8 +28,14 @@ use crate::{
         },
         time::{Mono, Wall},
     },
-    wire::{AuditAsk, AuditShown, Kind, LogHead, ShownEntry, encode_entry},
+    wire::{
+        AuditAsk, AuditShown, Certificate, DecodeError, Kind, LogHead, ShownEntry, decode_entry,
+        encode_entry,
+    },
 };
+
+/// Longest encoding of an entry that is read, bytes: what tells of two certificates has a few thousand.
+const ENTRY_BYTES_MAX: usize = 64 * 1024;
 
 /// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +113,27 @@ pub enum What {
         /// How many of the records that it covers were known here.
         records: u32,
     },
+    /// An override of this node has lapsed: it was not told to all in time.
+    Lapsed {
+        /// The act's record.
+        act: ContentId,
+        /// What changes back, in words.
+        change: String,
+    },
+    /// A node signed two heads of one size: the proof that it shows different logs to different nodes.
+    TwoHeads {
+        /// One of them.
+        one: Box<LogHead>,
+        /// The other.
+        other: Box<LogHead>,
+    },
+    /// The committee has certified two public logs: the proof that seats have signed twice.
+    TwoPublicLogs {
+        /// The certificate known first.
+        first: Box<Certificate>,
+        /// The one that contradicts it.
+        second: Box<Certificate>,
+    },
 }
 
 impl What {
@@ -117,7 +146,10 @@ impl What {
             | Self::LocalRefused { .. }
             | Self::Fork { .. }
             | Self::SplitView { .. }
-            | Self::Erased { .. } => None,
+            | Self::Erased { .. }
+            | Self::Lapsed { .. }
+            | Self::TwoHeads { .. }
+            | Self::TwoPublicLogs { .. } => None,
         }
     }
 
@@ -131,7 +163,10 @@ impl What {
             | Self::Local { .. }
             | Self::LocalRefused { .. }
             | Self::Fork { .. }
-            | Self::SplitView { .. } => self.act(),
+            | Self::SplitView { .. }
+            | Self::Lapsed { .. }
+            | Self::TwoHeads { .. }
+            | Self::TwoPublicLogs { .. } => self.act(),
         }
     }
 }
@@ -140,6 +175,15 @@ impl Entry {
     /// Returns the bytes that are hashed into the tree and stored.
     pub fn encode(&self) -> Vec<u8> {
         encode_entry(self)
+    }
+
+    /// Reads an entry.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong with the bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        decode_entry("entry of an audit log", bytes, ENTRY_BYTES_MAX)
     }
 }
 
@@ -152,6 +196,8 @@ pub struct AuditLog {
     tell_at: Option<Mono>,
     seen: BTreeMap<PublicKey, LogHead>,
     witnesses: BTreeMap<PublicKey, u64>,
+    /// Nodes of whom two heads of one size are kept as entries.
+    split: BTreeSet<PublicKey>,
     /// The newest entries about acts, by place.
     about: BTreeMap<u64, Entry>,
     /// Their places, by act.
@@ -170,8 +216,8 @@ pub enum Seen {
         /// The size claimed.
         new: u64,
     },
-    /// It contradicts the one known.
-    Split,
+    /// It has the size of the one known and another root: the two are proof.
+    Split(Box<LogHead>),
 }
 
 impl AuditLog {
@@ -237,7 +283,7 @@ impl AuditLog {
         match self.seen.get(&head.author) {
             None => Seen::Noted,
             Some(known) if known.size == head.size && known.root == head.root => Seen::Noted,
-            Some(known) if known.size == head.size => Seen::Split,
+            Some(known) if known.size == head.size => Seen::Split(Box::new(known.clone())),
             Some(known) if known.size > head.size => Seen::Noted,
             Some(known) => Seen::Prove {
                 old: known.size,
@@ -282,6 +328,30 @@ impl AuditLog {
         consistency_proof(&self.leaves, old, new)
     }
 
+    /// Returns the root that the own log had at a size.
+    pub fn root_at(&self, size: u64) -> Option<Hash> {
+        let leaves = self.leaves.get(..usize::try_from(size).ok()?)?;
+        Some(leaves.iter().copied().collect::<Frontier>().root())
+    }
+
+    /// Proves that an entry stands in the own log of this size.
+    pub fn prove(&self, index: u64, size: u64) -> Option<InclusionProof> {
+        inclusion_proof(&self.leaves, index, size)
+    }
+
+    /// Takes note that two heads of a node are kept as proof; `false` if others were before.
+    pub fn note_split(&mut self, author: PublicKey) -> bool {
+        self.split.len() < WITNESSED_MAX && self.split.insert(author)
+    }
+
+    /// Returns some of the heads seen of others, from a place on that the caller draws.
+    pub fn sample(&self, from: u64, count: usize) -> Vec<LogHead> {
+        let heads = self.seen.len();
+        let skip = usize::try_from(from).unwrap_or_default() % heads.max(1);
+        let cycle = self.seen.values().cycle().skip(skip);
+        cycle.take(count.min(heads)).cloned().collect()
+    }
+
     /// Returns the newest head seen of another node's log.
     pub fn head_of(&self, author: &PublicKey) -> Option<&LogHead> {
         self.seen.get(author)
@@ -319,6 +389,9 @@ impl AuditLog {
         let leaf = leaf_hash(&bytes);
         self.leaves.push(leaf);
         let place = self.frontier.append(leaf);
+        if let What::TwoHeads { one, .. } = &entry.what {
+            self.note_split(one.author);
+        }
         if let Some(act) = entry
             .what
             .subject()

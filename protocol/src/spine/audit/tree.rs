@@ -201,6 +201,18 @@ fn climb_all(leaves: &[Hash], begin: usize, places: &[usize], paths: &mut [Vec<H
 }
 
 impl InclusionProof {
+    /// Reads a proof from its hashes, from the bottom up; `None` if they are more than a proof may have.
+    #[must_use]
+    pub fn from_hashes(path: Vec<Hash>) -> Option<Self> {
+        (path.len() <= PROOF_HASHES_MAX).then_some(Self { path })
+    }
+
+    /// Returns the hashes, from the bottom up.
+    #[must_use]
+    pub fn hashes(&self) -> &[Hash] {
+        &self.path
+    }
+
     /// Verifies that `leaf` is number `index` (from 0) in the tree of `size` leaves with this `root`
     /// (RFC 9162 §2.1.3.2).
     ///
@@ -268,6 +280,24 @@ pub fn consistency_proof(leaves: &[Hash], old: u64, new: u64) -> Option<Consiste
 }
 
 impl ConsistencyProof {
+    /// Returns the proof that a log begins with itself.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { path: Vec::new() }
+    }
+
+    /// Reads a proof from its hashes; `None` if they are more than a proof may have.
+    #[must_use]
+    pub fn from_hashes(path: Vec<Hash>) -> Option<Self> {
+        (path.len() <= PROOF_HASHES_MAX).then_some(Self { path })
+    }
+
+    /// Returns the hashes.
+    #[must_use]
+    pub fn hashes(&self) -> &[Hash] {
+        &self.path
+    }
+
     /// Verifies that the tree `(new_size, new_root)` begins with the tree `(old_size, old_root)`
     /// (RFC 9162 §2.1.4.2).
     ///

@@ -319,7 +319,12 @@ impl Admissions {
             .token
             .verify(&act.root)
             .map_err(|error| error.to_string())?;
-        let panel = panel::wanted(&capability, scope_of(nodes));
+        // What is done without a vote takes at least the panel of an act on the whole network.
+        let level = match admission.emergency {
+            Some(_) => Scope::Network,
+            None => scope_of(nodes),
+        };
+        let panel = panel::wanted(&capability, level);
         let panel = panel.map_err(|refusal| refusal.to_string())?;
         let blocks = capability.revocation_ids();
         if let Some(block) = revoked.strikes(&act.root, blocks) {

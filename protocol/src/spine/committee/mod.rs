@@ -29,6 +29,7 @@ mod juries;
 mod log;
 mod making;
 mod members;
+mod overrides;
 pub mod panel;
 mod polls;
 mod recovery;

@@ -183,6 +183,14 @@ impl Polls {
         resolved.find(|resolved| resolved.subject == *subject && resolved.end == passed)
     }
 
+    /// Returns the votes that passed at a height of the log, in order of vote.
+    pub(super) fn passed_at(&self, height: u64) -> impl Iterator<Item = VoteResolved> {
+        let passed = VoteEnd::Outcome(Outcome::Passed);
+        let resolved = self.held.values().filter_map(|held| held.resolved);
+        let resolved = resolved.chain(self.verdicts.values().copied());
+        resolved.filter(move |vote| vote.height == height && vote.end == passed)
+    }
+
     /// Tells what became of something that a member handed in: that it stands in the log, or that it cannot.
     ///
     /// # Errors

@@ -18,18 +18,19 @@ use std::{
 use serde::{Deserialize, Serialize};
 use x0_crypto::{
     ContentId, PublicKey,
-    capability::{RevocationId, RootKey, ShareBp},
+    capability::{RevocationId, RootKey, Scope, ShareBp},
     committee::{BeaconValue, Ceremony, Logs, Purpose, ThresholdSignature},
 };
 
 use super::{
     Seats,
-    admissions::{Admissions, Decision, Terms},
+    admissions::{Admissions, Decision, Terms, scope_of},
     handing::{
         Handing, HandingView, MAKING_KEYS_MAX, OpenPlan, Plans, SeatNews, TRIES_MAX, check_change,
     },
     making::{Keys, Made, Making},
     members::{Members, Roll},
+    overrides::OpenOverrides,
     panel::{Room, cosigners_over},
     polls::{Happened, Polls, Turn},
     recovery::Recovered,
@@ -43,11 +44,13 @@ use crate::{
     spine::{
         beacon::{Found, check_draw, draw, drawable},
         halt::{HALT_LIFE, HaltId, Step, allows},
+        public_log::PublicLog,
     },
     wire::{
-        Admission, Authority, Block, Certificate, Checkpoint, Draw, Elector, Entry, Halted,
-        HandedOver, MemberChange, MemberFacts, Parameters, Said, SeatsPlan, Statement, Subject,
-        Ticket, VoteEntry, VoteItem, VoteProposal, Word, decode_own, encode_entry,
+        Act, ActAdmitted, Admission, Authority, Block, Certificate, Checkpoint, Draw, Elector,
+        Entry, Halted, HandedOver, MemberChange, MemberFacts, OverrideTold, Parameters,
+        PublicEntry, PublicWhat, Said, SeatsPlan, Statement, Subject, Ticket, VoteEntry, VoteItem,
+        VoteProposal, Word, decode_own, encode_entry,
     },
 };
 
@@ -109,6 +112,12 @@ pub struct State {
     /// The halts taken up, those past too.
     #[serde(default, with = "crate::core::pairs")]
     halts: BTreeMap<HaltId, Halted>,
+    /// What is to be seen by all, for good.
+    #[serde(default)]
+    public: PublicLog,
+    /// Overrides that are still to be told to all.
+    #[serde(default)]
+    overrides: OpenOverrides,
 }
 
 /// What became of an admission, with what a seat needs to draw for it.
@@ -159,6 +168,8 @@ impl State {
             tickets: BTreeMap::new(),
             issued: 0,
             halts: BTreeMap::new(),
+            public: PublicLog::default(),
+            overrides: OpenOverrides::default(),
             polls: Polls::new(mesh, seats.clone(), scale),
             happened: Vec::new(),
         };
@@ -167,9 +178,9 @@ impl State {
     }
 
     /// Starts the log of a committee that members have seated in place of a lost one. What the old log knew of acts is
-    /// lost; members are agreed on anew.
+    /// lost; members are agreed on anew. The public log goes on where the last checkpoint has certified it.
     pub fn recovered(
-        mesh: ContentId,
+        (mesh, public): (ContentId, PublicLog),
         seats: &Seats,
         parameters: &Parameters,
         recovered: &Recovered,
@@ -183,6 +194,7 @@ impl State {
             numbered: recovered.epoch,
             round: recovered.checkpoint.round,
             making: Making::first(mesh, recovered.epoch, seats),
+            public,
             ..Self::new(mesh, seats, parameters, time, members)
         }
     }
@@ -387,8 +399,14 @@ impl State {
     /// Tells whether the next height should come soon, as a ceremony waits for its end.
     pub fn is_pressing(&self) -> bool {
         let is_begun = self.making.as_ref().is_some_and(Making::is_begun);
-        let is_begun = is_begun || self.handing.is_some();
+        let is_begun = is_begun || self.handing.is_some() || self.is_uncertified();
         is_begun || (self.keys.is_some() && !self.named) || self.polls.is_counting()
+    }
+
+    /// Tells whether the public log has entries that no checkpoint speaks of.
+    fn is_uncertified(&self) -> bool {
+        let certified = self.checkpoint.map_or(0, |last| last.log.size);
+        self.named && !self.is_passing() && certified < self.public.size()
     }
 
     fn is_checkpoint_due(&self) -> bool {
@@ -399,6 +417,7 @@ impl State {
         last.members != self.members.count()
             || last.time + every <= self.time
             || last.height <= self.since
+            || last.log.size < self.public.size()
     }
 
     /// Tells whether an entry may stand in the next block; what it says of members is for each seat to know.
@@ -420,6 +439,7 @@ impl State {
                     && !self.is_passing()
                     && self.may(Step::Ticket)
                     && !self.is_open(&admission.asked.act)
+                    && (admission.emergency.is_none() || self.overrides.has_room())
             }
             Entry::Said { .. } if self.is_passing() => false,
             Entry::Seats {
@@ -442,7 +462,17 @@ impl State {
                 Word::Decline { ticket } => draw
                     .as_ref()
                     .is_some_and(|draw| self.may_decline(said, ticket, draw)),
-                Word::Ask | Word::Agree | Word::Cosign | Word::Approve | Word::Sign { .. } => false,
+                Word::Heard => {
+                    draw.is_none()
+                        && self.seats.contains(&said.by)
+                        && self.overrides.lacks(&said.act, &said.by, self.time)
+                }
+                Word::Ask
+                | Word::Agree
+                | Word::Cosign
+                | Word::Approve
+                | Word::Sign { .. }
+                | Word::Override { .. } => false,
             },
             Entry::Halt { halt, .. } => self.named && !self.halts.contains_key(halt),
             Entry::Vote(entry) => self.admits_vote(entry),
@@ -579,6 +609,14 @@ impl State {
             .apply(&turn, |proposal| drawn.get(proposal).copied());
         self.round += asked;
         self.happened = happened;
+        let passed: Vec<_> = self.polls.passed_at(self.height).collect();
+        for vote in passed {
+            self.publish(PublicWhat::Passed {
+                proposal: vote.proposal,
+                subject: vote.subject,
+                emergency: vote.emergency,
+            });
+        }
         self.heed_votes_on_halts();
     }
 
@@ -613,6 +651,7 @@ impl State {
         self.take_votes(block);
         self.close_first();
         self.close_handing();
+        self.overrides.forget(self.time);
         if is_turn {
             self.admissions.forget(self.time);
         }
@@ -738,6 +777,10 @@ impl State {
         self.news.push(SeatNews::HandedOver {
             epoch: keys.epoch,
             seats: u32::try_from(handing.seats.len()).unwrap_or(u32::MAX),
+        });
+        self.publish(PublicWhat::HandedOver {
+            epoch: keys.epoch,
+            seats: handing.seats.keys().to_vec(),
         });
         self.keys = Some(*keys);
         self.seats = handing.seats;
@@ -932,6 +975,7 @@ impl State {
                     members: self.members.count(),
                     electorate,
                     state: ContentId::of(copy),
+                    log: self.public.head(),
                 });
             }
             Entry::Admission(admission) => self.admit(admission),
@@ -962,7 +1006,18 @@ impl State {
                 }
                 Word::Refuse => self.admissions.refuse(said.act, &said.by),
                 Word::Decline { .. } => self.admissions.decline(said),
-                Word::Ask | Word::Agree | Word::Cosign | Word::Approve | Word::Sign { .. } => {}
+                Word::Heard => {
+                    let heard = self.overrides.hear(said.act, said.by, &self.seats);
+                    if heard {
+                        self.publish(PublicWhat::Broadcast { act: said.act });
+                    }
+                }
+                Word::Ask
+                | Word::Agree
+                | Word::Cosign
+                | Word::Approve
+                | Word::Sign { .. }
+                | Word::Override { .. } => {}
             },
             // Taken together, once all else of the block is.
             Entry::Vote(_) => {}
@@ -980,6 +1035,8 @@ impl State {
             until: self.time + HALT_LIFE,
         };
         self.halts.insert(halt, halted);
+        let until = halted.until;
+        self.publish(PublicWhat::Halted { halt, root, until });
         while self.halts.len() > HALTS_KEPT_MAX {
             let first = self.halts.values().min_by_key(|it| (it.until, it.halt));
             let Some(first) = first.map(|it| it.halt) else {
@@ -1026,9 +1083,74 @@ impl State {
             return;
         };
         self.issue(Statement::Ticket(ticket));
+        self.publish_admitted(admission, &ticket, vote);
         if terms.draws_for(&ticket) {
             self.round += 1;
         }
+    }
+
+    /// Enters an override into the public log, and an act on the whole network that a vote has approved.
+    fn publish_admitted(
+        &mut self,
+        admission: &Admission,
+        ticket: &Ticket,
+        vote: Option<ContentId>,
+    ) {
+        let Ticket {
+            act,
+            agent,
+            root,
+            nodes,
+            ..
+        } = *ticket;
+        let Act {
+            change, targets, ..
+        } = &admission.act;
+        if let Some(words) = &admission.emergency {
+            let until = self.time + words.notice();
+            self.overrides.open(act, until);
+            return self.publish(PublicWhat::Override(Box::new(OverrideTold {
+                act,
+                agent,
+                root,
+                change: change.clone(),
+                targets: targets.clone(),
+                nodes,
+                words: words.as_ref().clone(),
+                until,
+            })));
+        }
+        if let Some(vote) = vote.filter(|_| scope_of(nodes) == Scope::Network) {
+            self.publish(PublicWhat::Admitted(Box::new(ActAdmitted {
+                act,
+                agent,
+                root,
+                change: change.clone(),
+                nodes,
+                vote,
+            })));
+        }
+    }
+
+    /// Appends to the public log.
+    fn publish(&mut self, what: PublicWhat) {
+        self.public.append(&PublicEntry {
+            time: self.time,
+            height: self.height,
+            what,
+        });
+    }
+
+    /// Returns the public log.
+    pub const fn public(&self) -> &PublicLog {
+        &self.public
+    }
+
+    /// Returns the overrides that are still to be told to all, and of which this seat has not said that it heard.
+    pub fn unheard(&self, seat: &PublicKey) -> impl Iterator<Item = &ContentId> {
+        let seated = self.seats.contains(seat) && !self.is_passing();
+        let open = self.overrides.unheard(*seat, self.time);
+        open.filter(move |_| seated)
     }
 
     fn issue(&mut self, statement: Statement) {

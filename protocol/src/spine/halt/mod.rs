@@ -28,6 +28,7 @@ mod witness;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::packed::{trusted, verified};
 pub use self::{
     exempt::{Exempt, Step, allows},
     freeze::{Freeze, Freezes},
