@@ -132,6 +132,7 @@ event-halted-unconfirmed = The mesh is halted by its witnesses: halt { $halt }
 event-halt-ended = The halt { $halt } is over
 event-vote = Vote:
 event-charter = Charter number { $number } is in force
+event-case = Reported violation
 event-ready = { $n ->
     [0] Ready to write
     [one] Ready to write; { $n } peer vouched for the head of the chain

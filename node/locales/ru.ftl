@@ -137,6 +137,7 @@ event-halted-unconfirmed = Сеть остановлена свидетелям�
 event-halt-ended = Остановка { $halt } закончилась
 event-vote = Голосование:
 event-charter = Действует хартия номер { $number }
+event-case = Сообщённое нарушение
 event-ready = { $n ->
     [0] Узел готов писать
     [one] Узел готов писать; вершину цепочки подтвердил { $n } сосед

@@ -229,6 +229,7 @@ impl Metrics {
             | Event::HaltEnded { .. }
             | Event::Vote { .. }
             | Event::Charter { .. }
+            | Event::Case { .. }
             | Event::Ready { .. } => return,
         };
         self.add(counter, 1);

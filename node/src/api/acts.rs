@@ -291,6 +291,7 @@ fn is_about(event: &Event, id: &ContentId) -> bool {
         | Event::HaltEnded { .. }
         | Event::Vote { .. }
         | Event::Charter { .. }
+        | Event::Case { .. }
         | Event::Ready { .. } => false,
     }
 }

@@ -192,6 +192,12 @@ fn table(error: &CommandError) -> (StatusCode, &'static str, &'static str) {
             "charter_refused",
             "`x0 charter diff` compares it with the one in force, `x0 charter show` shows that",
         ),
+        CommandError::Barred(_) => (
+            StatusCode::FORBIDDEN,
+            "barred",
+            "wait until the sentence ends; while an announced verdict can be appealed: `x0 charter case appeal`",
+        ),
+        CommandError::Case(refusal) => super::cases::refused(refusal),
         CommandError::Vote(refusal) => super::votes::refused(refusal),
         CommandError::TooManyProposals(_) => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -287,6 +293,9 @@ fn act_mend(refusal: &ActRefusal) -> &'static str {
         }
         ActRefusal::NotAMember => "join the mesh with a new invite",
         ActRefusal::CatchingUp => "try again when `x0 status` says that the node is ready",
+        ActRefusal::Barred(_) => {
+            "wait until the sentence ends: `x0 charter case list` shows the verdict; changes of the own node stay possible"
+        }
         ActRefusal::LocalOnly => "do it on the node itself with `x0 act local`",
     }
 }

@@ -236,6 +236,7 @@ fn describe(event: &Event) -> Described<'_> {
             None,
             format!("charter number {number} is in force, {charter}: `x0 charter show`"),
         ),
+        Event::Case { case, what } => ("case", None, Some(case), what.clone()),
         Event::Ready { witnesses } => (
             "ready",
             None,

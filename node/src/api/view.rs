@@ -66,8 +66,33 @@ pub struct StatusView {
     /// What is stopped, if anything is.
     #[serde(default)]
     pub stopped: StoppedView,
+    /// Reported violations of the charter, and what bars this node.
+    #[serde(default)]
+    pub cases: CasesMark,
     /// What protects the mesh now, in plain words.
     pub protection: Vec<ProtectionView>,
+}
+
+/// How many cases there are; `/v1/charter/cases` lists them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CasesMark {
+    /// Cases that are not over.
+    pub open: u32,
+    /// Those of them whose next step is overdue.
+    pub overdue: u32,
+    /// What bars this node by a verdict, in words.
+    pub barred: Option<String>,
+}
+
+impl CasesMark {
+    fn new(status: &Status) -> Self {
+        let (open, overdue) = status.cases;
+        Self {
+            open,
+            overdue,
+            barred: super::cases::barred(status.barred),
+        }
+    }
 }
 
 /// How the committee log stands, as a seat sees it.
@@ -227,6 +252,7 @@ impl StatusView {
             committee: status.committee.as_ref().map(CommitteeView::new),
             trust: TrustView::new(&status.trust),
             stopped: StoppedView::new(status),
+            cases: CasesMark::new(status),
             protection: protection(status),
         }
     }

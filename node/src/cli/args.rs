@@ -17,6 +17,7 @@ use super::{
     api_token::ApiTokenCommand,
     audit::AuditCommand,
     capability::CapCommand,
+    case::LedgerCommand,
     chain::ChainCommand,
     charter::CharterCommand,
     committee::CommitteeCommand,
@@ -92,6 +93,9 @@ pub(super) enum Command {
     /// Check, show, compare and amend charters: what a mesh may collect; and hold programs to one by the kernel
     #[command(subcommand)]
     Charter(CharterCommand),
+    /// Show balances in x0: fines, bounties, and who owes
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Propose, cast, follow and recount votes
     #[command(subcommand)]
     Vote(VoteCommand),

@@ -170,6 +170,7 @@ pub(super) fn event(t: Texts, event: &Event) -> Line {
             Plain,
             t.with("event-charter", [("number", number.to_string().into())]),
         ),
+        Event::Case { case, what } => line(Plain, "event-case").record(Some(*case)).quote(what),
         Event::Ready { witnesses } => Line::new(Good, t.count("event-ready", *witnesses)),
     }
 }

@@ -716,6 +716,7 @@ impl Driver {
             Event::Charter { charter, number } => {
                 info!(%charter, number, "another charter is in force")
             }
+            Event::Case { case, what } => info!(%case, what, "case"),
             Event::Refused { act, why } => {
                 info!(act = act.map(|act| act.to_string()), why, "refused");
             }

@@ -11,13 +11,14 @@ use x0_crypto::{
 };
 
 use super::{
+    case::{CaseCommand, CaseRefusal, CasesView, LedgerView},
     reject::{ActRefusal, RejectReason},
     time::{Millis, Mono, Wall},
     vote::{JuryView, VoteCommand, VoteRefusal, VotesView},
 };
 use crate::{
     anti_meave::{consents::ConsentView, proposals::ProposalView},
-    charter::{Charter, NotNext},
+    charter::{Charter, NotNext, violation::Barred},
     spine::{
         audit::tree::Hash,
         ballot::{BallotBundle, Recounted},
@@ -131,6 +132,8 @@ pub enum Command {
     Vote(VoteCommand),
     /// Says an amendment of the charter to all, so that it can be voted on.
     ProposeCharter(Charter),
+    /// Asks or does something about violations of the charter.
+    Case(CaseCommand),
     /// Shows the policies in force here.
     Policies,
     /// Leaves the mesh.
@@ -170,7 +173,8 @@ impl Command {
                 | VoteCommand::Jury
                 | VoteCommand::Recount(_)
                 | VoteCommand::Bundle(_),
-            ) => true,
+            )
+            | Self::Case(CaseCommand::List | CaseCommand::Ledger) => true,
             Self::Invite { .. }
             | Self::PublishCapability { .. }
             | Self::Revoke { .. }
@@ -182,6 +186,12 @@ impl Command {
             | Self::ProposeRecovery { .. }
             | Self::SignRecovery(_)
             | Self::ProposeCharter(_)
+            | Self::Case(
+                CaseCommand::Report(_)
+                | CaseCommand::Submit(_)
+                | CaseCommand::Say { .. }
+                | CaseCommand::Appeal(_),
+            )
             | Self::Local { .. }
             | Self::Vote(
                 VoteCommand::Propose { .. }
@@ -256,6 +266,10 @@ pub enum Reply {
     Recounted(Recounted),
     /// To [`VoteCommand::Bundle`].
     Bundle(Box<BallotBundle>),
+    /// To [`CaseCommand::List`].
+    Cases(Box<CasesView>),
+    /// To [`CaseCommand::Ledger`].
+    Ledger(Box<LedgerView>),
     /// To [`Command::Policies`].
     Policies(Vec<PolicyView>),
     /// To [`Command::AuditHeads`].
@@ -313,6 +327,10 @@ pub struct Status {
     pub frozen: u32,
     /// Witnesses of this epoch, if so many can be drawn.
     pub witnesses: u32,
+    /// Cases known here that are not over, and those of them that are overdue.
+    pub cases: (u32, u32),
+    /// What bars this node by a verdict, if anything does.
+    pub barred: Option<Barred>,
 }
 
 impl Status {
@@ -487,6 +505,12 @@ pub enum CommandError {
     /// The charter cannot be put to a vote.
     #[error(transparent)]
     Amendment(#[from] AmendmentRefusal),
+    /// A verdict bars this node from this.
+    #[error("this node {0}: `x0 charter case list` shows the case")]
+    Barred(Barred),
+    /// Something about a case cannot be done.
+    #[error(transparent)]
+    Case(#[from] CaseRefusal),
     /// Something about a vote cannot be done.
     #[error(transparent)]
     Vote(#[from] VoteRefusal),

@@ -16,8 +16,8 @@ use crate::{
         time::{Millis, Now},
     },
     wire::{
-        Act, Body, CapabilityGrant, Change, Checkpoint, Invite, Leave, Policy, Removal, Revocation,
-        Targets,
+        Act, Body, CapabilityGrant, Change, Checkpoint, Invite, Kind, Leave, Policy, Removal,
+        Revocation, Targets,
     },
 };
 
@@ -62,6 +62,7 @@ impl Peer {
             Command::ProposeCharter(charter) => {
                 return self.propose_charter(now, id, charter, out);
             }
+            Command::Case(command) => return self.on_case_command(now, id, command, out),
             Command::ApproveSeats(plan) => return self.approve_seats(id, &plan, out),
             Command::Vote(command) => return self.on_vote_command(now, id, command, out),
             Command::Policies => Ok(Reply::Policies(self.policies.view())),
@@ -115,12 +116,13 @@ impl Peer {
         body: Body,
         out: &mut Outbox,
     ) -> Result<Reply, CommandError> {
-        self.check_may_write()?;
+        self.check_may_write(now, body.kind())?;
         self.write(now, body, Some(id), out);
         Ok(Reply::Recorded(self.directory.mesh()))
     }
 
-    fn check_may_write(&self) -> Result<(), CommandError> {
+    fn check_may_write(&self, now: Now, kind: Kind) -> Result<(), CommandError> {
+        self.check_own_sentence(now, kind)?;
         if !self.directory.is_active(&self.config.key) {
             return Err(CommandError::NotAMember);
         }
@@ -183,7 +185,7 @@ impl Peer {
         life: Millis,
         out: &mut Outbox,
     ) {
-        let proposal = self.check_may_write().and_then(|()| {
+        let proposal = self.check_may_write(now, Kind::ACT).and_then(|()| {
             if life.0 == 0 || life > ACT_LIFE_MAX {
                 let why = "an act lives for at least a moment and at most 10 minutes".to_owned();
                 return Err(CommandError::OutOfRange(why));
@@ -293,6 +295,8 @@ impl Peer {
             standing_at: self.halt_time(now),
             frozen: self.frozen_count(now),
             witnesses: u32::try_from(witnesses).unwrap_or(u32::MAX),
+            cases: self.case_counts(now),
+            barred: self.directory.barred(&self.config.key, self.mesh_time(now)),
         }
     }
 

@@ -10,9 +10,10 @@ use x0_crypto::{ContentId, PublicKey};
 use super::{AfterPersist, Peer, Waiting};
 use crate::{
     core::{
+        command::{CommandError, Reply},
         effect::{Effect, MessageVerdict, Outbox, Write},
         event::Event,
-        ids::{MessageId, RequestToken},
+        ids::{CommandId, MessageId, RequestToken},
         job::Job,
         limits::{CLOCK_SKEW_MAX, MERGE_HEADS_MAX},
         reject::RejectReason,
@@ -51,6 +52,11 @@ pub(super) enum Origin {
         from: PublicKey,
         token: RequestToken,
     },
+    /// The local user hands in what is signed by a key of its own.
+    Submitted {
+        by: PublicKey,
+        command: CommandId,
+    },
 }
 
 impl Origin {
@@ -61,6 +67,7 @@ impl Origin {
             | Self::Fetched { from, .. }
             | Self::OwnHead { from }
             | Self::Knock { from, .. } => *from,
+            Self::Submitted { by, .. } => *by,
         }
     }
 }
@@ -186,7 +193,7 @@ impl Peer {
         }
         self.retry_orphans(now, &mut writes, out);
         let after = match origin {
-            Origin::Knock { .. } | Origin::Pushed { .. } => {
+            Origin::Knock { .. } | Origin::Pushed { .. } | Origin::Submitted { .. } => {
                 let mut held = Outbox::new();
                 held.extend(self.news(&origin, &writes));
                 self.conclude(now, origin, results, &mut held);
@@ -200,10 +207,10 @@ impl Peer {
         self.keep(now, writes, after, out);
     }
 
-    /// Spreads what only this peer may have heard: a newcomer's join by gossip, anything else that
+    /// Spreads what only this peer may have heard: a newcomer's join and what its user hands in by gossip, anything else that
     /// was handed over by catching up with the other links.
     fn news(&mut self, origin: &Origin, writes: &[Write]) -> Vec<Effect> {
-        if !matches!(origin, Origin::Knock { .. }) {
+        if !matches!(origin, Origin::Knock { .. } | Origin::Submitted { .. }) {
             if !writes.is_empty() {
                 self.catch_up_with_others(&origin.from());
             }
@@ -252,6 +259,10 @@ impl Peer {
                 .is_some_and(|m| !m.is_active())
         {
             return Err(RejectReason::NoLongerAMember(author));
+        }
+        self.bound_report(now, record.value(), live)?;
+        if live {
+            self.check_barred_now(now, record.value())?;
         }
         match self.take_effect(now, &record, out) {
             Err(reason @ (RejectReason::Missing(_) | RejectReason::NotAMember(_))) => {
@@ -310,8 +321,14 @@ impl Peer {
     ) -> Result<(), RejectReason> {
         let value = record.value();
         let author = value.author();
+        self.check_sentence(value)?;
         match value.body() {
             Body::Genesis(_) => return Err(RejectReason::OtherMesh),
+            // Their authors are keys that nobody knows.
+            Body::SealedReport(_) | Body::Claim(_) => {
+                self.hear_of_case(now, record);
+                return Ok(());
+            }
             Body::Join(_) => {
                 let change = self.directory.apply(value)?;
                 self.on_directory_change(now, change, out);
@@ -337,6 +354,10 @@ impl Peer {
             | Body::Halt(_)
             | Body::Jury(_)
             | Body::Charter(_)
+            | Body::Ruling(_)
+            | Body::Report(_)
+            | Body::CaseWord(_)
+            | Body::Appeal(_)
             | Body::Vote(_)
             | Body::Unknown(..) => {}
         }
@@ -363,7 +384,9 @@ impl Peer {
         if let Body::Recovery(word) = value.body() {
             self.hear_recovery(now, record, word, out)?;
         }
-        if let Body::Checkpoint(certificate) | Body::Halt(certificate) = value.body() {
+        if let Body::Checkpoint(certificate) | Body::Halt(certificate) | Body::Ruling(certificate) =
+            value.body()
+        {
             self.check_certificate(certificate, out)?;
         }
         if let Body::Alert(alert) = value.body() {
@@ -377,6 +400,9 @@ impl Peer {
         }
         if let Body::Charter(charter) = value.body() {
             self.hear_charter(now, charter, out);
+        }
+        if let Body::Report(_) | Body::CaseWord(_) | Body::Appeal(_) = value.body() {
+            self.hear_of_case(now, record);
         }
         Ok(())
     }
@@ -433,7 +459,12 @@ impl Peer {
         }
     }
 
-    fn on_directory_change(&mut self, now: Now, change: directory::Change, out: &mut Outbox) {
+    pub(super) fn on_directory_change(
+        &mut self,
+        now: Now,
+        change: directory::Change,
+        out: &mut Outbox,
+    ) {
         let (joined, gone) = match change {
             directory::Change::Nothing => (None, None),
             directory::Change::Joined(joined) => (Some(joined), None),
@@ -529,6 +560,15 @@ impl Peer {
             }
             Origin::Fetched { came, .. } => self.on_fetched(now, &came, out),
             Origin::OwnHead { .. } => self.on_own_head(now, out),
+            Origin::Submitted { command, .. } => {
+                let reply = match results.into_iter().next() {
+                    Some(Ok(id)) => Ok(Reply::Recorded(id)),
+                    Some(Err(reason)) => Err(CommandError::Record(reason)),
+                    // Only what is known already is not checked.
+                    None => Ok(Reply::Done),
+                };
+                out.push(Effect::Reply { id: command, reply });
+            }
             Origin::Knock { token, .. } => {
                 let response = self.answer_knock(&from, results.into_iter().next());
                 out.push(Effect::Respond { token, response });
@@ -600,6 +640,12 @@ impl Peer {
             Kind::VOTE,
             Kind::JURY,
             Kind::CHARTER,
+            Kind::RULING,
+            Kind::REPORT,
+            Kind::SEALED_REPORT,
+            Kind::CASE_WORD,
+            Kind::APPEAL,
+            Kind::CLAIM,
         ];
         let taken =
             later.contains(&kind) || self.take_effect(Now::default(), record, silent).is_ok();
@@ -626,6 +672,12 @@ impl Peer {
                 | Body::Halt(_)
                 | Body::Jury(_)
                 | Body::Charter(_)
+                | Body::Ruling(_)
+                | Body::Report(_)
+                | Body::SealedReport(_)
+                | Body::CaseWord(_)
+                | Body::Appeal(_)
+                | Body::Claim(_)
                 | Body::Vote(_)
                 | Body::Unknown(..) => {}
             }

@@ -4,7 +4,7 @@
 //! (records), `linking` (links, greetings, catch-up), `requests` (what other peers ask), `acting`
 //! (acts, local changes, healing), `proposing` (own acts on their way), `consenting` (others' acts that want a word
 //! of this node), `halting` (anomalies, freezes, halts), `pulling` (evidence after a halt), `voting` (votes of a member),
-//! `jury` (what juries decide past the committee), `recounting` (what was counted, fetched and counted again), `polling`
+//! `jury` (what juries decide past the committee), `judging` (reported violations and what came of them), `recounting` (what was counted, fetched and counted again), `polling`
 //! (votes as a seat holds them), `writing` (records of our own), `seat` (the committee), `handover` and `recovery` (its
 //! next seats), `commands` (the local user).
 //! This file holds the state, the way in and the timers.
@@ -20,6 +20,7 @@ mod consenting;
 mod halting;
 mod handover;
 mod ingest;
+mod judging;
 mod jury;
 mod linking;
 mod polling;
@@ -47,6 +48,7 @@ use self::{
     halting::{Halting, StoredHalting},
     handover::epoch_records,
     ingest::{Origin, newest_checkpoints},
+    judging::Court,
     polling::VoteFor,
     proposing::written_acts,
     pulling::ShowTo,
@@ -185,6 +187,8 @@ pub struct Peer {
     committee: Option<Box<Seat>>,
     /// Only a peer that has heard of an amendment keeps any.
     amendments: Option<Box<Amendments>>,
+    /// Only a peer that has heard of a reported violation keeps any.
+    court: Option<Box<Court>>,
     /// Only a peer that has seen an act keeps watch.
     halting: Option<Box<Halting>>,
 }
@@ -420,6 +424,7 @@ impl Peer {
             voting: Voting::restore(stored.votes.own, stored.votes.receipts, now.mono),
             committee: None,
             amendments: None,
+            court: None,
             halting: None,
             config: Settled {
                 key,
@@ -455,6 +460,12 @@ impl Peer {
                 Some(charter.clone())
             })
             .collect();
+        let cases: Vec<_> = stored
+            .records
+            .iter()
+            .filter(|record| judging::is_about_a_case(record.value().header().kind))
+            .cloned()
+            .collect();
         let written = written_acts(&stored.records, &key, &stored.proposals);
         peer.recall(stored.records, stored.policies, stored.roots, &stored.audit);
         peer.recall_epochs(now, &epochs);
@@ -465,6 +476,7 @@ impl Peer {
         peer.recall_juries(now, words, out);
         peer.heed_votes_on_halts(now, out);
         peer.take_up_charters(now, out);
+        peer.recall_cases(now, &cases, out);
         peer.recall_proposals(now, stored.proposals, &written);
         peer.start(now, fresh, is_certified, out);
         peer.take_seat(now, (stored.committee, stored.work), out);
@@ -712,6 +724,7 @@ impl Peer {
                 if holds {
                     self.trust.take(&certificate, now.mono);
                     self.on_halt_certified(now, &certificate, out);
+                    self.on_ruled(now, &certificate, out);
                 }
             }
             (Waiting::HandOver(record), Finding::Certificate(holds)) => {

@@ -8,4 +8,5 @@ pub mod delivery;
 pub mod directory;
 pub mod halt;
 pub mod healing;
+pub mod ledger;
 pub mod links;

@@ -10,10 +10,11 @@ use x0_crypto::{
 };
 
 use super::{
-    Decided, DecodeError, Entry, HandOver, JuryDrawn, VoteOpened, VoteResolved,
+    Decided, DecodeError, Entry, HandOver, JuryDrawn, Ruling, VoteOpened, VoteResolved,
     codec::{decode, encode},
 };
 use crate::{
+    charter::violation,
     core::time::Wall,
     spine::{
         audit::tree::Hash,
@@ -210,6 +211,8 @@ pub enum Statement {
     HandOver(HandOver),
     /// All changes are stopped.
     Halt(Halted),
+    /// Something has become of a reported violation.
+    Ruling(Ruling),
 }
 
 impl Statement {
@@ -225,6 +228,7 @@ impl Statement {
             Self::Tally(stated) => stated.height,
             Self::Resolved(resolved) => resolved.height,
             Self::Jury(drawn) => drawn.height,
+            Self::Ruling(ruling) => ruling.height,
         }
     }
 
@@ -233,6 +237,22 @@ impl Statement {
         match self {
             Self::Ticket(ticket) => Some(ticket),
             Self::Checkpoint(_)
+            | Self::HandOver(_)
+            | Self::Halt(_)
+            | Self::Opened(_)
+            | Self::Jury(_)
+            | Self::Tally(_)
+            | Self::Resolved(_)
+            | Self::Ruling(_) => None,
+        }
+    }
+
+    /// Returns what has become of a case, if that is what it says.
+    pub const fn ruling(&self) -> Option<&Ruling> {
+        match self {
+            Self::Ruling(ruling) => Some(ruling),
+            Self::Checkpoint(_)
+            | Self::Ticket(_)
             | Self::HandOver(_)
             | Self::Halt(_)
             | Self::Opened(_)
@@ -274,7 +294,7 @@ impl Certificate {
     }
 }
 
-/// Anything that the seats sign in parts: a statement, a round of the beacon, or the label of a sealed ballot.
+/// Anything that the seats sign in parts: a statement, a round of the beacon, or the label of a sealed ballot or report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum Subject {
@@ -289,6 +309,15 @@ pub enum Subject {
         /// Whose ballot.
         voter: PublicKey,
     },
+    /// The label of a sealed report, to open it.
+    Report {
+        /// The case.
+        case: ContentId,
+        /// The report's one-time key.
+        author: PublicKey,
+        /// The hash of the receipt's secret.
+        commitment: ContentId,
+    },
 }
 
 impl Subject {
@@ -297,7 +326,7 @@ impl Subject {
         match self {
             Self::Statement(_) => Purpose::Certificate,
             Self::Round(_) => Purpose::Beacon,
-            Self::Opening { .. } => Purpose::Decryption,
+            Self::Opening { .. } | Self::Report { .. } => Purpose::Decryption,
         }
     }
 
@@ -307,6 +336,11 @@ impl Subject {
             Self::Statement(statement) => encode(&("statement", mesh, epoch, statement)),
             Self::Round(round) => encode(&("round", mesh, round)),
             Self::Opening { proposal, voter } => sealed::label(mesh, proposal, voter),
+            Self::Report {
+                case: _,
+                author,
+                commitment,
+            } => violation::sealed::label(mesh, author, commitment),
         }
     }
 
@@ -316,7 +350,7 @@ impl Subject {
         let message = self.message(mesh, epoch);
         match self {
             Self::Statement(_) | Self::Round(_) => ContentId::of(&message),
-            Self::Opening { .. } => {
+            Self::Opening { .. } | Self::Report { .. } => {
                 ContentId::of(&encode(&("opening", epoch, Bytes::new(&message))))
             }
         }

@@ -150,6 +150,8 @@ impl Journal {
                 | Reply::Pulled(_)
                 | Reply::Jury(_)
                 | Reply::Bundle(_)
+                | Reply::Cases(_)
+                | Reply::Ledger(_)
                 | Reply::AuditHeads(_)
                 | Reply::Done,
             ) => Ok(None),
@@ -206,6 +208,7 @@ impl Journal {
             | Told::HaltEnded { .. }
             | Told::Vote { .. }
             | Told::Charter { .. }
+            | Told::Case { .. }
             | Told::Ready { .. } => {}
         }
     }

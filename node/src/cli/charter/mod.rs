@@ -19,9 +19,11 @@ use x0_protocol::charter::{Charter, diff::changes, write};
 
 use super::{
     Context,
+    case::{self, CaseCommand},
     charter_guard::{self, GuardArgs},
     charter_probe::{self, ProbeCommand},
     error::CliError,
+    report::{self, ReceiptCommand, ReportArgs},
     vote::put_to_vote,
 };
 use crate::{
@@ -99,6 +101,13 @@ pub(super) enum CharterCommand {
     /// Print the JSON Schema of charters, by which editors complete and check them
     #[command(after_help = "Example:\n  x0 charter schema > charter.schema.json")]
     Schema,
+    Report(ReportArgs),
+    /// Use the receipt of an anonymous report: see what became of it, prove that you wrote it, claim the bounty
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
+    /// See reported violations, decide them as a seat, appeal as the accused
+    #[command(subcommand)]
+    Case(CaseCommand),
     Guard(GuardArgs),
     /// Show what the kernel enforces and refused, and start what enforces it
     #[command(subcommand)]
@@ -135,6 +144,9 @@ pub(super) async fn answer(context: &Context, command: CharterCommand) -> Result
             no_wait,
         } => amend(context, &file, reason, no_wait).await,
         CharterCommand::Schema => context.output.raw(&schema::text()),
+        CharterCommand::Report(args) => report::report(context, args).await,
+        CharterCommand::Receipt(command) => report::receipt(context, command).await,
+        CharterCommand::Case(command) => case::answer(context, command).await,
         CharterCommand::Guard(args) => match charter_guard::answer(&args, context.output)? {},
         CharterCommand::Probe(command) => charter_probe::answer(command, context.output),
     }

@@ -106,6 +106,7 @@ impl Source for Sample {
             | Command::SignRecovery(_)
             | Command::ProposeCharter(_)
             | Command::Vote(_)
+            | Command::Case(_)
             | Command::Leave
             | Command::Remove { .. }
             | Command::CatchUp) => panic!("the dashboard asks for a change: {change:?}"),
@@ -173,6 +174,8 @@ pub(super) fn empty() -> Data {
             standing: Stopped::Running,
             standing_at: NOW,
             frozen: 0,
+            cases: (0, 0),
+            barred: None,
             witnesses: 0,
         },
         links: Vec::new(),
