@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly STAGES=(setup format scripts purity deny contracts build ebpf lint tests root doctests docs sim fuzz journeys)
-readonly JOURNEYS=(join capabilities crash partition committee committee-change standby mass-action vote takeover dashboard)
+readonly JOURNEYS=(join capabilities crash partition committee committee-change standby mass-action vote violation takeover dashboard)
 
 times=()
 current=''

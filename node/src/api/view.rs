@@ -785,6 +785,12 @@ pub fn kind_name(kind: u16) -> String {
         Kind::ALERT => "an alert",
         Kind::HALT => "a halt of the committee",
         Kind::JURY => "a word to or of a jury",
+        Kind::RULING => "a step in a case of the committee",
+        Kind::REPORT => "a report of a violation",
+        Kind::SEALED_REPORT => "a sealed report of a violation",
+        Kind::CASE_WORD => "a seat's word on a case",
+        Kind::APPEAL => "an appeal against a verdict",
+        Kind::CLAIM => "a claim of a bounty",
         Kind(other) => return format!("a record of unknown kind {other:#06x}"),
     };
     name.to_owned()

@@ -48,7 +48,7 @@ const TEXT_BYTES_MAX: u64 = 64 * 1024;
     arg_required_else_help = true,
     after_help = "Found a mesh:   x0 genesis --name garden && x0 run\n\
                   Join one:       x0 join x0invite1…\n\n\
-                  Exit codes: 0 done, 1 refused or failed, 2 not understood or nobody answered, 3 no node is running."
+                  Exit codes: 0 done, 1 refused or failed, 2 not understood or nobody answered, 3 no node is running,\n            4 an audit found violations."
 )]
 pub(super) struct Cli {
     /// Where the node keeps everything [env: X0_HOME; default: x0 in the user's data directory]

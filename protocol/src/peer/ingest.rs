@@ -325,7 +325,12 @@ impl Peer {
         match value.body() {
             Body::Genesis(_) => return Err(RejectReason::OtherMesh),
             // Their authors are keys that nobody knows.
-            Body::SealedReport(_) | Body::Claim(_) => {
+            Body::SealedReport(_) => {
+                self.hear_of_case(now, record);
+                return Ok(());
+            }
+            Body::Claim(claim) => {
+                self.bound_claim(&author, claim)?;
                 self.hear_of_case(now, record);
                 return Ok(());
             }
@@ -539,7 +544,11 @@ impl Peer {
     ) {
         let from = origin.from();
         let faults = results.iter().filter_map(|result| result.as_ref().err());
-        for reason in faults.filter(|reason| reason.is_senders_fault()) {
+        // That somebody is barred is no fault of who passed it on, but whoever looks for the record must find out why.
+        let is_told = |reason: &&RejectReason| {
+            reason.is_senders_fault() || matches!(reason, RejectReason::Barred { .. })
+        };
+        for reason in faults.filter(is_told) {
             let why = reason.to_string();
             out.push(Effect::Notify(Event::Rejected { from, why }));
         }

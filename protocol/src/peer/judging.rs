@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use x0_crypto::ContentId;
+use x0_crypto::{ContentId, PublicKey};
 
 use super::{Peer, ingest::Origin, refuse};
 use crate::{
@@ -28,8 +28,8 @@ use crate::{
     },
     spine::committee::{CasePhase, Timely},
     wire::{
-        Appeal, Body, CaseEntry, CaseRecord, CaseSay, CaseWord, Certificate, Entry, Kind, Reason,
-        Record, Ruled, Ruling, Unverified, Verified,
+        Appeal, Body, CaseEntry, CaseRecord, CaseSay, CaseWord, Certificate, Claim, Entry, Kind,
+        Reason, Record, Ruled, Ruling, Unverified, Verified,
     },
 };
 
@@ -148,6 +148,23 @@ impl Peer {
         }
         *count += 1;
         Ok(())
+    }
+
+    /// Bounds claims: one for each sealed report that is known here, by its own key.
+    pub(super) fn bound_claim(
+        &self,
+        author: &PublicKey,
+        claim: &Claim,
+    ) -> Result<(), RejectReason> {
+        if !self.index.begins_with(author, &claim.case) {
+            return Err(RejectReason::Missing(claim.case));
+        }
+        match self.index.head(author) {
+            Some((0, _)) => Ok(()),
+            Some(_) | None => Err(RejectReason::NotEntitled(
+                "the bounty of a report is claimed once",
+            )),
+        }
     }
 
     /// Hands what somebody says about a case to the committee log, if this node has a seat.

@@ -5,7 +5,7 @@ use x0_protocol::{
     Command, CommandError, Event, Millis, Reply, Wall,
     charter::{
         Charter,
-        violation::{Barred, CaseKnown, Stage, Violation, receipt::Receipt, sealed},
+        violation::{Barred, CaseKnown, Docket, Stage, Violation, receipt::Receipt, sealed},
     },
     core::{
         case::{CaseCommand, CaseRefusal, CasesView, LedgerView},
@@ -15,8 +15,8 @@ use x0_protocol::{
     },
     spine::{committee::OpenCase, ledger::Account},
     wire::{
-        Act, Appeal, Body, CaseFinding, CaseSay, Choice, Draft, Kind, Record, Report, Statement,
-        Targets, Verified, VoteRules,
+        Act, Appeal, Body, CaseFinding, CaseSay, Certificate, Choice, Draft, Kind, Record, Report,
+        Ruled, Statement, Targets, Verified, VoteRules,
     },
 };
 use zeroize::Zeroizing;
@@ -244,12 +244,22 @@ fn a_sealed_report_is_opened_by_the_seats_alone_and_leads_to_a_verdict_and_a_bou
     let to = world.key(teller);
     let thief = Receipt::of_seed(Zeroizing::new([78; 32]));
     let stolen = thief.claim(mesh, case, to, world.now().wall).unwrap();
-    submit(&mut world, accused, &stolen);
+    let stolen = CaseCommand::Submit(Box::new(stolen.to_unverified()));
+    let refused = world.command(accused, Command::Case(stolen)).unwrap_err();
+    assert_eq!(refused, CommandError::Record(RejectReason::Missing(case)));
     world.pass(Millis(4_000));
     assert_eq!(balance(&mut world, 0, Account::Key(to)), 0);
     let claim = receipt.claim(mesh, case, to, world.now().wall).unwrap();
     submit(&mut world, accused, &claim);
     world.pass(Millis(4_000));
+    let again = receipt
+        .claim(mesh, case, world.key(accused), world.now().wall)
+        .unwrap();
+    let again = CaseCommand::Submit(Box::new(again.to_unverified()));
+    assert!(
+        world.command(accused, Command::Case(again)).is_err(),
+        "it is claimed once"
+    );
     stands(&mut world, case, Stage::Claimed);
     for at in 0..6 {
         assert_eq!(balance(&mut world, at, Account::Key(to)), 500, "node {at}");
@@ -292,6 +302,8 @@ fn a_suspended_member_is_refused_by_every_node_until_the_end_and_by_those_who_co
         for at in (0..6).filter(|at| *at != accused) {
             world.gossip(accused, at, &record);
             assert!(!world.peer(at).knows(&record.value().id()), "node {at}");
+            let told = |event: &Event| matches!(event, Event::Rejected { why, .. } if why.contains("is suspended by a verdict until"));
+            assert!(world.heard(at, told), "node {at}");
         }
         before.push(record.value().id());
     }
@@ -561,6 +573,73 @@ fn a_flood_of_sealed_reports_is_bounded_at_every_node() {
     let other = Box::new(other.to_unverified());
     let refused = world.command(teller, Command::Case(CaseCommand::Submit(other)));
     assert_eq!(refused.unwrap_err(), CaseRefusal::NotForOthers.into());
+}
+
+#[test]
+fn what_follows_is_the_same_whatever_order_the_rulings_come_in() {
+    let mut world = founded();
+    let (first, accused, reporter) = sentenced(&mut world, Violation::DataExtraction);
+    let key = world.key(accused);
+    let (receipt, record) = sealed_report(&world, 42, &report(Some(key)));
+    let case = submit(&mut world, reporter, &record);
+    world.pass(Millis(4_000));
+    agree(&mut world, case, CaseSay::Open);
+    agree(&mut world, case, found(key, Violation::SilentCollection));
+    world.pass(WINDOW);
+    let mesh = world.peer(0).directory().mesh();
+    let claim = receipt
+        .claim(mesh, case, world.key(reporter), world.now().wall)
+        .unwrap();
+    submit(&mut world, reporter, &claim);
+    world.pass(Millis(4_000));
+    stands(&mut world, case, Stage::Claimed);
+    let records = world.nodes[0].disk.records.values();
+    let certificates: Vec<_> = records
+        .filter_map(|record| match record.value().body() {
+            Body::Ruling(certificate) => Some(**certificate),
+            _ => None,
+        })
+        .collect();
+    // Two cases of four steps, and a claim.
+    assert_eq!(certificates.len(), 9);
+    let ruling = |certificate: &Certificate| *certificate.statement.ruling().unwrap();
+    let told = |order: &[Certificate]| {
+        let mut docket = Docket::default();
+        let mut directory = world.peer(reporter).directory().clone();
+        for certificate in order.iter().chain(order) {
+            let ruling = ruling(certificate);
+            docket.take(&ruling, certificate);
+            if let Ruled::Final { verdict, .. } = ruling.ruled {
+                let passed = (verdict.accused, ruling.case, verdict.sentence);
+                directory.sentence(passed, (Wall(0), Wall(1)), Wall(0));
+            }
+        }
+        let cases: Vec<_> = docket
+            .cases()
+            .map(|(case, known)| (*case, known.newest, known.verdict.clone()))
+            .collect();
+        let balances: Vec<_> = docket.ledger().balances().map(|(a, x0)| (*a, x0)).collect();
+        let postings: Vec<_> = docket.ledger().postings().copied().collect();
+        (
+            cases,
+            balances,
+            postings,
+            directory.sentences().collect::<Vec<_>>(),
+        )
+    };
+
+    let expected = told(&certificates);
+
+    assert_eq!(expected.0.len(), 2);
+    assert!(expected.0.iter().any(|(case, ..)| *case == first));
+    assert_eq!(expected.2.len(), 5, "two fines, two bounties, one claim");
+    for turn in 1..certificates.len() {
+        let mut order = certificates.clone();
+        order.rotate_left(turn);
+        assert_eq!(told(&order), expected, "rotated by {turn}");
+        order.reverse();
+        assert_eq!(told(&order), expected, "rotated by {turn} and reversed");
+    }
 }
 
 #[test]

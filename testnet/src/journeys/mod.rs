@@ -16,6 +16,7 @@ pub mod partition;
 pub mod speed;
 pub mod standby;
 pub mod takeover;
+pub mod violation;
 pub mod vote;
 
 use anyhow::{Result, bail};
@@ -53,6 +54,9 @@ pub enum Journey {
     /// Members vote for three days of a fast clock, once under seal; seats fall, one votes twice and one too late, and all
     /// can recount.
     Vote,
+    /// A violation is reported without a name; the accused is judged, held to the verdict by every node, and the reporter is
+    /// paid.
+    Violation,
     /// The dashboard as people see it, in a real browser; no part of the tour.
     Dashboard,
     /// How fast records, repairs and catch-ups are, and what idling costs; no part of the tour.
@@ -74,6 +78,7 @@ impl Journey {
             Self::MassAction => "mass-action",
             Self::Takeover => "takeover",
             Self::Vote => "vote",
+            Self::Violation => "violation",
             Self::Dashboard => "dashboard",
             Self::Speed => "speed",
         }
@@ -101,6 +106,9 @@ impl Journey {
             }
             Self::Takeover => "no single agent changes the mesh, and one that tries halts it",
             Self::Vote => "all members decide, and nobody has to believe who counted",
+            Self::Violation => {
+                "who breaks the charter is held to it by every node, and who tells of it stays unnamed"
+            }
             Self::Dashboard => {
                 "everybody can see what goes on, on a phone, by keyboard, without reloading"
             }
@@ -120,6 +128,7 @@ impl Journey {
             Self::CommitteeKeys => (15, 4),
             Self::MassAction | Self::Takeover => (16, 8),
             Self::Vote => (16, 16),
+            Self::Violation => (8, 8),
             Self::Dashboard => (6, 6),
             Self::Speed => (30, 5),
         }
@@ -134,6 +143,7 @@ impl Journey {
             | Self::Standby
             | Self::MassAction
             | Self::Vote
+            | Self::Violation
             | Self::Takeover
             | Self::Dashboard => 4,
             Self::Join | Self::Capabilities | Self::Crash | Self::Partition | Self::Speed => 1,
@@ -144,7 +154,7 @@ impl Journey {
     const fn time_scale(self) -> u32 {
         match self {
             // 72 h pass in 32 s, and 24 h in 11 s.
-            Self::Vote => 8_000,
+            Self::Vote | Self::Violation => 8_000,
             Self::Join
             | Self::Capabilities
             | Self::Crash
@@ -178,6 +188,7 @@ impl Journey {
             Self::MassAction => mass_action::tell(mesh, account).await,
             Self::Takeover => takeover::tell(mesh, account).await,
             Self::Vote => vote::tell(mesh, account).await,
+            Self::Violation => violation::tell(mesh, account).await,
             Self::Dashboard => dashboard::tell(mesh, account).await,
             Self::Speed => speed::tell(mesh, account).await,
         }
