@@ -482,3 +482,71 @@ fn replace(path: &Path, kept: &Kept) -> Result<(), CliError> {
         CliError::Failed(format!("{} cannot be replaced: {cause}", path.display()))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn kept(seed: [u8; 32]) -> Kept {
+        Kept {
+            format: FORMAT,
+            mesh: ContentIdText(ContentId::of(b"mesh").to_string()),
+            case: ContentIdText(ContentId::of(b"report").to_string()),
+            seed: HEXLOWER.encode(&seed),
+            record: String::new(),
+            taken_up: None,
+        }
+    }
+
+    #[test]
+    fn a_receipt_is_read_back_is_its_owners_alone_and_takes_no_other_files_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("receipt.json");
+        create(&path, &kept([7; 32])).unwrap();
+
+        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, MODE);
+        let read = open(&path).unwrap();
+        let receipt = secret(&read).unwrap();
+        let expected = Receipt::of_seed(Zeroizing::new([7; 32]));
+        assert_eq!(receipt.identity().public(), expected.identity().public());
+        assert_eq!(receipt.commitment(), expected.commitment());
+        let again = create(&path, &kept([8; 32])).unwrap_err().to_string();
+        assert!(again.contains("exists already"), "{again}");
+        let mut read = read;
+        read.taken_up = Some("word".to_owned());
+        replace(&path, &read).unwrap();
+        let read = open(&path).unwrap();
+        assert_eq!(read.taken_up.as_deref(), Some("word"));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_receipt_that_others_can_read_or_that_is_damaged_is_refused_with_the_mend() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("receipt.json");
+        create(&path, &kept([7; 32])).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let refused = open(&path).map(|_| ()).unwrap_err().to_string();
+        assert!(refused.contains("chmod 600"), "{refused}");
+
+        let mut short = kept([7; 32]);
+        short.seed.truncate(10);
+        assert!(secret(&short).is_err());
+        let path = dir.path().join("newer.json");
+        let mut newer = kept([7; 32]);
+        newer.format = 2;
+        create(&path, &newer).unwrap();
+        let refused = open(&path).map(|_| ()).unwrap_err().to_string();
+        assert!(refused.contains("newer x0"), "{refused}");
+    }
+
+    #[test]
+    fn the_date_of_a_sealed_report_tells_the_hour_and_no_more() {
+        assert_eq!(dated(1).0 % HOUR_MS, 0);
+        let before = dated(8_000);
+        assert!(before.0 >= dated(1).0 && before.0 < dated(1).0 + 2 * HOUR_MS);
+    }
+}

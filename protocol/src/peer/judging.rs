@@ -46,17 +46,26 @@ pub(super) struct Court {
 }
 
 impl Court {
-    /// Holds a record for the committee log; when there are too many, of sealed reports the one with the least work gives
-    /// way, else the oldest.
+    /// Holds a record for the committee log. When there are too many, one of the author with most of them gives way: of
+    /// sealed reports, each of which has an author of its own, the one with the least work, else the oldest.
     fn hold(&mut self, mesh: &ContentId, record: CaseRecord) {
         self.waiting.insert(record.record().id(), record);
-        if self.waiting.len() > CASE_RECORDS_WAITING_MAX {
-            let rank = |record: &Record| (work_in(mesh, record), record.header().time);
-            let least = self.waiting.iter();
-            let least = least.min_by_key(|(id, held)| (rank(held.record()), **id));
-            if let Some(id) = least.map(|(id, _)| *id) {
-                self.waiting.remove(&id);
-            }
+        if self.waiting.len() <= CASE_RECORDS_WAITING_MAX {
+            return;
+        }
+        let mut of_author: BTreeMap<PublicKey, usize> = BTreeMap::new();
+        for held in self.waiting.values() {
+            *of_author.entry(held.record().author()).or_default() += 1;
+        }
+        let rank = |record: &Record| {
+            let count = of_author.get(&record.author()).copied();
+            let time = record.header().time;
+            (core::cmp::Reverse(count), work_in(mesh, record), time)
+        };
+        let least = self.waiting.iter();
+        let least = least.min_by_key(|(id, held)| (rank(held.record()), **id));
+        if let Some(id) = least.map(|(id, _)| *id) {
+            self.waiting.remove(&id);
         }
     }
 }
@@ -188,8 +197,13 @@ impl Peer {
         };
         let state = seat.log.state();
         let mut ready: Vec<(u32, CaseRecord)> = Vec::new();
-        court.waiting.retain(|_, held| {
+        let docket = &court.docket;
+        court.waiting.retain(|id, held| {
             let record = held.record();
+            // A committee that members have seated anew does not know what the one before it has decided.
+            if docket.case(id).is_some_and(|case| case.stage().is_over()) {
+                return false;
+            }
             let timely = state.timely(record);
             if timely == Timely::Now {
                 ready.push((work_in(&mesh, record), held.clone()));

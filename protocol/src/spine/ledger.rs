@@ -1,7 +1,7 @@
 //! Balances in x0, counted alike by every node from what the committee has certified.
 //!
 //! - A [`Settlement`] is what one certified statement moves. Settlements are numbered from 1 without gaps; one whose
-//!   forerunner is missing waits, so that every node comes to the same balances.
+//!   forerunner is missing waits, so that every node comes to the same balances, whatever order they came in.
 //! - A [`Posting`] takes a whole number of x0 from one account and gives it to another. So the sum over all accounts is
 //!   always zero: what the mesh has issued stands below zero on [`Account::Issue`].
 //! - Balances may be negative: who has fewer x0 than it is fined owes the rest, and the debt is shown. The common fund
@@ -127,28 +127,55 @@ pub struct Settlement {
     pub orders: Vec<Order>,
 }
 
+/// Bits of a settlement's number that count within one log. The log of a committee that members have seated in place of a
+/// lost one numbers anew above them.
+pub const NUMBERS_OF_LOG_BITS: u32 = 32;
+
 /// The balances of all.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
+    settlements: BTreeMap<u64, Settlement>,
     last: u64,
+    counted: usize,
     balances: BTreeMap<Account, i64>,
-    waiting: BTreeMap<u64, Settlement>,
     newest: VecDeque<Posting>,
 }
 
 impl Ledger {
-    /// Takes what a certified statement moves; it counts once all with lower numbers have come.
+    /// Takes what a certified statement moves; it counts once all with lower numbers of its log have come.
     pub fn take(&mut self, settlement: Settlement) {
-        if settlement.number <= self.last {
+        let number = settlement.number;
+        if self.settlements.contains_key(&number) {
             return;
         }
-        self.waiting.entry(settlement.number).or_insert(settlement);
-        while let Some(next) = self.waiting.remove(&(self.last + 1)) {
-            self.last += 1;
-            for order in &next.orders {
-                self.carry_out(&next, *order);
+        self.settlements.insert(number, settlement);
+        // What comes last and in order is added; else all is counted again, as what a bounty comes from depends on it.
+        let is_last = self
+            .settlements
+            .range(number.saturating_add(1)..)
+            .next()
+            .is_none();
+        if !(is_last && number == self.last.saturating_add(1)) {
+            self.last = 0;
+            self.counted = 0;
+            self.balances.clear();
+            self.newest.clear();
+        }
+        let settlements = core::mem::take(&mut self.settlements);
+        for next in settlements
+            .range(self.last.saturating_add(1)..)
+            .map(|(_, next)| next)
+        {
+            let is_first = next.number & ((1 << NUMBERS_OF_LOG_BITS) - 1) == 1;
+            if is_first || next.number == self.last.saturating_add(1) {
+                self.last = next.number;
+                self.counted += 1;
+                for order in &next.orders {
+                    self.carry_out(next, *order);
+                }
             }
         }
+        self.settlements = settlements;
     }
 
     /// Returns the number of the last settlement that counts.
@@ -158,7 +185,7 @@ impl Ledger {
 
     /// Returns how many settlements wait for one with a lower number.
     pub fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.settlements.len() - self.counted
     }
 
     /// Returns what an account holds, x0; below zero it owes.
@@ -289,7 +316,7 @@ mod tests {
 
             prop_assert_eq!(&one.balances, &other.balances);
             prop_assert_eq!(one.newest, other.newest);
-            prop_assert_eq!((one.last, other.waiting.len()), (other.last, 0));
+            prop_assert_eq!((one.last, other.waiting()), (other.last, 0));
         }
     }
 
@@ -315,6 +342,48 @@ mod tests {
         assert_eq!((ledger.last(), ledger.waiting()), (2, 0));
         assert_eq!(ledger.balance(&Account::Key(key(1))), -20);
         assert_eq!(ledger.balance(&Account::Fund), 20);
+    }
+
+    #[test]
+    fn the_log_of_a_recovered_committee_numbers_apart_and_what_is_late_of_the_old_one_still_counts()
+    {
+        let bounty = |number| {
+            let to = key(2);
+            settlement(number, vec![Order::Bounty { to, amount_x0: 10 }])
+        };
+        let fine = |number| {
+            let from = key(1);
+            settlement(
+                number,
+                vec![Order::Fine {
+                    from,
+                    amount_x0: 10,
+                }],
+            )
+        };
+        let anew = 1_024 << NUMBERS_OF_LOG_BITS;
+        let all = [
+            fine(1),
+            fine(2),
+            bounty(anew + 1),
+            bounty(anew + 2),
+            bounty(anew + 3),
+        ];
+        let mut in_order = Ledger::default();
+        all.iter().for_each(|one| in_order.take(one.clone()));
+        let mut late = Ledger::default();
+        for one in [2, 3, 0, 4, 1] {
+            late.take(all[one].clone());
+        }
+
+        for ledger in [&in_order, &late] {
+            assert_eq!((ledger.last(), ledger.waiting()), (anew + 3, 0));
+            assert_eq!(ledger.balance(&Account::Fund), 0);
+            assert_eq!(ledger.balance(&Account::Issue), -10);
+            assert_eq!(ledger.balance(&Account::Key(key(2))), 30);
+        }
+        late.take(bounty(anew + 5));
+        assert_eq!((late.last(), late.waiting()), (anew + 3, 1));
     }
 
     #[test]

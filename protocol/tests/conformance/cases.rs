@@ -123,7 +123,59 @@ fn records_about_cases() {
         assert_eq!(decode_record(&bytes).unwrap().peek().bytes(), bytes);
         samples.push((name, bytes));
     }
-    hold(&samples, &[]);
+    hold(
+        &samples,
+        &[
+            (
+                "report",
+                "bafyreic3qf3tfsi4f2guzcfd5eg7saltpjk23i4kqpfqgzbqbfkfgayvke",
+            ),
+            (
+                "word to open",
+                "bafyreiflqi4pvrr4o7dqrz65zn442rbbvupdggqnvsa7jpa4phv4qjzmn4",
+            ),
+            (
+                "word to find",
+                "bafyreibdvqj36anyrukxv2cdjvghfo5x3cy2ystrx6g7lvmnjgckdg62pa",
+            ),
+            (
+                "appeal",
+                "bafyreidvxpsknwga6mzvvrlbhxt7paxo3x6wweg43g5eelqyzjqtnoudey",
+            ),
+            (
+                "taken up",
+                "bafyreieroqnolr7cih54bvaldlxgplyulnpjnpzezvya3fif6zcog22tdu",
+            ),
+            (
+                "opened",
+                "bafyreibfw5shfydepqz4myjfel2wmh7cu6iwi362ppmq353sx5nfsdkmcm",
+            ),
+            (
+                "dismissed",
+                "bafyreidnv7w4twiuhski4ds4qygv5inpkrw5lxotbm2lhytgdb35qqon7q",
+            ),
+            (
+                "announced",
+                "bafyreib2ifs4jcyemxqnfxqodhv5xuy2ep3jgugyngulp6qmb4gzxt6f3a",
+            ),
+            (
+                "appealed",
+                "bafyreie746rrwsec6gkxp3mdvqcqde3gszsntdeyqk62iujqdwi46gz6fe",
+            ),
+            (
+                "overturned",
+                "bafyreie4ddwpqdklecf7xth7v4gxnncppy6seemwwrsfb7izkuqmbecs2y",
+            ),
+            (
+                "final",
+                "bafyreiexzpse7lqvhphf5kifjuxjeyi6lwfhwswg2o3qdftsexwfxg4wbu",
+            ),
+            (
+                "claimed",
+                "bafyreif52dd5oxhkdc7qajidyy6gz5tjbfcpdo5adqffwybmfigulw7ueq",
+            ),
+        ],
+    );
 }
 
 #[test]
@@ -165,5 +217,33 @@ fn sealed_reports_and_what_their_receipts_make() {
     for (name, bytes) in &samples[4..] {
         assert_eq!(Request::decode(bytes).unwrap().encode(), *bytes, "{name}");
     }
-    hold(&samples, &[]);
+    hold(
+        &samples,
+        &[
+            (
+                "sealed report",
+                "bafyreiai7gcq7kjrjef37pv3greheo2cjmq34xgs6pjdxgr37c5mjaonyi",
+            ),
+            (
+                "claim",
+                "bafyreibildgz266wvluoriampqz5dscgobw6ymcbrc2ilntnsis4pgiwam",
+            ),
+            (
+                "label",
+                "bafyreiaebbnyedu2ysxe7a7mf5wxzod5dpuq5zwqufphmmc2wrqhu75jba",
+            ),
+            (
+                "name of an opening",
+                "bafyreiamsykd4dlnb75i7wsmbxb5khrgtwgdtaezj37tmbcvac4jwucqyy",
+            ),
+            (
+                "offer of a report",
+                "bafyreif44365bkucwkhwcrwk43zkcgmde32vikls273ga253sdq77o5uou",
+            ),
+            (
+                "offer of an opening",
+                "bafyreidvteet3hwo3x6gcnvyzdqfne3f32ogtcswbf3qywnjd5bugcblym",
+            ),
+        ],
+    );
 }

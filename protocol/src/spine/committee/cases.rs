@@ -32,11 +32,12 @@ use crate::{
     core::{
         limits::{
             APPEAL_WINDOW, BOUNTIES_WAITING_MAX, CASE_DECISION_TIME, CASE_LIFE, CASES_DONE_MAX,
-            CASES_OPEN_MAX, CASES_PER_MEMBER_MAX, REPORT_AGE_MAX, RULINGS_SIGNED_MAX,
-            SEALED_AN_HOUR_MAX, SEALED_CASES_MAX, SENTENCE_NOTICE,
+            CASES_OPEN_MAX, CASES_PER_MEMBER_MAX, CLOCK_SKEW_MAX, REPORT_AGE_MAX,
+            RULINGS_SIGNED_MAX, SEALED_AN_HOUR_MAX, SEALED_CASES_MAX, SENTENCE_NOTICE,
         },
         time::{Millis, Wall},
     },
+    spine::ledger::NUMBERS_OF_LOG_BITS,
     wire::{
         Appeal, Body, CaseFinding, CaseSay, Claim, Description, DismissedBy, Record, Report, Ruled,
         Ruling, SealedReport, Subject, Verdict,
@@ -189,6 +190,12 @@ impl Cases {
         }
     }
 
+    /// Has the log of a committee that members have seated in place of a lost one number what moves x0 from there on: the
+    /// numbers of each log stand apart from those of the one before.
+    pub(super) fn number_from(&mut self, epoch: u64) {
+        self.numbered = epoch << NUMBERS_OF_LOG_BITS;
+    }
+
     /// Iterates over the cases that are not over, by their reports.
     pub fn iter(&self) -> impl Iterator<Item = (&ContentId, &OpenCase)> {
         self.open.iter()
@@ -317,6 +324,10 @@ impl Cases {
 
     fn may_begin(&self, id: &ContentId, record: &Record, time: Wall) -> Timely {
         let dated = self.mesh_time(record.header().time);
+        let ahead = Millis(CLOCK_SKEW_MAX.0.saturating_mul(self.scale));
+        if dated > time + ahead {
+            return Timely::Later;
+        }
         let is_old = dated + REPORT_AGE_MAX <= time;
         if is_old || self.open.contains_key(id) || self.done.contains_key(id) {
             return Timely::Never;

@@ -183,7 +183,14 @@ impl State {
         members: Arc<BTreeMap<PublicKey, MemberFacts>>,
     ) -> Self {
         let time = recovered.checkpoint.time;
+        let mut cases = Cases::new(
+            time,
+            u64::from(parameters.time_scale.0),
+            parameters.charter.as_ref(),
+        );
+        cases.number_from(recovered.epoch);
         Self {
+            cases,
             height: recovered.height(),
             block: recovered.id,
             since: recovered.height(),
