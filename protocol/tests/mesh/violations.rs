@@ -15,8 +15,8 @@ use x0_protocol::{
     },
     spine::{committee::OpenCase, ledger::Account},
     wire::{
-        Act, Appeal, Body, CaseFinding, CaseSay, Certificate, Choice, Draft, Kind, Record, Report,
-        Ruled, Statement, Targets, Verified, VoteRules,
+        Act, Appeal, Body, CaseFinding, CaseSay, CaseWord, Certificate, Choice, Draft, Kind,
+        Record, Report, Ruled, Statement, Targets, Verified, VoteRules,
     },
 };
 use zeroize::Zeroizing;
@@ -573,6 +573,89 @@ fn a_flood_of_sealed_reports_is_bounded_at_every_node() {
     let other = Box::new(other.to_unverified());
     let refused = world.command(teller, Command::Case(CaseCommand::Submit(other)));
     assert_eq!(refused.unwrap_err(), CaseRefusal::NotForOthers.into());
+}
+
+#[test]
+fn who_is_accused_has_no_word_in_its_case_and_a_suspended_seat_in_none() {
+    let mut world = founded();
+    let (_, reporter) = others(&world);
+    let seats = seats(&world);
+    let (accused, judges) = (seats[3], &seats[..3]);
+    let key = world.key(accused);
+    let command = CaseCommand::Report(Box::new(report(Some(key))));
+    let case = world.recorded(reporter, Command::Case(command));
+    world.pass(Millis(3_500));
+    let own = say(&mut world, accused, case, CaseSay::Dismiss).unwrap_err();
+    assert_eq!(own, CaseRefusal::OwnCase(case).into());
+    // Past its own node its word does not count either: three of the others must speak.
+    let word = Body::CaseWord(Box::new(CaseWord {
+        case,
+        say: CaseSay::Open,
+        why: "I say so".parse().unwrap(),
+    }));
+    let word = forged(&world, accused, world.now().wall, word);
+    world.gossip(accused, judges[0], &word);
+    for at in &judges[..2] {
+        say(&mut world, *at, case, CaseSay::Open).unwrap();
+    }
+    world.pass(Millis(3_500));
+    stands(&mut world, case, Stage::Reported);
+    say(&mut world, judges[2], case, CaseSay::Open).unwrap();
+    world.pass(Millis(3_500));
+    stands(&mut world, case, Stage::Opened);
+    agree(&mut world, case, found(key, Violation::SilentCollection));
+    world.pass(WINDOW);
+    stands(&mut world, case, Stage::Final);
+
+    let command = CaseCommand::Report(Box::new(report(None)));
+    let other = world.recorded(reporter, Command::Case(command));
+    world.pass(Millis(3_500));
+    let barred = say(&mut world, accused, other, CaseSay::Open).unwrap_err();
+    assert!(matches!(barred, CommandError::Barred(_)), "{barred}");
+    // The log goes on with its seat, and the others decide.
+    agree(&mut world, other, CaseSay::Dismiss);
+    stands(&mut world, other, Stage::Dismissed);
+}
+
+#[test]
+fn a_case_is_decided_by_the_charter_that_a_vote_has_put_in_force() {
+    let mut world = founded();
+    let (_, reporter) = others(&world);
+    let old = world.peer(0).charter().unwrap().clone();
+    let mut draft = old.text().clone();
+    draft.number += 1;
+    draft.penalties.silent_collection.fine_x0 = 7;
+    let new = Charter::new(draft).unwrap();
+    world.recorded(reporter, Command::ProposeCharter(new.clone()));
+    world.pass(Millis(500));
+    let command = VoteCommand::Propose {
+        subject: new.id(),
+        text: "A lower fine".parse().unwrap(),
+        rules: VoteRules::ordinary(),
+        sealed: false,
+    };
+    let Ok(Reply::Voted(vote)) = world.command(reporter, Command::Vote(command)) else {
+        panic!("it was not proposed");
+    };
+    world.pass(Millis(1_500));
+    for at in 0..6 {
+        let cast = VoteCommand::Cast {
+            proposal: vote,
+            choice: Choice::Yes,
+        };
+        world.command(at, Command::Vote(cast)).unwrap();
+    }
+    world.pass(Millis::from_secs(31));
+    for at in 0..6 {
+        assert_eq!(world.peer(at).charter(), Some(&new), "node {at}");
+    }
+
+    let (case, accused, _) = sentenced(&mut world, Violation::SilentCollection);
+
+    let verdict = known(&mut world, reporter, case).unwrap().verdict.unwrap();
+    assert_eq!(verdict.charter, new.id());
+    let owed = Account::Key(world.key(accused));
+    assert_eq!(balance(&mut world, reporter, owed), -7);
 }
 
 #[test]
