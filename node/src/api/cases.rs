@@ -351,11 +351,12 @@ async fn submit(
     let record = decode_record(&bytes).map_err(|fault| bad_report(fault.to_string()))?;
     let id = record.peek().id().to_string();
     let command = CaseCommand::Submit(Box::new(record));
-    match api.node.command(Command::Case(command)).await? {
+    let reply = api.node.command(Command::Case(command)).await?;
+    if let Reply::Done = reply {
         // It was known already.
-        Reply::Done => Ok(Json(RecordedView { id })),
-        reply => recorded(reply),
+        return Ok(Json(RecordedView { id }));
     }
+    recorded(reply)
 }
 
 /// The word of this seat's person about a case.

@@ -315,7 +315,7 @@ mod tests {
             }
 
             prop_assert_eq!(&one.balances, &other.balances);
-            prop_assert_eq!(one.newest, other.newest);
+            prop_assert_eq!(&one.newest, &other.newest);
             prop_assert_eq!((one.last, other.waiting()), (other.last, 0));
         }
     }

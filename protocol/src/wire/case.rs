@@ -399,7 +399,7 @@ pub enum CaseEntry {
         /// The case.
         case: ContentId,
         /// The signature.
-        signature: ThresholdSignature,
+        signature: Box<ThresholdSignature>,
     },
     /// A vote has put another charter in force, by which cases are decided from now on.
     Charter(Charter),

@@ -202,7 +202,7 @@ fn sealed_reports_and_what_their_receipts_make() {
         let entry = Entry::Case(Box::new(entry));
         Request::Offer(Box::new(entry.to_unverified())).encode()
     };
-    let signature = whole();
+    let signature = Box::new(whole());
     let samples = [
         ("sealed report", bytes),
         ("claim", claim_bytes),

@@ -1,6 +1,7 @@
 //! Reported violations through the API, at a node whose mesh has neither charter nor committee.
 
 use serde_json::json;
+use x0_crypto::ContentId;
 
 use super::*;
 use crate::api::{

@@ -176,6 +176,7 @@ impl Signing {
         }
         if let Subject::Report { case, .. } = pending.subject {
             self.openings.insert(subject, signature);
+            let signature = Box::new(signature);
             let entry = CaseEntry::Opened { case, signature };
             return vec![Duty::Offer(Entry::Case(Box::new(entry)))];
         }
