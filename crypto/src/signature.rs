@@ -43,6 +43,8 @@ pub enum Namespace {
     Ballot,
     /// A seat's word that it holds a ballot.
     BallotReceipt,
+    /// An answer of whoever holds the receipt of a sealed report.
+    Receipt,
 }
 
 /// Holds an Ed25519 signature; says nothing about its validity.
@@ -155,6 +157,7 @@ impl Namespace {
 
             Self::Ballot => "x0/ballot/1",
             Self::BallotReceipt => "x0/ballot-receipt/1",
+            Self::Receipt => "x0/report-receipt/1",
         }
     }
 
@@ -182,6 +185,7 @@ impl fmt::Display for Namespace {
 
             Self::Ballot => "ballot",
             Self::BallotReceipt => "receipt of a ballot",
+            Self::Receipt => "receipt of a report",
         })
     }
 }

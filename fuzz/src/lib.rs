@@ -5,7 +5,7 @@ use x0_protocol::wire::Kind;
 use zeroize::Zeroizing;
 
 /// Every kind of record this build knows, and one it does not.
-const KINDS: [Kind; 16] = [
+const KINDS: [Kind; 22] = [
     Kind::GENESIS,
     Kind::INVITE,
     Kind::JOIN,
@@ -22,6 +22,12 @@ const KINDS: [Kind; 16] = [
     Kind::HALT,
     Kind::JURY,
     Kind::CHARTER,
+    Kind::RULING,
+    Kind::REPORT,
+    Kind::SEALED_REPORT,
+    Kind::CASE_WORD,
+    Kind::APPEAL,
+    Kind::CLAIM,
 ];
 
 /// Splits an input into the kind that its first byte picks, and the body.

@@ -137,6 +137,7 @@ event-halt-ended = The halt { $halt } is over
 event-vote = Vote:
 event-charter = Charter number { $number } is in force
 event-erased = Has erased what this node asked for:
+event-case = Reported violation
 event-ready = { $n ->
     [0] Ready to write
     [one] Ready to write; { $n } peer vouched for the head of the chain

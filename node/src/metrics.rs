@@ -234,6 +234,7 @@ impl Metrics {
             | Event::TwoPublicLogs { .. }
             | Event::OverrideStays { .. }
             | Event::OverrideLapsed { .. }
+            | Event::Case { .. }
             | Event::Ready { .. } => return,
         };
         self.add(counter, 1);

@@ -295,7 +295,7 @@ impl Mesh {
         let subjects = spent.turn("what is to be signed", || log.state().subjects());
         let voters = subjects.iter().filter_map(|subject| match subject {
             Subject::Opening { voter, .. } => Some(*voter),
-            Subject::Statement(_) | Subject::Round(_) => None,
+            Subject::Statement(_) | Subject::Round(_) | Subject::Report { .. } => None,
         });
         let group = log.state().keys().unwrap().group(Purpose::Decryption);
         let signatures: Vec<_> = voters

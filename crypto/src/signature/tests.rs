@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::Identity;
 
-const ALL: [Namespace; 9] = [
+const ALL: [Namespace; 10] = [
     Namespace::Record,
     Namespace::Invite,
     Namespace::Hello,
@@ -22,6 +22,7 @@ const ALL: [Namespace; 9] = [
     Namespace::Act,
     Namespace::Ballot,
     Namespace::BallotReceipt,
+    Namespace::Receipt,
 ];
 
 #[test]

@@ -296,6 +296,7 @@ fn is_about(event: &Event, id: &ContentId) -> bool {
         | Event::TwoPublicLogs { .. }
         | Event::OverrideStays { .. }
         | Event::OverrideLapsed { .. }
+        | Event::Case { .. }
         | Event::Ready { .. } => false,
     }
 }

@@ -18,10 +18,15 @@ use super::{
     recorded,
     view::RecordedView,
 };
-use crate::charter::in_force;
+use crate::charter::{
+    in_force,
+    inspection::{OwnAudit, inspect},
+};
 
 pub(super) fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
-    OpenApiRouter::new().routes(routes!(charter))
+    OpenApiRouter::new()
+        .routes(routes!(charter))
+        .routes(routes!(inspected))
 }
 
 pub(super) fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
@@ -60,6 +65,20 @@ impl CharterView {
 async fn charter(State(api): State<Arc<ApiState>>) -> Result<Json<CharterView>, ApiError> {
     let status = api.status().await?;
     Ok(Json(CharterView::new(&in_force(status.charter))))
+}
+
+/// What this node collects and hands out, held against the charter in force.
+#[utoipa::path(
+    get, path = "/v1/charter/audit", tag = "charter",
+    responses((status = 200, body = OwnAudit), (status = 503, body = ErrorBody)),
+    security(("api_token" = ["read"]))
+)]
+async fn inspected(State(api): State<Arc<ApiState>>) -> Result<Json<OwnAudit>, ApiError> {
+    let charter = in_force(api.status().await?.charter);
+    let exposition = api.node.metrics().await?;
+    let config = Arc::clone(&api.config.borrow());
+    let traces_to = config.telemetry.otlp_endpoint.as_deref();
+    Ok(Json(inspect(&exposition, &charter, traces_to)))
 }
 
 /// A charter that is to take the place of the one in force.

@@ -207,6 +207,12 @@ fn table(error: &CommandError) -> (StatusCode, &'static str, &'static str) {
             "cannot_be_erased",
             "`x0 data show` lists what is held about this node, and what of it can be erased",
         ),
+        CommandError::Barred(_) => (
+            StatusCode::FORBIDDEN,
+            "barred",
+            "wait until the sentence ends; while an announced verdict can be appealed: `x0 charter case appeal`",
+        ),
+        CommandError::Case(refusal) => super::cases::refused(refusal),
         CommandError::Vote(refusal) => super::votes::refused(refusal),
         CommandError::TooManyProposals(_) => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -305,6 +311,9 @@ fn act_mend(refusal: &ActRefusal) -> &'static str {
         }
         ActRefusal::NotAMember => "join the mesh with a new invite",
         ActRefusal::CatchingUp => "try again when `x0 status` says that the node is ready",
+        ActRefusal::Barred(_) => {
+            "wait until the sentence ends: `x0 charter case list` shows the verdict; changes of the own node stay possible"
+        }
         ActRefusal::LocalOnly => "do it on the node itself with `x0 act local`",
     }
 }

@@ -269,6 +269,7 @@ fn describe(event: &Event) -> Described<'_> {
             Some(act),
             format!("the override was not told to all in time and has lapsed: {change}"),
         ),
+        Event::Case { case, what } => ("case", None, Some(case), what.clone()),
         Event::Ready { witnesses } => (
             "ready",
             None,

@@ -13,6 +13,7 @@ pub mod audit;
 pub mod auth;
 pub mod capabilities;
 pub mod capability_view;
+pub mod cases;
 pub mod charter;
 pub mod committee;
 pub mod consents;
@@ -216,6 +217,7 @@ fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(committee::read_routes())
         .merge(charter::read_routes())
         .merge(data::read_routes())
+        .merge(cases::read_routes())
         .merge(halts::routes())
         .merge(packs::routes())
         .merge(votes::read_routes())
@@ -234,12 +236,14 @@ fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(votes::act_routes())
         .merge(charter::act_routes())
         .merge(data::act_routes())
+        .merge(cases::act_routes())
 }
 
 fn admin_routes() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::new()
         .merge(capabilities::admin_routes())
         .merge(committee::admin_routes())
+        .merge(cases::admin_routes())
         .merge(invites::routes())
         .merge(control::admin_routes())
 }

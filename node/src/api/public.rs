@@ -101,6 +101,12 @@ pub struct PublicEntryView {
     /// The epoch of the committee's keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<u64>,
+    /// The case in which there is a verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case: Option<String>,
+    /// Who was found to have violated the charter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accused: Option<String>,
     /// Who sits from then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seats: Option<Vec<String>>,
@@ -170,6 +176,12 @@ impl PublicEntryView {
                 what: "handed_over".to_owned(),
                 epoch: Some(*epoch),
                 seats: Some(seats.iter().map(ToString::to_string).collect()),
+                ..view
+            },
+            PublicWhat::Verdict { case, verdict } => Self {
+                what: "verdict".to_owned(),
+                case: Some(case.to_string()),
+                accused: Some(verdict.accused.to_string()),
                 ..view
             },
         }

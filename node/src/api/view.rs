@@ -66,8 +66,33 @@ pub struct StatusView {
     /// What is stopped, if anything is.
     #[serde(default)]
     pub stopped: StoppedView,
+    /// Reported violations of the charter, and what bars this node.
+    #[serde(default)]
+    pub cases: CasesMark,
     /// What protects the mesh now, in plain words.
     pub protection: Vec<ProtectionView>,
+}
+
+/// How many cases there are; `/v1/charter/cases` lists them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CasesMark {
+    /// Cases that are not over.
+    pub open: u32,
+    /// Those of them whose next step is overdue.
+    pub overdue: u32,
+    /// What bars this node by a verdict, in words.
+    pub barred: Option<String>,
+}
+
+impl CasesMark {
+    fn new(status: &Status) -> Self {
+        let (open, overdue) = status.cases;
+        Self {
+            open,
+            overdue,
+            barred: super::cases::barred(status.barred),
+        }
+    }
 }
 
 /// How the committee log stands, as a seat sees it.
@@ -227,6 +252,7 @@ impl StatusView {
             committee: status.committee.as_ref().map(CommitteeView::new),
             trust: TrustView::new(&status.trust),
             stopped: StoppedView::new(status),
+            cases: CasesMark::new(status),
             protection: protection(status),
         }
     }
@@ -802,6 +828,12 @@ pub fn kind_name(kind: u16) -> String {
         Kind::RECOVERY => "a word for a new committee",
         Kind::CHARTER => "a charter",
         Kind::ERASURE => "an erasure",
+        Kind::RULING => "a step in a case of the committee",
+        Kind::REPORT => "a report of a violation",
+        Kind::SEALED_REPORT => "a sealed report of a violation",
+        Kind::CASE_WORD => "a seat's word on a case",
+        Kind::APPEAL => "an appeal against a verdict",
+        Kind::CLAIM => "a claim of a bounty",
         Kind(other) => return format!("a record of unknown kind {other:#06x}"),
     };
     name.to_owned()

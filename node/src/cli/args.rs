@@ -17,6 +17,7 @@ use super::{
     api_token::ApiTokenCommand,
     audit::AuditCommand,
     capability::CapCommand,
+    case::LedgerCommand,
     chain::ChainCommand,
     charter::CharterCommand,
     committee::CommitteeCommand,
@@ -49,7 +50,7 @@ const TEXT_BYTES_MAX: u64 = 64 * 1024;
     arg_required_else_help = true,
     after_help = "Found a mesh:   x0 genesis --name garden && x0 run\n\
                   Join one:       x0 join x0invite1…\n\n\
-                  Exit codes: 0 done, 1 refused or failed, 2 not understood or nobody answered, 3 no node is running."
+                  Exit codes: 0 done, 1 refused or failed, 2 not understood or nobody answered, 3 no node is running,\n            4 an audit found violations."
 )]
 pub(super) struct Cli {
     /// Where the node keeps everything [env: X0_HOME; default: x0 in the user's data directory]
@@ -97,6 +98,9 @@ pub(super) enum Command {
     /// Check, show, compare and amend charters: what a mesh may collect; and hold programs to one by the kernel
     #[command(subcommand)]
     Charter(CharterCommand),
+    /// Show balances in x0: fines, bounties, and who owes
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Propose, cast, follow and recount votes
     #[command(subcommand)]
     Vote(VoteCommand),

@@ -57,6 +57,9 @@ pub enum CliError {
     /// Nothing more to say: the output has said it.
     #[error("")]
     Said,
+    /// An audit found what violates the charter; the output has said it.
+    #[error("")]
+    Violations,
     /// Whoever reads the output has gone.
     #[error("")]
     OutputClosed,
@@ -106,11 +109,13 @@ fn told(error: &ErrorView) -> String {
 }
 
 impl CliError {
-    /// Returns the exit code: 0 done, 1 refused or failed, 2 usage or nobody answered, 3 no node running.
+    /// Returns the exit code: 0 done, 1 refused or failed, 2 usage or nobody answered, 3 no node running, 4 an audit found
+    /// violations.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::OutputClosed => 0,
             Self::NotRunning { .. } => 3,
+            Self::Violations => 4,
             Self::Usage(_)
             | Self::Charter(CharterFileError::Unreadable { .. })
             | Self::Invite(_)
@@ -149,7 +154,7 @@ impl CliError {
     /// Returns the error for programs: one JSON object; `None` if all is said.
     pub fn json(&self) -> Option<serde_json::Value> {
         let error = match self {
-            Self::Said | Self::OutputClosed => return None,
+            Self::Said | Self::Violations | Self::OutputClosed => return None,
             Self::Refused(view) => json!(view),
             Self::NotRunning { .. } => self.view("not_running", "start it with `x0 run`"),
             Self::BadAnswer(_) => self.view("bad_answer", ""),

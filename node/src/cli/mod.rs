@@ -12,6 +12,7 @@ mod api_token;
 mod args;
 mod audit;
 mod capability;
+mod case;
 mod chain;
 mod chain_act;
 mod charter;
@@ -30,6 +31,7 @@ mod membership;
 pub mod output;
 mod overriding;
 mod passphrase;
+mod report;
 mod rotate;
 mod settings;
 mod setup;
@@ -154,6 +156,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Committee(command) => committee::answer(context, command).await,
         Command::Halt(command) => halt::answer(context, command).await,
         Command::Charter(command) => charter::answer(context, command).await,
+        Command::Ledger(command) => case::ledger(context, command).await,
         Command::Vote(command) => vote::answer(context, command).await,
         Command::Data(command) => data::answer(context, command).await,
         Command::Audit(command) => audit::answer(context, command).await,

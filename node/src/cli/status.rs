@@ -128,6 +128,16 @@ pub(super) fn text(status: &StatusView) -> String {
             format!("{waiting} acts wait for you: x0 act cosign"),
         );
     }
+    if status.cases.open > 0 {
+        let (open, overdue) = (status.cases.open, status.cases.overdue);
+        facts.add(
+            "cases",
+            format!("{open} reported violations, {overdue} of them overdue: x0 charter case list"),
+        );
+    }
+    if let Some(barred) = &status.cases.barred {
+        facts.add("BARRED", format!("{barred}: x0 charter case list"));
+    }
     facts.add("root", &status.capability_root);
     let mut protection = Table::new(["protection in force", ""]);
     for line in &status.protection {

@@ -188,6 +188,7 @@ pub(super) fn event(t: Texts, event: &Event) -> Line {
         Event::OverrideLapsed { act, change } => line(Bad, "event-override-lapsed")
             .record(Some(*act))
             .quote(change),
+        Event::Case { case, what } => line(Plain, "event-case").record(Some(*case)).quote(what),
         Event::Ready { witnesses } => Line::new(Good, t.count("event-ready", *witnesses)),
     }
 }

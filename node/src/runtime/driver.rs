@@ -729,6 +729,7 @@ impl Driver {
                 info!(%charter, number, "another charter is in force")
             }
             Event::ErasedAt { erasure, node } => info!(%erasure, %node, "erased there"),
+            Event::Case { case, what } => info!(%case, what, "case"),
             Event::Refused { act, why } => {
                 info!(act = act.map(|act| act.to_string()), why, "refused");
             }

@@ -76,6 +76,9 @@ pub fn judge(
     if !bench.directory.is_active(&agent) {
         return Err(ActRefusal::NotAMember);
     }
+    if let Some(barred) = bench.directory.barred(&agent, bench.time) {
+        return Err(ActRefusal::Barred(barred));
+    }
     if act.change.is_local_only() {
         return Err(ActRefusal::LocalOnly);
     }

@@ -268,7 +268,8 @@ impl Proven {
         let drawn = self.drawn(directory);
         let signed = self.by(Word::Cosign, |by| drawn.contains(by));
         let is_other_target = |by: &PublicKey| {
-            by != agent && directory.is_target(&act.targets, by) && directory.is_active(by)
+            let is_target = by != agent && directory.is_target(&act.targets, by);
+            is_target && directory.is_active(by) && !directory.is_out(by, time)
         };
         let agreed = self.by(Word::Agree, is_other_target);
         let subtrees: BTreeSet<_> = agreed.iter().map(|by| directory.subtree_of(by)).collect();

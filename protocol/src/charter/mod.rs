@@ -6,6 +6,7 @@
 //! - [`compiled`] is the one form from which every enforcement is made: the node's own filter, a kernel probe's maps,
 //!   a contract. What a name is stands in [`name`], byte for byte. [`cases`] lists what each must answer.
 //! - [`diff`] says in words what an amendment takes from people and gives them.
+//! - [`violation`] is what follows when somebody breaks it.
 //!
 //! Nothing here collects, sends or refuses anything by itself, and nothing here counts votes.
 
@@ -22,6 +23,7 @@ mod net;
 mod read;
 #[cfg(test)]
 mod tests;
+pub mod violation;
 mod write;
 mod yaml;
 

@@ -11,6 +11,7 @@ use x0_crypto::{
 };
 
 use super::{
+    case::{CaseCommand, CaseRefusal, CasesView, LedgerView},
     limits::ERASED_IDS_MAX,
     reject::{ActRefusal, RejectReason},
     time::{Millis, Mono, Wall},
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::{
     anti_meave::{consents::ConsentView, proposals::ProposalView},
-    charter::{Charter, NotNext},
+    charter::{Charter, NotNext, violation::Barred},
     spine::{
         audit::tree::{ConsistencyProof, Hash, InclusionProof},
         ballot::{BallotBundle, Recounted},
@@ -180,6 +181,8 @@ pub enum Command {
     Erase(Option<Vec<ContentId>>),
     /// Lists own erasures with the receipts for them.
     Erasures,
+    /// Asks or does something about violations of the charter.
+    Case(CaseCommand),
     /// Shows the policies in force here.
     Policies,
     /// Leaves the mesh.
@@ -224,7 +227,8 @@ impl Command {
                 | VoteCommand::Jury
                 | VoteCommand::Recount(_)
                 | VoteCommand::Bundle(_),
-            ) => true,
+            )
+            | Self::Case(CaseCommand::List | CaseCommand::Ledger) => true,
             Self::Invite { .. }
             | Self::PublishCapability { .. }
             | Self::Revoke { .. }
@@ -238,6 +242,12 @@ impl Command {
             | Self::SignRecovery(_)
             | Self::ProposeCharter(_)
             | Self::Erase(_)
+            | Self::Case(
+                CaseCommand::Report(_)
+                | CaseCommand::Submit(_)
+                | CaseCommand::Say { .. }
+                | CaseCommand::Appeal(_),
+            )
             | Self::Local { .. }
             | Self::Vote(
                 VoteCommand::Propose { .. }
@@ -354,6 +364,10 @@ pub enum Reply {
     Recounted(Recounted),
     /// To [`VoteCommand::Bundle`].
     Bundle(Box<BallotBundle>),
+    /// To [`CaseCommand::List`].
+    Cases(Box<CasesView>),
+    /// To [`CaseCommand::Ledger`].
+    Ledger(Box<LedgerView>),
     /// To [`Command::Policies`].
     Policies(Vec<PolicyView>),
     /// To [`Command::AuditHeads`].
@@ -487,6 +501,10 @@ pub struct Status {
     pub frozen: u32,
     /// Witnesses of this epoch, if so many can be drawn.
     pub witnesses: u32,
+    /// Cases known here that are not over, and those of them that are overdue.
+    pub cases: (u32, u32),
+    /// What bars this node by a verdict, if anything does.
+    pub barred: Option<Barred>,
 }
 
 impl Status {
@@ -690,6 +708,12 @@ pub enum CommandError {
     /// What records say cannot be erased.
     #[error(transparent)]
     Erasure(#[from] ErasureRefusal),
+    /// A verdict bars this node from this.
+    #[error("this node {0}: `x0 charter case list` shows the case")]
+    Barred(Barred),
+    /// Something about a case cannot be done.
+    #[error(transparent)]
+    Case(#[from] CaseRefusal),
     /// Something about a vote cannot be done.
     #[error(transparent)]
     Vote(#[from] VoteRefusal),

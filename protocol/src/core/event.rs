@@ -230,6 +230,13 @@ pub enum Event {
         /// What changes back, in words.
         change: String,
     },
+    /// Something has become of a reported violation.
+    Case {
+        /// The case, by the record that reported it.
+        case: ContentId,
+        /// What, in words.
+        what: String,
+    },
     /// Authoring is open: the own chain's head is known.
     Ready {
         /// How many peers vouched for the head.

@@ -435,3 +435,70 @@ pub const PUBLIC_ASK_AGAIN: Millis = Millis::from_secs(2);
 
 /// Heads of others' audit logs that one peer passes to another at a time: about 180 bytes each.
 pub const HEADS_PASSED_MAX: usize = 8;
+/// Longest description of a violation, and longest text of an appeal, bytes: a page.
+pub const DESCRIPTION_BYTES_MAX: usize = 2_000;
+
+/// Most things that one report names as evidence.
+pub const EVIDENCE_MAX: usize = 16;
+
+/// Bytes of a report as it is sealed, padding included: the longest report fits, and its length tells nothing.
+pub const REPORT_PLAINTEXT_BYTES: usize = 4_096;
+
+/// Bytes of a sealed report: version, locked key (96 + 32 + 32) and tag (16) beside the padded report.
+pub const SEALED_REPORT_BYTES: usize = REPORT_PLAINTEXT_BYTES + 177;
+
+/// Largest record that the committee log takes up about a case, bytes: a sealed report with header, salt and signature.
+pub const CASE_RECORD_BYTES_MAX: usize = 6 * 1024;
+
+/// Least work in a sealed report, bits: about a million hashes, 0.1 s of one processor core. It prices floods; what
+/// bounds them are [`SEALED_AN_HOUR_MAX`] and [`SEALED_CASES_MAX`]. Where reports wait the one with most work is first.
+pub const REPORT_WORK_BITS: u32 = 20;
+
+/// Most sealed reports dated within one hour that a node keeps and passes on: 4.5 KiB each.
+pub const SEALED_AN_HOUR_MAX: u32 = 16;
+
+/// How old a sealed report may be that comes by gossip; older ones come by catching up only.
+pub const SEALED_AGE_MAX: Millis = Millis::from_mins(120);
+
+/// Age from which no report is taken up any more, mesh time: so long the log knows which reports it has had.
+pub const REPORT_AGE_MAX: Millis = Millis::from_mins(30 * 24 * 60);
+
+/// Most cases that the committee has before it at a time: what people can look into.
+pub const CASES_OPEN_MAX: usize = 64;
+
+/// Most of them that came sealed: strangers cannot crowd out members.
+pub const SEALED_CASES_MAX: usize = 32;
+
+/// Most cases at a time that one member has reported.
+pub const CASES_PER_MEMBER_MAX: usize = 4;
+
+/// Reports of the last [`REPORT_AGE_MAX`] that the log has had; the oldest gives way.
+pub const CASES_DONE_MAX: usize = 16_384;
+
+/// Most bounties of sealed reports that wait to be claimed; the oldest gives way to the common fund.
+pub const BOUNTIES_WAITING_MAX: usize = 1_024;
+
+/// Rulings, of the newest, that the seats still sign after a restart or a hand-over.
+pub const RULINGS_SIGNED_MAX: usize = 256;
+
+/// Records about cases that a seat holds until the log takes them up or never will; of sealed reports the one with the
+/// least work gives way, else the oldest.
+pub const CASE_RECORDS_WAITING_MAX: usize = 1_024;
+
+/// Cases that a node remembers in full; the one longest over gives way. Sentences and balances stay.
+pub const CASES_KNOWN_MAX: usize = 1_024;
+
+/// Time in which an opened case or an appeal is decided, mesh time; then it is overdue.
+pub const CASE_DECISION_TIME: Millis = Millis::from_mins(72 * 60);
+
+/// Time that the accused has to appeal, mesh time.
+pub const APPEAL_WINDOW: Millis = Millis::from_mins(72 * 60);
+
+/// Time from a final verdict until its sentence begins, mesh time: every node has heard of it by then.
+pub const SENTENCE_NOTICE: Millis = Millis::from_mins(10);
+
+/// Time after which a case that nobody decides ends without a penalty, mesh time.
+pub const CASE_LIFE: Millis = Millis::from_mins(90 * 24 * 60);
+
+/// Postings of the ledger that a node shows, the newest.
+pub const POSTINGS_SHOWN_MAX: usize = 1_024;

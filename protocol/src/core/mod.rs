@@ -1,5 +1,6 @@
 //! The contract between a peer and whatever drives it: inputs, effects, time, limits, randomness.
 
+pub mod case;
 pub mod command;
 pub mod effect;
 pub mod event;

@@ -7,6 +7,7 @@ use x0_crypto::{
 
 use super::time::{Millis, Wall};
 use crate::{
+    charter::violation::Barred,
     spine::{
         committee::panel::NoPanel,
         halt::{Standing, Step},
@@ -56,6 +57,22 @@ pub enum RejectReason {
     /// The invite is unknown, used, expired, or its secret was not shown.
     #[error("the invite does not admit: {0}")]
     InviteRefused(&'static str),
+    /// A verdict bars the author from this.
+    #[error("{author} {barred}")]
+    Barred {
+        /// The author.
+        author: PublicKey,
+        /// By what.
+        barred: Barred,
+    },
+    /// Too little work stands in a sealed report.
+    #[error("less work stands in the sealed report than any must have")]
+    TooLittleWork,
+    /// More sealed reports have come than a node takes in an hour, or it comes by gossip long after its date.
+    #[error(
+        "a node takes 16 sealed reports of one hour, and by gossip none older than 2 hours: send it again later"
+    )]
+    TooManyReports,
 }
 
 impl RejectReason {
@@ -66,13 +83,19 @@ impl RejectReason {
     pub const fn is_senders_fault(&self) -> bool {
         match self {
             Self::Undecodable(error) => !matches!(error, DecodeError::NewerVersion { .. }),
-            Self::TooLong { .. } | Self::BadSignature | Self::BadToken(_) | Self::OtherMesh => true,
+            Self::TooLong { .. }
+            | Self::BadSignature
+            | Self::BadToken(_)
+            | Self::OtherMesh
+            | Self::TooLittleWork => true,
             Self::NotAMember(_)
             | Self::NoLongerAMember(_)
             | Self::NotEntitled(_)
             | Self::FromTheFuture { .. }
             | Self::Missing(_)
-            | Self::InviteRefused(_) => false,
+            | Self::InviteRefused(_)
+            | Self::Barred { .. }
+            | Self::TooManyReports => false,
         }
     }
 }
@@ -219,4 +242,7 @@ pub enum ActRefusal {
     /// Only the node itself may do this to itself.
     #[error("links are a node's own affair: this change is local only")]
     LocalOnly,
+    /// A verdict bars the author from acts on others.
+    #[error("the author {0}")]
+    Barred(Barred),
 }

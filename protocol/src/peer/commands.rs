@@ -17,8 +17,8 @@ use crate::{
         time::{Millis, Now},
     },
     wire::{
-        Act, Body, CapabilityGrant, Change, Checkpoint, Invite, Leave, Override, Policy, Removal,
-        Revocation, Targets,
+        Act, Body, CapabilityGrant, Change, Checkpoint, Invite, Kind, Leave, Override, Policy,
+        Removal, Revocation, Targets,
     },
 };
 
@@ -66,6 +66,7 @@ impl Peer {
             }
             Command::Erase(records) => return self.propose_erasure(now, id, records, out),
             Command::Erasures => Ok(Reply::Erasures(self.erasure_views())),
+            Command::Case(command) => return self.on_case_command(now, id, command, out),
             Command::ApproveSeats(plan) => return self.approve_seats(id, &plan, out),
             Command::Vote(command) => return self.on_vote_command(now, id, command, out),
             Command::Policies => Ok(Reply::Policies(self.policies.view())),
@@ -156,12 +157,13 @@ impl Peer {
         body: Body,
         out: &mut Outbox,
     ) -> Result<Reply, CommandError> {
-        self.check_may_write()?;
+        self.check_may_write(now, body.kind())?;
         self.write(now, body, Some(id), out);
         Ok(Reply::Recorded(self.directory.mesh()))
     }
 
-    fn check_may_write(&self) -> Result<(), CommandError> {
+    fn check_may_write(&self, now: Now, kind: Kind) -> Result<(), CommandError> {
+        self.check_own_sentence(now, kind)?;
         if !self.directory.is_active(&self.config.key) {
             return Err(CommandError::NotAMember);
         }
@@ -224,7 +226,7 @@ impl Peer {
         (life, words): (Millis, Result<Option<Override>, CommandError>),
         out: &mut Outbox,
     ) {
-        let proposal = self.check_may_write().and_then(|()| {
+        let proposal = self.check_may_write(now, Kind::ACT).and_then(|()| {
             if life.0 == 0 || life > ACT_LIFE_MAX {
                 let why = "an act lives for at least a moment and at most 10 minutes".to_owned();
                 return Err(CommandError::OutOfRange(why));
@@ -363,6 +365,8 @@ impl Peer {
             standing_at: self.halt_time(now),
             frozen: self.frozen_count(now),
             witnesses: u32::try_from(witnesses).unwrap_or(u32::MAX),
+            cases: self.case_counts(now),
+            barred: self.directory.barred(&self.config.key, self.mesh_time(now)),
         }
     }
 

@@ -117,6 +117,12 @@ impl StoredHalting {
                 | Body::Charter(_)
                 | Body::Erasure(_)
                 | Body::Erased { .. }
+                | Body::Ruling(_)
+                | Body::Report(_)
+                | Body::SealedReport(_)
+                | Body::CaseWord(_)
+                | Body::Appeal(_)
+                | Body::Claim(_)
                 | Body::Vote(_)
                 | Body::Unknown(..) => {}
             }
@@ -242,6 +248,13 @@ impl Halting {
     fn acts_of(&self, alert: &Alert) -> Vec<Observed> {
         let acts = alert.evidence.acts.iter();
         acts.filter_map(|act| self.seen.get(act).cloned()).collect()
+    }
+}
+
+impl Halting {
+    /// Has the witnesses of the epoch drawn anew: who may be one has changed.
+    pub(super) fn forget_witnesses(&mut self) {
+        self.witnesses = None;
     }
 }
 

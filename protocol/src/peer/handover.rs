@@ -114,7 +114,7 @@ impl Peer {
     }
 
     /// Returns the state of the log, if this node has a seat.
-    fn own_state(&self) -> Result<&State, CommandError> {
+    pub(super) fn own_state(&self) -> Result<&State, CommandError> {
         let seat = self.committee.as_ref().filter(|seat| seat.log.is_seated());
         seat.map(|seat| seat.log.state()).ok_or_else(|| {
             let names: Vec<_> = self.seats().iter().map(ToString::to_string).collect();
@@ -335,6 +335,12 @@ impl Peer {
             | Body::Charter(_)
             | Body::Erasure(_)
             | Body::Erased { .. }
+            | Body::Ruling(_)
+            | Body::Report(_)
+            | Body::SealedReport(_)
+            | Body::CaseWord(_)
+            | Body::Appeal(_)
+            | Body::Claim(_)
             | Body::Vote(_)
             | Body::Checkpoint(_)
             | Body::Unknown(..) => true,

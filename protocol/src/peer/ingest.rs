@@ -10,9 +10,10 @@ use x0_crypto::{ContentId, PublicKey};
 use super::{AfterPersist, Peer, Waiting};
 use crate::{
     core::{
+        command::{CommandError, Reply},
         effect::{Effect, MessageVerdict, Outbox, Write},
         event::Event,
-        ids::{MessageId, RequestToken},
+        ids::{CommandId, MessageId, RequestToken},
         job::Job,
         limits::{CLOCK_SKEW_MAX, MERGE_HEADS_MAX},
         reject::RejectReason,
@@ -51,6 +52,11 @@ pub(super) enum Origin {
         from: PublicKey,
         token: RequestToken,
     },
+    /// The local user hands in what is signed by a key of its own.
+    Submitted {
+        by: PublicKey,
+        command: CommandId,
+    },
 }
 
 impl Origin {
@@ -61,6 +67,7 @@ impl Origin {
             | Self::Fetched { from, .. }
             | Self::OwnHead { from }
             | Self::Knock { from, .. } => *from,
+            Self::Submitted { by, .. } => *by,
         }
     }
 }
@@ -190,7 +197,7 @@ impl Peer {
         }
         self.retry_orphans(now, &mut writes, out);
         let after = match origin {
-            Origin::Knock { .. } | Origin::Pushed { .. } => {
+            Origin::Knock { .. } | Origin::Pushed { .. } | Origin::Submitted { .. } => {
                 let mut held = Outbox::new();
                 held.extend(self.news(&origin, &writes));
                 self.conclude(now, origin, results, &mut held);
@@ -204,10 +211,10 @@ impl Peer {
         self.keep(now, writes, after, out);
     }
 
-    /// Spreads what only this peer may have heard: a newcomer's join by gossip, anything else that
+    /// Spreads what only this peer may have heard: a newcomer's join and what its user hands in by gossip, anything else that
     /// was handed over by catching up with the other links.
     fn news(&mut self, origin: &Origin, writes: &[Write]) -> Vec<Effect> {
-        if !matches!(origin, Origin::Knock { .. }) {
+        if !matches!(origin, Origin::Knock { .. } | Origin::Submitted { .. }) {
             if !writes.is_empty() {
                 self.catch_up_with_others(&origin.from());
             }
@@ -264,6 +271,10 @@ impl Peer {
                 .is_some_and(|m| !m.is_active())
         {
             return Err(RejectReason::NoLongerAMember(author));
+        }
+        self.bound_report(now, record.value(), live)?;
+        if live {
+            self.check_barred_now(now, record.value())?;
         }
         let taken = self
             .check_epoch_known(record.value())
@@ -342,8 +353,19 @@ impl Peer {
     ) -> Result<(), RejectReason> {
         let value = record.value();
         let author = value.author();
+        self.check_sentence(value)?;
         match value.body() {
             Body::Genesis(_) => return Err(RejectReason::OtherMesh),
+            // Their authors are keys that nobody knows.
+            Body::SealedReport(_) => {
+                self.hear_of_case(now, record);
+                return Ok(());
+            }
+            Body::Claim(claim) => {
+                self.bound_claim(&author, claim)?;
+                self.hear_of_case(now, record);
+                return Ok(());
+            }
             Body::Join(_) => {
                 let change = self.directory.apply(value)?;
                 self.on_directory_change(now, change, out);
@@ -369,6 +391,10 @@ impl Peer {
             | Body::Halt(_)
             | Body::Jury(_)
             | Body::Charter(_)
+            | Body::Ruling(_)
+            | Body::Report(_)
+            | Body::CaseWord(_)
+            | Body::Appeal(_)
             | Body::Vote(_)
             | Body::Erasure(_)
             | Body::Erased { .. }
@@ -397,7 +423,9 @@ impl Peer {
         if let Body::Recovery(word) = value.body() {
             self.hear_recovery(now, record, word, out)?;
         }
-        if let Body::Checkpoint(certificate) | Body::Halt(certificate) = value.body() {
+        if let Body::Checkpoint(certificate) | Body::Halt(certificate) | Body::Ruling(certificate) =
+            value.body()
+        {
             self.check_certificate(certificate, out)?;
         }
         if let Body::Alert(alert) = value.body() {
@@ -419,6 +447,9 @@ impl Peer {
             // A husk stands for the record as soon as it is known that its author wants that.
             let covering = self.erasures.covering(value.place());
             covering.ok_or(RejectReason::Missing(*by))?;
+        }
+        if let Body::Report(_) | Body::CaseWord(_) | Body::Appeal(_) = value.body() {
+            self.hear_of_case(now, record);
         }
         Ok(())
     }
@@ -479,7 +510,12 @@ impl Peer {
         Some(certificate)
     }
 
-    fn on_directory_change(&mut self, now: Now, change: directory::Change, out: &mut Outbox) {
+    pub(super) fn on_directory_change(
+        &mut self,
+        now: Now,
+        change: directory::Change,
+        out: &mut Outbox,
+    ) {
         let (joined, gone) = match change {
             directory::Change::Nothing => (None, None),
             directory::Change::Joined(joined) => (Some(joined), None),
@@ -554,7 +590,11 @@ impl Peer {
     ) {
         let from = origin.from();
         let faults = results.iter().filter_map(|result| result.as_ref().err());
-        for reason in faults.filter(|reason| reason.is_senders_fault()) {
+        // That somebody is barred is no fault of who passed it on, but whoever looks for the record must find out why.
+        let is_told = |reason: &&RejectReason| {
+            reason.is_senders_fault() || matches!(reason, RejectReason::Barred { .. })
+        };
+        for reason in faults.filter(is_told) {
             let why = reason.to_string();
             out.push(Effect::Notify(Event::Rejected { from, why }));
         }
@@ -575,6 +615,15 @@ impl Peer {
             }
             Origin::Fetched { came, .. } => self.on_fetched(now, &came, out),
             Origin::OwnHead { .. } => self.on_own_head(now, out),
+            Origin::Submitted { command, .. } => {
+                let reply = match results.into_iter().next() {
+                    Some(Ok(id)) => Ok(Reply::Recorded(id)),
+                    Some(Err(reason)) => Err(CommandError::Record(reason)),
+                    // Only what is known already is not checked.
+                    None => Ok(Reply::Done),
+                };
+                out.push(Effect::Reply { id: command, reply });
+            }
             Origin::Knock { token, .. } => {
                 let response = self.answer_knock(&from, results.into_iter().next());
                 out.push(Effect::Respond { token, response });
@@ -646,6 +695,12 @@ impl Peer {
             Kind::VOTE,
             Kind::JURY,
             Kind::CHARTER,
+            Kind::RULING,
+            Kind::REPORT,
+            Kind::SEALED_REPORT,
+            Kind::CASE_WORD,
+            Kind::APPEAL,
+            Kind::CLAIM,
         ];
         let taken =
             later.contains(&kind) || self.take_effect(Now::default(), record, silent).is_ok();
@@ -672,6 +727,12 @@ impl Peer {
                 | Body::Halt(_)
                 | Body::Jury(_)
                 | Body::Charter(_)
+                | Body::Ruling(_)
+                | Body::Report(_)
+                | Body::SealedReport(_)
+                | Body::CaseWord(_)
+                | Body::Appeal(_)
+                | Body::Claim(_)
                 | Body::Vote(_)
                 | Body::Erasure(_)
                 | Body::Erased { .. }

@@ -4,8 +4,8 @@
 //! (records), `linking` (links, greetings, catch-up), `requests` (what other peers ask), `acting`
 //! (acts, local changes, healing), `proposing` (own acts on their way), `consenting` (others' acts that want a word
 //! of this node), `halting` (anomalies, freezes, halts), `pulling` (evidence after a halt), `voting` (votes of a member),
-//! `jury` (what juries decide past the committee), `recounting` (what was counted, fetched and counted again), `polling`
-//! (votes as a seat holds them), `erasing` (what records said, and receipts), `writing` (records of our own), `seat`
+//! `jury` (what juries decide past the committee), `judging` (reported violations and what came of them),
+//! `recounting` (what was counted, fetched and counted again), `polling` (votes as a seat holds them), `erasing` (what records said, and receipts), `writing` (records of our own), `seat`
 //! (the committee), `handover` and `recovery` (its next seats), `publishing` (the copy of the public log), `overriding`
 //! (overrides that may lapse), `commands` (the local user).
 //! This file holds the state, the way in and the timers.
@@ -22,6 +22,7 @@ mod erasing;
 mod halting;
 mod handover;
 mod ingest;
+mod judging;
 mod jury;
 mod linking;
 mod overriding;
@@ -51,6 +52,7 @@ use self::{
     halting::{Halting, StoredHalting},
     handover::epoch_records,
     ingest::{Origin, newest_checkpoints},
+    judging::Court,
     polling::VoteFor,
     proposing::written_acts,
     publishing::Public,
@@ -200,6 +202,8 @@ pub struct Peer {
     amendments: Option<Box<Amendments>>,
     erasures: Erasures,
     receipts: Receipts,
+    /// Only a peer that has heard of a reported violation keeps any.
+    court: Option<Box<Court>>,
     /// Only a peer that has seen an act keeps watch.
     halting: Option<Box<Halting>>,
     /// Only a peer of a mesh whose public log has entries keeps a copy.
@@ -459,6 +463,7 @@ impl Peer {
             amendments: None,
             erasures: Erasures::default(),
             receipts: Receipts::restore(stored.receipts),
+            court: None,
             halting: None,
             public: Public::restore(stored.public, stored.overrides),
             config: Settled {
@@ -495,6 +500,12 @@ impl Peer {
                 Some(charter.clone())
             })
             .collect();
+        let cases: Vec<_> = stored
+            .records
+            .iter()
+            .filter(|record| judging::is_about_a_case(record.value().header().kind))
+            .cloned()
+            .collect();
         let written = written_acts(&stored.records, &key, &stored.proposals);
         peer.recall(stored.records, stored.policies, stored.roots, &stored.audit);
         peer.recall_epochs(now, &epochs);
@@ -507,6 +518,7 @@ impl Peer {
         peer.recall_juries(now, words, out);
         peer.heed_votes_on_halts(now, out);
         peer.take_up_charters(now, out);
+        peer.recall_cases(now, &cases, out);
         peer.recall_proposals(now, stored.proposals, &written);
         peer.start(now, fresh, is_certified, out);
         peer.take_seat(now, (stored.committee, stored.work), out);
@@ -763,6 +775,7 @@ impl Peer {
                     self.trust.take(&certificate, now.mono);
                     self.weigh_public(now, &certificate, out);
                     self.on_halt_certified(now, &certificate, out);
+                    self.on_ruled(now, &certificate, out);
                 }
             }
             (Waiting::HandOver(record), Finding::Certificate(holds)) => {

@@ -94,6 +94,7 @@ impl Peer {
             Statement::Opened(_)
             | Statement::Checkpoint(_)
             | Statement::Ticket(_)
+            | Statement::Ruling(_)
             | Statement::HandOver(_)
             | Statement::Halt(_)
             | Statement::Jury(_) => false,

@@ -9,8 +9,8 @@ use x0_crypto::{
 };
 
 use super::{
-    AfterPersist, Asked, Peer, Waiting, halting::Halting, handover::Fetching, requests::respond,
-    voting::Voting,
+    AfterPersist, Asked, Peer, Waiting, halting::Halting, handover::Fetching, judging::Court,
+    requests::respond, voting::Voting,
 };
 use crate::{
     core::{
@@ -32,7 +32,7 @@ use crate::{
     },
     wire::{
         Admission, Admitted, Body, Certificate, Checkpoint, CommitteeKeys, Decided, Entry, Halted,
-        HandedOver, KeysNamed, MemberFacts, Pinned, Refused, Request, Response, SeatDraft,
+        HandedOver, KeysNamed, MemberFacts, Pinned, Refused, Request, Response, Ruling, SeatDraft,
         SeatMessage, SignaturePart, Statement, Subject, Unverified, Verified, VoteEntry,
         VoteNotice, VoteProof,
     },
@@ -71,11 +71,23 @@ pub(super) enum News {
         halt: HaltId,
         certificate: Box<Certificate>,
     },
+    Ruling(Box<Certificate>),
 }
 
 impl News {
-    fn is_known(&self, trust: &Trust, halting: Option<&Halting>, voting: &Voting) -> bool {
+    fn is_known(
+        &self,
+        (trust, court): (&Trust, Option<&Court>),
+        halting: Option<&Halting>,
+        voting: &Voting,
+    ) -> bool {
         match self {
+            Self::Ruling(certificate) => {
+                let ruling = certificate.statement.ruling();
+                court
+                    .zip(ruling)
+                    .is_some_and(|(court, ruling)| court.docket.knows(ruling))
+            }
             Self::Vote(notice) => voting.knows(&notice.certificate.statement),
             Self::Keys(named) => {
                 let epoch = named.keys().map(|keys| keys.epoch);
@@ -99,6 +111,7 @@ impl News {
             Self::Checkpoint { certificate, .. } => Body::Checkpoint(certificate),
             Self::HandOver(handed) => Body::HandOver(handed),
             Self::Halt { certificate, .. } => Body::Halt(certificate),
+            Self::Ruling(certificate) => Body::Ruling(certificate),
         }
     }
 }
@@ -451,8 +464,8 @@ impl Peer {
             }
             // Each proposer puts in what opens ballots as it has combined it itself.
             Entry::Vote(entry) if matches!(**entry, VoteEntry::Opened(_)) => false,
-            // Members hand theirs in by requests of their own, where each is weighed.
-            Entry::Vote(_) => self.log_for(&from).is_some(),
+            // Members hand theirs in by requests of their own, where each is weighed; what is said about cases are records.
+            Entry::Vote(_) | Entry::Case(_) => self.log_for(&from).is_some(),
             Entry::Keys(_)
             | Entry::Members(_)
             | Entry::Checkpoint
@@ -602,6 +615,7 @@ impl Peer {
                     certificate,
                 },
             ),
+            Statement::Ruling(Ruling { height, .. }) => (height, News::Ruling(certificate)),
             Statement::Halt(Halted { halt, height, .. }) => {
                 (height, News::Halt { halt, certificate })
             }
@@ -629,7 +643,10 @@ impl Peer {
         let Some(seat) = &mut self.committee else {
             return;
         };
-        let (trust, halting) = (&self.trust, self.halting.as_deref());
+        let (trust, halting) = (
+            (&self.trust, self.court.as_deref()),
+            self.halting.as_deref(),
+        );
         let voting = &self.voting;
         seat.unpublished
             .retain(|(_, news)| !news.is_known(trust, halting, voting));
@@ -807,6 +824,7 @@ impl Peer {
             self.plan(now, height, News::Keys(Box::new(KeysNamed { decided })));
         }
         self.run_polls(now, out);
+        self.offer_cases(now);
         self.publish_certified(now, out);
     }
 

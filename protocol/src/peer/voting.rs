@@ -61,6 +61,7 @@ impl Voting {
             Statement::Jury(stated) => self.verdicts.has(stated),
             Statement::Checkpoint(_)
             | Statement::Ticket(_)
+            | Statement::Ruling(_)
             | Statement::Opened(_)
             | Statement::Tally(_)
             | Statement::Resolved(_)
@@ -636,6 +637,7 @@ fn held_vote(statement: &Statement, book: &Book) -> Option<ContentId> {
         | Statement::Checkpoint(_)
         | Statement::Jury(_)
         | Statement::Ticket(_)
+        | Statement::Ruling(_)
         | Statement::HandOver(_)
         | Statement::Halt(_) => return None,
     };

@@ -9,5 +9,6 @@ pub mod directory;
 pub mod erasure;
 pub mod halt;
 pub mod healing;
+pub mod ledger;
 pub mod links;
 pub mod public_log;

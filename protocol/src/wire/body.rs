@@ -11,8 +11,10 @@ use x0_crypto::{
 };
 
 use super::{
-    Act, Certificate, Checkpoint, CommitteeKeys, DecodeError, Erasure, HandedOver, JuryWord,
-    KeysNamed, RecoveryWord, Rules, Statement, VoteNotice,
+    Act, Appeal, CaseWord, Certificate, Checkpoint, Claim, CommitteeKeys, DecodeError, Erasure,
+    HandedOver, JuryWord, KeysNamed, RecoveryWord, Report, Rules, SealedReport, Statement,
+    VoteNotice,
+    case::check_body,
     codec::{decode, encode},
 };
 use crate::{
@@ -20,8 +22,8 @@ use crate::{
     charter::Charter,
     core::{
         limits::{
-            FOUNDERS_MAX, MERGE_HEADS_MAX, REASON_BYTES_MAX, RECORD_BYTES_MAX, REGIONS_MAX,
-            REVOCATIONS_MAX, SEATS_MAX,
+            DESCRIPTION_BYTES_MAX, FOUNDERS_MAX, MERGE_HEADS_MAX, REASON_BYTES_MAX,
+            RECORD_BYTES_MAX, REGIONS_MAX, REVOCATIONS_MAX, SEATS_MAX,
         },
         time::{Millis, TimeScale, Wall},
     },
@@ -74,6 +76,18 @@ impl Kind {
     pub const RECOVERY: Self = Self(0x0411);
     /// [`Charter`].
     pub const CHARTER: Self = Self(0x0500);
+    /// [`Certificate`] over a [`super::Ruling`].
+    pub const RULING: Self = Self(0x0501);
+    /// [`Report`].
+    pub const REPORT: Self = Self(0x0502);
+    /// [`SealedReport`].
+    pub const SEALED_REPORT: Self = Self(0x0503);
+    /// [`CaseWord`].
+    pub const CASE_WORD: Self = Self(0x0504);
+    /// [`Appeal`].
+    pub const APPEAL: Self = Self(0x0505);
+    /// [`Claim`].
+    pub const CLAIM: Self = Self(0x0506);
     /// [`Erasure`].
     pub const ERASURE: Self = Self(0x0700);
 }
@@ -117,6 +131,18 @@ pub enum Body {
     Recovery(Box<RecoveryWord>),
     /// An amendment of the charter; a vote on its content id decides.
     Charter(Charter),
+    /// What has become of a reported violation.
+    Ruling(Box<Certificate>),
+    /// A member reports a violation of the charter.
+    Report(Box<Report>),
+    /// Somebody reports one to the committee alone, under a key used for nothing else.
+    SealedReport(Box<SealedReport>),
+    /// The word of a seat's person about a case.
+    CaseWord(Box<CaseWord>),
+    /// The word of the accused against a verdict.
+    Appeal(Box<Appeal>),
+    /// To whom the bounty of a sealed report goes.
+    Claim(Box<Claim>),
     /// The author has what own records say erased.
     Erasure(Erasure),
     /// What the record said is erased; only its header is left.
@@ -380,6 +406,13 @@ bounded_text! {
 }
 
 bounded_text! {
+    /// What somebody has to say at some length, line by line.
+    Description, "description", DESCRIPTION_BYTES_MAX,
+    |text| !text.trim().is_empty() && !text.chars().any(|c| c.is_control() && c != '\n'),
+    "printable text, not empty"
+}
+
+bounded_text! {
     /// A reason in words for everyone; may be empty.
     Reason, "reason", REASON_BYTES_MAX,
     |text| !text.chars().any(char::is_control),
@@ -408,6 +441,12 @@ impl Body {
             Self::HandOver(_) => Kind::HAND_OVER,
             Self::Recovery(_) => Kind::RECOVERY,
             Self::Charter(_) => Kind::CHARTER,
+            Self::Ruling(_) => Kind::RULING,
+            Self::Report(_) => Kind::REPORT,
+            Self::SealedReport(_) => Kind::SEALED_REPORT,
+            Self::CaseWord(_) => Kind::CASE_WORD,
+            Self::Appeal(_) => Kind::APPEAL,
+            Self::Claim(_) => Kind::CLAIM,
             Self::Erasure(_) => Kind::ERASURE,
             Self::Erased { kind, .. } => *kind,
             Self::Unknown(kind, _) => *kind,
@@ -427,7 +466,8 @@ impl Body {
             | Statement::Opened(_)
             | Statement::Tally(_)
             | Statement::Resolved(_)
-            | Statement::Jury(_) => None,
+            | Statement::Jury(_)
+            | Statement::Ruling(_) => None,
         }
     }
 
@@ -470,6 +510,12 @@ impl Body {
             | Self::Charter(_)
             | Self::Erasure(_)
             | Self::Erased { .. }
+            | Self::Ruling(_)
+            | Self::Report(_)
+            | Self::SealedReport(_)
+            | Self::CaseWord(_)
+            | Self::Appeal(_)
+            | Self::Claim(_)
             | Self::Unknown(..) => None,
         }
     }
@@ -496,6 +542,12 @@ impl Body {
             Self::Charter(body) => encode(body),
             Self::Erasure(body) => encode(body),
             Self::Erased { .. } => Vec::new(),
+            Self::Ruling(body) => encode(body),
+            Self::Report(body) => encode(body),
+            Self::SealedReport(body) => encode(body),
+            Self::CaseWord(body) => encode(body),
+            Self::Appeal(body) => encode(body),
+            Self::Claim(body) => encode(body),
             Self::Unknown(_, bytes) => bytes.to_vec(),
         }
     }
@@ -548,7 +600,8 @@ impl Body {
                     | Statement::Opened(_)
                     | Statement::Tally(_)
                     | Statement::Resolved(_)
-                    | Statement::Jury(_) => {
+                    | Statement::Jury(_)
+                    | Statement::Ruling(_) => {
                         let why = "is not one about the log";
                         Err(DecodeError::bounds("checkpoint", "statement", why))
                     }
@@ -569,7 +622,8 @@ impl Body {
                     | Statement::Opened(_)
                     | Statement::Tally(_)
                     | Statement::Resolved(_)
-                    | Statement::Jury(_) => {
+                    | Statement::Jury(_)
+                    | Statement::Ruling(_) => {
                         let why = "is not one about a halt";
                         Err(DecodeError::bounds("halt", "statement", why))
                     }
@@ -602,8 +656,22 @@ impl Body {
                 erasure.check()?;
                 Ok(Self::Erasure(erasure))
             }
+            Kind::RULING => Self::of_case(Self::Ruling(decode("ruling", bytes, max)?)),
+            Kind::REPORT => Self::of_case(Self::Report(decode("report", bytes, max)?)),
+            Kind::SEALED_REPORT => {
+                Self::of_case(Self::SealedReport(decode("sealed report", bytes, max)?))
+            }
+            Kind::CASE_WORD => Ok(Self::CaseWord(decode("word on a case", bytes, max)?)),
+            Kind::APPEAL => Ok(Self::Appeal(decode("appeal", bytes, max)?)),
+            Kind::CLAIM => Ok(Self::Claim(decode("claim", bytes, max)?)),
             Kind(_) => Ok(Self::Unknown(kind, bytes.into())),
         }
+    }
+}
+
+impl Body {
+    fn of_case(self) -> Result<Self, DecodeError> {
+        check_body(&self).map(|()| self)
     }
 }
 

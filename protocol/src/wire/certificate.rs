@@ -10,10 +10,11 @@ use x0_crypto::{
 };
 
 use super::{
-    Decided, DecodeError, Entry, HandOver, JuryDrawn, PublicHead, VoteOpened, VoteResolved,
+    Decided, DecodeError, Entry, HandOver, JuryDrawn, PublicHead, Ruling, VoteOpened, VoteResolved,
     codec::{decode, encode},
 };
 use crate::{
+    charter::violation,
     core::time::Wall,
     spine::{
         audit::tree::Hash,
@@ -213,6 +214,8 @@ pub enum Statement {
     HandOver(HandOver),
     /// All changes are stopped.
     Halt(Halted),
+    /// Something has become of a reported violation.
+    Ruling(Ruling),
 }
 
 impl Statement {
@@ -228,6 +231,7 @@ impl Statement {
             Self::Tally(stated) => stated.height,
             Self::Resolved(resolved) => resolved.height,
             Self::Jury(drawn) => drawn.height,
+            Self::Ruling(ruling) => ruling.height,
         }
     }
 
@@ -241,7 +245,8 @@ impl Statement {
             | Self::Resolved(_)
             | Self::Jury(_)
             | Self::HandOver(_)
-            | Self::Halt(_) => None,
+            | Self::Halt(_)
+            | Self::Ruling(_) => None,
         }
     }
 
@@ -250,6 +255,22 @@ impl Statement {
         match self {
             Self::Ticket(ticket) => Some(ticket),
             Self::Checkpoint(_)
+            | Self::HandOver(_)
+            | Self::Halt(_)
+            | Self::Opened(_)
+            | Self::Jury(_)
+            | Self::Tally(_)
+            | Self::Resolved(_)
+            | Self::Ruling(_) => None,
+        }
+    }
+
+    /// Returns what has become of a case, if that is what it says.
+    pub const fn ruling(&self) -> Option<&Ruling> {
+        match self {
+            Self::Ruling(ruling) => Some(ruling),
+            Self::Checkpoint(_)
+            | Self::Ticket(_)
             | Self::HandOver(_)
             | Self::Halt(_)
             | Self::Opened(_)
@@ -291,7 +312,7 @@ impl Certificate {
     }
 }
 
-/// Anything that the seats sign in parts: a statement, a round of the beacon, or the label of a sealed ballot.
+/// Anything that the seats sign in parts: a statement, a round of the beacon, or the label of a sealed ballot or report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum Subject {
@@ -306,6 +327,15 @@ pub enum Subject {
         /// Whose ballot.
         voter: PublicKey,
     },
+    /// The label of a sealed report, to open it.
+    Report {
+        /// The case.
+        case: ContentId,
+        /// The report's one-time key.
+        author: PublicKey,
+        /// The hash of the receipt's secret.
+        commitment: ContentId,
+    },
 }
 
 impl Subject {
@@ -314,7 +344,7 @@ impl Subject {
         match self {
             Self::Statement(_) => Purpose::Certificate,
             Self::Round(_) => Purpose::Beacon,
-            Self::Opening { .. } => Purpose::Decryption,
+            Self::Opening { .. } | Self::Report { .. } => Purpose::Decryption,
         }
     }
 
@@ -324,6 +354,11 @@ impl Subject {
             Self::Statement(statement) => encode(&("statement", mesh, epoch, statement)),
             Self::Round(round) => encode(&("round", mesh, round)),
             Self::Opening { proposal, voter } => sealed::label(mesh, proposal, voter),
+            Self::Report {
+                case: _,
+                author,
+                commitment,
+            } => violation::sealed::label(mesh, author, commitment),
         }
     }
 
@@ -333,7 +368,7 @@ impl Subject {
         let message = self.message(mesh, epoch);
         match self {
             Self::Statement(_) | Self::Round(_) => ContentId::of(&message),
-            Self::Opening { .. } => {
+            Self::Opening { .. } | Self::Report { .. } => {
                 ContentId::of(&encode(&("opening", epoch, Bytes::new(&message))))
             }
         }

@@ -84,6 +84,7 @@ impl HandedOver {
             Statement::HandOver(_)
             | Statement::Checkpoint(_)
             | Statement::Ticket(_)
+            | Statement::Ruling(_)
             | Statement::Halt(_)
             | Statement::Opened(_)
             | Statement::Tally(_)

@@ -9,6 +9,7 @@ mod act;
 mod admission;
 mod ballot;
 mod body;
+mod case;
 mod certificate;
 mod codec;
 mod erasure;
@@ -35,8 +36,12 @@ pub use ballot::{
     VoteStatement,
 };
 pub use body::{
-    Body, CapabilityGrant, Founder, Genesis, Invite, Join, Kind, Leave, Merge, MeshName,
-    Parameters, Pinned, PolicyName, Reason, Region, Removal, Revocation,
+    Body, CapabilityGrant, Description, Founder, Genesis, Invite, Join, Kind, Leave, Merge,
+    MeshName, Parameters, Pinned, PolicyName, Reason, Region, Removal, Revocation,
+};
+pub use case::{
+    Appeal, CaseEntry, CaseFinding, CaseRecord, CaseSay, CaseWord, Claim, DismissedBy, Report,
+    Ruled, Ruling, SealedReport, Verdict,
 };
 pub use certificate::{
     Certificate, Checkpoint, CommitteeKeys, Electorate, Halted, KeysNamed, MultiSig, Panel,

@@ -208,6 +208,7 @@ impl JuryProof {
             }
             Statement::Checkpoint(_)
             | Statement::Ticket(_)
+            | Statement::Ruling(_)
             | Statement::Tally(_)
             | Statement::Resolved(_)
             | Statement::HandOver(_)

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use x0_crypto::{ContentId, PublicKey, capability::RootKey};
 
 use super::{
-    Act, Certificate, Change, DecodeError, Targets,
+    Act, Certificate, Change, DecodeError, Targets, Verdict,
     codec::{decode, encode},
 };
 use crate::{
@@ -109,6 +109,13 @@ pub enum PublicWhat {
         /// Who sits, in order.
         seats: Vec<PublicKey>,
     },
+    /// A verdict on a violation of the charter stands.
+    Verdict {
+        /// The case, by the record that reported it.
+        case: ContentId,
+        /// What was found, and what follows.
+        verdict: Box<Verdict>,
+    },
 }
 
 impl fmt::Display for PublicWhat {
@@ -145,6 +152,11 @@ impl fmt::Display for PublicWhat {
                 f,
                 "the committee was handed over: {} seats in epoch {epoch}",
                 seats.len()
+            ),
+            Self::Verdict { case, verdict } => write!(
+                f,
+                "verdict in the case {case}: {} by {}",
+                verdict.sort, verdict.accused
             ),
         }
     }
@@ -295,7 +307,8 @@ impl PublicEntry {
             | PublicWhat::Admitted(_)
             | PublicWhat::Halted { .. }
             | PublicWhat::Passed { .. }
-            | PublicWhat::HandedOver { .. } => None,
+            | PublicWhat::HandedOver { .. }
+            | PublicWhat::Verdict { .. } => None,
         }
     }
 
@@ -319,7 +332,8 @@ impl PublicEntry {
             | PublicWhat::Admitted(_)
             | PublicWhat::Halted { .. }
             | PublicWhat::Passed { .. }
-            | PublicWhat::HandedOver { .. } => Ok(()),
+            | PublicWhat::HandedOver { .. }
+            | PublicWhat::Verdict { .. } => Ok(()),
         }
     }
 }

@@ -398,6 +398,12 @@ impl Verified<Record> {
             | Body::Halt(_)
             | Body::Jury(_)
             | Body::Charter(_)
+            | Body::Ruling(_)
+            | Body::Report(_)
+            | Body::SealedReport(_)
+            | Body::CaseWord(_)
+            | Body::Appeal(_)
+            | Body::Claim(_)
             | Body::Vote(_)
             | Body::Erasure(_)
             | Body::Erased { .. }
@@ -405,6 +411,12 @@ impl Verified<Record> {
         };
         if let Body::Keys(named) = record.body() {
             named.decided.to_unverified().verify()?;
+        }
+        if let (Body::SealedReport(report), Some(mesh)) = (record.body(), record.header().mesh) {
+            report.check_carried(&mesh, &record)?;
+        }
+        if let Body::Claim(claim) = record.body() {
+            claim.check_carried(&record)?;
         }
         if let (Body::Jury(word), Some(mesh)) = (record.body(), record.header().mesh) {
             word.verify(&mesh, &record.author())?;

@@ -15,8 +15,8 @@ use x0_crypto::{
 };
 
 use super::{
-    Admission, Authority, Certificate, CommitteeKeys, DecodeError, Draw, Region, Said, SeatsPlan,
-    Unverified, Verified, VoteEntry,
+    Admission, Authority, CaseEntry, Certificate, CommitteeKeys, DecodeError, Draw, Region, Said,
+    SeatsPlan, Unverified, Verified, VoteEntry,
     body::ordered,
     codec::{decode, encode},
 };
@@ -111,6 +111,8 @@ pub enum Entry {
         /// The blocks revoked, in order.
         ids: Vec<RevocationId>,
     },
+    /// Something about a reported violation.
+    Case(Box<CaseEntry>),
 }
 
 /// A change of the list of members.
@@ -343,6 +345,7 @@ impl Entry {
             Self::Admission(admission) => admission.check(),
             Self::Said { draw, .. } => draw.as_ref().map_or(Ok(()), |draw| draw.check()),
             Self::Vote(entry) => entry.check(),
+            Self::Case(entry) => entry.check(),
             Self::Seats { plan, .. } => plan.check(),
             Self::Revoked { ids, .. } => ordered("entry", "revoked", ids, 1, REVOCATIONS_MAX),
             Self::Dealt { .. }
@@ -375,6 +378,7 @@ impl Entry {
             Self::Admission(admission) => admission.to_unverified().verify(mesh).map(|_| ()),
             Self::Said { said, .. } => said.verify(mesh),
             Self::Vote(entry) => entry.verify(mesh),
+            Self::Case(entry) => entry.verify(mesh),
             Self::Seats {
                 by: Authority::Seat(said),
                 ..

@@ -13,7 +13,7 @@ pub enum Topic {
     Acts,
     /// Alerts about anomalies, and what is said to and by juries.
     Alerts,
-    /// What the committee certifies, and the charters that are voted on.
+    /// What the committee certifies, the charters that are voted on, and what is said about violations of one.
     Certificates,
     /// Records of a kind this version does not know.
     Other,
@@ -60,7 +60,13 @@ impl Topic {
             | Kind::VOTE
             | Kind::HAND_OVER
             | Kind::RECOVERY
-            | Kind::CHARTER => Self::Certificates,
+            | Kind::CHARTER
+            | Kind::RULING
+            | Kind::REPORT
+            | Kind::SEALED_REPORT
+            | Kind::CASE_WORD
+            | Kind::APPEAL
+            | Kind::CLAIM => Self::Certificates,
             Kind::ERASURE | Kind(_) => Self::Other,
         }
     }

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod cases;
 mod charter;
 mod committee;
 mod erasure;

@@ -18,5 +18,6 @@ mod proposing;
 mod pulling;
 mod recovery;
 mod sealed;
+mod violations;
 mod votes;
 mod world;

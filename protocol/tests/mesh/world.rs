@@ -306,12 +306,17 @@ impl World {
 
     /// The same, under a charter.
     pub(crate) fn fast_under(charter: Charter, count: u8, scale: u32) -> Self {
+        Self::fast_under_seats(charter, count, usize::from(count), scale)
+    }
+
+    /// The same, but only some of the founders have a seat.
+    pub(crate) fn fast_under_seats(charter: Charter, count: u8, seats: usize, scale: u32) -> Self {
         let parameters = Parameters {
             time_scale: TimeScale(scale),
             charter: Some(charter),
             ..Parameters::default()
         };
-        Self::under(parameters, count, usize::from(count)).linked_all()
+        Self::under(parameters, count, seats).linked_all()
     }
 
     /// Starts nodes anew that do something else from now on when they are drawn, and links them to all.

@@ -88,6 +88,7 @@ pub(super) fn of_job(job: &Job) -> Span {
             | Entry::Vote(_)
             | Entry::Halt { .. }
             | Entry::Revoked { .. }
+            | Entry::Case(_)
             | Entry::Seats { .. } => VERIFY,
             Entry::HandOver(_) => PAIRING,
         },
@@ -143,6 +144,12 @@ fn of_record(record: &Record) -> Span {
         | Body::Charter(_)
         | Body::Erasure(_)
         | Body::Erased { .. }
+        | Body::Ruling(_)
+        | Body::Report(_)
+        | Body::SealedReport(_)
+        | Body::CaseWord(_)
+        | Body::Appeal(_)
+        | Body::Claim(_)
         | Body::Vote(_)
         | Body::Unknown(..) => VERIFY,
         Body::Jury(_) => times(VERIFY, 2),

@@ -150,6 +150,8 @@ impl Journal {
                 | Reply::Pulled(_)
                 | Reply::Jury(_)
                 | Reply::Bundle(_)
+                | Reply::Cases(_)
+                | Reply::Ledger(_)
                 | Reply::AuditHeads(_)
                 | Reply::Erasures(_)
                 | Reply::Overrides(_)
@@ -216,6 +218,7 @@ impl Journal {
             | Told::TwoPublicLogs { .. }
             | Told::OverrideStays { .. }
             | Told::OverrideLapsed { .. }
+            | Told::Case { .. }
             | Told::Ready { .. } => {}
         }
     }

@@ -18,6 +18,7 @@ pub mod partition;
 pub mod speed;
 pub mod standby;
 pub mod takeover;
+pub mod violation;
 pub mod vote;
 
 use anyhow::{Result, bail};
@@ -59,6 +60,9 @@ pub enum Journey {
     Vote,
     /// Somebody takes along what is held about them, and has it erased.
     Data,
+    /// A violation is reported without a name; the accused is judged, held to the verdict by every node, and the reporter is
+    /// paid.
+    Violation,
     /// The dashboard as people see it, in a real browser; no part of the tour.
     Dashboard,
     /// How fast records, repairs and catch-ups are, and what idling costs; no part of the tour.
@@ -82,6 +86,7 @@ impl Journey {
             Self::Takeover => "takeover",
             Self::Vote => "vote",
             Self::Data => "data",
+            Self::Violation => "violation",
             Self::Dashboard => "dashboard",
             Self::Speed => "speed",
         }
@@ -111,6 +116,9 @@ impl Journey {
             Self::Takeover => "no single agent changes the mesh, and one that tries halts it",
             Self::Vote => "all members decide, and nobody has to believe who counted",
             Self::Data => "what people write is theirs: to take along, and to have erased",
+            Self::Violation => {
+                "who breaks the charter is held to it by every node, and who tells of it stays unnamed"
+            }
             Self::Dashboard => {
                 "everybody can see what goes on, on a phone, by keyboard, without reloading"
             }
@@ -132,6 +140,7 @@ impl Journey {
             Self::MassAction | Self::Takeover => (16, 8),
             Self::Override => (12, 10),
             Self::Vote => (16, 16),
+            Self::Violation => (8, 8),
             Self::Dashboard => (6, 6),
             Self::Speed => (30, 5),
         }
@@ -147,6 +156,7 @@ impl Journey {
             | Self::MassAction
             | Self::Override
             | Self::Vote
+            | Self::Violation
             | Self::Takeover
             | Self::Data
             | Self::Dashboard => 4,
@@ -158,7 +168,7 @@ impl Journey {
     const fn time_scale(self) -> u32 {
         match self {
             // 72 h pass in 32 s, and 24 h in 11 s.
-            Self::Vote => 8_000,
+            Self::Vote | Self::Violation => 8_000,
             Self::Override => overriding::TIME_SCALE,
             Self::Join
             | Self::Capabilities
@@ -196,6 +206,7 @@ impl Journey {
             Self::Takeover => takeover::tell(mesh, account).await,
             Self::Vote => vote::tell(mesh, account).await,
             Self::Data => data::tell(mesh, account).await,
+            Self::Violation => violation::tell(mesh, account).await,
             Self::Dashboard => dashboard::tell(mesh, account).await,
             Self::Speed => speed::tell(mesh, account).await,
         }

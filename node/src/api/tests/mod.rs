@@ -4,6 +4,7 @@
 
 mod callers;
 mod calls;
+mod cases;
 mod routes;
 
 use std::{

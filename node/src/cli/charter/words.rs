@@ -7,7 +7,45 @@ use x0_protocol::charter::{
     diff::{Change, Effect},
 };
 
-use crate::cli::output::{Table, printable};
+use crate::{
+    charter::inspection::OwnAudit,
+    cli::output::{Table, printable},
+};
+
+/// Writes what an audit of the own node found.
+pub(super) fn audit(found: &OwnAudit) -> String {
+    let mut table = Table::new(["number", "handed out", "kept", "allowed", "combined over"]);
+    let days = |days: u64| format!("{days} days");
+    for metric in &found.metrics {
+        let required = metric.required_cohort.unwrap_or_default();
+        table.row([
+            metric.name.clone(),
+            if metric.exported { "yes" } else { "no" }.to_owned(),
+            days(metric.retention_days),
+            metric
+                .allowed_days
+                .map_or_else(|| "not listed".to_owned(), days),
+            format!("{} nodes, {required} asked for", metric.cohort_min),
+        ]);
+    }
+    let mut text = format!(
+        "Held against charter number {}\n{}\n\n{}",
+        found.number,
+        found.charter,
+        table.text()
+    );
+    for note in &found.notes {
+        writeln!(text, "\n{}", printable(note)).ok();
+    }
+    match found.violations.is_empty() {
+        true => text.push_str("\nNothing violates the charter.\n"),
+        false => text.push_str("\nVIOLATIONS\n"),
+    }
+    for violation in &found.violations {
+        writeln!(text, "  {}", printable(violation)).ok();
+    }
+    text
+}
 
 /// Writes a charter for people.
 pub(super) fn text(charter: &Charter) -> String {

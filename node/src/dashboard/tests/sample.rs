@@ -113,6 +113,7 @@ impl Source for Sample {
             | Command::Erase(_)
             | Command::Erasures
             | Command::Vote(_)
+            | Command::Case(_)
             | Command::Leave
             | Command::Remove { .. }
             | Command::CatchUp) => panic!("the dashboard asks for a change: {change:?}"),
@@ -180,6 +181,8 @@ pub(super) fn empty() -> Data {
             standing: Stopped::Running,
             standing_at: NOW,
             frozen: 0,
+            cases: (0, 0),
+            barred: None,
             witnesses: 0,
         },
         links: Vec::new(),

@@ -217,6 +217,7 @@ impl Book {
             Statement::Checkpoint(_)
             | Statement::Jury(_)
             | Statement::Ticket(_)
+            | Statement::Ruling(_)
             | Statement::HandOver(_)
             | Statement::Halt(_) => false,
         }
@@ -263,6 +264,7 @@ impl Book {
             Statement::Checkpoint(_)
             | Statement::Jury(_)
             | Statement::Ticket(_)
+            | Statement::Ruling(_)
             | Statement::HandOver(_)
             | Statement::Halt(_) => return None,
         };
@@ -313,6 +315,7 @@ impl Known {
             Statement::Checkpoint(_)
             | Statement::Jury(_)
             | Statement::Ticket(_)
+            | Statement::Ruling(_)
             | Statement::HandOver(_)
             | Statement::Halt(_)
             | Statement::Opened(_)
@@ -356,6 +359,7 @@ impl Known {
             Statement::Checkpoint(_)
             | Statement::Jury(_)
             | Statement::Ticket(_)
+            | Statement::Ruling(_)
             | Statement::HandOver(_)
             | Statement::Halt(_)
             | Statement::Opened(_)
@@ -410,6 +414,7 @@ pub(crate) fn vote_of(statement: &Statement) -> Option<ContentId> {
         Statement::Checkpoint(_)
         | Statement::Jury(_)
         | Statement::Ticket(_)
+        | Statement::Ruling(_)
         | Statement::HandOver(_)
         | Statement::Halt(_) => None,
     }

@@ -197,6 +197,18 @@ impl Admissions {
         &self.decided[&act]
     }
 
+    /// Refuses an act whose agent may not ask for one.
+    pub(super) fn bar(&mut self, act: ContentId, why: String, time: Wall) {
+        let is_open = match self.decided.get(&act) {
+            Some(Decision::Admitted(ticket)) => ticket.expires > time,
+            Some(Decision::Refused { .. }) => true,
+            None => false,
+        };
+        if !is_open {
+            self.keep(act, Decision::Refused { why });
+        }
+    }
+
     /// Ends an act that a drawn co-signer refuses.
     pub(super) fn refuse(&mut self, act: ContentId, by: &PublicKey) {
         if matches!(self.decided.get(&act), Some(Decision::Admitted(_))) {

@@ -10,9 +10,10 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use x0_crypto::PublicKey;
+use x0_crypto::{ContentId, PublicKey};
 
 use crate::{
+    charter::violation::{Barred, Sentence, Sentences},
     core::time::{Millis, Wall},
     spine::audit::tree::{Frontier, Hash, inclusion_proof, leaf_hash},
     wire::{Elector, Electorate, MemberChange, MemberFacts, Placed, Targets, encode_entry},
@@ -28,6 +29,9 @@ pub(super) struct Members {
     #[serde(with = "shared")]
     all: Arc<BTreeMap<PublicKey, MemberFacts>>,
     age: Millis,
+    /// Who is suspended, on probation or removed by a verdict.
+    #[serde(default)]
+    sentences: Sentences,
     #[serde(skip)]
     roll: Option<(Wall, Arc<Roll>)>,
 }
@@ -153,6 +157,7 @@ impl Members {
         Self {
             all,
             age,
+            sentences: Sentences::default(),
             roll: None,
         }
     }
@@ -165,6 +170,32 @@ impl Members {
     /// Iterates over the members, in order of key.
     pub(super) fn keys(&self) -> impl Iterator<Item = &PublicKey> {
         self.all.keys()
+    }
+
+    /// Returns the sentences that verdicts have come to.
+    pub(super) const fn sentences(&self) -> &Sentences {
+        &self.sentences
+    }
+
+    /// Takes note of a sentence: who is suspended counts no more and is not drawn.
+    pub(super) fn sentence(&mut self, accused: PublicKey, case: ContentId, sentence: Sentence) {
+        self.sentences.pass(accused, case, sentence);
+        self.roll = None;
+    }
+
+    /// Forgets sentences that are over.
+    pub(super) fn forget_sentences(&mut self, time: Wall) {
+        self.sentences.forget(time);
+    }
+
+    /// Returns what bars a key now.
+    pub(super) fn barred(&self, key: &PublicKey, time: Wall) -> Option<Barred> {
+        self.sentences.barred(key, time)
+    }
+
+    /// Tells whether a key is suspended or removed.
+    pub(super) fn is_out(&self, key: &PublicKey, time: Wall) -> bool {
+        self.sentences.is_out(key, time)
     }
 
     /// Counts the members, whether they count yet or not.
@@ -211,9 +242,11 @@ impl Members {
             .values()
             .filter(|facts| !counts(facts))
             .map(|facts| facts.since + self.age)
+            .chain(self.sentences.changes_after(time))
             .min()
             .unwrap_or(Wall(u64::MAX));
         let of_age = self.all.iter().filter(|(_, facts)| counts(facts));
+        let of_age = of_age.filter(|(key, _)| !self.sentences.is_out(key, time));
         let roll = Arc::new(Roll::new(of_age.map(|(key, facts)| (*key, facts))));
         self.roll = Some((until, roll.clone()));
         roll

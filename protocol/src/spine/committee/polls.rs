@@ -401,6 +401,7 @@ impl Polls {
             }
             Statement::Checkpoint(_)
             | Statement::Ticket(_)
+            | Statement::Ruling(_)
             | Statement::Tally(_)
             | Statement::Resolved(_)
             | Statement::HandOver(_)
@@ -812,6 +813,7 @@ impl Polls {
             }
             Statement::Checkpoint(_)
             | Statement::Ticket(_)
+            | Statement::Ruling(_)
             | Statement::HandOver(_)
             | Statement::Halt(_) => None,
         }
@@ -927,7 +929,8 @@ fn is_sealed_to(poll: &Poll, key: &CommitteeKey) -> bool {
 
 fn counts(member: &PublicKey, roll: &Roll) -> Result<(), String> {
     roll.place_of(member).map(|_| ()).ok_or_else(|| {
-        "the committee does not count this member yet, so that it has no vote".to_owned()
+        "the committee does not count this member: it is new, or suspended; so it has no vote"
+            .to_owned()
     })
 }
 

@@ -25,6 +25,7 @@ use x0_crypto::{
 use super::{
     Seats,
     admissions::{Admissions, Decision, Terms, scope_of},
+    cases::{Cases, Hall, Timely},
     handing::{
         Handing, HandingView, MAKING_KEYS_MAX, OpenPlan, Plans, SeatNews, TRIES_MAX, check_change,
     },
@@ -37,6 +38,7 @@ use super::{
     revoked::Revoked,
 };
 use crate::{
+    charter::Charter,
     core::{
         limits::{OPENINGS_AT_ONCE, SEALED_VOTERS_MAX},
         time::{Millis, Wall},
@@ -47,10 +49,10 @@ use crate::{
         public_log::PublicLog,
     },
     wire::{
-        Act, ActAdmitted, Admission, Authority, Block, Certificate, Checkpoint, Draw, Elector,
-        Entry, Halted, HandedOver, MemberChange, MemberFacts, OverrideTold, Parameters,
-        PublicEntry, PublicWhat, Said, SeatsPlan, Statement, Subject, Ticket, VoteEntry, VoteItem,
-        VoteProposal, Word, decode_own, encode_entry,
+        Act, ActAdmitted, Admission, Authority, Block, CaseEntry, Certificate, Checkpoint, Draw,
+        Elector, Entry, Halted, HandedOver, MemberChange, MemberFacts, OverrideTold, Parameters,
+        PublicEntry, PublicWhat, Record, Said, SeatsPlan, Statement, Subject, Ticket, VoteEntry,
+        VoteItem, VoteProposal, Word, decode_own, encode_entry,
     },
 };
 
@@ -118,6 +120,9 @@ pub struct State {
     /// Overrides that are still to be told to all.
     #[serde(default)]
     overrides: OpenOverrides,
+    /// Reported violations of the charter.
+    #[serde(default)]
+    cases: Cases,
 }
 
 /// What became of an admission, with what a seat needs to draw for it.
@@ -172,6 +177,7 @@ impl State {
             overrides: OpenOverrides::default(),
             polls: Polls::new(mesh, seats.clone(), scale),
             happened: Vec::new(),
+            cases: Cases::new(founded, scale, parameters.charter.as_ref()),
         };
         state.roll();
         state
@@ -187,7 +193,14 @@ impl State {
         members: Arc<BTreeMap<PublicKey, MemberFacts>>,
     ) -> Self {
         let time = recovered.checkpoint.time;
+        let mut cases = Cases::new(
+            time,
+            u64::from(parameters.time_scale.0),
+            parameters.charter.as_ref(),
+        );
+        cases.number_from(recovered.epoch);
         Self {
+            cases,
             height: recovered.height(),
             block: recovered.id,
             since: recovered.height(),
@@ -278,6 +291,11 @@ impl State {
             return Err(format!("epoch {} is in force by now", keys.epoch));
         }
         let seats = check_change(&self.seats, &plan.seats)?;
+        let come = seats.keys().iter().filter(|key| !self.seats.contains(key));
+        let mut barred = come.filter_map(|key| Some((key, self.members.barred(key, self.time)?)));
+        if let Some((key, barred)) = barred.next() {
+            return Err(format!("{key} can have no seat: it {barred}"));
+        }
         let strangers = seats.keys().iter();
         let mut strangers = strangers.filter(|key| self.members.facts(key).is_none());
         if let Some(stranger) = strangers.next() {
@@ -345,6 +363,30 @@ impl State {
         self.members.keys()
     }
 
+    /// Returns the reported violations.
+    pub const fn cases(&self) -> &Cases {
+        &self.cases
+    }
+
+    /// Tells whether a record about a case may come into the log.
+    pub fn timely(&self, record: &Record) -> Timely {
+        let members = &self.members;
+        let is_member = |key: &PublicKey| members.facts(key).is_some();
+        self.cases.timely(record, self.hall(&is_member))
+    }
+
+    fn hall<'a>(&'a self, is_member: &'a dyn Fn(&PublicKey) -> bool) -> Hall<'a> {
+        Hall {
+            mesh: &self.mesh,
+            seats: &self.seats,
+            sentences: self.members.sentences(),
+            height: self.height,
+            time: self.time,
+            can_open: self.named,
+            is_member,
+        }
+    }
+
     /// Returns the votes.
     pub const fn polls(&self) -> &Polls {
         &self.polls
@@ -362,7 +404,12 @@ impl State {
 
     /// Returns the next mesh time at which something moves on by itself.
     pub fn deadline(&self) -> Option<Wall> {
-        self.polls.deadline_after(self.time)
+        let cases = self.cases.deadline_after(self.time);
+        self.polls
+            .deadline_after(self.time)
+            .into_iter()
+            .chain(cases)
+            .min()
     }
 
     /// Returns mesh milliseconds per real one.
@@ -479,7 +526,38 @@ impl State {
             Entry::Revoked { root, ids } => {
                 self.named && ids.iter().any(|id| !self.revoked.has(root, id))
             }
+            Entry::Case(entry) => self.named && !self.is_passing() && self.admits_case(entry),
         }
+    }
+
+    /// Tells whether something about a case may stand in the next block.
+    fn admits_case(&self, entry: &CaseEntry) -> bool {
+        match entry {
+            CaseEntry::Record(record) => self.timely(record.record()) == Timely::Now,
+            CaseEntry::Opened { case, signature } => {
+                let keys = self.keys.as_ref();
+                let label = self.cases.label(case, &self.mesh);
+                keys.zip(label).is_some_and(|(keys, label)| {
+                    let key = keys.group(Purpose::Decryption).public();
+                    key.verify(Purpose::Decryption, &label, signature).is_ok()
+                })
+            }
+            CaseEntry::Charter(charter) => {
+                self.cases.follows(charter) && self.is_voted_for(charter)
+            }
+        }
+    }
+
+    /// Tells whether a vote has put a charter in force: an ordinary one that was open as long as the charter before it
+    /// asks for.
+    fn is_voted_for(&self, charter: &Charter) -> bool {
+        let vote = self.polls.passed(&charter.id());
+        let Some(vote) = vote.filter(|vote| !vote.emergency) else {
+            return false;
+        };
+        let held = self.polls.find(&vote.proposal);
+        let window = held.map(|held| held.proposal().rules.window());
+        window >= self.cases.vote_window()
     }
 
     /// Tells whether something about votes may stand in the next block, the committee's signatures included.
@@ -576,7 +654,8 @@ impl State {
                 | Entry::Seats { .. }
                 | Entry::HandOver(_)
                 | Entry::Halt { .. }
-                | Entry::Revoked { .. } => None,
+                | Entry::Revoked { .. }
+                | Entry::Case(_) => None,
             })
             .collect();
         let drawn = entries.iter().filter_map(|entry| match entry {
@@ -649,6 +728,7 @@ impl State {
             self.take(entry, block, copy.as_deref().unwrap_or_default());
         }
         self.take_votes(block);
+        self.ripen_cases();
         self.close_first();
         self.close_handing();
         self.overrides.forget(self.time);
@@ -656,6 +736,39 @@ impl State {
             self.admissions.forget(self.time);
         }
         copy
+    }
+
+    /// Moves cases on with time, and takes note of what verdicts have come to.
+    fn ripen_cases(&mut self) {
+        let members = &self.members;
+        let is_member = |key: &PublicKey| members.facts(key).is_some();
+        let mut cases = core::mem::take(&mut self.cases);
+        let passed = cases.ripen(self.hall(&is_member));
+        self.cases = cases;
+        for (case, verdict) in passed {
+            let (accused, sentence) = (verdict.accused, verdict.sentence);
+            self.members.sentence(accused, case, sentence);
+            self.publish(PublicWhat::Verdict {
+                case,
+                verdict: Box::new(verdict),
+            });
+        }
+        self.members.forget_sentences(self.time);
+    }
+
+    /// Takes something about a case.
+    fn take_case(&mut self, entry: &CaseEntry) {
+        let members = &self.members;
+        let is_member = |key: &PublicKey| members.facts(key).is_some();
+        let mut cases = core::mem::take(&mut self.cases);
+        match entry {
+            CaseEntry::Record(record) => cases.take(record.record(), self.hall(&is_member)),
+            CaseEntry::Opened { case, signature } => {
+                cases.unseal(case, signature, self.hall(&is_member));
+            }
+            CaseEntry::Charter(charter) => cases.amend(charter),
+        }
+        self.cases = cases;
     }
 
     /// Ends the ceremonies that make the first keys, if it is time.
@@ -799,7 +912,8 @@ impl State {
             | Statement::Opened(_)
             | Statement::Tally(_)
             | Statement::Resolved(_)
-            | Statement::Jury(_) => false,
+            | Statement::Jury(_)
+            | Statement::Ruling(_) => false,
         });
     }
 
@@ -821,7 +935,9 @@ impl State {
         let handing = self.handing.as_ref();
         let made = handing.and_then(|handing| Some(handing.made.as_ref()?.1));
         let is_theirs = move |said: &Statement| made.is_some_and(|made| said.height() > made);
-        let votes = self.polls.statements().filter(move |said| !is_theirs(said));
+        let votes = self.polls.statements();
+        let rulings = self.cases.rulings().copied().map(Statement::Ruling);
+        let votes = votes.chain(rulings).filter(move |said| !is_theirs(said));
         let statements = statements.chain(votes);
         let first = self.round.saturating_sub(ROUNDS_SIGNED_MAX) + 1;
         let rounds = (first..=self.round).map(Subject::Round);
@@ -829,7 +945,12 @@ impl State {
         let to_open = self.polls.to_open().take(OPENINGS_AT_ONCE);
         let openings = to_open.map(|(proposal, voter)| Subject::Opening { proposal, voter });
         let statements = statements.map(Subject::Statement);
-        statements.chain(rounds).chain(openings).collect()
+        let reports = self.cases.to_open();
+        statements
+            .chain(rounds)
+            .chain(openings)
+            .chain(reports)
+            .collect()
     }
 
     /// Returns what became of an act that was asked for.
@@ -875,7 +996,9 @@ impl State {
 
     /// Lists those who hold a seat, as signatories are drawn from them.
     fn seated(&self) -> Roll {
-        let electors = self.seats.keys().iter().map(|key| Elector {
+        let electors = self.seats.keys().iter();
+        let electors = electors.filter(|key| !self.members.is_out(key, self.time));
+        let electors = electors.map(|key| Elector {
             key: *key,
             subtree: self.subtree_of(key),
         });
@@ -1021,6 +1144,7 @@ impl State {
             },
             // Taken together, once all else of the block is.
             Entry::Vote(_) => {}
+            Entry::Case(entry) => self.take_case(entry),
             Entry::Halt { halt, root } => self.halt(*halt, *root),
             Entry::Revoked { root, ids } => self.revoke(*root, ids),
         }
@@ -1071,7 +1195,12 @@ impl State {
     }
 
     fn admit(&mut self, admission: &Admission) {
-        let terms = self.terms(Some(&admission.asked.by));
+        let agent = admission.asked.by;
+        if let Some(barred) = self.members.barred(&agent, self.time) {
+            let why = format!("{agent} {barred}");
+            return self.admissions.bar(admission.asked.act, why, self.time);
+        }
+        let terms = self.terms(Some(&agent));
         let vote = self
             .polls
             .passed(&admission.act.matter(&admission.asked.by))

@@ -138,6 +138,12 @@ impl Index {
         Some((last.0.at.1, last.0.id))
     }
 
+    /// Tells whether the record stands at the beginning of the author's chain.
+    pub fn begins_with(&self, author: &PublicKey, id: &ContentId) -> bool {
+        let first = self.by_place.range((*author, 0)..=(*author, 0)).next();
+        first.is_some_and(|first| first.0.id == *id)
+    }
+
     /// Returns the records at the author's unmended forks, in order, at most `max`.
     pub fn unmended(&self, author: &PublicKey, max: usize) -> Vec<ContentId> {
         let forks = self.forks.range((*author, 0)..=(*author, u64::MAX));

@@ -24,13 +24,16 @@ use x0_crypto::{ContentId, PublicKey, capability::RootKey};
 use self::overlay::{Door, Overlay};
 use super::committee::Roll;
 use crate::{
+    charter::violation::{Barred, Sentence},
     core::{
         limits::INVITE_LIFE_MAX,
         reject::RejectReason,
         rng::Rng,
         time::{Millis, Wall},
     },
-    wire::{Body, Genesis, Invite, Join, MemberFacts, Pinned, Record, Region, Targets},
+    wire::{
+        Body, Genesis, Invite, Join, MemberFacts, Pinned, Record, Region, Targets, encode_entry,
+    },
 };
 
 /// Most bits of a key by which a base is cut into parts: a table of 4 MiB.
@@ -213,6 +216,65 @@ impl Directory {
             .or_else(|| self.base.find(key))
     }
 
+    /// Returns what bars a key from something at a moment of mesh time, by verdicts.
+    pub fn barred(&self, key: &PublicKey, time: Wall) -> Option<Barred> {
+        self.overlay.sentences.barred(key, time)
+    }
+
+    /// Tells whether a key is suspended at a moment of mesh time, or removed by a verdict.
+    pub fn is_out(&self, key: &PublicKey, time: Wall) -> bool {
+        self.overlay.sentences.is_out(key, time)
+    }
+
+    /// Iterates over the sentences known: whose, in which case, what.
+    pub fn sentences(&self) -> impl Iterator<Item = (PublicKey, ContentId, Sentence)> {
+        self.overlay.sentences.iter()
+    }
+
+    /// Takes a sentence of a final verdict, with the span of the suspension and the time of the verdict by the clocks of
+    /// records. Whoever came in by an invite from that span is out again.
+    pub fn sentence(
+        &mut self,
+        (accused, case, sentence): (PublicKey, ContentId, Sentence),
+        span: (Wall, Wall),
+        time: Wall,
+    ) -> Vec<Change> {
+        let overlay = Arc::make_mut(&mut self.overlay);
+        if !overlay.sentences.pass(accused, case, sentence) {
+            return Vec::new();
+        }
+        let name = ContentId::of(&encode_entry(&(accused, case, sentence)));
+        overlay.note_applied(&name);
+        let mut changes = Vec::new();
+        if sentence.suspended_until.is_some() {
+            overlay.suspensions.insert((accused, case), span);
+            let doors = self.overlay.doors.values();
+            let void = doors.filter(|door| door.by == accused && self.overlay.is_void(door));
+            let entered: Vec<_> = void.filter_map(|door| door.entered).collect();
+            for (entry, who) in entered {
+                let came_so = self
+                    .member(&who)
+                    .is_some_and(|m| m.entry == entry && m.is_active());
+                if came_so {
+                    self.end(&who, Standing::Displaced, time);
+                    changes.push(Change::Gone(who));
+                }
+            }
+        }
+        if sentence.removed && self.is_active(&accused) {
+            self.end(&accused, Standing::Removed, time);
+            changes.push(Change::Gone(accused));
+        }
+        changes
+    }
+
+    fn is_sentenced_to_go(&self, key: &PublicKey) -> bool {
+        self.overlay
+            .sentences
+            .of(key)
+            .any(|(_, sentence)| sentence.removed)
+    }
+
     /// Tells whether `key` is an active member.
     pub fn is_active(&self, key: &PublicKey) -> bool {
         self.member(key).is_some_and(Member::is_active)
@@ -257,13 +319,14 @@ impl Directory {
     /// Returns those of the active members who count at a moment of mesh time.
     pub fn roll(&self, time: Wall) -> Arc<Roll> {
         let age = self.genesis.parameters.member_age;
-        let is_as_founded = self.overlay.members.is_empty();
+        let is_as_founded = self.overlay.members.is_empty() && self.overlay.sentences.is_empty();
         if let Some((roll, youngest)) = self.base.counted.as_ref().filter(|_| is_as_founded)
             && *youngest + age <= time
         {
             return roll.clone();
         }
         let active = self.members().filter(|member| member.is_active());
+        let active = active.filter(|member| !self.is_out(&member.key, time));
         let facts = active.map(|member| (member.key, member.facts(self.subtree_of(&member.key))));
         Roll::counted(facts, age, time)
     }
@@ -395,6 +458,12 @@ impl Directory {
             | Body::Charter(_)
             | Body::Erasure(_)
             | Body::Erased { .. }
+            | Body::Ruling(_)
+            | Body::Report(_)
+            | Body::SealedReport(_)
+            | Body::CaseWord(_)
+            | Body::Appeal(_)
+            | Body::Claim(_)
             | Body::Vote(_)
             | Body::Unknown(..) => return Ok(Change::Nothing),
         };
@@ -426,6 +495,7 @@ impl Directory {
             key: invite.key,
             expires: invite.expires,
             by: record.author(),
+            opened: record.header().time,
             checkpoint: invite.checkpoint,
             entered: None,
         };
@@ -458,6 +528,7 @@ impl Directory {
             ));
         }
         let (inviter, earlier) = (door.by, door.entered);
+        let door = *door;
         let mut member = Member {
             key: newcomer,
             root: join.root,
@@ -472,7 +543,8 @@ impl Directory {
         let known = self
             .member(&newcomer)
             .map(|member| (member.entry_seq, member.standing));
-        if earlier.is_some_and(|(entry, _)| entry <= record.id()) {
+        let is_void = self.overlay.is_void(&door);
+        if is_void || earlier.is_some_and(|(entry, _)| entry <= record.id()) {
             if known.is_none() {
                 self.put(member);
             }
@@ -512,7 +584,7 @@ impl Directory {
     }
 
     fn standing_of(&self, key: &PublicKey, entry_seq: u64) -> Standing {
-        if self.removal_statements(key) >= self.removal_quorum() {
+        if self.removal_statements(key) >= self.removal_quorum() || self.is_sentenced_to_go(key) {
             return Standing::Removed;
         }
         match self.overlay.leaves.get(key) {

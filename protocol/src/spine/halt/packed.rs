@@ -261,6 +261,7 @@ fn certified(
         Statement::Halt(halted) => Some(halted).filter(|it| it.halt == *halt && it.root == *root),
         Statement::Checkpoint(_)
         | Statement::Ticket(_)
+        | Statement::Ruling(_)
         | Statement::Opened(_)
         | Statement::Jury(_)
         | Statement::Tally(_)

@@ -243,7 +243,8 @@ impl Mirror {
             PublicWhat::Admitted(_)
             | PublicWhat::Halted { .. }
             | PublicWhat::Passed { .. }
-            | PublicWhat::HandedOver { .. } => {}
+            | PublicWhat::HandedOver { .. }
+            | PublicWhat::Verdict { .. } => {}
         }
         self.entries.push(entry);
     }
@@ -259,7 +260,8 @@ const fn checkpoint(certificate: &Certificate) -> Option<&Checkpoint> {
         | Statement::Resolved(_)
         | Statement::Jury(_)
         | Statement::HandOver(_)
-        | Statement::Halt(_) => None,
+        | Statement::Halt(_)
+        | Statement::Ruling(_) => None,
     }
 }
 

@@ -67,7 +67,7 @@ fn openings(hall: &Hall, proposal: ContentId) -> Openings {
     let subjects = hall.chamber.state.subjects();
     let signatures = subjects.into_iter().filter_map(|subject| match subject {
         Subject::Opening { voter, .. } => Some((voter, hall.chamber.sign(subject))),
-        Subject::Statement(_) | Subject::Round(_) => None,
+        Subject::Statement(_) | Subject::Round(_) | Subject::Report { .. } => None,
     });
     Openings {
         proposal,

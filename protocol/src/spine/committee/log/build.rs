@@ -88,7 +88,8 @@ impl CommitteeLog {
             | Entry::Said { .. }
             | Entry::Seats { .. }
             | Entry::HandOver(_)
-            | Entry::Vote(_) => true,
+            | Entry::Vote(_)
+            | Entry::Case(_) => true,
         };
         is_known && self.state.admits(entry)
     }

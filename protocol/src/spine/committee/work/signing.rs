@@ -14,7 +14,7 @@ use crate::{
         secret::SecretTask,
         time::Mono,
     },
-    wire::{Certificate, SignaturePart, Subject},
+    wire::{CaseEntry, Certificate, Entry, SignaturePart, Subject},
 };
 
 /// A seat's part in what the committee signs.
@@ -150,7 +150,7 @@ impl Signing {
         };
         pending.parts.retain(|seat, _| !seats.contains(seat));
         let mut todo: Vec<_> = pending.combine(subject, group).into_iter().collect();
-        if let Subject::Opening { .. } = pending.subject {
+        if pending.is_opening() {
             let (_, left_out) = &mut self.left_out;
             let found = seats.into_iter().filter(|seat| left_out.insert(*seat));
             let found = found.filter_map(|seat| group.player(seat));
@@ -174,6 +174,12 @@ impl Signing {
                 signature,
             }];
         }
+        if let Subject::Report { case, .. } = pending.subject {
+            self.openings.insert(subject, signature);
+            let signature = Box::new(signature);
+            let entry = CaseEntry::Opened { case, signature };
+            return vec![Duty::Offer(Entry::Case(Box::new(entry)))];
+        }
         if let Subject::Round(round) = pending.subject {
             self.rounds.insert(round, signature);
             if self.rounds.len() > SIGNED_KEPT_MAX {
@@ -196,7 +202,7 @@ impl Signing {
                 statement,
                 signature,
             })],
-            Subject::Round(_) | Subject::Opening { .. } => Vec::new(),
+            Subject::Round(_) | Subject::Opening { .. } | Subject::Report { .. } => Vec::new(),
         }
     }
 
@@ -298,14 +304,21 @@ impl Pending {
                 Some(ticket) => Some(&ticket.act),
                 None => None,
             },
-            Subject::Round(_) | Subject::Opening { .. } => None,
+            Subject::Round(_) | Subject::Opening { .. } | Subject::Report { .. } => None,
+        }
+    }
+
+    /// Tells whether it opens something that is sealed to the committee.
+    const fn is_opening(&self) -> bool {
+        match self.subject {
+            Subject::Opening { .. } | Subject::Report { .. } => true,
+            Subject::Statement(_) | Subject::Round(_) => false,
         }
     }
 
     /// Tells whether a seat has no part in this.
     fn leaves_out(&self, seat: Seat, (epoch, seats): &(u64, BTreeSet<Seat>)) -> bool {
-        let is_opening = matches!(self.subject, Subject::Opening { .. });
-        is_opening && *epoch == self.epoch && seats.contains(&seat)
+        self.is_opening() && *epoch == self.epoch && seats.contains(&seat)
     }
 
     /// Drops the parts of seats that have no part in this.
@@ -346,6 +359,6 @@ fn group_of<'a>(state: &'a State, pending: &Pending) -> Option<&'a GroupKey> {
 const fn age(subject: &Subject) -> u64 {
     match subject {
         Subject::Statement(statement) => statement.height(),
-        Subject::Round(_) | Subject::Opening { .. } => u64::MAX,
+        Subject::Round(_) | Subject::Opening { .. } | Subject::Report { .. } => u64::MAX,
     }
 }
