@@ -678,9 +678,11 @@ fn what_follows_is_the_same_whatever_order_the_rulings_come_in() {
     stands(&mut world, case, Stage::Claimed);
     let records = world.nodes[0].disk.records.values();
     let certificates: Vec<_> = records
-        .filter_map(|record| match record.value().body() {
-            Body::Ruling(certificate) => Some(**certificate),
-            _ => None,
+        .filter_map(|record| {
+            let Body::Ruling(certificate) = record.value().body() else {
+                return None;
+            };
+            Some(**certificate)
         })
         .collect();
     // Two cases of four steps, and a claim.
