@@ -20,6 +20,7 @@ pub mod control;
 pub mod error;
 pub mod events;
 mod extract;
+pub mod gateway;
 pub mod halts;
 pub mod invites;
 pub mod node;
@@ -34,7 +35,7 @@ pub mod votes;
 mod wait;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
@@ -64,8 +65,10 @@ use self::{
     view::RecordedView,
 };
 use crate::{
+    charter::following::Standing,
     config::Config,
     dashboard::{self, Feed},
+    gateway::Hub,
     runtime::{NodeHandle, TimedEvent},
     store::StoreError,
 };
@@ -99,6 +102,10 @@ pub struct ApiState {
     pub loopback: Option<SocketAddr>,
     /// The settings in force.
     pub config: watch::Receiver<Arc<Config>>,
+    /// How the kernel stands to the charter in force.
+    pub kernel: watch::Receiver<Standing>,
+    /// The charter's gateway.
+    pub gateway: Arc<Hub>,
     feed: Feed,
     limiter: RateLimiter,
     started: Instant,
@@ -125,6 +132,10 @@ pub struct ApiParts {
     pub loopback: Option<SocketAddr>,
     /// The settings in force.
     pub config: watch::Receiver<Arc<Config>>,
+    /// How the kernel stands to the charter in force.
+    pub kernel: watch::Receiver<Standing>,
+    /// The charter's gateway.
+    pub gateway: Arc<Hub>,
 }
 
 impl ApiState {
@@ -147,6 +158,8 @@ impl ApiState {
             stop: watch::Sender::new(false),
             loopback: parts.loopback,
             config: parts.config,
+            kernel: parts.kernel,
+            gateway: parts.gateway,
             limiter: RateLimiter::default(),
             started: Instant::now(),
         });
@@ -210,6 +223,7 @@ fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(consents::read_routes())
         .merge(committee::read_routes())
         .merge(charter::read_routes())
+        .merge(gateway::read_routes())
         .merge(halts::routes())
         .merge(packs::routes())
         .merge(votes::read_routes())
@@ -225,6 +239,7 @@ fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(consents::act_routes())
         .merge(votes::act_routes())
         .merge(charter::act_routes())
+        .merge(gateway::act_routes())
 }
 
 fn admin_routes() -> OpenApiRouter<Arc<ApiState>> {

@@ -3,6 +3,7 @@
 //! Checking, comparing and compiling work without a node.
 
 mod compile;
+mod gateway;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use x0_protocol::charter::{Charter, diff::changes, write};
 
+use self::gateway::{ConsentCommand, GatewayCommand};
 use super::{
     Context,
     charter_guard::{self, GuardArgs},
@@ -99,6 +101,12 @@ pub(super) enum CharterCommand {
     /// Print the JSON Schema of charters, by which editors complete and check them
     #[command(after_help = "Example:\n  x0 charter schema > charter.schema.json")]
     Schema,
+    /// Look at the gateway, where the telemetry of this machine's programs is judged
+    #[command(subcommand)]
+    Gateway(GatewayCommand),
+    /// Agree to the collection of a metric that needs it, or take that back
+    #[command(subcommand)]
+    Consent(ConsentCommand),
     Guard(GuardArgs),
     /// Show what the kernel enforces and refused, and start what enforces it
     #[command(subcommand)]
@@ -135,6 +143,8 @@ pub(super) async fn answer(context: &Context, command: CharterCommand) -> Result
             no_wait,
         } => amend(context, &file, reason, no_wait).await,
         CharterCommand::Schema => context.output.raw(&schema::text()),
+        CharterCommand::Gateway(command) => gateway::gateway(context, command).await,
+        CharterCommand::Consent(command) => gateway::consent(context, command).await,
         CharterCommand::Guard(args) => match charter_guard::answer(&args, context.output)? {},
         CharterCommand::Probe(command) => charter_probe::answer(command, context.output),
     }
