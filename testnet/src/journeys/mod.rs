@@ -4,6 +4,7 @@
 //! others have used before it; so it relies on nothing but that all nodes run and agree.
 
 pub mod capabilities;
+pub mod charter;
 pub mod committee;
 pub mod committee_change;
 pub mod committee_keys;
@@ -53,6 +54,8 @@ pub enum Journey {
     /// Members vote for three days of a fast clock, once under seal; seats fall, one votes twice and one too late, and all
     /// can recount.
     Vote,
+    /// Programs hand telemetry in under the charter; members amend it, and gateway, node and kernel obey by themselves.
+    Charter,
     /// The dashboard as people see it, in a real browser; no part of the tour.
     Dashboard,
     /// How fast records, repairs and catch-ups are, and what idling costs; no part of the tour.
@@ -74,6 +77,7 @@ impl Journey {
             Self::MassAction => "mass-action",
             Self::Takeover => "takeover",
             Self::Vote => "vote",
+            Self::Charter => "charter",
             Self::Dashboard => "dashboard",
             Self::Speed => "speed",
         }
@@ -101,6 +105,9 @@ impl Journey {
             }
             Self::Takeover => "no single agent changes the mesh, and one that tries halts it",
             Self::Vote => "all members decide, and nobody has to believe who counted",
+            Self::Charter => {
+                "what may be collected is decided by all, and obeyed by every part at once"
+            }
             Self::Dashboard => {
                 "everybody can see what goes on, on a phone, by keyboard, without reloading"
             }
@@ -115,7 +122,7 @@ impl Journey {
             Self::Capabilities => (8, 6),
             Self::Crash => (5, 3),
             Self::Partition => (6, 4),
-            Self::Committee | Self::Standby => (6, 4),
+            Self::Committee | Self::Standby | Self::Charter => (6, 5),
             Self::CommitteeChange => (16, 16),
             Self::CommitteeKeys => (15, 4),
             Self::MassAction | Self::Takeover => (16, 8),
@@ -134,6 +141,7 @@ impl Journey {
             | Self::Standby
             | Self::MassAction
             | Self::Vote
+            | Self::Charter
             | Self::Takeover
             | Self::Dashboard => 4,
             Self::Join | Self::Capabilities | Self::Crash | Self::Partition | Self::Speed => 1,
@@ -144,7 +152,7 @@ impl Journey {
     const fn time_scale(self) -> u32 {
         match self {
             // 72 h pass in 32 s, and 24 h in 11 s.
-            Self::Vote => 8_000,
+            Self::Vote | Self::Charter => 8_000,
             Self::Join
             | Self::Capabilities
             | Self::Crash
@@ -178,6 +186,7 @@ impl Journey {
             Self::MassAction => mass_action::tell(mesh, account).await,
             Self::Takeover => takeover::tell(mesh, account).await,
             Self::Vote => vote::tell(mesh, account).await,
+            Self::Charter => charter::tell(mesh, account).await,
             Self::Dashboard => dashboard::tell(mesh, account).await,
             Self::Speed => speed::tell(mesh, account).await,
         }
@@ -231,6 +240,10 @@ async fn go(
         founders: journey.founders(nodes),
         time_scale: journey.time_scale(),
         programs,
+        settings: match journey == Journey::Charter {
+            true => vec!["gateway.listen=127.0.0.1:0".to_owned()],
+            false => Vec::new(),
+        },
     };
     let mut mesh = Mesh::start(&plan, |up| account.saw(up)).await?;
     journey.tell(&mut mesh, account).await?;
