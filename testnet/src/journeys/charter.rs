@@ -167,15 +167,19 @@ async fn amends(mesh: &Mesh, account: &mut Account) -> Result<Charter> {
     let said = proposer
         .run_well(&["--json", "charter", "amend", &path, "--no-wait"])
         .await?;
-    let ids = said.lines().filter_map(|line| {
+    let vote = said.lines().rev().find_map(|line| {
         let value: serde_json::Value = serde_json::from_str(line).ok()?;
         Some(value.get("id")?.as_str()?.to_owned())
     });
-    let vote = ids.last().context("the vote has no id")?;
+    let vote = vote.context("the vote has no id")?;
     everywhere(mesh, "to be open", &vote, |seen| seen.stage == "open").await?;
+    // All at once: on the fast clock the window is half a minute.
+    let mut handed = Vec::new();
     for node in mesh.nodes() {
-        let handed = cast(node, &vote, "yes").await?;
-        arrived(node, &handed).await?;
+        handed.push((node, cast(node, &vote, "yes").await?));
+    }
+    for (node, ballot) in handed {
+        arrived(node, &ballot).await?;
     }
     account.saw(format!("{} members vote yes", mesh.nodes().len()));
     Ok(amended)

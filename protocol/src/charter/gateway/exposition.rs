@@ -14,6 +14,9 @@ use super::{
 /// Longest exposition that is read, bytes.
 pub const EXPOSITION_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// Labels with their values.
+type Labels = Vec<(String, String)>;
+
 /// What a family is said to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Family {
@@ -115,7 +118,7 @@ fn family(name: &str, families: &BTreeMap<&str, Family>) -> Family {
 }
 
 /// Reads labels behind their opening brace, and returns what follows the closing one.
-fn labels(mut rest: &str) -> Result<(Vec<(String, String)>, &str), Refusal> {
+fn labels(mut rest: &str) -> Result<(Labels, &str), Refusal> {
     const BROKEN: Refusal = Refusal::Unreadable("its labels are not label=\"value\", in braces");
     let mut labels = Vec::new();
     loop {

@@ -190,7 +190,7 @@ impl Book {
     /// Lists the refusals that are kept, the newest first.
     pub fn newest(&self) -> Vec<Refused> {
         let mut all: Vec<Refused> = self.entries.values().cloned().collect();
-        all.sort_by(|a, b| b.last.cmp(&a.last));
+        all.sort_by_key(|refused| core::cmp::Reverse(refused.last));
         all
     }
 

@@ -52,6 +52,9 @@ pub struct Withheld {
 /// A line without its value: name and labels.
 type Line<'a> = (&'a str, &'a [(String, String)]);
 
+/// What each node gave for each line of a metric.
+type Lines<'a> = BTreeMap<Line<'a>, BTreeMap<&'a str, Given>>;
+
 /// What one node gave for a line.
 #[derive(Clone, Copy, Debug)]
 struct Given {
@@ -109,9 +112,8 @@ impl Gateway {
     }
 
     /// Puts the series together by metric, line and node.
-    fn by_metric(&self) -> Vec<(&Allowed, BTreeMap<Line<'_>, BTreeMap<&str, Given>>)> {
-        let mut metrics: BTreeMap<&str, (&Allowed, BTreeMap<Line<'_>, BTreeMap<&str, Given>>)> =
-            BTreeMap::new();
+    fn by_metric(&self) -> Vec<(&Allowed, Lines<'_>)> {
+        let mut metrics: BTreeMap<&str, (&Allowed, Lines<'_>)> = BTreeMap::new();
         for (key, series) in &self.series {
             let Ok(allowed) = self.charter.compiled().name(key.name.as_bytes()) else {
                 continue;
@@ -172,7 +174,7 @@ fn is_quantile(allowed: &Allowed, labels: &[(String, String)]) -> bool {
 
 type Shown<'a> = (&'a str, Vec<(String, String)>, Value);
 
-fn one_by_one<'a>(lines: &BTreeMap<Line<'a>, BTreeMap<&str, Given>>) -> Vec<Shown<'a>> {
+fn one_by_one<'a>(lines: &Lines<'a>) -> Vec<Shown<'a>> {
     let mut shown: Vec<Shown<'a>> = Vec::new();
     for ((name, labels), nodes) in lines {
         for (node, given) in nodes {
@@ -184,10 +186,7 @@ fn one_by_one<'a>(lines: &BTreeMap<Line<'a>, BTreeMap<&str, Given>>) -> Vec<Show
     in_order(shown)
 }
 
-fn combined<'a>(
-    allowed: &Allowed,
-    lines: &BTreeMap<Line<'a>, BTreeMap<&str, Given>>,
-) -> Vec<Shown<'a>> {
+fn combined<'a>(allowed: &Allowed, lines: &Lines<'a>) -> Vec<Shown<'a>> {
     let mut shown: Vec<Shown<'a>> = Vec::new();
     for ((name, labels), nodes) in lines {
         let is_enough = nodes.len() >= usize::from(allowed.cohort_min);
