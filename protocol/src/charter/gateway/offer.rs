@@ -69,24 +69,24 @@ impl Sent {
         if suffix == "_created" {
             return Ok(());
         }
-        let fits = match (allowed.kind, self) {
-            (MetricKind::Counter, Self::Total | Self::Growth) => matches!(suffix, "" | "_total"),
-            (MetricKind::Counter, Self::Untold) => true,
-            (MetricKind::Gauge, Self::Level | Self::Shift | Self::Untold) => true,
-            (MetricKind::Set, Self::Level | Self::Member | Self::Untold) => true,
-            (MetricKind::Histogram | MetricKind::Summary, Self::Observed(_)) => suffix.is_empty(),
-            (MetricKind::Histogram, Self::OfHistogram | Self::GrowthOfHistogram | Self::Untold) => {
-                !suffix.is_empty()
+        let is_untold = self == Self::Untold;
+        let fits = match allowed.kind {
+            MetricKind::Counter => {
+                is_untold
+                    || (matches!(self, Self::Total | Self::Growth)
+                        && matches!(suffix, "" | "_total"))
             }
-            (MetricKind::Summary, Self::OfSummary | Self::Untold) => true,
-            (
-                MetricKind::Counter
-                | MetricKind::Gauge
-                | MetricKind::Set
-                | MetricKind::Histogram
-                | MetricKind::Summary,
-                _,
-            ) => false,
+            MetricKind::Gauge => is_untold || matches!(self, Self::Level | Self::Shift),
+            MetricKind::Set => is_untold || matches!(self, Self::Level | Self::Member),
+            MetricKind::Histogram if suffix.is_empty() => matches!(self, Self::Observed(_)),
+            MetricKind::Histogram => {
+                is_untold || matches!(self, Self::OfHistogram | Self::GrowthOfHistogram)
+            }
+            MetricKind::Summary => {
+                is_untold
+                    || self == Self::OfSummary
+                    || (matches!(self, Self::Observed(_)) && suffix.is_empty())
+            }
         };
         match fits {
             true => Ok(()),
