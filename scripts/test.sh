@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly STAGES=(setup format scripts purity deny contracts build ebpf lint tests root doctests docs sim fuzz journeys)
-readonly JOURNEYS=(join capabilities crash partition committee committee-change standby mass-action override vote violation takeover data dashboard)
+readonly JOURNEYS=(join capabilities crash partition committee committee-change standby mass-action override vote violation takeover data charter dashboard)
 
 # The line in which the test runner says how many tests there were.
 readonly COUNTED='Summary .*tests? run: '
@@ -92,7 +92,7 @@ stage_tests() {
 stage_root() {
     local needs_root='a_full_disk_loses_nothing_and_writes_on_when_there_is_space'
     if [ "$(id -u)" != 0 ]; then
-        printf '!!! NOT CHECKED, for it takes root: %s\n' "$needs_root" 'the charter in the kernel (ebpf/loader/tests/root)'
+        printf '!!! NOT CHECKED, for it takes root: %s\n' "$needs_root" 'the charter in the kernel (ebpf/loader/tests/root, node/tests/root)'
         [ -z "${CI:-}" ] || return 1
         return
     fi

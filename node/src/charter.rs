@@ -3,6 +3,7 @@
 //! What a charter is and what is wrong with one is for `x0_protocol::charter`; here are only paths and disks.
 
 pub mod contract;
+pub mod following;
 pub mod inspection;
 pub mod kernel;
 

@@ -14,6 +14,7 @@ pub mod config;
 pub mod dashboard;
 pub mod data;
 pub mod ethereum_key;
+pub mod gateway;
 pub mod identity;
 pub mod metrics;
 pub mod runtime;

@@ -90,6 +90,8 @@ table! {
         StoreWaiting = "x0_store_waiting", "1 while the store cannot write for want of space, else 0.", 30 days, 10 nodes;
         LastRepairMs = "x0_last_repair_ms", "Time from the last loss of links to their repair.", 90 days, 10 nodes;
         ResidentBytes = "x0_resident_bytes", "Memory the process takes.", 30 days, 10 nodes;
+        ProbeBehind = "x0_probe_behind", "1 while the kernel could not be given the charter in force, else 0.", 365 days, 1 nodes;
+        GatewaySeries = "x0_gateway_series", "Series of other programs that the gateway keeps.", 30 days, 10 nodes;
     }
     Counter {
         GossipIn = "x0_gossip_in", "Gossip messages received.", 30 days, 10 nodes;
@@ -102,6 +104,8 @@ table! {
         Freezes = "x0_freezes", "Delegation roots that this node froze because of an anomaly.", 365 days, 1 nodes;
         Repairs = "x0_repairs", "Times the node healed its links.", 90 days, 10 nodes;
         MetricsRefused = "x0_metrics_refused", "Names that this node did not export because the charter does not list them.", 365 days, 1 nodes;
+        GatewayTaken = "x0_gateway_taken", "Samples of other programs that the gateway took.", 30 days, 10 nodes;
+        GatewayRefused = "x0_gateway_refused", "Samples of other programs that the gateway refused.", 365 days, 1 nodes;
     }
     Histogram {
         StoreWrite = "x0_store_write_ms", "Time for a batch of writes to be safe on disk.", 30 days, 10 nodes;

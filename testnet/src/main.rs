@@ -114,6 +114,7 @@ async fn up(nodes: usize, programs: Programs) -> Result<()> {
         founders: nodes.min(4),
         time_scale: 1,
         programs,
+        settings: Vec::new(),
     };
     let Some(started) = interruptible(Mesh::start(&plan, |up| write(&up))).await? else {
         return Ok(());

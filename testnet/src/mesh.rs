@@ -50,6 +50,8 @@ pub struct Plan {
     pub time_scale: u32,
     /// What to run.
     pub programs: Programs,
+    /// Settings of every node beside the usual ones, as `KEY=VALUE`.
+    pub settings: Vec<String>,
 }
 
 /// A mesh of running nodes; the first is the founder.
@@ -58,6 +60,7 @@ pub struct Mesh {
     nodes: Vec<Node>,
     home: TempDir,
     programs: Programs,
+    settings: Vec<String>,
     relay: Option<Relay>,
     ports: Vec<u16>,
     named: usize,
@@ -105,6 +108,7 @@ impl Mesh {
             home: home
                 .context("cannot make a folder for the mesh; set TMPDIR to one with space")?,
             programs: plan.programs.clone(),
+            settings: plan.settings.clone(),
             relay: plan.relayed.then(Relay::new),
             ports: ports::free((plan.nodes + SPARE) * per_node)?,
             named: 0,
@@ -213,6 +217,7 @@ impl Mesh {
             listen,
             external,
             half,
+            settings: self.settings.clone(),
         };
         Node::new(place, self.programs.clone())
     }
@@ -337,6 +342,17 @@ impl Mesh {
         let register = self.register();
         self.nodes[place].run(&register).await?;
         self.is_ready(self.node(place)?).await
+    }
+
+    /// Adds a setting to a node, which counts from its next start on.
+    ///
+    /// # Errors
+    ///
+    /// Returns that there is no such node.
+    pub fn set(&mut self, place: usize, setting: String) -> Result<()> {
+        self.node(place)?;
+        self.nodes[place].set(setting);
+        Ok(())
     }
 
     /// Waits until every running node is ready, is linked, and knows as many members and records as all others.

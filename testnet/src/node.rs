@@ -43,6 +43,8 @@ const STOP_PATIENCE: Duration = Duration::from_secs(20);
 const LOG_LINES: usize = 12;
 /// Calls a second that a node takes: stories ask for thousands of records, one by one.
 const CALLS_PER_SECOND: &str = "api.rate_per_second=10000";
+/// Nodes of one machine leave the gateway's address, and the kernel's helper, to the node of its user.
+const APART: [&str; 2] = ["gateway.listen=off", "charter.probe=manual"];
 
 /// Where a node is and how it is reached.
 #[derive(Clone, Debug)]
@@ -57,6 +59,8 @@ pub struct Place {
     pub external: String,
     /// The half it belongs to when the mesh is cut.
     pub half: Half,
+    /// Settings that it is run with beside the usual ones, as `KEY=VALUE`.
+    pub settings: Vec<String>,
 }
 
 /// What a node says of itself once it is up.
@@ -113,6 +117,11 @@ impl Node {
     /// Returns the node's data directory.
     pub fn dir(&self) -> &Path {
         &self.place.dir
+    }
+
+    /// Adds a setting, which counts from the next start on.
+    pub fn set(&mut self, setting: String) {
+        self.place.settings.push(setting);
     }
 
     /// Returns the half the node belongs to.
@@ -301,6 +310,10 @@ impl Node {
             &self.place.external,
         ]);
         command.args(["--http", "127.0.0.1:0", "--set", CALLS_PER_SECOND]);
+        let settings = APART.into_iter();
+        for setting in settings.chain(self.place.settings.iter().map(String::as_str)) {
+            command.args(["--set", setting]);
+        }
         command.stdout(Stdio::piped()).stderr(self.log()?);
         let mut child = command
             .spawn()
@@ -446,6 +459,17 @@ impl Node {
             .get(path)
             .await
             .map_err(|error| self.at_fault(error.into()))
+    }
+
+    /// Asks the node's API for a text.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Node::get`].
+    pub async fn text(&self, path: &str) -> Result<String> {
+        let bytes = self.client.download(path).await;
+        let bytes = bytes.map_err(|error| self.at_fault(error.into()))?;
+        Ok(String::from_utf8(bytes.to_vec())?)
     }
 
     /// Asks the node by its API to do something.

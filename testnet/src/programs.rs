@@ -14,6 +14,8 @@ pub struct Programs {
     pub x0: PathBuf,
     /// The attacker.
     pub adversary: PathBuf,
+    /// The helper that brings the charter into the kernel.
+    pub probe: PathBuf,
     /// util-linux's `setpriv`, which lets the system end a node when this program ends, however it ends.
     /// Without it nodes outlive a `kill -9` of this program; `make clean-mesh` then says so.
     pub setpriv: Option<PathBuf>,
@@ -33,11 +35,12 @@ impl Programs {
         let programs = Self {
             x0: x0.unwrap_or_else(|| beside.join("x0")),
             adversary: beside.join("x0-adversary"),
+            probe: beside.join("x0-probe"),
             setpriv: on_path("setpriv"),
             python: std::env::var_os(PYTHON_VARIABLE)
                 .map_or_else(|| beside.join("../tools/bin/python"), PathBuf::from),
         };
-        for program in [&programs.x0, &programs.adversary] {
+        for program in [&programs.x0, &programs.adversary, &programs.probe] {
             if !program.is_file() {
                 bail!(
                     "there is no {}: build it with `make build`, or name x0 with --x0",

@@ -36,6 +36,7 @@ pub async fn take(programs: Programs, once: bool) -> Result<()> {
         founders: 1,
         time_scale: 1,
         programs,
+        settings: Vec::new(),
     };
     let started = Mesh::start(&plan, |up| account.saw(up)).await;
     let mut mesh = match started {

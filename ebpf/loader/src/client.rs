@@ -4,14 +4,19 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use crate::{
     error::ProbeError,
     messages::{Answer, OWNER_LINE_BYTES_MAX, Request, Status},
     place,
-    policy::Checked,
+    policy::{Checked, Policy},
 };
+
+/// How long a helper may say nothing: it takes at most a second to load the largest policy, and while events are followed it
+/// says every ten that it is there.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 /// The way to a helper, whether it runs or not.
 #[derive(Clone, Debug)]
@@ -56,6 +61,19 @@ impl Client {
             return Err(unexpected(&answer));
         };
         Ok(*status)
+    }
+
+    /// Asks for the policy in force, as it was loaded; only root and the owner may.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Client::load`].
+    pub fn policy(&self) -> Result<Option<Policy>, ProbeError> {
+        let answer = self.ask(&Request::Policy {})?;
+        let Answer::Policy(policy) = answer else {
+            return Err(unexpected(&answer));
+        };
+        Ok(policy.map(|policy| *policy))
     }
 
     /// Asks for the keyed hash of a name; only root and the owner may.
@@ -117,6 +135,10 @@ impl Client {
         let mut line = serde_json::to_vec(request).map_err(|fault| bad(&fault.to_string()))?;
         line.push(b'\n');
         let mut stream = UnixStream::connect(&self.socket).map_err(silent)?;
+        stream.set_read_timeout(Some(SILENCE_MAX)).map_err(silent)?;
+        stream
+            .set_write_timeout(Some(SILENCE_MAX))
+            .map_err(silent)?;
         // A helper that refuses early closes its end; what it said is still to be read.
         stream.write_all(&line).ok();
         Ok(BufReader::new(stream))

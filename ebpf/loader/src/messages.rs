@@ -23,6 +23,8 @@ pub enum Request {
     Load(Policy),
     /// Tell what is in force and what was counted.
     Status {},
+    /// Tell the policy in force, as it was loaded.
+    Policy {},
     /// Tell the newest refusals.
     Events {
         /// Whether to go on with those that come.
@@ -53,6 +55,8 @@ pub enum Answer {
     },
     /// What is in force.
     Status(Box<Status>),
+    /// The policy in force; none before the first.
+    Policy(Option<Box<Policy>>),
     /// A refusal.
     Event(Refusal),
     /// Refusals that were not sent, because they were read too slowly.
@@ -94,6 +98,9 @@ pub struct Status {
     pub adopted: bool,
     /// User who may load policies.
     pub owner: u32,
+    /// The charter that the policy was made of; none if somebody wrote it.
+    #[serde(default)]
+    pub charter: Option<String>,
     /// Number of metric names.
     pub metrics: usize,
     /// Ports on which names are checked.
@@ -189,6 +196,7 @@ mod tests {
     fn requests_are_read_strictly() {
         for text in [
             r#"{"status":{}}"#,
+            r#"{"policy":{}}"#,
             r#"{"events":{"follow":true}}"#,
             r#"{"guard":{"service":"exporter"}}"#,
         ] {

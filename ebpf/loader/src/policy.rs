@@ -29,6 +29,9 @@ pub const TELEMETRY_PORTS: [u16; 9] = [
 /// Longest name of a service, bytes; it names a cgroup too.
 const SERVICE_BYTES_MAX: usize = 32;
 
+/// Longest content id of a charter, characters: that of SHA-256 in base 32 has 59.
+const CHARTER_CHARS_MAX: usize = 96;
+
 /// What guarded processes may send, and where to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +49,9 @@ pub struct Policy {
     pub gateways: Vec<Gateway>,
     /// Rules for each kind of guarded process, by name.
     pub services: BTreeMap<String, Service>,
+    /// The charter that this was made of, by its content id; none for a policy that somebody wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charter: Option<String>,
 }
 
 fn statsd_ports() -> Vec<u16> {
@@ -125,6 +131,15 @@ impl Protocol {
             Self::Tcp => TCP,
             Self::Udp => UDP,
         }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        })
     }
 }
 
@@ -281,6 +296,15 @@ impl Policy {
         self.check_metrics(&mut faults);
         self.check_ports(&mut faults);
         self.check_gateways(&mut faults);
+        if let Some(charter) = &self.charter
+            && (charter.len() > CHARTER_CHARS_MAX
+                || !charter.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        {
+            faults.add(
+                "charter".to_owned(),
+                "it is no content id: leave it out of a policy that you wrote yourself".to_owned(),
+            );
+        }
         faults.bound("services", self.services.len(), CLASSES_MAX);
         let rules = self.services.values().flat_map(|service| &service.egress);
         faults.bound(
@@ -288,7 +312,8 @@ impl Policy {
             rules.map(|rule| rule.ports.len()).sum(),
             RULES_MAX,
         );
-        let listen = self.services.values().map(|service| service.listen.len());
+        let services = self.services.values();
+        let listen = services.map(|service| self.served_by(service).count());
         faults.bound("services.*.listen", listen.sum(), LISTEN_MAX);
         for (name, service) in &self.services {
             self.check_service(name, service, &mut faults);
@@ -405,6 +430,19 @@ impl Policy {
                 faults.add(place, "a port is 1 to 65535".to_owned());
             }
         }
+    }
+
+    /// Lists the ports that a service may serve on by name. The node keeps the gateway, so it serves on the gateway's ports:
+    /// telemetry comes in by one protocol, and is shown by the other.
+    pub(crate) fn served_by<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = Listen> {
+        let kept = self.gateways.iter().filter(|_| service.node);
+        let kept = kept.flat_map(|gateway| {
+            [Protocol::Tcp, Protocol::Udp].map(|protocol| Listen {
+                port: gateway.port,
+                protocol,
+            })
+        });
+        service.listen.iter().copied().chain(kept)
     }
 
     fn is_telemetry(&self, port: u16) -> bool {

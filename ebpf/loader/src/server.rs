@@ -2,7 +2,7 @@
 //!
 //! | request | who may |
 //! |---|---|
-//! | load, status, events, hash | root and the owner named at the start, but from under guard only the node |
+//! | load, policy, status, events, hash | root and the owner named at the start, but from under guard only the node |
 //! | guard | the users a service names, each for the very process that asks |
 //!
 //! Who asks is known from the kernel (`SO_PEERCRED`). Nobody names a process, a path or a command: a guarded process is the
@@ -258,6 +258,11 @@ impl Helper {
         let answer = match request {
             Request::Load(policy) => self.load(policy, visitor)?,
             Request::Status {} => Answer::Status(Box::new(self.status()?)),
+            Request::Policy {} => {
+                let state = self.state();
+                let policy = state.policy.as_ref().map(Checked::policy);
+                Answer::Policy(policy.cloned().map(Box::new))
+            }
             Request::Hash { name } => {
                 let hash = hash_text(self.state().kernel.hash(name.as_bytes())?);
                 Answer::Hash { hash }
@@ -313,6 +318,7 @@ impl Helper {
             ..Status::default()
         };
         if let Some(policy) = state.policy.as_ref().map(Checked::policy) {
+            status.charter.clone_from(&policy.charter);
             status.metrics = policy.metrics.len();
             status.statsd_ports.clone_from(&policy.statsd_ports);
             status.telemetry_ports.clone_from(&policy.telemetry_ports);

@@ -152,7 +152,7 @@ impl Tables {
                 self.classes.insert(class_key(slot, *cgroup), value, 0)?;
                 self.fill_ways(slot, policy, service, *cgroup)?;
             }
-            for listen in &service.listen {
+            for listen in policy.served_by(service) {
                 let entry = listen_key(slot, class, listen.protocol.number(), listen.port);
                 self.listen.insert(entry, 1, 0)?;
             }

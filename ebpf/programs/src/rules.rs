@@ -110,7 +110,8 @@ impl Policy {
                 false => Verdict::Refuse(Reason::TelemetryElsewhere),
             };
         }
-        match is_node || self.is_allowed(protocol, port, address) {
+        // No peer is at port 0, nor does any rule name it.
+        match (is_node && port != 0) || self.is_allowed(protocol, port, address) {
             true => Verdict::Pass,
             false => Verdict::Refuse(Reason::Destination),
         }
@@ -119,8 +120,8 @@ impl Policy {
     /// Tells whether the cgroup may serve on a port.
     #[inline(always)]
     pub fn may_listen(&self, protocol: u8, port: u16) -> bool {
-        if self.flags & CLASS_NODE != 0 {
-            return port_kind(self.slot, port) == 0;
+        if self.flags & CLASS_NODE != 0 && port_kind(self.slot, port) == 0 {
+            return true;
         }
         let key = listen_key(self.slot, self.class, protocol, port);
         // SAFETY: as in `is_statsd_way`.

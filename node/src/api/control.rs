@@ -392,14 +392,15 @@ async fn health(State(api): State<Arc<ApiState>>) -> Result<Json<DoneView>, ApiE
     }))
 }
 
-/// The node's metrics, in the format of Prometheus (OpenMetrics).
+/// The node's metrics, and behind them what its gateway took in, in the format of Prometheus (OpenMetrics).
 #[utoipa::path(
     get, path = "/metrics", tag = "program",
     responses((status = 200, description = "OpenMetrics text.", body = String, content_type = "application/openmetrics-text")),
     security(("api_token" = ["read"]))
 )]
 async fn metrics(State(api): State<Arc<ApiState>>) -> Result<Response, ApiError> {
-    let text = api.node.metrics().await?;
+    let own = api.node.metrics().await?;
+    let text = api.gateway.shown_behind(&own);
     Ok(([(CONTENT_TYPE, OPEN_METRICS)], text).into_response())
 }
 

@@ -22,6 +22,7 @@ pub mod data;
 pub mod error;
 pub mod events;
 mod extract;
+pub mod gateway;
 pub mod halts;
 pub mod invites;
 pub mod node;
@@ -38,7 +39,7 @@ pub mod votes;
 mod wait;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
@@ -68,8 +69,10 @@ use self::{
     view::RecordedView,
 };
 use crate::{
+    charter::following::Standing,
     config::Config,
     dashboard::{self, Feed},
+    gateway::Hub,
     runtime::{NodeHandle, TimedEvent},
     store::StoreError,
 };
@@ -103,6 +106,10 @@ pub struct ApiState {
     pub loopback: Option<SocketAddr>,
     /// The settings in force.
     pub config: watch::Receiver<Arc<Config>>,
+    /// How the kernel stands to the charter in force.
+    pub kernel: watch::Receiver<Standing>,
+    /// The charter's gateway.
+    pub gateway: Arc<Hub>,
     feed: Feed,
     limiter: RateLimiter,
     started: Instant,
@@ -129,6 +136,10 @@ pub struct ApiParts {
     pub loopback: Option<SocketAddr>,
     /// The settings in force.
     pub config: watch::Receiver<Arc<Config>>,
+    /// How the kernel stands to the charter in force.
+    pub kernel: watch::Receiver<Standing>,
+    /// The charter's gateway.
+    pub gateway: Arc<Hub>,
 }
 
 impl ApiState {
@@ -151,6 +162,8 @@ impl ApiState {
             stop: watch::Sender::new(false),
             loopback: parts.loopback,
             config: parts.config,
+            kernel: parts.kernel,
+            gateway: parts.gateway,
             limiter: RateLimiter::default(),
             started: Instant::now(),
         });
@@ -218,6 +231,7 @@ fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(charter::read_routes())
         .merge(data::read_routes())
         .merge(cases::read_routes())
+        .merge(gateway::read_routes())
         .merge(halts::routes())
         .merge(packs::routes())
         .merge(votes::read_routes())
@@ -237,6 +251,7 @@ fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(charter::act_routes())
         .merge(data::act_routes())
         .merge(cases::act_routes())
+        .merge(gateway::act_routes())
 }
 
 fn admin_routes() -> OpenApiRouter<Arc<ApiState>> {

@@ -45,7 +45,9 @@ async fn status(State(api): State<Arc<ApiState>>) -> Result<Json<StatusView>, Ap
     let status = api.status().await?;
     let uptime_secs = api.started.elapsed().as_secs();
     let root = api.node.capability_root();
-    Ok(Json(StatusView::new(&status, root, uptime_secs)))
+    let mut view = StatusView::new(&status, root, uptime_secs);
+    view.charter.kernel = Some(api.kernel.borrow().words());
+    Ok(Json(view))
 }
 
 /// The open links to members.

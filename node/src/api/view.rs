@@ -179,6 +179,9 @@ pub struct CharterMark {
     pub number: u64,
     /// Its name: the content id of its encoding.
     pub charter: String,
+    /// How the kernel stands to it, in words.
+    #[serde(default)]
+    pub kernel: Option<String>,
 }
 
 impl CharterMark {
@@ -187,6 +190,7 @@ impl CharterMark {
         Self {
             number: charter.number(),
             charter: charter.id().to_string(),
+            kernel: None,
         }
     }
 }

@@ -161,6 +161,15 @@ fn status_text(status: &Status) -> String {
             (false, _) => "no policy is loaded: guarded programs may send nothing",
         },
     );
+    if status.enforced {
+        facts.add(
+            "made of",
+            status
+                .charter
+                .as_deref()
+                .unwrap_or("no charter: somebody wrote it"),
+        );
+    }
     facts.add("cgroup", &status.cgroup);
     facts.add("owner", status.owner);
     facts.add("metric names", status.metrics);
@@ -209,6 +218,7 @@ fn event(answer: &Answer, output: Output) -> Result<(), CliError> {
         }),
         Answer::Loaded { .. }
         | Answer::Status(_)
+        | Answer::Policy(_)
         | Answer::End {}
         | Answer::Hash { .. }
         | Answer::Guarded { .. }

@@ -28,7 +28,9 @@ use crate::{
         tokens::ApiTokens,
         view::DashboardLinkView,
     },
+    charter::{SHIPPED, following},
     config::{Config, Key},
+    gateway::{self, Hub},
     metrics::Metrics,
     runtime::{self, NetworkSettings, NodeHandle, NodeSettings},
     store::{RocksStore, StoreOptions},
@@ -212,13 +214,17 @@ impl Daemon {
         let sockets = Sockets::open(&config.api.unix_socket, config.api.http).await?;
         let (loopback, socket) = (sockets.loopback(), config.api.unix_socket.clone());
         let tokens = ApiTokens::open(&config.data_dir)?;
+        let gateway = Hub::open(&config.data_dir, SHIPPED.clone(), metrics.clone());
+        let gateway = Arc::new(gateway.map_err(|fault| CliError::Failed(fault.to_string()))?);
         let settings = NodeSettings {
             data_dir: config.data_dir.clone(),
             network,
             fresh,
             cosign: config.acts.cosign,
         };
-        let node = runtime::start(settings, identity, store, metrics)?;
+        let node = runtime::start(settings, identity, store, metrics.clone())?;
+        let kernel = following::start(node.clone(), config.charter.clone(), metrics);
+        gateway::start(&gateway, &node, &config.gateway).await;
         let (give, orders) = mpsc::channel(ORDERS_WAITING);
         let (config, watched) = watch::channel(Arc::new(config));
         let parts = ApiParts {
@@ -227,6 +233,8 @@ impl Daemon {
             orders: give,
             loopback,
             config: watched,
+            kernel,
+            gateway,
         };
         let api = ApiState::start(parts).map_err(|cause| {
             CliError::Failed(format!(

@@ -91,6 +91,9 @@ pub(super) fn text(status: &StatusView) -> String {
             ),
         )
         .add("running for", span(status.uptime_secs));
+    if let Some(kernel) = &status.charter.kernel {
+        facts.add("in the kernel", kernel);
+    }
     if let Some(took) = status.last_repair_ms {
         facts.add(
             "last repair",

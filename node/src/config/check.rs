@@ -7,12 +7,13 @@ use std::{
 };
 
 use tracing_subscriber::EnvFilter;
+use x0_ebpf_loader::policy::{Listen, Protocol};
 use x0_net::Multiaddr;
-use x0_protocol::anti_meave::CosignPolicy;
+use x0_protocol::{anti_meave::CosignPolicy, charter::bounds::SERVICE_BYTES_MAX};
 
 use super::{
-    Acts, Api, Config, Fault, Key, Log, LogFormat, Network, RawConfig, Source, Sources, Store,
-    Telemetry,
+    Acts, Api, CharterSettings, Config, Fault, GatewayPlace, GatewaySettings, Key, Log, LogFormat,
+    Network, ProbeMode, RawConfig, Source, Sources, Store, Target, Telemetry,
     fault::UNITS,
     raw::{Given, shown},
 };
@@ -23,6 +24,10 @@ const OWN_ADDRESSES_MAX: usize = 16;
 const BOOTSTRAP_MAX: usize = 64;
 /// Longest path of a unix socket, bytes: `sun_path` has 108 with its final zero (unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
+/// Most pairs of a list: as many as a charter has services.
+const PAIRS_MAX: usize = 64;
+/// Longest name of a node among the targets, bytes.
+const NODE_NAME_BYTES_MAX: usize = 64;
 
 /// Checks everything; none if a fault left a value unknown.
 pub(super) fn check(raw: RawConfig, sources: Sources, faults: &mut Vec<Fault>) -> Option<Config> {
@@ -45,6 +50,13 @@ pub(super) fn check(raw: RawConfig, sources: Sources, faults: &mut Vec<Fault>) -
     let body_bytes_max = check.number(Key::ApiBodyBytesMax);
     let max_bytes = check.number(Key::StoreMaxBytes);
     let cosign = check.value(Key::ActsCosign, cosign);
+    let probe = check.value(Key::CharterProbe, probe_mode);
+    let probe_socket = check.value(Key::CharterProbeSocket, absolute_socket);
+    let probe_users = check.pairs(Key::CharterProbeUsers, probe_user);
+    let probe_listen = check.pairs(Key::CharterProbeListen, probe_listen);
+    let gateway_listen = check.value(Key::GatewayListen, gateway_place);
+    let targets = check.pairs(Key::GatewayTargets, target);
+    let scrape_secs = check.number(Key::GatewayScrapeSecs);
     let format = check.value(Key::LogFormat, format);
     let filter = check.value(Key::LogFilter, filter);
     let otlp_endpoint = check.value(Key::TelemetryOtlpEndpoint, endpoint);
@@ -69,6 +81,17 @@ pub(super) fn check(raw: RawConfig, sources: Sources, faults: &mut Vec<Fault>) -
             max_bytes: max_bytes?,
         },
         acts: Acts { cosign: cosign? },
+        charter: CharterSettings {
+            probe: probe?,
+            probe_socket: probe_socket?,
+            probe_users: probe_users?,
+            probe_listen: probe_listen?,
+        },
+        gateway: GatewaySettings {
+            listen: gateway_listen?,
+            targets: targets?,
+            scrape_secs: scrape_secs?,
+        },
         log: Log {
             format: format?,
             filter: filter?,
@@ -149,6 +172,28 @@ impl Check<'_> {
             self.fault(key, &given.source, text, what);
         }
         (addresses.len() == given.texts.len()).then_some(addresses)
+    }
+
+    /// Reads a list of `name=value`, noting a fault for each bad one.
+    fn pairs<T>(&mut self, key: Key, read: fn(&str, &str) -> Result<T, String>) -> Option<Vec<T>> {
+        let given = self.take(key);
+        if given.texts.len() > PAIRS_MAX {
+            let count = format!("{} pairs", given.texts.len());
+            self.fault(key, &given.source, &count, "there are too many".to_owned());
+            return None;
+        }
+        let mut pairs = Vec::new();
+        for text in &given.texts {
+            let pair = match text.trim().split_once('=') {
+                Some((name, value)) => read(name.trim(), value.trim()),
+                None => Err("there is no `=` in it".to_owned()),
+            };
+            match pair {
+                Ok(pair) => pairs.push(pair),
+                Err(what) => self.fault(key, &given.source, text, what),
+            }
+        }
+        (pairs.len() == given.texts.len()).then_some(pairs)
     }
 
     fn take(&mut self, key: Key) -> Given {
@@ -244,6 +289,81 @@ fn loopback(text: &str) -> Result<Option<SocketAddr>, String> {
     Ok(Some(address))
 }
 
+fn probe_mode(text: &str) -> Result<ProbeMode, String> {
+    match text {
+        "follow" => Ok(ProbeMode::Follow),
+        "manual" => Ok(ProbeMode::Manual),
+        _ => Err("there is no such way".to_owned()),
+    }
+}
+
+fn absolute_socket(text: &str) -> Result<PathBuf, String> {
+    if !Path::new(text).is_absolute() {
+        return Err("it is no absolute path".to_owned());
+    }
+    socket(Path::new("/"), text)
+}
+
+fn service(name: &str) -> Result<String, String> {
+    match is_plain(name, SERVICE_BYTES_MAX) {
+        true => Ok(name.to_owned()),
+        false => Err("it names no service".to_owned()),
+    }
+}
+
+fn probe_user(name: &str, user: &str) -> Result<(String, u32), String> {
+    let user: u32 = user.parse().map_err(|_| "the user is no number")?;
+    if user == 0 {
+        return Err("0 is root, whom no guard holds".to_owned());
+    }
+    Ok((service(name)?, user))
+}
+
+fn probe_listen(name: &str, listen: &str) -> Result<(String, Listen), String> {
+    let (port, protocol) = listen.split_once('/').ok_or("the protocol is missing")?;
+    let port: u16 = port.parse().map_err(|_| "the port is none")?;
+    let protocol = match protocol {
+        "tcp" => Protocol::Tcp,
+        "udp" => Protocol::Udp,
+        _ => return Err("the protocol is neither tcp nor udp".to_owned()),
+    };
+    if port == 0 {
+        return Err("the port is none".to_owned());
+    }
+    Ok((service(name)?, Listen { port, protocol }))
+}
+
+fn gateway_place(text: &str) -> Result<GatewayPlace, String> {
+    match text {
+        "charter" => Ok(GatewayPlace::OfCharter),
+        "off" => Ok(GatewayPlace::Off),
+        _ => {
+            let address: SocketAddr = text
+                .parse()
+                .map_err(|_| "it is not an address with a port")?;
+            match address.ip().is_loopback() {
+                true => Ok(GatewayPlace::At(address)),
+                false => Err("a gateway takes telemetry of its own machine only".to_owned()),
+            }
+        }
+    }
+}
+
+fn target(node: &str, url: &str) -> Result<Target, String> {
+    if !is_plain(node, NODE_NAME_BYTES_MAX) {
+        return Err("the name has other characters than a-z, 0-9 and '-'".to_owned());
+    }
+    Ok(Target {
+        node: node.to_owned(),
+        url: http_address(url)?.to_string(),
+    })
+}
+
+fn is_plain(name: &str, most: usize) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !name.is_empty() && name.len() <= most && name.bytes().all(is_plain)
+}
+
 fn format(text: &str) -> Result<LogFormat, String> {
     match text {
         "text" => Ok(LogFormat::Text),
@@ -275,11 +395,16 @@ fn endpoint(text: &str) -> Result<Option<String>, String> {
     if text == "off" {
         return Ok(None);
     }
+    http_address(text)?;
+    Ok(Some(text.trim_end_matches('/').to_owned()))
+}
+
+fn http_address(text: &str) -> Result<hyper::Uri, String> {
     let uri: hyper::Uri = text
         .parse()
         .map_err(|error| format!("it is not an address ({error})"))?;
     if uri.scheme_str() != Some("http") || uri.authority().is_none() {
         return Err("it is not an http:// address".to_owned());
     }
-    Ok(Some(text.trim_end_matches('/').to_owned()))
+    Ok(uri)
 }

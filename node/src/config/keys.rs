@@ -31,6 +31,20 @@ pub enum Key {
     StoreMaxBytes,
     /// `acts.cosign`
     ActsCosign,
+    /// `charter.probe`
+    CharterProbe,
+    /// `charter.probe_socket`
+    CharterProbeSocket,
+    /// `charter.probe_users`
+    CharterProbeUsers,
+    /// `charter.probe_listen`
+    CharterProbeListen,
+    /// `gateway.listen`
+    GatewayListen,
+    /// `gateway.targets`
+    GatewayTargets,
+    /// `gateway.scrape_secs`
+    GatewayScrapeSecs,
     /// `log.format`
     LogFormat,
     /// `log.filter`
@@ -67,7 +81,7 @@ pub(super) struct Row {
 
 impl Key {
     /// Every key, in the order of the file.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 22] = [
         Self::NetworkListen,
         Self::NetworkExternal,
         Self::NetworkBootstrap,
@@ -80,6 +94,13 @@ impl Key {
         Self::ApiBodyBytesMax,
         Self::StoreMaxBytes,
         Self::ActsCosign,
+        Self::CharterProbe,
+        Self::CharterProbeSocket,
+        Self::CharterProbeUsers,
+        Self::CharterProbeListen,
+        Self::GatewayListen,
+        Self::GatewayTargets,
+        Self::GatewayScrapeSecs,
         Self::LogFormat,
         Self::LogFilter,
         Self::TelemetryOtlpEndpoint,
@@ -212,6 +233,70 @@ impl Key {
                 default: "ask",
                 meaning: "What the node does when the committee's beacon draws it to co-sign or approve an act: ask a person, or decide alone.",
                 allowed: Range::Words("ask, approve or refuse"),
+                live: false,
+            },
+            Self::CharterProbe => Row {
+                name: "charter.probe",
+                shape: Shape::Text,
+                default: "follow",
+                meaning: "Whether the node loads each charter that comes into force into the kernel, by the helper that it owns; a policy that somebody wrote by hand is left alone.",
+                allowed: Range::Words("follow or manual"),
+                live: false,
+            },
+            Self::CharterProbeSocket => Row {
+                name: "charter.probe_socket",
+                shape: Shape::Text,
+                default: "/run/x0-probe/probe.sock",
+                meaning: "The socket on which the helper x0-probe answers.",
+                allowed: Range::Words("an absolute path of at most 107 bytes"),
+                live: false,
+            },
+            Self::CharterProbeUsers => Row {
+                name: "charter.probe_users",
+                shape: Shape::List,
+                default: "",
+                meaning: "Who may start programs under the rules of a service; services left out keep the users of the policy before.",
+                allowed: Range::Words(
+                    "up to 64 pairs of a service and the number of a user other than root, such as exporter=990",
+                ),
+                live: false,
+            },
+            Self::CharterProbeListen => Row {
+                name: "charter.probe_listen",
+                shape: Shape::List,
+                default: "",
+                meaning: "Ports that the programs of a service may serve on; services left out keep the ports of the policy before.",
+                allowed: Range::Words(
+                    "up to 64 pairs of a service and a port with its protocol, such as exporter=9100/tcp",
+                ),
+                live: false,
+            },
+            Self::GatewayListen => Row {
+                name: "gateway.listen",
+                shape: Shape::Text,
+                default: "charter",
+                meaning: "Where the node takes telemetry from programs of this machine and shows it: by UDP for StatsD, by TCP for HTTP.",
+                allowed: Range::Words(
+                    "charter for the gateway's address in the charter, a loopback address such as 127.0.0.1:8125, or off",
+                ),
+                live: false,
+            },
+            Self::GatewayTargets => Row {
+                name: "gateway.targets",
+                shape: Shape::List,
+                default: "",
+                meaning: "Prometheus exporters that the gateway fetches from, each with the name of the node it stands on; self is this node.",
+                allowed: Range::Words(
+                    "up to 64 pairs of a name and an http:// address, such as self=http://127.0.0.1:9464/metrics",
+                ),
+                live: false,
+            },
+            Self::GatewayScrapeSecs => Row {
+                name: "gateway.scrape_secs",
+                shape: Shape::Number,
+                default: "30",
+                meaning: "Time between two visits of a target, in seconds.",
+                allowed: Range::Numbers(1, 3_600),
                 live: false,
             },
             Self::LogFormat => Row {

@@ -23,6 +23,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use x0_ebpf_loader::policy::Listen;
 use x0_net::Multiaddr;
 use x0_protocol::anti_meave::CosignPolicy;
 
@@ -47,6 +48,10 @@ pub struct Config {
     pub store: Store,
     /// What the node does about acts of others.
     pub acts: Acts,
+    /// Who has the kernel hold programs to the charter.
+    pub charter: CharterSettings,
+    /// What the node takes in as the charter's gateway.
+    pub gateway: GatewaySettings,
     /// What the node tells about its work.
     pub log: Log,
     /// What the node sends to a collector of traces.
@@ -98,6 +103,62 @@ pub struct Acts {
     /// What it does when it is drawn to co-sign or to approve.
     pub cosign: CosignPolicy,
 }
+
+/// Who has the kernel hold programs to the charter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CharterSettings {
+    /// Whether the node loads each charter that comes into force.
+    pub probe: ProbeMode,
+    /// The socket of the helper.
+    pub probe_socket: PathBuf,
+    /// Who may start programs under the rules of a service, by their numbers.
+    pub probe_users: Vec<(String, u32)>,
+    /// On which ports programs of a service may serve.
+    pub probe_listen: Vec<(String, Listen)>,
+}
+
+/// Who loads the charter into the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeMode {
+    /// The node, whenever another is in force.
+    Follow,
+    /// The operator.
+    Manual,
+}
+
+/// What the node takes in as the charter's gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewaySettings {
+    /// Where it takes telemetry.
+    pub listen: GatewayPlace,
+    /// From whom it fetches.
+    pub targets: Vec<Target>,
+    /// Time between two visits of a target, seconds.
+    pub scrape_secs: u32,
+}
+
+/// Where the gateway takes telemetry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GatewayPlace {
+    /// Where the charter in force says.
+    OfCharter,
+    /// At a loopback address.
+    At(SocketAddr),
+    /// Nowhere.
+    Off,
+}
+
+/// An exporter that the gateway fetches from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    /// The node it stands on; [`OWN_NODE`] for this one.
+    pub node: String,
+    /// Its address.
+    pub url: String,
+}
+
+/// The name of this node among those that telemetry comes from.
+pub const OWN_NODE: &str = "self";
 
 /// What the node tells about its work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,6 +245,13 @@ impl Config {
             | Key::ApiUnixSocket
             | Key::ApiHttp
             | Key::ActsCosign
+            | Key::CharterProbe
+            | Key::CharterProbeSocket
+            | Key::CharterProbeUsers
+            | Key::CharterProbeListen
+            | Key::GatewayListen
+            | Key::GatewayTargets
+            | Key::GatewayScrapeSecs
             | Key::LogFormat
             | Key::TelemetryOtlpEndpoint => return,
         }

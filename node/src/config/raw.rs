@@ -253,7 +253,16 @@ impl RawConfig {
 }
 
 /// The sections of the file.
-pub(super) const SECTIONS: [&str; 6] = ["network", "api", "store", "acts", "log", "telemetry"];
+pub(super) const SECTIONS: [&str; 8] = [
+    "network",
+    "api",
+    "store",
+    "acts",
+    "charter",
+    "gateway",
+    "log",
+    "telemetry",
+];
 
 /// Takes a value of the file apart if it has the shape of its key.
 fn texts(shape: Shape, value: &DeValue<'_>) -> Option<Vec<String>> {

@@ -4,7 +4,10 @@ use serde::Serialize;
 
 use x0_protocol::anti_meave::CosignPolicy;
 
-use super::{Config, FILE, Key, LogFormat, Source, fault::Size, keys::Shape, raw::SECTIONS};
+use super::{
+    Config, FILE, GatewayPlace, Key, LogFormat, ProbeMode, Source, fault::Size, keys::Shape,
+    raw::SECTIONS,
+};
 
 /// One key as it is in force.
 #[derive(Clone, Debug, Serialize)]
@@ -77,6 +80,31 @@ impl Config {
                 CosignPolicy::Approve => "approve",
                 CosignPolicy::Refuse => "refuse",
             }),
+            Key::CharterProbe => quoted(&match self.charter.probe {
+                ProbeMode::Follow => "follow",
+                ProbeMode::Manual => "manual",
+            }),
+            Key::CharterProbeSocket => quoted(&self.charter.probe_socket.display()),
+            Key::CharterProbeUsers => {
+                let pairs = self.charter.probe_users.iter();
+                list(pairs.map(|(service, user)| format!("{service}={user}")))
+            }
+            Key::CharterProbeListen => {
+                let pairs = self.charter.probe_listen.iter();
+                list(pairs.map(|(service, listen)| {
+                    format!("{service}={}/{}", listen.port, listen.protocol)
+                }))
+            }
+            Key::GatewayListen => match self.gateway.listen {
+                GatewayPlace::OfCharter => quoted(&"charter"),
+                GatewayPlace::At(address) => quoted(&address),
+                GatewayPlace::Off => quoted(&"off"),
+            },
+            Key::GatewayTargets => {
+                let targets = self.gateway.targets.iter();
+                list(targets.map(|target| format!("{}={}", target.node, target.url)))
+            }
+            Key::GatewayScrapeSecs => self.gateway.scrape_secs.to_string(),
             Key::LogFormat => quoted(&match self.log.format {
                 LogFormat::Text => "text",
                 LogFormat::Json => "json",

@@ -315,6 +315,9 @@ fn every_key_that_claims_to_be_live_is_taken_over() {
          [api]\nunix_socket = \"y\"\nhttp = \"off\"\nrate_per_second = 9\nbody_bytes_max = 2048\n\
          [store]\nmax_bytes = \"1 GiB\"\n\
          [acts]\ncosign = \"refuse\"\n\
+         [charter]\nprobe = \"manual\"\nprobe_socket = \"/p\"\nprobe_users = [\"app=7\"]\n\
+         probe_listen = [\"app=9464/tcp\"]\n\
+         [gateway]\nlisten = \"off\"\ntargets = [\"self=http://127.0.0.1:1/metrics\"]\nscrape_secs = 9\n\
          [log]\nformat = \"json\"\nfilter = \"off\"\n\
          [telemetry]\notlp_endpoint = \"http://127.0.0.1:1\"\n"
     ));
@@ -423,6 +426,31 @@ fn a_file_that_cannot_be_read_is_named() {
     let error = home.load().unwrap_err();
 
     assert!(matches!(error, ConfigError::Unreadable { .. }), "{error}");
+}
+
+#[test]
+fn pairs_of_a_list_say_what_is_wrong_with_each() {
+    let home = Home::new(
+        "[charter]\nprobe_users = [\"app=0\", \"app\", \"App=7\"]\nprobe_listen = [\"app=9464\", \"app=0/tcp\", \"app=1/sctp\"]\n\
+         probe_socket = \"relative\"\n[gateway]\nlisten = \"192.0.2.1:8125\"\ntargets = [\"self=https://x/\", \"A=http://x/\"]\n",
+    );
+
+    let text = home.load().unwrap_err().to_string();
+
+    for part in [
+        "0 is root",
+        "there is no `=` in it",
+        "it names no service",
+        "the protocol is missing",
+        "the port is none",
+        "the protocol is neither tcp nor udp",
+        "it is no absolute path",
+        "its own machine only",
+        "it is not an http:// address",
+        "other characters than a-z",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
 }
 
 struct Home(TempDir);

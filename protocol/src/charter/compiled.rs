@@ -23,7 +23,7 @@ use x0_crypto::ContentId;
 use super::{
     bounds::{NODE_SERVICE, TELEMETRY_PORTS},
     draft::{CharterDraft, Gateway, Parser, Telemetry},
-    name::{NameFault, check_name, exported},
+    name::{MetricKind, NameFault, check_name, exported},
     net::{Ports, Prefix, Protocol},
 };
 
@@ -55,6 +55,8 @@ pub struct Allowed {
     pub name: String,
     /// The metric that exports it.
     pub metric: String,
+    /// How that metric behaves.
+    pub kind: MetricKind,
     /// How long it may be kept, days.
     pub retention_days: u16,
     /// Whether each person must have said yes before.
@@ -133,6 +135,23 @@ pub enum EgressRefusal {
     NoRule,
 }
 
+impl ServiceRules {
+    /// Tells whether the rules let the service speak to every host on every port, by both protocols and both families.
+    pub fn reach_all(&self) -> bool {
+        let all = |is_v4: bool, protocol: Protocol| {
+            self.rules.iter().any(|rule| {
+                rule.to.bits() == 0
+                    && rule.to.address().is_ipv4() == is_v4
+                    && rule.protocol == protocol
+                    && (rule.ports.first(), rule.ports.last()) == (1, u16::MAX)
+            })
+        };
+        [Protocol::Tcp, Protocol::Udp]
+            .into_iter()
+            .all(|protocol| all(true, protocol) && all(false, protocol))
+    }
+}
+
 impl Compiled {
     pub(super) fn of(draft: &CharterDraft, charter: ContentId) -> Self {
         let mut names: Vec<Allowed> = draft
@@ -145,6 +164,7 @@ impl Compiled {
                 exported(&metric.name, metric.kind).map(move |name| Allowed {
                     name,
                     metric: metric.name.clone(),
+                    kind: metric.kind,
                     // Both are in a range that 16 bits hold.
                     retention_days: u16::try_from(metric.retention_days).unwrap_or(u16::MAX),
                     consent: metric.consent,
@@ -219,11 +239,7 @@ impl Compiled {
     /// Returns why not.
     pub fn egress(&self, service: &str, to: Destination) -> Result<Passage, EgressRefusal> {
         let address = to.address.to_canonical();
-        let found = self
-            .services
-            .binary_search_by(|one| one.service.as_str().cmp(service));
-        let found = found.ok().and_then(|at| self.services.get(at));
-        let rules = &found.ok_or(EgressRefusal::NoService)?.rules;
+        let rules = &self.service(service).ok_or(EgressRefusal::NoService)?.rules;
         let Gateway {
             address: host,
             port,
@@ -249,7 +265,28 @@ impl Compiled {
         Err(EgressRefusal::NoRule)
     }
 
-    fn is_telemetry(&self, port: u16) -> bool {
-        TELEMETRY_PORTS.contains(&port) || self.telemetry.iter().any(|one| one.port == port)
+    /// Tells whether what goes to a port is telemetry, by whichever protocol, and so for the gateway alone.
+    pub fn is_telemetry(&self, port: u16) -> bool {
+        TELEMETRY_PORTS.contains(&port) || self.is_read(port)
+    }
+
+    /// Returns the ports of telemetry that nothing reads on its way, in order: what goes there is judged by its
+    /// destination alone.
+    pub fn unread_ports(&self) -> impl Iterator<Item = u16> {
+        let known = TELEMETRY_PORTS.into_iter();
+        known.filter(|port| !self.is_read(*port))
+    }
+
+    /// Tells whether the charter names a parser for a port.
+    fn is_read(&self, port: u16) -> bool {
+        self.telemetry.iter().any(|one| one.port == port)
+    }
+
+    /// Returns the rules of a service, if the charter names it.
+    fn service(&self, name: &str) -> Option<&ServiceRules> {
+        let found = self
+            .services
+            .binary_search_by(|one| one.service.as_str().cmp(name));
+        self.services.get(found.ok()?)
     }
 }

@@ -340,7 +340,7 @@ impl Reader {
             self.faults.push(Fault {
                 line: place.line,
                 column: place.column,
-                key: key.to_owned(),
+                key: key.replace(|c: char| c.is_control(), " "),
                 value,
                 what: what.to_owned(),
                 allowed: allowed.to_owned(),

@@ -5,6 +5,7 @@
 //! - [`read`] makes one of a YAML file, or names every fault with its line; [`write()`] is the way back.
 //! - [`compiled`] is the one form from which every enforcement is made: the node's own filter, a kernel probe's maps,
 //!   a contract. What a name is stands in [`name`], byte for byte. [`cases`] lists what each must answer.
+//! - [`gateway`] judges telemetry sample by sample, and knows for how long and before whom it may be.
 //! - [`diff`] says in words what an amendment takes from people and gives them.
 //! - [`violation`] is what follows when somebody breaks it.
 //!
@@ -17,6 +18,7 @@ pub mod compiled;
 pub mod diff;
 mod draft;
 mod fields;
+pub mod gateway;
 pub mod name;
 mod near;
 mod net;

@@ -323,6 +323,18 @@ fn many_faults_are_told_at_once_and_in_order() {
 }
 
 #[test]
+fn a_fault_shows_no_control_characters_of_a_key() {
+    let faults = faults_of("  privacy_by_design:", "  \"privacy\\t_by_design\":");
+
+    assert!(
+        faults
+            .iter()
+            .any(|fault| fault.key == "principles.privacy _by_design"),
+        "{faults:#?}"
+    );
+}
+
+#[test]
 fn what_is_no_yaml_stops_the_reader_which_says_so() {
     for (file, what) in [
         ("a: [1\nb: 2", "no YAML"),

@@ -4,6 +4,7 @@
 //! others have used before it; so it relies on nothing but that all nodes run and agree.
 
 pub mod capabilities;
+pub mod charter;
 pub mod committee;
 pub mod committee_change;
 pub mod committee_keys;
@@ -63,6 +64,8 @@ pub enum Journey {
     /// A violation is reported without a name; the accused is judged, held to the verdict by every node, and the reporter is
     /// paid.
     Violation,
+    /// Programs hand telemetry in under the charter; members amend it, and gateway, node and kernel obey by themselves.
+    Charter,
     /// The dashboard as people see it, in a real browser; no part of the tour.
     Dashboard,
     /// How fast records, repairs and catch-ups are, and what idling costs; no part of the tour.
@@ -87,6 +90,7 @@ impl Journey {
             Self::Vote => "vote",
             Self::Data => "data",
             Self::Violation => "violation",
+            Self::Charter => "charter",
             Self::Dashboard => "dashboard",
             Self::Speed => "speed",
         }
@@ -119,6 +123,9 @@ impl Journey {
             Self::Violation => {
                 "who breaks the charter is held to it by every node, and who tells of it stays unnamed"
             }
+            Self::Charter => {
+                "what may be collected is decided by all, and obeyed by every part at once"
+            }
             Self::Dashboard => {
                 "everybody can see what goes on, on a phone, by keyboard, without reloading"
             }
@@ -135,6 +142,7 @@ impl Journey {
             Self::Partition => (6, 4),
             Self::Committee | Self::Standby => (6, 4),
             Self::Data => (6, 5),
+            Self::Charter => (6, 5),
             Self::CommitteeChange => (16, 16),
             Self::CommitteeKeys => (15, 4),
             Self::MassAction | Self::Takeover => (16, 8),
@@ -157,6 +165,7 @@ impl Journey {
             | Self::Override
             | Self::Vote
             | Self::Violation
+            | Self::Charter
             | Self::Takeover
             | Self::Data
             | Self::Dashboard => 4,
@@ -168,7 +177,7 @@ impl Journey {
     const fn time_scale(self) -> u32 {
         match self {
             // 72 h pass in 32 s, and 24 h in 11 s.
-            Self::Vote | Self::Violation => 8_000,
+            Self::Vote | Self::Violation | Self::Charter => 8_000,
             Self::Override => overriding::TIME_SCALE,
             Self::Join
             | Self::Capabilities
@@ -207,6 +216,7 @@ impl Journey {
             Self::Vote => vote::tell(mesh, account).await,
             Self::Data => data::tell(mesh, account).await,
             Self::Violation => violation::tell(mesh, account).await,
+            Self::Charter => charter::tell(mesh, account).await,
             Self::Dashboard => dashboard::tell(mesh, account).await,
             Self::Speed => speed::tell(mesh, account).await,
         }
@@ -260,6 +270,10 @@ async fn go(
         founders: journey.founders(nodes),
         time_scale: journey.time_scale(),
         programs,
+        settings: match journey == Journey::Charter {
+            true => vec!["gateway.listen=127.0.0.1:0".to_owned()],
+            false => Vec::new(),
+        },
     };
     let mut mesh = Mesh::start(&plan, |up| account.saw(up)).await?;
     journey.tell(&mut mesh, account).await?;

@@ -82,7 +82,7 @@ pub async fn tell(mesh: &mut Mesh, account: &mut Account) -> Result<()> {
     ends(mesh, account, &vote, &other, &sealed).await
 }
 
-async fn counts_members(mesh: &Mesh, account: &mut Account) -> Result<()> {
+pub(super) async fn counts_members(mesh: &Mesh, account: &mut Account) -> Result<()> {
     account.step(
         "the founders' seats make the committee's keys, and agree who the members are",
         "a vote needs one list of those who can vote, and one voice that says what was counted",
@@ -438,11 +438,11 @@ async fn ends(
     Ok(())
 }
 
-async fn show(node: &Node, vote: &str) -> Result<VoteView> {
+pub(super) async fn show(node: &Node, vote: &str) -> Result<VoteView> {
     node.get(&format!("/v1/votes/{vote}")).await
 }
 
-async fn cast(node: &Node, vote: &str, choice: &str) -> Result<String> {
+pub(super) async fn cast(node: &Node, vote: &str, choice: &str) -> Result<String> {
     let body = CastBody {
         choice: choice.to_owned(),
     };
@@ -452,7 +452,7 @@ async fn cast(node: &Node, vote: &str, choice: &str) -> Result<String> {
 }
 
 /// Waits until the seats have what a node has handed in.
-async fn arrived(node: &Node, id: &str) -> Result<HandedInView> {
+pub(super) async fn arrived(node: &Node, id: &str) -> Result<HandedInView> {
     until("the seats to answer", STEP_PATIENCE, async || {
         let own: HandedInView = node.get(&format!("/v1/votes/own/{id}")).await?;
         ensure!(own.stage != "refused", "{}: {}", node.name(), own.words);
@@ -465,7 +465,7 @@ async fn arrived(node: &Node, id: &str) -> Result<HandedInView> {
 }
 
 /// Waits until every node sees a vote so.
-async fn everywhere(
+pub(super) async fn everywhere(
     mesh: &Mesh,
     what: &str,
     vote: &str,

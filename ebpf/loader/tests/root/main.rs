@@ -5,5 +5,11 @@
 mod exporter;
 mod gate;
 mod hostile;
+mod probe;
 mod socket;
 mod support;
+
+/// Returns the helper as it was built.
+fn helper() -> std::path::PathBuf {
+    env!("CARGO_BIN_EXE_x0-probe").into()
+}

@@ -7,6 +7,7 @@ use super::*;
 use crate::{
     api::{
         capability_view::{GrantedView, InspectedView, KnownCapabilityView},
+        gateway::{ConsentsView, GatewayView},
         proofs::ProofView,
         public::{OverrideView, PublicPageView},
         view::{
@@ -179,6 +180,38 @@ async fn metrics_are_open_metrics_text() {
             .starts_with("application/openmetrics")
     );
     assert!(answer.text().ends_with("# EOF\n"));
+}
+
+#[tokio::test]
+async fn the_gateway_tells_where_it_stands_and_a_consent_that_nothing_needs_is_not_written_down() {
+    let served = Served::start().await;
+    let say = |metric: &str, person: &str, given: bool| {
+        let body = json!({"metric": metric, "person": person, "given": given});
+        served.unix(Call::post("/v1/charter/consents", body))
+    };
+
+    let gateway: GatewayView = served.get("/v1/charter/gateway").await;
+    let consents: ConsentsView = served.get("/v1/charter/consents").await;
+
+    assert_eq!((gateway.state.as_str(), gateway.charter), ("off", 1));
+    assert_eq!(gateway.kernel.state, "waiting");
+    assert!(consents.needed.is_empty() && consents.words.is_empty());
+    assert_eq!(
+        say("latency_p99", "ada", true).await.refusal(),
+        (409, "not_needed".to_owned())
+    );
+    assert_eq!(
+        say("nothing", "ada", true).await.refusal(),
+        (404, "no_such_metric".to_owned())
+    );
+    assert_eq!(
+        say("latency_p99", "ada", false).await.refusal(),
+        (409, "never_given".to_owned())
+    );
+    assert_eq!(
+        say("latency_p99", "", true).await.refusal(),
+        (422, "bad_person".to_owned())
+    );
 }
 
 #[tokio::test]

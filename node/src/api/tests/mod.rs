@@ -43,7 +43,9 @@ use super::{
     tokens::{ApiTokens, Scope},
 };
 use crate::{
+    charter::{SHIPPED, following::Standing},
     config::{Config, FILE, Sources},
+    gateway::Hub,
     metrics::Metrics,
     runtime::{
         self, NetworkSettings, NodeSettings,
@@ -84,6 +86,8 @@ impl Served {
             orders,
             loopback: Some(loopback),
             config: watch::channel(Arc::new(config)).1,
+            kernel: watch::channel(Standing::Waiting).1,
+            gateway: Arc::new(Hub::open(dir.path(), SHIPPED.clone(), Metrics::new()).unwrap()),
         })
         .unwrap();
         tokio::spawn(sockets.serve(router(Arc::clone(&api)), Arc::clone(&api)));
@@ -122,7 +126,8 @@ impl Served {
     }
 }
 
-fn start_node(dir: &Path) -> runtime::NodeHandle {
+/// Starts a node that founds a mesh of its own and knows nobody.
+pub(crate) fn start_node(dir: &Path) -> runtime::NodeHandle {
     let identity = Identity::generate().unwrap();
     let metrics = Metrics::new();
     let options = StoreOptions {

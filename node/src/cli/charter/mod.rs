@@ -3,6 +3,7 @@
 //! Checking, comparing and compiling work without a node.
 
 mod compile;
+mod gateway;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use x0_protocol::charter::{Charter, diff::changes, write};
 
+use self::gateway::{ConsentCommand, GatewayCommand};
 use super::{
     Context,
     case::{self, CaseCommand},
@@ -114,6 +116,12 @@ pub(super) enum CharterCommand {
     /// See reported violations, decide them as a seat, appeal as the accused
     #[command(subcommand)]
     Case(CaseCommand),
+    /// Look at the gateway, where the telemetry of this machine's programs is judged
+    #[command(subcommand)]
+    Gateway(GatewayCommand),
+    /// Agree to the collection of a metric that needs it, or take that back
+    #[command(subcommand)]
+    Consent(ConsentCommand),
     Guard(GuardArgs),
     /// Show what the kernel enforces and refused, and start what enforces it
     #[command(subcommand)]
@@ -154,6 +162,8 @@ pub(super) async fn answer(context: &Context, command: CharterCommand) -> Result
         CharterCommand::Report(args) => report::report(context, args).await,
         CharterCommand::Receipt(command) => report::receipt(context, command).await,
         CharterCommand::Case(command) => case::answer(context, command).await,
+        CharterCommand::Gateway(command) => gateway::gateway(context, command).await,
+        CharterCommand::Consent(command) => gateway::consent(context, command).await,
         CharterCommand::Guard(args) => match charter_guard::answer(&args, context.output)? {},
         CharterCommand::Probe(command) => charter_probe::answer(command, context.output),
     }
