@@ -108,7 +108,15 @@ impl FromStr for ContentId {
             text: text.chars().take(80).collect(),
             reason: reason.to_string(),
         })?;
-        Self::try_from(cid)
+        let id = Self::try_from(cid)?;
+        // One text an id: else what is signed or proven in text could be changed and stay the same.
+        match id.to_string() == text {
+            true => Ok(id),
+            false => Err(ParseContentIdError::NotACid {
+                text: text.chars().take(80).collect(),
+                reason: "it is not in base32 of lower case".to_owned(),
+            }),
+        }
     }
 }
 

@@ -323,7 +323,7 @@ async fn the_public_log_of_a_mesh_without_a_committee_is_empty_and_open_and_take
     let all: Vec<OverrideView> = served.get("/v1/overrides").await;
     assert!(all.is_empty());
 
-    let grant = json!({"actions": ["set.links.target"], "publish": false});
+    let grant = json!({"actions": ["set.links.target"], "caveats": [], "publish": false});
     let granted: GrantedView = served.post("/v1/capabilities/grant", grant).await;
     let body = json!({
         "change": {"set": {"policy": "links.target", "value": 6}},

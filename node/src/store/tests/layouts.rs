@@ -142,6 +142,8 @@ fn a_store_from_before_the_committee_log_is_migrated_and_can_keep_it() {
             Column::Halts,
             Column::Votes,
             Column::Proposals,
+            Column::Receipts,
+            Column::PublicLog,
         ],
         Some(1),
     );
@@ -159,7 +161,8 @@ fn a_store_from_before_the_committee_log_is_migrated_and_can_keep_it() {
 #[test]
 fn a_store_from_before_own_acts_were_kept_is_migrated_and_can_keep_them() {
     let home = Home::new();
-    let record = make_store(&home, &[Column::Proposals], Some(4));
+    let later = [Column::Proposals, Column::Receipts, Column::PublicLog];
+    let record = make_store(&home, &later, Some(4));
 
     let store = home.open().unwrap();
 
@@ -181,6 +184,8 @@ fn make_layout_0(home: &Home) -> Verified<Record> {
         Column::Halts,
         Column::Votes,
         Column::Proposals,
+        Column::Receipts,
+        Column::PublicLog,
     ];
     make_store(home, &later, None)
 }

@@ -210,11 +210,14 @@ fn combined<'a>(allowed: &Allowed, lines: &Lines<'a>) -> Vec<Shown<'a>> {
     in_order(shown)
 }
 
-/// Puts lines of one set of labels together, buckets by their bounds (OpenMetrics 1.0, section "Histogram").
+/// Puts lines of one set of labels together, buckets and quantiles by their bounds (OpenMetrics 1.0, sections "Histogram"
+/// and "Summary").
 fn in_order(mut shown: Vec<Shown<'_>>) -> Vec<Shown<'_>> {
     shown.sort_by_cached_key(|(name, labels, _)| {
-        let (bounds, others): (Vec<_>, Vec<_>) =
-            labels.iter().cloned().partition(|(label, _)| label == "le");
+        let (bounds, others): (Vec<_>, Vec<_>) = labels
+            .iter()
+            .cloned()
+            .partition(|(label, _)| matches!(label.as_str(), "le" | "quantile"));
         let bound = bounds
             .first()
             .map(|(_, bound)| Value::parse(bound).map_or((1, Value::ZERO), |bound| (0, bound)));
