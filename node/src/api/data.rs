@@ -10,7 +10,7 @@ use x0_crypto::{ContentId, PublicKey};
 use x0_protocol::{
     Command, Reply,
     core::{command::ErasureView as Erasure, time::Millis},
-    wire::decode_record,
+    wire::{Body as Said, decode_record},
 };
 
 use super::{
@@ -110,9 +110,10 @@ fn line(bytes: &[u8], about: &PublicKey, names: &Names) -> Option<RecordLine> {
     if header.author != *about && !names.stand_in(bytes) {
         return None;
     }
-    let erased_by = match record.body() {
-        x0_protocol::wire::Body::Erased { by, .. } => Some(*by),
-        _ => None,
+    let erased_by = if let Said::Erased { by, .. } = record.body() {
+        Some(*by)
+    } else {
+        None
     };
     Some(RecordLine {
         id: record.id(),
@@ -241,7 +242,7 @@ pub struct ErasureView {
 async fn erasures(State(api): State<Arc<ApiState>>) -> Result<Json<Vec<ErasureView>>, ApiError> {
     let charter = in_force(api.status().await?.charter);
     let days = charter.text().windows.erase_days;
-    let span = Millis::from_mins(60 * 24 * u64::from(days));
+    let span = Millis::from_mins(60 * 24 * days);
     let reply = api.node.command(Command::Erasures).await?;
     let erasures = expect_reply!(reply, Reply::Erasures(erasures) => erasures)?;
     let view = |erasure: &Erasure| ErasureView {

@@ -80,6 +80,8 @@ pub fn said(record: &[u8]) -> Value {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use std::collections::BTreeMap;
 
     use x0_crypto::{ContentId, Identity};

@@ -287,9 +287,11 @@ fn put_husk<'a>(
     (id, by): (&ContentId, &ContentId),
 ) -> Result<(), StoreError> {
     let records = Column::Records.of(db)?;
-    let in_batch = earlier.find_map(|write| match write {
-        Write::Record(record) if record.value().id() == *id => Some(record.value().husk(*by)),
-        _ => None,
+    let in_batch = earlier.find_map(|write| {
+        let Write::Record(record) = write else {
+            return None;
+        };
+        (record.value().id() == *id).then(|| record.value().husk(*by))
     });
     let husk = match in_batch {
         Some(husk) => husk,

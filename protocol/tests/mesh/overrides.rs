@@ -424,9 +424,11 @@ fn two_who_were_shown_different_logs_of_one_size_find_out_by_passing_heads_on() 
     let author = world.key(0);
     let proofs: Vec<_> = (1..3)
         .flat_map(|at| world.nodes[at].disk.rest.audit.iter())
-        .filter_map(|entry| match &entry.what {
-            What::TwoHeads { one, other } => Some((one, other)),
-            _ => None,
+        .filter_map(|entry| {
+            let What::TwoHeads { one, other } = &entry.what else {
+                return None;
+            };
+            Some((one, other))
         })
         .collect();
     assert!(!proofs.is_empty() && proofs.len() <= 2, "each tells once");

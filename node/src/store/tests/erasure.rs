@@ -47,10 +47,10 @@ fn said(record: &Verified<Record>) -> Vec<u8> {
     let Ipld::Map(fields) = serde_ipld_dagcbor::from_slice(record.value().bytes()).unwrap() else {
         panic!("a record is a map");
     };
-    match &fields["body"] {
-        Ipld::Bytes(body) => body.clone(),
-        other => panic!("a body is bytes: {other:?}"),
-    }
+    let Ipld::Bytes(body) = &fields["body"] else {
+        panic!("a body is bytes");
+    };
+    body.clone()
 }
 
 fn id(record: &Verified<Record>) -> ContentId {
