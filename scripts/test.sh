@@ -4,7 +4,7 @@
 # runner's own summary.
 #     scripts/test.sh                    all stages
 #     scripts/test.sh purity lint        only these, in this order
-# Time: FUZZ_SECONDS (default 20) is what each fuzz target gets. CI gives the whole run 90 minutes.
+# Time: FUZZ_SECONDS (default 10) is what each fuzz target gets. CI gives the whole run 90 minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -117,7 +117,7 @@ stage_docs() { RUSTDOCFLAGS='--deny warnings' scripts/cargo.sh doc --locked --wo
 # By itself, so that it does not lean on features that other crates of the workspace switch on.
 stage_sim() { scripts/cargo.sh check --locked --package x0-sim; }
 
-stage_fuzz() { scripts/fuzz.sh "${FUZZ_SECONDS:-20}"; }
+stage_fuzz() { scripts/fuzz.sh "${FUZZ_SECONDS:-10}"; }
 
 # Real processes, start to end; each prints its own account.
 stage_journeys() {

@@ -1,7 +1,7 @@
 //! The charter's gateway at work: sockets, clocks and a file round the rules of [`x0_protocol::charter::gateway`].
 //!
 //! - StatsD comes in by UDP, OTLP metrics and Prometheus remote write by HTTP, both at the gateway's address of the charter, or
-//!   where `gateway.listen` says; exporters that `gateway.targets` names are visited ([`scrape`]).
+//!   where `gateway.listen` says; exporters that `gateway.targets` names are visited (`scrape`).
 //! - What anybody may see is shown at `/metrics` of that address; what only the operator may see, by the local API.
 //! - Values stand in memory alone and are gone with the process. What people consented to is on disk ([`journal`]).
 //! - Another charter is obeyed as soon as it is in force, a new address of its gateway included.
