@@ -49,9 +49,9 @@ pub(super) enum DataCommand {
 /// Write all that this node holds about a key into a new folder, in open formats
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Records are written as they travel and in DAG-JSON, with a manifest that names every file. The chain of own\n\
-                  records shows by itself that none is missing. What the export does not hold, and who does, stands in the\n\
-                  manifest.\n\n\
+    after_help = "Records are written as they travel and in DAG-JSON, with a manifest that names every file.\n\
+                  The chain of own records shows by itself that none is missing. What the export does not\n\
+                  hold, and who does, stands in the manifest.\n\n\
                   Examples:\n  x0 data export my-data\n  x0 data check my-data"
 )]
 pub(super) struct ExportArgs {
@@ -65,9 +65,10 @@ pub(super) struct ExportArgs {
 /// Have what this node's records say erased at every node; this cannot be undone
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Acts (30 minutes after they were written) and published tokens can be erased. What the mesh follows from, as\n\
-                  who is a member, stays; so do copies that somebody made, and what alerts hold as evidence. Of an erased\n\
-                  record stay its header and signature, which do not tell what it said.\n\n\
+    after_help = "Acts (30 minutes after they were written) and published tokens can be erased. What the mesh\n\
+                  follows from, as who is a member, stays; so do copies that somebody made, and what alerts\n\
+                  hold as evidence. Of an erased record stay its header and signature, which do not tell\n\
+                  what it said.\n\n\
                   Examples:\n  x0 data erase bafyrei…\n  x0 data erase --all\n  x0 data erasures"
 )]
 pub(super) struct EraseArgs {
