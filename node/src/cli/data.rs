@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     api::{
+        capability_view::now_secs,
         data::{BlockLine, BlocksPage, DataPage, EraseBody, ErasureView},
         view::{AuditEntryView, AuditPage, RecordedView, StatusView},
     },
@@ -181,7 +182,7 @@ async fn export(context: &Context, args: &ExportArgs) -> Result<(), CliError> {
         mesh: status.mesh,
         about,
         node: status.node,
-        time_ms: now_ms(),
+        time_ms: now_secs() * 1_000,
         checkpoint: status.trust.height,
         chain,
         files: Vec::new(),
@@ -422,11 +423,4 @@ fn names(value: &Value, text: &str) -> bool {
         Value::Object(fields) => fields.values().any(|field| names(field, text)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
-}
-
-fn now_ms() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }

@@ -61,8 +61,7 @@ async fn publishes(mesh: &mut Mesh, account: &mut Account) -> Result<Published> 
     let line = lines(owner, owner).await?;
     let line = line.into_iter().find(|line| line.id.to_string() == record);
     let line = line.context("the record is not among the owner's")?;
-    let token = line.says.pointer("/token//~1/bytes");
-    let token = token.or_else(|| line.says.pointer("/token/~1/bytes"));
+    let token = line.says.pointer("/token/~1/bytes");
     let token = token
         .and_then(|it| it.as_str())
         .context("the record has no token")?;

@@ -24,6 +24,8 @@ use crate::{
 pub(super) const TIME_SCALE: u32 = 30;
 /// Longest wait for the end of an override's notice.
 const NOTICE_PATIENCE: Duration = Duration::from_secs(240);
+/// Mesh time after an override's hour by which a node that let it lapse would have gone back.
+const AFTERWARDS_MS: u64 = 60_000;
 /// The node on which an override is done that stays. It has no seat.
 const TARGET: usize = 5;
 /// That on which one lapses: it stands at the version from which the agent starts.
@@ -108,8 +110,19 @@ async fn stays(mesh: &Mesh, account: &mut Account) -> Result<u64> {
         stands(node, &act, "stays", STEP_PATIENCE).await?;
     }
     let until_ms = view.entry.until_ms.context("it has no end")?;
-    let left = until_ms.saturating_sub(view.entry.time_ms) / u64::from(TIME_SCALE);
-    tokio::time::sleep(Duration::from_millis(left + 5_000)).await;
+    until(
+        "the override's hour to be over",
+        NOTICE_PATIENCE,
+        async || {
+            let time_ms = target.status().await?.trust.mesh_time_ms;
+            let time_ms = time_ms.context("the mesh has no time")?;
+            Ok(match time_ms > until_ms + AFTERWARDS_MS {
+                true => Look::Holds(()),
+                false => Look::NotYet(format!("{time_ms} of {until_ms} ms")),
+            })
+        },
+    )
+    .await?;
     has_value(target, 901, Duration::from_secs(1)).await?;
     account.saw(format!(
         "all {} nodes have it in their copy; after its hour it still stands",
