@@ -264,6 +264,18 @@ impl ApiState {
         expect_reply!(reply, Reply::Capabilities(known) => known)
     }
 
+    /// Returns the root of a token: the one given, or else that under which it verifies.
+    pub(super) async fn root_of(
+        &self,
+        root: Option<RootKey>,
+        token: &Token,
+    ) -> Result<RootKey, ApiError> {
+        match root {
+            Some(root) => Ok(root),
+            None => Ok(*self.verify(token.clone(), None).await?.root()),
+        }
+    }
+
     /// Verifies a token under its root, which is looked for among the roots known here if not given: the
     /// own, those of known tokens, those of members.
     pub(super) async fn verify(

@@ -346,10 +346,7 @@ async fn propose(
     State(api): State<Arc<ApiState>>,
     Body(body): Body<OverrideBody>,
 ) -> Result<Json<ProposedView>, ApiError> {
-    let root = match body.root {
-        Some(root) => root,
-        None => *api.verify(body.token.clone(), None).await?.root(),
-    };
+    let root = api.root_of(body.root, &body.token).await?;
     let command = Command::Override {
         change: body.change.check().map_err(bad_change)?,
         targets: body.targets.check().map_err(bad_change)?,
