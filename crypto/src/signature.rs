@@ -45,6 +45,8 @@ pub enum Namespace {
     BallotReceipt,
     /// An answer of whoever holds the receipt of a sealed report.
     Receipt,
+    /// A witness's word that it holds the head of a node's audit log.
+    Countersign,
 }
 
 /// Holds an Ed25519 signature; says nothing about its validity.
@@ -158,6 +160,7 @@ impl Namespace {
             Self::Ballot => "x0/ballot/1",
             Self::BallotReceipt => "x0/ballot-receipt/1",
             Self::Receipt => "x0/report-receipt/1",
+            Self::Countersign => "x0/countersign/1",
         }
     }
 
@@ -186,6 +189,7 @@ impl fmt::Display for Namespace {
             Self::Ballot => "ballot",
             Self::BallotReceipt => "receipt of a ballot",
             Self::Receipt => "receipt of a report",
+            Self::Countersign => "countersigned log head",
         })
     }
 }

@@ -237,6 +237,10 @@ impl World {
                     let head = LogHead::sign(&OWN, size, root, time);
                     self.queue.push_back(Input::HeadSigned { id, head });
                 }
+                Effect::Countersign { id, held } => {
+                    let one = held.sign(&OWN);
+                    self.queue.push_back(Input::Countersigned { id, one });
+                }
                 Effect::SignSeat { id, draft } => {
                     let message = draft.sign(&GENESIS.value().id(), &OWN);
                     self.queue.push_back(Input::SeatSigned { id, message });

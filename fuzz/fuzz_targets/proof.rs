@@ -36,16 +36,25 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let is_signed;
+    let mut records = std::iter::from_fn(part).map(decode_record);
     let head = if let Ok(head) = LogHead::decode(head) {
         is_signed = head.verify().is_ok();
         ProofHead::Node(head)
-    } else if let (Ok(certificate), Some(Ok(genesis))) =
-        (Certificate::decode(head), part().map(decode_record))
-    {
-        let mut epochs = Vec::new();
-        while let Some(Ok(record)) = part().map(decode_record) {
-            epochs.push(record);
+    } else if let (Ok(head), Some(Ok(genesis))) = (
+        CountersignedHead::decode(head),
+        records.next(),
+    ) {
+        assert_eq!(CountersignedHead::decode(&head.encode()).as_ref(), Ok(&head));
+        is_signed = false;
+        ProofHead::Countersigned {
+            head: Box::new(head),
+            genesis: Box::new(genesis),
+            epochs: records.map_while(Result::ok).collect(),
         }
+    } else if let (Ok(certificate), Some(Ok(genesis))) =
+        (Certificate::decode(head), records.next())
+    {
+        let epochs = records.map_while(Result::ok).collect();
         is_signed = false;
         ProofHead::Public {
             certificate: Box::new(certificate),
@@ -59,7 +68,9 @@ fuzz_target!(|data: &[u8]| {
     let proof = AuditProof {
         mesh: match &head {
             ProofHead::Node(_) => ContentId::of(b"mesh"),
-            ProofHead::Public { genesis, .. } => genesis.peek().id(),
+            ProofHead::Countersigned { genesis, .. } | ProofHead::Public { genesis, .. } => {
+                genesis.peek().id()
+            }
         },
         index: number(0),
         entry: entry.to_vec(),

@@ -322,6 +322,7 @@ audit-size = Entries
 audit-root = Root
 audit-witnesses = Peers that hold a head of it
 audit-witnesses-none = None yet. The head is told to linked peers some seconds after each entry.
+audit-countersigned = Its head of { $size } entries is countersigned by { $by } of the { $of } members drawn to witness it: no other log of that time can be shown with as many.
 audit-verify = Verify
 audit-verify-what = Reads every entry from disk, hashes them all, and compares the result with the head that this node shows to others.
 audit-verify-now = Verify now

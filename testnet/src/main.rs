@@ -113,6 +113,7 @@ async fn up(nodes: usize, programs: Programs) -> Result<()> {
         relayed: false,
         founders: nodes.min(4),
         time_scale: 1,
+        charter: None,
         programs,
         settings: Vec::new(),
     };

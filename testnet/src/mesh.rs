@@ -17,7 +17,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use x0_node::api::view::StatusView;
 
 use crate::{
-    node::{Ended, Node, Place},
+    node::{Ended, Founding, Node, Place},
     ports,
     programs::Programs,
     relay::{Half, Register, Relay},
@@ -48,6 +48,8 @@ pub struct Plan {
     pub founders: usize,
     /// How many seconds of mesh time pass in one.
     pub time_scale: u32,
+    /// The charter it is founded under, as YAML; none for the one that ships.
+    pub charter: Option<String>,
     /// What to run.
     pub programs: Programs,
     /// Settings of every node beside the usual ones, as `KEY=VALUE`.
@@ -120,9 +122,21 @@ impl Mesh {
             words.push(other.founder_word().await?);
             others.push(other);
         }
-        let up = founder
-            .found(&plan.name, &words, plan.time_scale, &mesh.register())
-            .await;
+        let charter = match &plan.charter {
+            None => None,
+            Some(text) => {
+                let file = mesh.home().join("charter.yaml");
+                std::fs::write(&file, text)?;
+                Some(file.display().to_string())
+            }
+        };
+        let founding = Founding {
+            name: &plan.name,
+            others: &words,
+            time_scale: plan.time_scale,
+            charter: charter.as_deref(),
+        };
+        let up = founder.found(founding, &mesh.register()).await;
         mesh.nodes.push(founder);
         up?;
         if !others.is_empty() {

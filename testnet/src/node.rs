@@ -81,6 +81,19 @@ pub struct Ended {
     pub said: String,
 }
 
+/// How a mesh is founded.
+#[derive(Clone, Copy, Debug)]
+pub struct Founding<'a> {
+    /// The mesh's name.
+    pub name: &'a str,
+    /// The words of the other founders.
+    pub others: &'a [String],
+    /// How many seconds of mesh time pass in one.
+    pub time_scale: u32,
+    /// The file of its charter; none for the one that ships.
+    pub charter: Option<&'a str>,
+}
+
 /// A node, running or not.
 pub struct Node {
     place: Place,
@@ -260,14 +273,17 @@ impl Node {
     /// # Errors
     ///
     /// Returns what the node said instead of coming up.
-    pub async fn found(
-        &mut self,
-        name: &str,
-        others: &[String],
-        time_scale: u32,
-        register: &Register,
-    ) -> Result<()> {
+    pub async fn found(&mut self, founding: Founding<'_>, register: &Register) -> Result<()> {
+        let Founding {
+            name,
+            others,
+            time_scale,
+            charter,
+        } = founding;
         let mut arguments = vec!["genesis", "--name", name];
+        if let Some(charter) = charter {
+            arguments.extend(["--charter", charter]);
+        }
         for word in others {
             arguments.extend(["--founder", word]);
         }

@@ -35,6 +35,7 @@ pub async fn take(programs: Programs, once: bool) -> Result<()> {
         relayed: true,
         founders: 1,
         time_scale: 1,
+        charter: None,
         programs,
         settings: Vec::new(),
     };

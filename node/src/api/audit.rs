@@ -167,6 +167,8 @@ fn found(frontier: &Frontier, heads: &AuditHeads) -> AuditVerifyView {
         computed_root: hex(&computed.0),
         root: hex(&heads.root.0),
         witnesses: u32::try_from(witnesses).unwrap_or(u32::MAX),
+        countersigned_size: heads.countersigned.map_or(0, |(size, _)| size),
+        countersigned: heads.countersigned.map(|(_, by)| by.into()),
         words,
     }
 }

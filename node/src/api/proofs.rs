@@ -4,6 +4,8 @@
 //! and must be what follows from the rest. A file has one form: [`ProofView::read`] refuses any byte that is not as
 //! [`ProofView::text`] would write it. `docs/audit.md` describes the fields.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use x0_protocol::{
@@ -11,11 +13,14 @@ use x0_protocol::{
     spine::{
         audit::{
             Entry,
+            countersigned::Countersigned,
             tree::{ConsistencyProof, Hash, InclusionProof, PROOF_HASHES_MAX},
         },
         public_log::proof::{AuditProof, KnownLog, ProofHead, ProvenEntry, ShownByProof},
     },
-    wire::{Certificate, LogHead, PublicHead, Record, Unverified, decode_record},
+    wire::{
+        Certificate, CountersignedHead, LogHead, PublicHead, Record, Unverified, decode_record,
+    },
 };
 
 use super::{public::PublicEntryView, view::AuditEntryView};
@@ -49,13 +54,14 @@ pub struct ProofView {
     pub root: String,
     /// The hashes from the entry up to the root (RFC 9162, 2.1.3), in hexadecimal.
     pub inclusion: Vec<String>,
-    /// The head as it was signed, in base64: the node's, or the committee's certificate of a checkpoint.
+    /// The head as it was signed, in base64: the node's, with what its witnesses have signed if there is a genesis; or the
+    /// committee's certificate of a checkpoint.
     pub head: String,
     /// An earlier head that the log extends.
     pub earlier: Option<EarlierView>,
-    /// Of the public log: the mesh's genesis, in base64.
+    /// Of the public log, and where witnesses have countersigned: the mesh's genesis, in base64.
     pub genesis: Option<String>,
-    /// Of the public log: the records that name the committee's keys, in base64.
+    /// Of the public log, and where witnesses have countersigned: the records that name the committee's keys, in base64.
     pub keys: Vec<String>,
 }
 
@@ -85,6 +91,8 @@ pub struct ProofCheckView {
     pub mesh: String,
     /// The node whose signature it rests on, if it is of a node's log.
     pub node: Option<String>,
+    /// Which drawn witnesses have countersigned the head of that log, if they have.
+    pub countersigned: Option<CountersignedView>,
     /// The entry's place.
     pub index: u64,
     /// What the entry says.
@@ -95,6 +103,37 @@ pub struct ProofCheckView {
     pub root: String,
     /// Whether the head that was named is shown to be the beginning of this log.
     pub follows_known: bool,
+}
+
+/// Who has countersigned the head of a node's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CountersignedView {
+    /// How many witnesses have.
+    pub by: u32,
+    /// Of how many that were drawn.
+    pub of: u32,
+    /// Height of the checkpoint that drew them.
+    pub height: u64,
+}
+
+impl From<Countersigned> for CountersignedView {
+    fn from(countersigned: Countersigned) -> Self {
+        let count = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        let Countersigned { by, of, height } = countersigned;
+        Self {
+            by: count(by),
+            of: count(of),
+            height,
+        }
+    }
+}
+
+impl fmt::Display for CountersignedView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { by, of, height } = self;
+        write!(f, "by {by} of the {of} witnesses drawn at height {height}")
+    }
 }
 
 impl ProofView {
@@ -127,17 +166,24 @@ impl ProofView {
             size: proof.head.size,
             root: proof.head.root,
         };
-        Self::new(
-            ("node", proof.mesh.to_string()),
-            (
-                proof.index,
-                view.time_ms,
-                in_words(&view),
-                base64(&entry.encode()),
-            ),
-            (head, &proof.inclusion, proof.head.encode()),
-            proof.earlier.as_ref(),
-        )
+        let by = proof.countersigned.as_deref();
+        let signed = by.map_or_else(|| proof.head.encode(), |by| by.head.encode());
+        let keys = by.into_iter().flat_map(|by| &by.epochs);
+        Self {
+            genesis: by.map(|by| base64(by.genesis.bytes())),
+            keys: keys.map(|record| base64(record.bytes())).collect(),
+            ..Self::new(
+                ("node", proof.mesh.to_string()),
+                (
+                    proof.index,
+                    view.time_ms,
+                    in_words(&view),
+                    base64(&entry.encode()),
+                ),
+                (head, &proof.inclusion, signed),
+                proof.earlier.as_ref(),
+            )
+        }
     }
 
     fn new(
@@ -226,21 +272,21 @@ impl ProofView {
 
     /// Says what checking came to.
     pub fn checked(&self, found: Result<ShownByProof, String>) -> ProofCheckView {
-        let (node, follows_known) = match &found {
-            Ok(shown) => (shown.node.map(|node| node.to_string()), shown.follows_known),
-            Err(_) => (None, false),
-        };
+        let shown = found.as_ref().ok();
+        let node = shown.and_then(|shown| shown.node);
+        let countersigned = shown.and_then(|shown| shown.countersigned);
         ProofCheckView {
-            holds: found.is_ok(),
-            why: found.err(),
+            holds: shown.is_some(),
             log: self.log.clone(),
             mesh: self.mesh.clone(),
-            node,
+            node: node.map(|node| node.to_string()),
+            countersigned: countersigned.map(CountersignedView::from),
             index: self.index,
             words: self.words.clone(),
             size: self.size,
             root: self.root.clone(),
-            follows_known,
+            follows_known: shown.is_some_and(|shown| shown.follows_known),
+            why: found.err(),
         }
     }
 
@@ -250,17 +296,22 @@ impl ProofView {
             "node" if self.genesis.is_none() && self.keys.is_empty() => {
                 ProofHead::Node(LogHead::decode(&head).map_err(|why| why.to_string())?)
             }
-            "node" => return Err("a node's log needs no genesis and no keys".to_owned()),
+            "node" => {
+                let head = CountersignedHead::decode(&head).map_err(|why| why.to_string())?;
+                let (genesis, epochs) = self.foundation()?;
+                ProofHead::Countersigned {
+                    head: Box::new(head),
+                    genesis,
+                    epochs,
+                }
+            }
             "public" => {
                 let certificate = Certificate::decode(&head).map_err(|why| why.to_string())?;
-                let genesis = self.genesis.as_deref();
-                let genesis = record(genesis.ok_or("the genesis is missing")?, "the genesis")?;
-                let keys = self.keys.iter();
-                let epochs = keys.map(|key| record(key, "a record that names keys"));
+                let (genesis, epochs) = self.foundation()?;
                 ProofHead::Public {
                     certificate: Box::new(certificate),
-                    genesis: Box::new(genesis),
-                    epochs: epochs.collect::<Result<_, _>>()?,
+                    genesis,
+                    epochs,
                 }
             }
             other => return Err(format!("there is no log called {other:?}")),
@@ -287,7 +338,19 @@ impl ProofView {
             head,
         })
     }
+
+    /// Reads what the committee's keys follow from.
+    fn foundation(&self) -> Result<Foundation, String> {
+        let genesis = self.genesis.as_deref().ok_or("the genesis is missing")?;
+        let genesis = record(genesis, "the genesis")?;
+        let keys = self.keys.iter();
+        let epochs = keys.map(|key| record(key, "a record that names keys"));
+        Ok((Box::new(genesis), epochs.collect::<Result<_, _>>()?))
+    }
 }
+
+/// The genesis, and the records that name the committee's keys.
+type Foundation = (Box<Unverified<Record>>, Vec<Unverified<Record>>);
 
 /// Says in one line what an entry of an audit log tells.
 fn in_words(view: &AuditEntryView) -> String {
@@ -370,6 +433,7 @@ mod tests {
             index: 6,
             inclusion: log.prove(6, size).unwrap(),
             head: LogHead::sign(&identity(), size, root, Wall(9)),
+            countersigned: None,
             earlier: Some((old, log.prove_growth(4, size).unwrap())),
         };
         ProofView::of_entry(&proof, &entries[6])

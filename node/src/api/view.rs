@@ -19,6 +19,7 @@ use x0_protocol::{
     wire::{Outcome, Parameters, Policy, Targets},
 };
 
+use super::proofs::CountersignedView;
 use crate::{charter::in_force, runtime::NetworkView as Network};
 
 /// How the node and its mesh are.
@@ -861,6 +862,10 @@ pub struct AuditHeadsView {
     pub root: String,
     /// Peers that hold a head of the own log, and of how many entries.
     pub witnesses: Vec<WitnessView>,
+    /// Entries under the newest own head that drawn witnesses have countersigned; 0 if none is.
+    pub countersigned_size: u64,
+    /// Who has countersigned it.
+    pub countersigned: Option<CountersignedView>,
     /// The newest heads seen of others.
     pub seen: Vec<HeadView>,
 }
@@ -904,6 +909,8 @@ impl From<&command::AuditHeads> for AuditHeadsView {
             size: heads.size,
             root: hex(&heads.root.0),
             witnesses: heads.witnesses.iter().map(witness).collect(),
+            countersigned_size: heads.countersigned.map_or(0, |(size, _)| size),
+            countersigned: heads.countersigned.map(|(_, by)| by.into()),
             seen: heads.seen.iter().map(head).collect(),
         }
     }
@@ -924,6 +931,10 @@ pub struct AuditVerifyView {
     pub root: String,
     /// Peers that hold a head of the log.
     pub witnesses: u32,
+    /// Entries under the newest head that drawn witnesses have countersigned; 0 if none is.
+    pub countersigned_size: u64,
+    /// Who has countersigned it.
+    pub countersigned: Option<CountersignedView>,
     /// What this means, in words.
     pub words: String,
 }

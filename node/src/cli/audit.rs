@@ -175,7 +175,14 @@ async fn verify(context: &Context) -> Result<(), CliError> {
             )
             .add("computed root", &found.computed_root)
             .add("root", &found.root)
-            .add("witnesses", found.witnesses);
+            .add("witnesses", found.witnesses)
+            .add(
+                "countersigned",
+                match found.countersigned {
+                    Some(by) => format!("{} entries, {by}", found.countersigned_size),
+                    None => "not yet".to_owned(),
+                },
+            );
         format!("{}{}", facts.text(), found.words)
     })?;
     if found.intact {
@@ -261,6 +268,13 @@ fn check_text(checked: &ProofCheckView, args: &VerifyArgs) -> String {
         Some(node) => facts.add("rests on the key of", node),
         None => facts.add("rests on the mesh", &checked.mesh),
     };
+    if checked.node.is_some() {
+        let by = match checked.countersigned {
+            Some(by) => by.to_string(),
+            None => "by nobody: its author may have shown others another log".to_owned(),
+        };
+        facts.add("head countersigned", by);
+    }
     if checked.follows_known {
         facts.add("earlier head", "the log goes on from it");
     }

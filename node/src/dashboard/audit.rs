@@ -142,6 +142,15 @@ fn witnesses(t: Texts, heads: &AuditHeads) -> Markup {
                 }
             }
         }
+        @if let Some((size, by)) = heads.countersigned {
+            p {
+                (t.with("audit-countersigned", [
+                    ("size", size.into()),
+                    ("by", by.by.to_string().into()),
+                    ("of", by.of.to_string().into()),
+                ]))
+            }
+        }
     }
 }
 

@@ -512,6 +512,10 @@ impl Driver {
                 let head = LogHead::sign(&self.secrets.identity, size, root, time);
                 Some(Input::HeadSigned { id, head })
             }
+            Effect::Countersign { id, held } => {
+                let one = held.sign(&self.secrets.identity);
+                Some(Input::Countersigned { id, one })
+            }
             Effect::SignSeat { id, draft } => {
                 let mesh = self.peer.directory().mesh();
                 let message = draft.sign(&mesh, &self.secrets.identity);

@@ -173,7 +173,8 @@ impl Pair {
                         .push_back((at, Input::Executed { id, result: Ok(()) }));
                 }
                 // The two hold no seats.
-                Effect::SignSeat { .. }
+                Effect::Countersign { .. }
+                | Effect::SignSeat { .. }
                 | Effect::Secret { .. }
                 | Effect::SignWord { .. }
                 | Effect::SignVote { .. }

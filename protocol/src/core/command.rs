@@ -21,7 +21,10 @@ use crate::{
     anti_meave::{consents::ConsentView, proposals::ProposalView},
     charter::{Charter, NotNext, violation::Barred},
     spine::{
-        audit::tree::{ConsistencyProof, Hash, InclusionProof},
+        audit::{
+            countersigned::Countersigned,
+            tree::{ConsistencyProof, Hash, InclusionProof},
+        },
         ballot::{BallotBundle, Recounted},
         committee::{HandingView, OpenPlan, RecoveryView},
         directory::Member,
@@ -29,8 +32,8 @@ use crate::{
         halt::{self, HaltReport, PullReport},
     },
     wire::{
-        Certificate, Change, ERASE_ACTS_AFTER, LogHead, MultiSig, Outcome, OverrideProof,
-        PolicyName, PublicEntry, PublicHead, Reason, Record, Region, Rules, Targets,
+        Certificate, Change, CountersignedHead, ERASE_ACTS_AFTER, LogHead, MultiSig, Outcome,
+        OverrideProof, PolicyName, PublicEntry, PublicHead, Reason, Record, Region, Rules, Targets,
     },
 };
 
@@ -446,10 +449,23 @@ pub struct EntryProof {
     pub index: u64,
     /// The way to the root.
     pub inclusion: InclusionProof,
-    /// The head, signed for this answer.
+    /// The head: one that is countersigned if the entry stands under it, else one that was signed for this answer.
     pub head: LogHead,
+    /// Who has countersigned the head.
+    pub countersigned: Option<Box<CountersignedProof>>,
     /// An earlier head, and the proof that the log extends it.
     pub earlier: Option<(PublicHead, ConsistencyProof)>,
+}
+
+/// A head that is countersigned, with all that it takes to check by whom, from the genesis on.
+#[derive(Clone, Debug)]
+pub struct CountersignedProof {
+    /// The head.
+    pub head: CountersignedHead,
+    /// The mesh's genesis.
+    pub genesis: Record,
+    /// The records that name the committee's keys.
+    pub epochs: Vec<Record>,
 }
 
 /// How the node and its mesh are.
@@ -636,6 +652,8 @@ pub struct AuditHeads {
     pub root: Hash,
     /// Peers that hold the own head or an earlier one.
     pub witnesses: Vec<(PublicKey, u64)>,
+    /// Entries under the newest own head that is countersigned, and by whom it is.
+    pub countersigned: Option<(u64, Countersigned)>,
     /// The newest heads seen of others.
     pub seen: Vec<crate::wire::LogHead>,
 }

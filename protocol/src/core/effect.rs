@@ -28,8 +28,8 @@ use crate::{
         halt::Halt,
     },
     wire::{
-        Change, Decided, Draft, LogHead, PolicyName, PublicEntry, Record, Request, Response,
-        SeatDraft, Topic, Verified, VoteDraft, Word,
+        Change, Decided, Draft, HeldHead, LogHead, PolicyName, PublicEntry, Record, Request,
+        Response, SeatDraft, Topic, Verified, VoteDraft, Word,
     },
 };
 
@@ -114,6 +114,13 @@ pub enum Effect {
         root: Hash,
         /// When.
         time: Wall,
+    },
+    /// Countersigns the head of a node's audit log, as a drawn witness.
+    Countersign {
+        /// To be returned with the signature.
+        id: JobId,
+        /// What to sign.
+        held: HeldHead,
     },
     /// Signs a statement of this node's seat.
     SignSeat {
@@ -362,4 +369,6 @@ pub enum Why {
     Receipts,
     /// The public log lacks entries, or an override lapses.
     Public,
+    /// Witnesses are asked to countersign the own audit log.
+    Countersigning,
 }

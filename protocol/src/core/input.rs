@@ -10,7 +10,8 @@ use super::{
     secret::SecretDone,
 };
 use crate::wire::{
-    LogHead, Record, Request, Response, Said, SeatMessage, Unverified, Verified, VoteSigned,
+    Countersign, LogHead, Record, Request, Response, Said, SeatMessage, Unverified, Verified,
+    VoteSigned,
 };
 
 /// Something that happened, handed to [`crate::Peer::handle`].
@@ -87,6 +88,13 @@ pub enum Input {
         id: JobId,
         /// The head.
         head: LogHead,
+    },
+    /// The head of a log was countersigned.
+    Countersigned {
+        /// The job.
+        id: JobId,
+        /// The signature, from [`crate::wire::HeldHead::sign`].
+        one: Countersign,
     },
     /// A statement of this node's seat was signed.
     SeatSigned {

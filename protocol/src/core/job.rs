@@ -19,8 +19,8 @@ use crate::{
         committee::Question as CertificateQuestion,
     },
     wire::{
-        Admission, AuditShown, Decided, Entry, LogHead, Receipt, Record, SeatMessage, ShownFault,
-        Unverified, Verified, VoteItem, VoteStatement,
+        Admission, AuditShown, Countersign, Decided, Entry, HeldHead, LogHead, Receipt, Record,
+        SeatMessage, ShownFault, Unverified, Verified, VoteItem, VoteStatement,
     },
 };
 
@@ -31,6 +31,13 @@ pub enum Job {
     Records(Vec<Unverified<Record>>),
     /// Checks the signature of a log head.
     Head(Unverified<LogHead>),
+    /// Checks what a witness signed under a head of the own log.
+    Countersigned {
+        /// What it should have signed.
+        held: HeldHead,
+        /// Its signature.
+        one: Countersign,
+    },
     /// Checks every signature in a statement of a seat.
     Seat {
         /// The mesh it belongs to.
@@ -141,6 +148,7 @@ impl Job {
                 let head = head.into_inner();
                 Finding::Head(head.verify().map(|()| head))
             }
+            Self::Countersigned { held, one } => Finding::Certificate(one.verify(&held).is_ok()),
             Self::Seat { mesh, message } => Finding::Seat(Box::new(message.verify(&mesh))),
             Self::Blocks(blocks) => Finding::Blocks(
                 blocks
@@ -197,6 +205,7 @@ impl Job {
             Self::Refutation(task) => Some(task.name()),
             Self::Records(_)
             | Self::Head(_)
+            | Self::Countersigned { .. }
             | Self::Seat { .. }
             | Self::Blocks(_)
             | Self::Entry { .. }

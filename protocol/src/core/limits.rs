@@ -85,6 +85,11 @@ pub const ACTS_TRACKED_MAX: usize = 1_024;
 /// Most authors whose log heads are witnessed; only linked peers send theirs.
 pub const WITNESSED_MAX: usize = 256;
 
+/// Most authors whose log heads a drawn witness holds for an epoch; it signs for no more.
+pub const COUNTERSIGNED_MAX: usize = 131_072;
+/// Age beyond which no witness countersigns a head: what is held for an epoch should be the newest.
+pub const COUNTERSIGN_AGE_MAX: Millis = Millis::from_mins(120);
+
 /// Largest number of links any policy may ask for.
 pub const LINKS_MAX: u64 = 64;
 

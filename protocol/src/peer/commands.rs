@@ -386,6 +386,7 @@ impl Peer {
             size,
             root,
             witnesses: self.audit.witnesses().collect(),
+            countersigned: self.countersigned().map(|(own, by)| (own.head.size, *by)),
             seen: self.audit.seen().cloned().collect(),
         }
     }

@@ -814,7 +814,7 @@ impl Peer {
         }
         let roll = self.directory.roll(checkpoint.time);
         let drawn = (roll.electorate() == checkpoint.electorate)
-            .then(|| Witnesses::new(draw_witnesses(&roll, seed)))
+            .then(|| Witnesses::new(draw_witnesses(&roll, seed).keys))
             .flatten();
         self.halting().witnesses = Some((of, drawn.clone()));
         drawn

@@ -215,11 +215,15 @@ impl Peer {
                 };
                 self.on_audit_refused(now, &node, &ask, refused, out);
             }
+            (Asked::Countersign { held }, Some(Response::Countersigned(one))) => {
+                self.on_countersign_answer(held, one, out);
+            }
             (Asked::Public { from }, Some(Response::Public(page))) => {
                 self.on_public_page(now, Some(from), *page, out);
             }
             (
                 Asked::Public { .. }
+                | Asked::Countersign { .. }
                 | Asked::Vote { .. }
                 | Asked::Head { .. }
                 | Asked::Consistency(_)
@@ -413,6 +417,9 @@ impl Peer {
         out: &mut Outbox,
     ) {
         let waiting = self.waiting.remove(&id);
+        if let Some(Waiting::SignForWitnesses) = waiting {
+            return self.on_head_for_witnesses(now, head, out);
+        }
         let is_to_be_told = matches!(waiting, Some(Waiting::SignHead));
         if let Some(Waiting::Show { ask, to }) = waiting {
             return self.on_shown_signed(now, head, (ask, to), out);
@@ -423,11 +430,12 @@ impl Peer {
             since,
         }) = waiting
         {
-            return self.on_prove_signed(head, (command, index, since), out);
+            return self.show_entry(head, None, (command, index, since), out);
         }
         if !is_to_be_told {
             return;
         }
+        self.wish_countersigned(now);
         let peers: Vec<_> = self.links.greeted().collect();
         let pick = self.rng.below(peers.len() as u64);
         if let Some(peer) = usize::try_from(pick).ok().and_then(|pick| peers.get(pick)) {
@@ -491,7 +499,13 @@ impl Peer {
     }
 
     /// Keeps two heads of one size as proof that their author shows different logs, once for each author.
-    fn on_two_heads(&mut self, now: Now, one: Box<LogHead>, other: LogHead, out: &mut Outbox) {
+    pub(super) fn on_two_heads(
+        &mut self,
+        now: Now,
+        one: Box<LogHead>,
+        other: LogHead,
+        out: &mut Outbox,
+    ) {
         let author = other.author;
         if !self.audit.note_split(author) {
             return;

@@ -18,6 +18,7 @@ mod acting;
 mod amending;
 mod commands;
 mod consenting;
+mod countersigning;
 mod erasing;
 mod halting;
 mod handover;
@@ -82,7 +83,7 @@ use crate::{
         time::{Mono, Now},
     },
     spine::{
-        audit::{AuditLog, Entry, What},
+        audit::{AuditLog, Entry, What, countersigned::Countersigning},
         ballot::StoredVotes,
         committee::{SecretFor, StoredLog, StoredWork, Tip, Trust},
         delivery::{CatchUp, Index, Orphans, Sessions},
@@ -93,8 +94,9 @@ use crate::{
         links::Links,
     },
     wire::{
-        Act, AuditAsk, Body, Certificate, Change, Draw, LogHead, Outcome, Override, PolicyName,
-        PublicEntry, Record, Role, SeatDraft, SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
+        Act, AuditAsk, Body, Certificate, Change, Countersign, Draw, HeldHead, LogHead, Outcome,
+        Override, PolicyName, PublicEntry, Record, Role, SeatDraft, SeatsPlan, Verified, VoteDraft,
+        VoteItem, VoteNotice,
     },
 };
 
@@ -208,6 +210,8 @@ pub struct Peer {
     halting: Option<Box<Halting>>,
     /// Only a peer of a mesh whose public log has entries keeps a copy.
     public: Option<Box<Public>>,
+    /// Only a peer of a mesh with a committee has witnesses.
+    countersigning: Option<Box<Countersigning>>,
 }
 
 /// How far the peer knows its own chain.
@@ -237,6 +241,19 @@ enum Waiting {
     },
     Sign(Option<CommandId>),
     SignHead,
+    SignForWitnesses,
+    Countersign {
+        token: RequestToken,
+        height: u64,
+    },
+    SignCountersign {
+        held: HeldHead,
+        answer: Option<RequestToken>,
+    },
+    Countersigned {
+        held: HeldHead,
+        one: Countersign,
+    },
     Show {
         ask: Box<AuditAsk>,
         to: ShowTo,
@@ -393,6 +410,9 @@ enum Asked {
     Public {
         from: PublicKey,
     },
+    Countersign {
+        held: HeldHead,
+    },
 }
 
 impl Peer {
@@ -466,6 +486,7 @@ impl Peer {
             court: None,
             halting: None,
             public: Public::restore(stored.public, stored.overrides),
+            countersigning: None,
             config: Settled {
                 key,
                 root,
@@ -511,6 +532,7 @@ impl Peer {
         peer.recall_epochs(now, &epochs);
         if let Some(newest) = peer.recall_checkpoint(now, newest) {
             peer.weigh_public(now, &newest, out);
+            peer.heed_epoch(now);
         }
         peer.recall_halting(now, halting, out);
         peer.recall_charters(charters);
@@ -562,6 +584,7 @@ impl Peer {
             Input::Checked { id, verdict } => self.on_checked(now, id, verdict, out),
             Input::Signed { id, result } => self.on_signed(now, id, result, out),
             Input::HeadSigned { id, head } => self.on_head_signed(now, id, head, out),
+            Input::Countersigned { id, one } => self.on_countersign_signed(id, one, out),
             Input::SeatSigned { id, message } => self.on_seat_signed(now, id, message, out),
             Input::SecretDone { id, done } => self.on_secret_done(now, id, done, out),
             Input::WordSigned { id, said } => self.on_word_signed(now, id, said, out),
@@ -597,6 +620,10 @@ impl Peer {
             due(
                 self.public.as_ref().and_then(|public| public.due()),
                 Why::Public,
+            ),
+            due(
+                self.countersigning.as_ref().and_then(|own| own.due()),
+                Why::Countersigning,
             ),
         ]
         .into_iter()
@@ -665,6 +692,7 @@ impl Peer {
         self.wake_charter(now, out);
         self.run_receipts(now, out);
         self.run_public(now, out);
+        self.run_countersigning(now, out);
     }
 
     fn start(&mut self, now: Now, fresh: bool, is_certified: bool, out: &mut Outbox) {
@@ -742,6 +770,14 @@ impl Peer {
                 self.on_records_checked(now, origin, records, out);
             }
             (Waiting::Head, Finding::Head(head)) => self.on_head_checked(now, head, out),
+            (Waiting::Countersign { token, height }, Finding::Head(head)) => {
+                self.on_countersign_checked(now, (token, height), head, out);
+            }
+            (Waiting::Countersigned { held, one }, Finding::Certificate(holds)) => {
+                if holds {
+                    self.on_countersigned(&held, one);
+                }
+            }
             (Waiting::Seat, Finding::Seat(message)) => self.on_seat_checked(now, *message, out),
             (Waiting::Blocks, Finding::Blocks(blocks)) => self.on_blocks_checked(now, blocks, out),
             (Waiting::LocalToken { change, command }, Finding::Token(token)) => match token {
@@ -774,6 +810,7 @@ impl Peer {
                 if holds {
                     self.trust.take(&certificate, now.mono);
                     self.weigh_public(now, &certificate, out);
+                    self.heed_epoch(now);
                     self.on_halt_certified(now, &certificate, out);
                     self.on_ruled(now, &certificate, out);
                 }

@@ -10,7 +10,8 @@ use crate::{
     anti_meave::{Overrides, overrides::OverrideHere},
     core::{
         command::{
-            CommandError, EarlierHead, EntryProof, OverrideView, PublicProof, PublicView, Reply,
+            CommandError, CountersignedProof, EarlierHead, EntryProof, OverrideView, PublicProof,
+            PublicView, Reply,
         },
         effect::{Effect, Outbox, Write},
         event::Event,
@@ -270,7 +271,8 @@ impl Peer {
         })
     }
 
-    /// Has the head of the own audit log signed, under which an entry is to be proven.
+    /// Proves an entry of the own audit log: under the newest head that is countersigned, or else under one that is signed
+    /// for it.
     pub(super) fn prove_entry(
         &mut self,
         now: Now,
@@ -282,6 +284,20 @@ impl Peer {
         if index >= size {
             let error = CommandError::NoSuchEntry { index, size };
             return refuse(command, error, out);
+        }
+        let countersigned = self.countersigned().map(|(own, _)| own);
+        let countersigned = countersigned.filter(|own| {
+            let size = own.head.size;
+            index < size && since.is_none_or(|old| old <= size)
+        });
+        if let Some(own) = countersigned {
+            let by = CountersignedProof {
+                head: own.clone(),
+                genesis: self.config.genesis.value().clone(),
+                epochs: self.trust.epochs().to_vec(),
+            };
+            let head = own.head.clone();
+            return self.show_entry(head, Some(Box::new(by)), (command, index, since), out);
         }
         let id = self.job(Waiting::ProveEntry {
             command,
@@ -297,9 +313,11 @@ impl Peer {
         });
     }
 
-    pub(super) fn on_prove_signed(
+    /// Shows the user that an entry stands under a head of the own log.
+    pub(super) fn show_entry(
         &self,
         head: LogHead,
+        countersigned: Option<Box<CountersignedProof>>,
         (command, index, since): (CommandId, u64, EarlierHead),
         out: &mut Outbox,
     ) {
@@ -321,6 +339,7 @@ impl Peer {
                 index,
                 inclusion: inclusion?,
                 head,
+                countersigned,
                 earlier,
             })
         });

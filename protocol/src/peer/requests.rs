@@ -111,6 +111,7 @@ impl Peer {
                 }
                 respond(token, Response::Noted, out);
             }
+            Request::Countersign(ask) => self.on_countersign_asked(now, from, token, *ask, out),
             Request::Consent(consent) => {
                 self.on_consent_asked(now, from, token, *consent, out);
             }

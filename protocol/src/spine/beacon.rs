@@ -23,7 +23,7 @@ use x0_crypto::{
 use super::committee::{Roll, leaf};
 use crate::{
     core::limits::{DRAW_TRIES_MAX, SEATS_MAX, WITNESSES_DRAWN},
-    wire::{Draw, Electorate, MultiSig, PanelDraw, Placed, Ticket},
+    wire::{Draw, Elector, Electorate, MultiSig, PanelDraw, Placed, Ticket},
 };
 
 /// Why a draw does not hold.
@@ -183,23 +183,69 @@ pub const fn drawable(electorate: &Electorate) -> u32 {
 
 /// Draws the witnesses of an epoch, of each first-level invite subtree one at most; `seed` is the randomness of the
 /// checkpoint that the epoch begins with.
-pub(crate) fn draw_witnesses(roll: &Roll, seed: &[u8; 32]) -> Vec<PublicKey> {
+pub(crate) fn draw_witnesses(roll: &Roll, seed: &[u8; 32]) -> WitnessDraw {
+    let count = roll.electorate().count;
+    let drawn = draw_witnesses_from(seed, count, |place| roll.elector(place));
+    drawn.unwrap_or_default()
+}
+
+/// Returns the places that a draw of witnesses looked at, with the proofs of who stands there, in order.
+pub(crate) fn witness_places(roll: &Roll, drawn: &WitnessDraw) -> Option<Vec<Placed>> {
+    let places = drawn.places.iter();
+    places.map(|place| roll.placed(*place)).collect()
+}
+
+/// Repeats the draw of an epoch's witnesses from those who stand at the places that it looks at.
+///
+/// # Errors
+///
+/// Returns what does not hold, or that a place is missing.
+pub fn repeat_witnesses(
+    places: &[Placed],
+    electorate: &Electorate,
+    seed: &[u8; 32],
+) -> Result<Vec<PublicKey>, BadDraw> {
+    if !places.iter().all(|placed| stands(placed, electorate)) {
+        return Err(BadDraw::Place);
+    }
+    let find = |place| {
+        let found = places.binary_search_by_key(&place, |placed| placed.place);
+        Some(&places.get(found.ok()?)?.elector)
+    };
+    let drawn = draw_witnesses_from(seed, electorate.count, find);
+    let drawn = drawn.filter(|drawn| drawn.places.len() == places.len());
+    Ok(drawn.ok_or(BadDraw::OtherPlaces)?.keys)
+}
+
+/// The witnesses drawn for an epoch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WitnessDraw {
+    /// Who was drawn, in the order of the draw.
+    pub(crate) keys: Vec<PublicKey>,
+    /// The places that it looked at.
+    places: BTreeSet<u32>,
+}
+
+fn draw_witnesses_from<'a>(
+    seed: &[u8; 32],
+    count: u32,
+    find: impl Fn(u32) -> Option<&'a Elector>,
+) -> Option<WitnessDraw> {
     let start = Sha256::new()
         .chain_update(b"x0/witness/1\0")
         .chain_update(seed);
-    let (mut subtrees, mut keys) = (BTreeSet::new(), Vec::new());
-    for place in places_from(start, roll.electorate().count) {
-        let Some(elector) = roll.elector(place) else {
-            break;
-        };
+    let (mut subtrees, mut drawn) = (BTreeSet::new(), WitnessDraw::default());
+    for place in places_from(start, count) {
+        let elector = find(place)?;
+        drawn.places.insert(place);
         if subtrees.insert(elector.subtree) {
-            keys.push(elector.key);
+            drawn.keys.push(elector.key);
         }
-        if keys.len() >= WITNESSES_DRAWN {
+        if drawn.keys.len() >= WITNESSES_DRAWN {
             break;
         }
     }
-    keys
+    Some(drawn)
 }
 
 struct Drawn<'a> {

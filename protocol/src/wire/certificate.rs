@@ -302,6 +302,11 @@ impl Certificate {
         encode(self)
     }
 
+    /// Returns public randomness: the hash of the signature, which nobody knew before a threshold of seats had signed.
+    pub fn seed(&self) -> [u8; 32] {
+        *ContentId::of(&encode(&self.signature)).digest()
+    }
+
     /// Reads a certificate that was kept; its signature is still to be checked.
     ///
     /// # Errors

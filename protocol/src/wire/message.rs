@@ -12,9 +12,9 @@ use x0_crypto::{
 };
 
 use super::{
-    Admission, Admitted, AuditAsk, AuditShown, Consented, Decided, DecodeError, Entry, Kind,
-    PublicAsk, PublicPage, Record, Role, SeatMessage, Topic, Unverified, VersionRange, VoteAnswer,
-    VoteAsk, Warrant, Warrants,
+    Admission, Admitted, AuditAsk, AuditShown, Consented, Countersign, CountersignAsk, Decided,
+    DecodeError, Entry, Kind, PublicAsk, PublicPage, Record, Role, SeatMessage, Topic, Unverified,
+    VersionRange, VoteAnswer, VoteAsk, Warrant, Warrants,
     codec::{decode, encode},
     decode_record,
 };
@@ -113,6 +113,8 @@ pub enum Request {
     Public(PublicAsk),
     /// Passes on heads of others' audit logs, so that two who were shown different logs find out.
     Heads(Vec<Unverified<LogHead>>),
+    /// To a drawn witness: the head of the own audit log is to be countersigned. Asked again until it is.
+    Countersign(Box<CountersignAsk>),
 }
 
 /// An agent's request for a target's, co-signer's or signatory's word about its act.
@@ -176,6 +178,8 @@ pub enum Response {
     Audit(Box<AuditShown>),
     /// To [`Request::Public`].
     Public(Box<PublicPage>),
+    /// To [`Request::Countersign`].
+    Countersigned(Countersign),
 }
 
 /// A part of the records; each is reconciled on its own, the directory first.
@@ -390,6 +394,10 @@ enum RequestWire {
     Audit(Box<AuditAsk>),
     Public(PublicAsk),
     Heads(Vec<LogHead>),
+    Countersign {
+        head: Box<LogHead>,
+        height: u64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -417,6 +425,7 @@ enum ResponseWire {
     Vote(Box<VoteAnswer>),
     Audit(Box<AuditShown>),
     Public(Box<PublicPage>),
+    Countersigned(Countersign),
 }
 
 fn pack(records: &[Unverified<Record>]) -> Vec<ByteBuf> {
@@ -525,6 +534,10 @@ impl Request {
             Self::Heads(heads) => {
                 RequestWire::Heads(heads.iter().map(|head| head.peek().clone()).collect())
             }
+            Self::Countersign(ask) => RequestWire::Countersign {
+                head: Box::new(ask.head.peek().clone()),
+                height: ask.height,
+            },
         })
     }
 
@@ -632,6 +645,10 @@ impl Request {
                 }
                 Self::Heads(heads.into_iter().map(Unverified::from_wire).collect())
             }
+            RequestWire::Countersign { head, height } => {
+                let head = Unverified::from_wire(*head);
+                Self::Countersign(Box::new(CountersignAsk { head, height }))
+            }
         })
     }
 }
@@ -667,6 +684,7 @@ impl Response {
             Self::Vote(answer) => ResponseWire::Vote(answer.clone()),
             Self::Audit(shown) => ResponseWire::Audit(shown.clone()),
             Self::Public(page) => ResponseWire::Public(page.clone()),
+            Self::Countersigned(one) => ResponseWire::Countersigned(*one),
         })
     }
 
@@ -732,6 +750,7 @@ impl Response {
                 page.check()?;
                 Self::Public(page)
             }
+            ResponseWire::Countersigned(one) => Self::Countersigned(one),
         })
     }
 }

@@ -12,6 +12,7 @@ mod body;
 mod case;
 mod certificate;
 mod codec;
+mod countersign;
 mod erasure;
 mod handover;
 mod jury;
@@ -48,6 +49,7 @@ pub use certificate::{
     Statement, Subject, Ticket,
 };
 pub use codec::DecodeError;
+pub use countersign::{Countersign, CountersignAsk, CountersignedHead, HeldHead};
 pub use erasure::{ERASE_ACTS_AFTER, Erasure};
 pub use handover::{Authority, HandOver, HandedOver, NextCommittee, SeatsPlan};
 pub use jury::{JuryDrawn, JuryWord, OnCall, jury_electorate};

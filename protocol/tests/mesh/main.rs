@@ -7,6 +7,7 @@ mod chain;
 mod charter;
 mod committee;
 mod convergence;
+mod countersigning;
 mod erasure;
 mod halt;
 mod handover;

@@ -720,6 +720,10 @@ impl World {
                 let head = LogHead::sign(&self.nodes[at].identity, size, root, time);
                 self.queue.push_back((at, Input::HeadSigned { id, head }));
             }
+            Effect::Countersign { id, held } => {
+                let one = held.sign(&self.nodes[at].identity);
+                self.queue.push_back((at, Input::Countersigned { id, one }));
+            }
             Effect::SignSeat { id, draft } => {
                 let message = draft.sign(&self.genesis.value().id(), &self.nodes[at].identity);
                 self.queue

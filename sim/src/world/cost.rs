@@ -72,7 +72,7 @@ pub(super) fn of_job(job: &Job) -> Span {
             .iter()
             .map(|record| of_record(record.peek()))
             .fold(Span::default(), |sum, cost| sum + cost),
-        Job::Head(_) => VERIFY,
+        Job::Head(_) | Job::Countersigned { .. } => VERIFY,
         Job::Seat { message, .. } => times(VERIFY, message.peek().signatures()),
         Job::Blocks(blocks) => {
             let signatures = blocks.iter().map(|decided| decided.peek().signatures());

@@ -209,6 +209,9 @@ fn request_fingerprint(request: &Request) -> u64 {
         Request::Heads(heads) => heads.iter().fold(45, |sum, head| {
             sum ^ fold(&head.peek().root.0) ^ head.peek().size << 8
         }),
+        Request::Countersign(ask) => {
+            46 ^ fold(&ask.head.peek().root.0) ^ ask.head.peek().size << 8 ^ ask.height << 32
+        }
     }
 }
 
@@ -253,6 +256,7 @@ fn response_fingerprint(response: &Response) -> u64 {
             .entries
             .iter()
             .fold(46, |sum, entry| sum ^ fold(&entry.leaf().0)),
+        Response::Countersigned(one) => 47 ^ fold(one.by.bytes()),
     }
 }
 

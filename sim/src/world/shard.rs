@@ -507,6 +507,12 @@ impl Shard {
                 self.inputs.push_back(Input::HeadSigned { id, head });
                 9
             }
+            Effect::Countersign { id, held } => {
+                turn.now = self.nodes[turn.local].work(turn.now, cost::SIGN);
+                let one = held.sign(&shared.keys.identity(turn.id));
+                self.inputs.push_back(Input::Countersigned { id, one });
+                23
+            }
             Effect::SignSeat { id, draft } => {
                 turn.now = self.nodes[turn.local].work(turn.now, cost::SIGN);
                 let identity = shared.keys.identity(turn.id);

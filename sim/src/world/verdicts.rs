@@ -34,6 +34,7 @@ impl Verdicts {
                 self.of_question(job)
             }
             Job::Head(_)
+            | Job::Countersigned { .. }
             | Job::Seat { .. }
             | Job::Blocks(_)
             | Job::Entry { .. }

@@ -269,6 +269,10 @@ async fn go(
         relayed: journey == Journey::Partition,
         founders: journey.founders(nodes),
         time_scale: journey.time_scale(),
+        charter: match journey == Journey::Override {
+            true => Some(overriding::charter()?),
+            false => None,
+        },
         programs,
         settings: match journey == Journey::Charter {
             true => vec!["gateway.listen=127.0.0.1:0".to_owned()],

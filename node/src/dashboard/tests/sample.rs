@@ -21,6 +21,7 @@ use x0_protocol::{
     spine::{
         audit::{
             Entry, What,
+            countersigned::Countersigned,
             tree::{Frontier, Hash, leaf_hash},
         },
         directory::{Member, Standing},
@@ -197,6 +198,7 @@ pub(super) fn empty() -> Data {
             size: 0,
             root: Frontier::default().root(),
             witnesses: Vec::new(),
+            countersigned: None,
             seen: Vec::new(),
         },
         entries: Vec::new(),
@@ -266,6 +268,14 @@ pub(super) fn full(members: u16) -> Data {
         witnesses: (1..=5)
             .map(|i| (key(i), tree.size() - u64::from(i / 4)))
             .collect(),
+        countersigned: Some((
+            tree.size() - 1,
+            Countersigned {
+                by: 11,
+                of: 16,
+                height: 4_711,
+            },
+        )),
         seen: (1..=4).map(head).collect(),
     };
     data.entries = entries;

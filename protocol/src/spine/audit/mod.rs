@@ -9,7 +9,11 @@
 //! The entries themselves stand in the driver's store; here are the leaf hashes (32 bytes each),
 //! which proofs need, and the newest entries about others' acts, which are shown after a halt.
 
+pub mod countersigned;
 pub mod tree;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,8 +27,8 @@ use self::tree::{
 use crate::{
     core::{
         limits::{
-            AUDIT_ACTS_KEPT_MAX, AUDIT_ACTS_MAX, AUDIT_ENTRY_BYTES_MAX, HEAD_GOSSIP_DELAY,
-            WITNESSED_MAX,
+            AUDIT_ACTS_KEPT_MAX, AUDIT_ACTS_MAX, AUDIT_ENTRY_BYTES_MAX, COUNTERSIGNED_MAX,
+            HEAD_GOSSIP_DELAY, WITNESSED_MAX,
         },
         time::{Mono, Wall},
     },
@@ -195,6 +199,9 @@ pub struct AuditLog {
     told_size: u64,
     tell_at: Option<Mono>,
     seen: BTreeMap<PublicKey, LogHead>,
+    /// Of these, the ones that this node has countersigned, and the height of the checkpoint for whose epoch it has.
+    promised: BTreeMap<PublicKey, u64>,
+    epoch: Option<u64>,
     witnesses: BTreeMap<PublicKey, u64>,
     /// Nodes of whom two heads of one size are kept as entries.
     split: BTreeSet<PublicKey>,
@@ -228,6 +235,8 @@ impl AuditLog {
             log.push(entry);
         }
         log.seen = seen.into_iter().map(|head| (head.author, head)).collect();
+        // Which of them were countersigned is not kept: all stay for the epoch in which the node starts.
+        log.promised = log.seen.keys().map(|author| (*author, 0)).collect();
         log
     }
 
@@ -301,16 +310,40 @@ impl AuditLog {
         {
             return false;
         }
-        if self.seen.len() >= WITNESSED_MAX && !self.seen.contains_key(&head.author) {
-            let oldest = self
-                .seen
-                .values()
-                .min_by_key(|known| (known.time, known.author));
+        let free = self.seen.len() - self.promised.len();
+        if free >= WITNESSED_MAX && !self.seen.contains_key(&head.author) {
+            let free = self.seen.values();
+            let free = free.filter(|known| !self.promised.contains_key(&known.author));
+            let oldest = free.min_by_key(|known| (known.time, known.author));
             if let Some(oldest) = oldest.map(|known| known.author) {
                 self.seen.remove(&oldest);
             }
         }
         self.seen.insert(head.author, head);
+        true
+    }
+
+    /// Heeds that a checkpoint of this height has begun an epoch: what was countersigned for others may be forgotten.
+    pub fn enter_epoch(&mut self, height: u64) {
+        if self.epoch.replace(height).is_none() {
+            self.promised.values_mut().for_each(|of| *of = height);
+        }
+        self.promised.retain(|_, of| *of >= height);
+    }
+
+    /// Takes on to hold a head, whose signature holds, for the epoch of a checkpoint: the first of its log, or the very one
+    /// that is held. `false` if another is held, or too many are.
+    pub fn promise(&mut self, head: &LogHead, height: u64) -> bool {
+        let author = head.author;
+        let held = self.seen.get(&author);
+        if held.is_some_and(|held| (held.size, held.root) != (head.size, head.root)) {
+            return false;
+        }
+        if self.promised.len() >= COUNTERSIGNED_MAX && !self.promised.contains_key(&author) {
+            return false;
+        }
+        self.seen.entry(author).or_insert_with(|| head.clone());
+        self.promised.insert(author, height);
         true
     }
 

@@ -51,6 +51,8 @@ pub use handing::{HandingView, OpenPlan, SeatNews};
 pub use log::{CommitteeLog, JournalLine, StoredLog, Tip, Todo, Weighed};
 pub use making::Keys;
 pub use members::Roll;
+#[cfg(test)]
+pub(crate) use members::tests::roll_of;
 pub(crate) use members::{leaf, roll_at};
 pub use polls::{Happened, Held, Polls};
 pub use recovery::{Recovered, RecoveryView};

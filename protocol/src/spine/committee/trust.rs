@@ -40,7 +40,9 @@ pub struct Trust {
     /// The records that made each epoch's keys known, the newest last.
     epochs: Vec<Record>,
     checkpoint: Option<(Checkpoint, Mono)>,
-    /// The hash of the signature over it, which nobody knew before a threshold of seats had signed.
+    /// The certificate of it.
+    certificate: Option<Box<Certificate>>,
+    /// The hash of the signature over it, see [`Certificate::seed`].
     seed: [u8; 32],
     /// Words for a new committee; none in quiet times.
     words: Option<Box<Words>>,
@@ -309,6 +311,11 @@ impl Trust {
         Some((self.checkpoint()?, &self.seed))
     }
 
+    /// Returns the certificate of the newest checkpoint known.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_deref()
+    }
+
     /// Takes a checkpoint whose certificate was found good.
     pub fn take(&mut self, certificate: &Certificate, now: Mono) {
         let Statement::Checkpoint(checkpoint) = &certificate.statement else {
@@ -317,7 +324,8 @@ impl Trust {
         let known = self.checkpoint.as_ref();
         if known.is_none_or(|(known, _)| known.height < checkpoint.height) {
             self.checkpoint = Some((*checkpoint, now));
-            self.seed = *ContentId::of(&encode_entry(&certificate.signature)).digest();
+            self.certificate = Some(Box::new(*certificate));
+            self.seed = certificate.seed();
         }
     }
 

@@ -12,12 +12,16 @@ use crate::{
     spine::{
         audit::{
             self,
+            countersigned::{Countersigned, NotCountersigned},
             tree::{ConsistencyProof, InclusionProof, ProofError, leaf_hash},
         },
         committee::Unchecked,
         halt::{trusted, verified},
     },
-    wire::{Body, Certificate, DecodeError, LogHead, PublicEntry, PublicHead, Record, Unverified},
+    wire::{
+        Body, Certificate, CountersignedHead, DecodeError, LogHead, PublicEntry, PublicHead,
+        Record, Unverified,
+    },
 };
 
 /// The proof that an entry stands in a log, as it is read.
@@ -42,6 +46,15 @@ pub struct AuditProof {
 pub enum ProofHead {
     /// Of a node's own audit log.
     Node(LogHead),
+    /// Of a node's own audit log, and countersigned by drawn witnesses.
+    Countersigned {
+        /// The head.
+        head: Box<CountersignedHead>,
+        /// The mesh's genesis.
+        genesis: Box<Unverified<Record>>,
+        /// The records that name the committee's keys.
+        epochs: Vec<Unverified<Record>>,
+    },
     /// Of the public log.
     Public {
         /// The checkpoint.
@@ -73,6 +86,8 @@ pub struct ShownByProof {
     pub head: PublicHead,
     /// Whose key stands for the head: the node's, or none for the committee's.
     pub node: Option<PublicKey>,
+    /// Which witnesses stand for it besides, if it is that of a node's log.
+    pub countersigned: Option<Countersigned>,
     /// Whether the head that was known before is shown to be the beginning of this log.
     pub follows_known: bool,
 }
@@ -105,6 +120,9 @@ pub enum ProofFault {
         "the signature under the head of the log does not hold: the head was altered, or never signed"
     )]
     BadSignature,
+    /// The witnesses do not stand for the head.
+    #[error("the head is not countersigned as the proof says: {0}")]
+    NotCountersigned(#[from] NotCountersigned),
     /// The head is none of the public log.
     #[error("the committee's certificate is no checkpoint, and so no head of the public log")]
     NoHead,
@@ -161,6 +179,7 @@ impl AuditProof {
                 known: mesh,
             });
         }
+        let countersigned = self.head.countersigned(&self.mesh)?;
         let (head, node) = self.head.check(&self.mesh, known)?;
         let entry = match node {
             Some(_) => ProvenEntry::Node(audit::Entry::decode(&self.entry)?),
@@ -180,6 +199,7 @@ impl AuditProof {
             entry,
             head,
             node,
+            countersigned,
             follows_known: follows(known.head, head, earlier)?,
         })
     }
@@ -205,6 +225,14 @@ fn follows(
 }
 
 impl ProofHead {
+    /// Checks the draw and the signatures of witnesses, if there are any; the rest is for [`ProofHead::check`].
+    fn countersigned(&self, mesh: &ContentId) -> Result<Option<Countersigned>, ProofFault> {
+        match self {
+            Self::Countersigned { head, .. } => Ok(Some(head.check(mesh)?)),
+            Self::Node(_) | Self::Public { .. } => Ok(None),
+        }
+    }
+
     /// Checks who stands for the head, and returns it.
     fn check(
         self,
@@ -212,13 +240,14 @@ impl ProofHead {
         known: &KnownLog,
     ) -> Result<(PublicHead, Option<PublicKey>), ProofFault> {
         match self {
-            Self::Node(head) => {
-                head.verify().map_err(|_| ProofFault::BadSignature)?;
-                if known.node.is_some_and(|node| node != head.author) {
-                    return Err(ProofFault::OtherLog(format!("that of {}", head.author)));
-                }
-                let (size, root) = (head.size, head.root);
-                Ok((PublicHead { size, root }, Some(head.author)))
+            Self::Node(head) => check_node(&head, known),
+            Self::Countersigned {
+                head,
+                genesis,
+                epochs,
+            } => {
+                check_certificate(mesh, &head.certificate, *genesis, epochs)?;
+                check_node(&head.head, known)
             }
             Self::Public { .. } if known.node.is_some() => {
                 Err(ProofFault::OtherLog("the public log".to_owned()))
@@ -237,6 +266,19 @@ impl ProofHead {
             }
         }
     }
+}
+
+/// Checks that a node has signed a head of its log.
+fn check_node(
+    head: &LogHead,
+    known: &KnownLog,
+) -> Result<(PublicHead, Option<PublicKey>), ProofFault> {
+    head.verify().map_err(|_| ProofFault::BadSignature)?;
+    if known.node.is_some_and(|node| node != head.author) {
+        return Err(ProofFault::OtherLog(format!("that of {}", head.author)));
+    }
+    let (size, root) = (head.size, head.root);
+    Ok((PublicHead { size, root }, Some(head.author)))
 }
 
 /// Checks a certificate with the keys that follow from the genesis and the records.
