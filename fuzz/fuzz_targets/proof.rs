@@ -9,7 +9,7 @@ use x0_protocol::{
         audit::tree::{ConsistencyProof, Hash, InclusionProof},
         public_log::proof::{AuditProof, KnownLog, ProofFault, ProofHead},
     },
-    wire::{Certificate, LogHead, PublicEntry, PublicHead, decode_record},
+    wire::{Certificate, CountersignedHead, LogHead, PublicEntry, PublicHead, decode_record},
 };
 
 /// Most hashes of each of the two proofs.

@@ -7,9 +7,10 @@ use x0_protocol::{
         tree::{Hash, consistency_proof, inclusion_proof},
     },
     wire::{
-        ActAdmitted, Admission, Certificate, Checkpoint, LogHead, Override, OverrideProof,
-        OverrideTold, PublicAsk, PublicEntry, PublicHead, PublicPage, PublicWhat, Request,
-        Response, Said, Statement, Targets, Warrants, Word,
+        ActAdmitted, Admission, Certificate, Checkpoint, CountersignAsk, CountersignedHead,
+        HeldHead, LogHead, Override, OverrideProof, OverrideTold, PublicAsk, PublicEntry,
+        PublicHead, PublicPage, PublicWhat, Request, Response, Said, Statement, Targets, Warrants,
+        Word,
     },
 };
 
@@ -268,6 +269,45 @@ fn pages_of_the_public_log_and_heads_passed_on() {
             (
                 "two public logs",
                 "bafyreibqu2ijfssqyqnm22ndqgwmxahb6v3434xo2dyoi5usslw6ilbo44",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn countersigned_heads_and_what_asks_for_them() {
+    let head = LogHead::sign(&identity(1), 12, Hash([8; 32]), TIME);
+    let held = HeldHead::new(id(b"mesh"), 7, &head);
+    let one = held.sign(&identity(2));
+    let ask = Request::Countersign(Box::new(CountersignAsk {
+        head: head.to_unverified(),
+        height: 7,
+    }));
+    let (ask, answer) = (ask.encode(), Response::Countersigned(one).encode());
+    assert_eq!(Request::decode(&ask).unwrap().encode(), ask);
+    assert_eq!(Response::decode(&answer).unwrap().encode(), answer);
+    let whole = CountersignedHead {
+        head,
+        certificate: checkpoint(),
+        places: Vec::new(),
+        signed: vec![one],
+    };
+    let whole = whole.encode();
+    assert_eq!(CountersignedHead::decode(&whole).unwrap().encode(), whole);
+    hold(
+        &[("ask", ask), ("answer", answer), ("countersigned", whole)],
+        &[
+            (
+                "ask",
+                "bafyreiecrkh6bgyrqb5wfath5nn6ysjef6huhhrrwikdy7lrsmu5typndu",
+            ),
+            (
+                "answer",
+                "bafyreig5tqbnmtsjjp4do52bm54cgvrke3rb2vb47gyw63vfxcnb7k52hy",
+            ),
+            (
+                "countersigned",
+                "bafyreiezd2thbhymqyypo433lc2jfsqah4cjh3taklhk7nvvmawbplowhm",
             ),
         ],
     );

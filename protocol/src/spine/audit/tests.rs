@@ -246,6 +246,8 @@ fn a_witness_holds_what_it_countersigned_until_the_epoch_is_over() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
     /// An honest witness signs one of two heads that contradict each other, as [`AuditLog::promise`] has it; whom the
     /// author reaches with which first is the author's to choose.
     #[test]
