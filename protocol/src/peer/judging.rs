@@ -252,6 +252,7 @@ impl Peer {
         let time = self.real_time(ruling.time);
         let passed = (verdict.accused, ruling.case, verdict.sentence);
         let changes = self.directory.sentence(passed, span, time);
+        self.see_all_sentences(now);
         if let Some(halting) = &mut self.halting {
             halting.forget_witnesses();
         }

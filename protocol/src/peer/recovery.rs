@@ -111,7 +111,8 @@ impl Peer {
         })
     }
 
-    /// Returns those who counted as of a checkpoint: the members now, and of those who left since the last to go.
+    /// Returns those who counted as of a checkpoint: the members now who were not suspended then, and of those who left
+    /// since the last to go.
     ///
     /// Who left when is known by the leavers' own clocks. One of them may lie about it, to hold up a recovery: so each
     /// of the others is tried besides. What is found is found for sure, as the checkpoint has the root over them.
@@ -124,6 +125,7 @@ impl Peer {
             (roll.electorate() == checkpoint.electorate).then_some(roll)
         };
         let active = self.directory.members().filter(|m| m.is_active());
+        let active = active.filter(|m| !self.directory.is_out(&m.key, checkpoint.time));
         let mut members: BTreeMap<_, _> = active.filter(counted).map(facts).collect();
         let gone = self.directory.gone();
         let gone = gone.iter().map(|(member, _)| *member).filter(counted);

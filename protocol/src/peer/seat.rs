@@ -31,10 +31,10 @@ use crate::{
         halt::HaltId,
     },
     wire::{
-        Admission, Admitted, Body, Certificate, Checkpoint, CommitteeKeys, Decided, Entry, Halted,
-        HandedOver, KeysNamed, MemberFacts, Pinned, Refused, Request, Response, Ruling, SeatDraft,
-        SeatMessage, SignaturePart, Statement, Subject, Unverified, Verified, VoteEntry,
-        VoteNotice, VoteProof,
+        Admission, Admitted, Body, CaseEntry, Certificate, Checkpoint, CommitteeKeys, Decided,
+        Entry, Halted, HandedOver, KeysNamed, MemberFacts, Pinned, Refused, Request, Response,
+        Ruling, SeatDraft, SeatMessage, SignaturePart, Statement, Subject, Unverified, Verified,
+        VoteEntry, VoteNotice, VoteProof,
     },
 };
 
@@ -205,6 +205,7 @@ impl Peer {
         self.retire_if_out(now, out);
         self.see_all_members(now);
         self.see_all_revocations(now);
+        self.see_all_sentences(now);
         self.do_seat_work(now, todo, out);
     }
 
@@ -237,6 +238,16 @@ impl Peer {
         for (root, id) in self.capabilities.revoked() {
             seat.log
                 .know_revoked(*root, std::slice::from_ref(id), now.mono);
+        }
+    }
+
+    /// Tells the log which sentences this node knows.
+    pub(super) fn see_all_sentences(&mut self, now: Now) {
+        let Some(seat) = &mut self.committee else {
+            return;
+        };
+        for known in self.directory.sentences() {
+            seat.log.know_sentence(known, now.mono);
         }
     }
 
@@ -464,6 +475,7 @@ impl Peer {
             }
             // Each proposer puts in what opens ballots as it has combined it itself.
             Entry::Vote(entry) if matches!(**entry, VoteEntry::Opened(_)) => false,
+            Entry::Case(entry) if matches!(**entry, CaseEntry::Sentence { .. }) => false,
             // Members hand theirs in by requests of their own, where each is weighed; what is said about cases are records.
             Entry::Vote(_) | Entry::Case(_) => self.log_for(&from).is_some(),
             Entry::Keys(_)

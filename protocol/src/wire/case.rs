@@ -403,12 +403,21 @@ pub enum CaseEntry {
     },
     /// A vote has put another charter in force, by which cases are decided from now on.
     Charter(Charter),
+    /// A sentence of a final verdict that an earlier log has come to; each seat knows its certificate.
+    Sentence {
+        /// Whose.
+        accused: PublicKey,
+        /// The case.
+        case: ContentId,
+        /// What follows.
+        sentence: Sentence,
+    },
 }
 
 impl CaseEntry {
     pub(super) fn check(&self) -> Result<(), DecodeError> {
         match self {
-            Self::Record(_) | Self::Opened { .. } => Ok(()),
+            Self::Record(_) | Self::Opened { .. } | Self::Sentence { .. } => Ok(()),
             Self::Charter(charter) => {
                 let carried = charter.check_carried();
                 carried.map_err(|fault| DecodeError::bounds("charter", "size", fault.to_string()))

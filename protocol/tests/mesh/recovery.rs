@@ -3,11 +3,15 @@
 use x0_crypto::PublicKey;
 use x0_protocol::{
     Command, CommandError, Millis, Reply,
+    charter::{Charter, violation::Violation},
     core::command::{Aim, CommitteeView, Status},
     wire::Targets,
 };
 
-use super::world::{World, identity, set_links, token};
+use super::{
+    violations::{SCALE, sentenced},
+    world::{World, identity, set_links, token},
+};
 
 fn status(world: &mut World, at: usize) -> Status {
     match world.command(at, Command::Status) {
@@ -142,4 +146,46 @@ fn members_who_leave_a_lost_committee_do_not_hold_up_its_recovery() {
     let plan = view(&mut world, old[2]).recoveries.pop().unwrap();
 
     assert_eq!((plan.have, plan.need), (1, 5), "of seven who counted");
+}
+
+#[test]
+fn who_is_suspended_does_not_count_before_the_new_committee_either() {
+    let mut draft = Charter::shipped().text().clone();
+    draft.penalties.silent_collection.ban_days = 400;
+    let mut world = World::fast_under_seats(Charter::new(draft).unwrap(), 9, 4, SCALE);
+    world.pass(Millis::from_secs(20));
+    let (_, accused, reporter) = sentenced(&mut world, Violation::SilentCollection);
+    world.pass(Millis::from_secs(20));
+    let electors = |world: &mut World, at: usize| status(world, at).trust.checkpoint.unwrap().1;
+    assert_eq!(electors(&mut world, reporter), 8, "of nine");
+
+    let seats = world.genesis_body().seats.clone();
+    let (old, rest): (Vec<_>, Vec<_>) = (0..9).partition(|at| seats.contains(&world.key(*at)));
+    for at in &old[..2] {
+        world.crash(*at);
+    }
+    let counted: Vec<_> = old[2..]
+        .iter()
+        .chain(&rest)
+        .copied()
+        .filter(|at| *at != accused)
+        .collect();
+    let mut new: Vec<_> = counted[..4].iter().map(|at| world.key(*at)).collect();
+    new.sort_unstable();
+    let propose = Command::ProposeRecovery { seats: new.clone() };
+    world.recorded(reporter, propose);
+    world.settle();
+    let plan = view(&mut world, reporter).recoveries.pop().unwrap();
+    assert_eq!(plan.need, 6, "of eight who count");
+    for at in counted.iter().filter(|at| **at != reporter) {
+        world.recorded(*at, Command::SignRecovery(plan.id));
+        world.settle();
+    }
+    world.pass(Millis::from_secs(120));
+
+    assert_eq!(view(&mut world, reporter).seats, new);
+    assert!(status(&mut world, reporter).trust.epoch > Some(1));
+    for at in &counted {
+        assert_eq!(electors(&mut world, *at), 8, "node {at}");
+    }
 }

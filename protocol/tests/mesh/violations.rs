@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 use super::world::{World, identity, set_links, token};
 
 /// 72 h pass in 13 s.
-const SCALE: u32 = 20_000;
+pub(super) const SCALE: u32 = 20_000;
 /// A window for an appeal, and some blocks.
 const WINDOW: Millis = Millis(15_000);
 /// Work that is found at once.
@@ -49,7 +49,7 @@ fn seats(world: &World) -> Vec<usize> {
 /// The two founders without a seat: who is accused, and who reports.
 fn others(world: &World) -> (usize, usize) {
     let seats = seats(world);
-    let mut others = (0..6).filter(|at| !seats.contains(at));
+    let mut others = (0..world.nodes.len()).filter(|at| !seats.contains(at));
     (others.next().unwrap(), others.next().unwrap())
 }
 
@@ -142,7 +142,7 @@ fn found(accused: PublicKey, sort: Violation) -> CaseSay {
 }
 
 /// Leads a report to a final verdict.
-fn sentenced(world: &mut World, sort: Violation) -> (ContentId, usize, usize) {
+pub(super) fn sentenced(world: &mut World, sort: Violation) -> (ContentId, usize, usize) {
     let (accused, reporter) = others(world);
     let accused_key = world.key(accused);
     let command = CaseCommand::Report(Box::new(report(Some(accused_key))));

@@ -105,6 +105,11 @@ impl Sentence {
         suspended.or_else(|| probation.map(|until| Barred::Probation { until }))
     }
 
+    /// Tells whether it bars nobody from anything any more.
+    pub fn is_over(&self, time: Wall) -> bool {
+        !self.removed && self.changes().all(|at| at <= time)
+    }
+
     fn changes(&self) -> impl Iterator<Item = Wall> {
         let ends = self.suspended_until.into_iter().chain(self.probation_until);
         ends.chain([self.from])
@@ -140,6 +145,11 @@ impl Sentences {
         of.map(|((_, case), sentence)| (case, sentence))
     }
 
+    /// Tells whether a sentence is known as it is.
+    pub fn has(&self, accused: PublicKey, case: ContentId, sentence: &Sentence) -> bool {
+        self.of.get(&(accused, case)) == Some(sentence)
+    }
+
     /// Iterates over all: whose, in which case, what.
     pub fn iter(&self) -> impl Iterator<Item = (PublicKey, ContentId, Sentence)> {
         let of = self.of.iter();
@@ -172,8 +182,6 @@ impl Sentences {
 
     /// Forgets what is over.
     pub fn forget(&mut self, time: Wall) {
-        let is_over =
-            |sentence: &Sentence| !sentence.removed && sentence.changes().all(|at| at <= time);
-        self.of.retain(|_, sentence| !is_over(sentence));
+        self.of.retain(|_, sentence| !sentence.is_over(time));
     }
 }

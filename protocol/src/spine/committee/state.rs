@@ -38,7 +38,7 @@ use super::{
     revoked::Revoked,
 };
 use crate::{
-    charter::Charter,
+    charter::{Charter, violation::Sentence},
     core::{
         limits::{OPENINGS_AT_ONCE, SEALED_VOTERS_MAX},
         time::{Millis, Wall},
@@ -526,26 +526,44 @@ impl State {
             Entry::Revoked { root, ids } => {
                 self.named && ids.iter().any(|id| !self.revoked.has(root, id))
             }
-            Entry::Case(entry) => self.named && !self.is_passing() && self.admits_case(entry),
+            Entry::Case(entry) => self.admits_case(entry),
         }
     }
 
     /// Tells whether something about a case may stand in the next block.
     fn admits_case(&self, entry: &CaseEntry) -> bool {
+        let is_at_work = self.named && !self.is_passing();
         match entry {
-            CaseEntry::Record(record) => self.timely(record.record()) == Timely::Now,
+            // Even before there are keys, so that the first checkpoint counts as all nodes do.
+            CaseEntry::Sentence {
+                accused,
+                case,
+                sentence,
+            } => self.lacks_sentence(*accused, *case, sentence),
+            CaseEntry::Record(record) => is_at_work && self.timely(record.record()) == Timely::Now,
             CaseEntry::Opened { case, signature } => {
                 let keys = self.keys.as_ref();
                 let label = self.cases.label(case, &self.mesh);
-                keys.zip(label).is_some_and(|(keys, label)| {
+                let opened = keys.zip(label).filter(|_| is_at_work);
+                opened.is_some_and(|(keys, label)| {
                     let key = keys.group(Purpose::Decryption).public();
                     key.verify(Purpose::Decryption, &label, signature).is_ok()
                 })
             }
             CaseEntry::Charter(charter) => {
-                self.cases.follows(charter) && self.is_voted_for(charter)
+                is_at_work && self.cases.follows(charter) && self.is_voted_for(charter)
             }
         }
+    }
+
+    /// Tells whether a sentence that holds now is not known here.
+    pub(super) fn lacks_sentence(
+        &self,
+        accused: PublicKey,
+        case: ContentId,
+        sentence: &Sentence,
+    ) -> bool {
+        !sentence.is_over(self.time) && !self.members.sentences().has(accused, case, sentence)
     }
 
     /// Tells whether a vote has put a charter in force: an ordinary one that was open as long as the charter before it
@@ -758,6 +776,14 @@ impl State {
 
     /// Takes something about a case.
     fn take_case(&mut self, entry: &CaseEntry) {
+        if let CaseEntry::Sentence {
+            accused,
+            case,
+            sentence,
+        } = entry
+        {
+            return self.members.sentence(*accused, *case, *sentence);
+        }
         let members = &self.members;
         let is_member = |key: &PublicKey| members.facts(key).is_some();
         let mut cases = core::mem::take(&mut self.cases);
@@ -767,6 +793,7 @@ impl State {
                 cases.unseal(case, signature, self.hall(&is_member));
             }
             CaseEntry::Charter(charter) => cases.amend(charter),
+            CaseEntry::Sentence { .. } => {}
         }
         self.cases = cases;
     }

@@ -17,7 +17,7 @@ use crate::{
         time::Mono,
     },
     spine::{ballot::Secrecy, halt::HaltId},
-    wire::{Block, Entry, MemberChange, Openings, VoteBatch, VoteEntry, encode_entry},
+    wire::{Block, CaseEntry, Entry, MemberChange, Openings, VoteBatch, VoteEntry, encode_entry},
 };
 
 impl CommitteeLog {
@@ -71,8 +71,8 @@ impl CommitteeLog {
         self.follows(block) && block.entries.iter().all(|entry| self.admits(entry))
     }
 
-    /// Tells whether an entry may stand in the next block, and says of members, halts and revocations what this seat
-    /// knows as well.
+    /// Tells whether an entry may stand in the next block, and says of members, sentences, halts and revocations what this
+    /// seat knows as well.
     fn admits(&self, entry: &Entry) -> bool {
         let is_known = match entry {
             Entry::Members(changes) => changes.iter().all(|change| {
@@ -81,6 +81,14 @@ impl CommitteeLog {
             }),
             Entry::Halt { halt, .. } => self.halts.contains_key(halt),
             Entry::Revoked { root, ids } => ids.iter().all(|id| self.revoked.has(root, id)),
+            Entry::Case(entry) => match &**entry {
+                CaseEntry::Sentence {
+                    accused,
+                    case,
+                    sentence,
+                } => self.sentences.has(*accused, *case, sentence),
+                CaseEntry::Record(_) | CaseEntry::Opened { .. } | CaseEntry::Charter(_) => true,
+            },
             Entry::Dealt { .. }
             | Entry::Keys(_)
             | Entry::Checkpoint
@@ -88,8 +96,7 @@ impl CommitteeLog {
             | Entry::Said { .. }
             | Entry::Seats { .. }
             | Entry::HandOver(_)
-            | Entry::Vote(_)
-            | Entry::Case(_) => true,
+            | Entry::Vote(_) => true,
         };
         is_known && self.state.admits(entry)
     }
@@ -170,17 +177,33 @@ impl CommitteeLog {
 
     /// Chooses what the next block holds.
     fn entries(&self, now: Mono) -> Vec<Entry> {
-        let revoked = self.due_revocations(now);
-        let held_back = self.held_back_by(&revoked);
+        let mut known = self.due_revocations(now);
+        let held_back = self.held_back_by(&known);
+        known.extend(self.due_sentences());
         let pool = self.pool.iter();
         let pool = pool.filter(|(id, _)| !held_back.contains(*id));
         let pool = pool.map(|(_, entry)| entry.clone());
         entries(
             &self.state,
-            (&self.news, &self.halts, revoked),
+            (&self.news, &self.halts, known),
             (pool, &self.urn, self.opened()),
             now,
         )
+    }
+
+    /// Returns the sentences that this seat knows and the log does not.
+    fn due_sentences(&self) -> impl Iterator<Item = Entry> {
+        let known = self.sentences.iter();
+        let lacking = known.filter(|(accused, case, sentence)| {
+            self.state.lacks_sentence(*accused, *case, sentence)
+        });
+        lacking.map(|(accused, case, sentence)| {
+            Entry::Case(Box::new(CaseEntry::Sentence {
+                accused,
+                case,
+                sentence,
+            }))
+        })
     }
 
     /// Returns what opens sealed ballots, as many as one block opens.
@@ -209,7 +232,7 @@ impl CommitteeLog {
 /// Chooses what the next block holds: keys to be named alone, else what is due and what was offered, as much as fits.
 fn entries(
     state: &State,
-    (news, halts, revoked): (&News, &BTreeMap<HaltId, RootKey>, Vec<Entry>),
+    (news, halts, known): (&News, &BTreeMap<HaltId, RootKey>, Vec<Entry>),
     (pool, urn, opened): (impl Iterator<Item = Entry>, &Urn, Vec<Entry>),
     now: Mono,
 ) -> Vec<Entry> {
@@ -236,7 +259,7 @@ fn entries(
         .chain(members)
         .chain(opened.into_iter().filter(|entry| state.admits(entry)))
         .chain(ballots.filter(|entry| state.admits(entry)))
-        .chain(revoked.into_iter().filter(|entry| state.admits(entry)))
+        .chain(known.into_iter().filter(|entry| state.admits(entry)))
         .chain(pool)
         .take(BLOCK_ENTRIES_MAX)
         .take_while(|entry| {

@@ -26,6 +26,7 @@ use super::{
     urn::Urn,
 };
 use crate::{
+    charter::violation::{Sentence, Sentences},
     core::{
         limits::{SEAT_EARLY_MAX, SEAT_POOL_MAX, SEAT_ROUNDS_AHEAD_MAX, STATE_PART_BYTES},
         time::{Millis, Mono, Wall},
@@ -113,6 +114,8 @@ pub struct CommitteeLog {
     /// The halts in force as this seat has counted the alerts itself, and until when their entry is pressing.
     halts: BTreeMap<HaltId, RootKey>,
     halts_press_until: Mono,
+    /// The sentences that this seat knows.
+    sentences: Sentences,
     /// The revocations that this seat knows.
     revoked: KnownRevoked,
     /// The block that names the keys, until the mesh knows them.
@@ -178,6 +181,7 @@ impl CommitteeLog {
             news: BTreeMap::new(),
             halts: BTreeMap::new(),
             halts_press_until: now,
+            sentences: Sentences::default(),
             revoked: KnownRevoked::default(),
             named,
             copy,
@@ -365,6 +369,19 @@ impl CommitteeLog {
         if is_news && due_halts(&self.state, &self.halts).next().is_some() {
             self.halts_press_until = now + HALT_PRESSES;
             self.begin_at = self.begin_at.min(now.max(self.not_before));
+        }
+    }
+
+    /// Takes note of a sentence that this seat knows; if the log does not, as its committee was seated after the verdict, a
+    /// height begins soon.
+    pub fn know_sentence(
+        &mut self,
+        (accused, case, sentence): (PublicKey, ContentId, Sentence),
+        now: Mono,
+    ) {
+        let is_news = self.sentences.pass(accused, case, sentence);
+        if is_news && self.state.lacks_sentence(accused, case, &sentence) {
+            self.begin_at = self.begin_at.min(now + MEMBER_SETTLES);
         }
     }
 
