@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::Serialize;
 use x0_crypto::{
@@ -25,6 +25,7 @@ use x0_protocol::{
     core::{
         case::{CaseView, CasesView, LedgerView},
         command::{OverrideView, PublicProof},
+        limits::REPORT_WORK_BITS,
         vote::{VoteView, VotesView},
     },
     spine::{
@@ -363,8 +364,6 @@ pub(super) fn named_case(described: &str) -> OpenCase {
 
 /// A case that came sealed, as a seat knows it that has opened it.
 fn sealed_case() -> OpenCase {
-    let told = report(SECRET);
-    let sealed = seal(&told).unwrap();
     let found = CaseFinding {
         accused: key(6),
         sort: Violation::DataExtraction,
@@ -372,8 +371,8 @@ fn sealed_case() -> OpenCase {
     };
     open(Kept {
         author: one_time_key(),
-        report: Some(told),
-        sealed: Some(sealed),
+        report: Some(report(SECRET)),
+        sealed: Some(SEALED.clone()),
         taken_up: before(90),
         phase: CasePhase::Opened { since: before(50) },
         words: vec![(key(1), (2, Some(CaseSay::Find(found))))],
@@ -391,12 +390,21 @@ fn report(described: &str) -> Report {
     }
 }
 
+/// Sealing takes work, which is done once.
+static SEALED: LazyLock<SealedReport> = LazyLock::new(|| seal(&report(SECRET)).unwrap());
+
 fn seal(told: &Report) -> Result<SealedReport, Unsealed> {
     let point = data_encoding::HEXLOWER
         .decode(POINT_OF_G2.as_bytes())
         .unwrap();
     let key = CommitteeKey::from_bytes(&point).unwrap();
-    let record = sealed::seal(&key, &record(0), told, &receipt(), (before(90), 0))?;
+    let record = sealed::seal(
+        &key,
+        &record(0),
+        told,
+        &receipt(),
+        (before(90), REPORT_WORK_BITS),
+    )?;
     match record.value().body() {
         Body::SealedReport(sealed) => Ok(sealed.as_ref().clone()),
         other => panic!("it was sealed into {other:?}"),
