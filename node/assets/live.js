@@ -8,10 +8,10 @@ import { tellTimes } from "./times.js";
 
 const EVENTS = [
   "linked", "unlinked", "turned_away", "joined", "gone", "rejected", "recorded", "proposed", "cosign_asked", "executed", "refused",
-  "outcome", "caught_up", "fork_found", "split_view", "healed", "decided", "keys_made", "share_lost", "ready", "lost", "message",
+  "outcome", "caught_up", "fork_found", "split_view", "healed", "decided", "keys_made", "seats", "share_lost", "anomaly", "frozen",
+  "halted", "halt_ended", "vote", "charter", "erased", "case", "public", "two_public_logs", "override_stays", "override_lapsed",
+  "ready", "lost", "message",
 ];
-// What changes without an event, such as a token that expires, is seen this late at most.
-const REFRESH_MS = 30_000;
 const RETRY_FIRST_MS = 1_000;
 const RETRY_LAST_MS = 30_000;
 
@@ -32,7 +32,8 @@ export function follow() {
   if (!main || !state) return;
   remember(main);
   document.addEventListener("visibilitychange", () => (document.hidden ? rest() : connect()));
-  setInterval(() => source && refreshSoon(), REFRESH_MS);
+  // What changes without an event, such as a token that expires or what the kernel refuses, is seen this late at most.
+  setInterval(() => source && refreshSoon(), Number(main.dataset.look));
   if (!document.hidden) connect();
 }
 
@@ -135,5 +136,5 @@ function replace(here, part) {
 }
 
 function newest(root) {
-  return root.querySelector("#feed li[data-number]");
+  return root.querySelector("[data-feed] [data-number]");
 }

@@ -4,8 +4,10 @@
 
 pub mod contract;
 pub mod following;
+pub mod helper;
 pub mod inspection;
 pub mod kernel;
+pub(crate) mod wording;
 
 use std::{
     fmt, fs,

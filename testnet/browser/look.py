@@ -6,7 +6,9 @@ and dark, by keyboard, and with axe's rules of accessibility.
 LINK is a one-time link of `x0 dashboard`; PICTURES is a folder to leave screenshots in. Each thing seen is one
 line on the output. When it says `write`, whoever called it makes the node write a record and answers with a
 line of text that must then appear by itself. When it says `ask`, whoever called it asks for an act that needs
-co-signers and answers with the LINK of a node that was drawn; `signed` says that it was co-signed there.
+co-signers and answers with the LINK of a node that was drawn; `signed` says that it was co-signed there. When it
+says `override`, `report` or `amend`, whoever called it does such a thing and answers with words that must then
+appear by themselves, for `override` followed by a tab and a file to save the proof in; `proof` says that it is there.
 Whatever does not hold is told, and ends it with 1.
 """
 
@@ -19,7 +21,8 @@ from urllib.parse import urlsplit
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
-PAGES = ["/ui", "/ui/map", "/ui/peers", "/ui/acts", "/ui/capabilities", "/ui/audit", "/ui/about"]
+PAGES = ["/ui", "/ui/map", "/ui/peers", "/ui/acts", "/ui/capabilities", "/ui/charter", "/ui/cases", "/ui/public",
+         "/ui/audit", "/ui/about"]
 SCREENS = {
     "desktop": {"viewport": {"width": 1280, "height": 900}},
     "phone": {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True},
@@ -29,6 +32,8 @@ SCHEMES = {"desktop": ["light", "dark"], "phone": ["dark", "light"]}
 # Rules of the standards that laws and public bodies ask for: WCAG 2.1, levels A and AA.
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 PATIENCE_MS = 30_000
+# For what a committee has to agree on first.
+LONG_PATIENCE_MS = 90_000
 
 
 def main(link, pictures=None):
@@ -45,6 +50,7 @@ def main(link, pictures=None):
         faults += walk_by_keyboard(context.new_page(), link)
         faults += watch_it_live(context.new_page(), link)
         faults += decide(browser)
+        faults += see_what_is_public(context, link)
         browser.close()
     for fault in faults:
         tell(f"FAULT {fault}")
@@ -173,6 +179,45 @@ def decide(browser):
     page.locator("#consents article").wait_for(state="detached", timeout=PATIENCE_MS)
     tell("its person presses Co-sign, and nothing waits there any more")
     tell("signed")
+    return faults
+
+
+def see_what_is_public(context, link):
+    """An override, a report and an amendment appear on pages that are open; the override's proof is saved as a file."""
+    pages = {name: context.new_page() for name in ["public", "cases", "charter"]}
+    for name, page in pages.items():
+        page.goto(f"{origin(link)}/ui/{name}")
+        live = page.locator("#live")
+        expect(live).to_have_text(live.get_attribute("data-live-text"), timeout=PATIENCE_MS)
+        page.evaluate("window.untouched = true")
+    tell("override")
+    why, file = sys.stdin.readline().strip().split("\t")
+    entry = pages["public"].locator("#entries article").filter(has_text=why).first
+    entry.wait_for(timeout=LONG_PATIENCE_MS)
+    with pages["public"].expect_download(timeout=PATIENCE_MS) as saved:
+        entry.locator("a[download]").click()
+    saved.value.save_as(file)
+    tell(f"an override appears on the open page of the public log, and its proof is saved as {saved.value.suggested_filename}")
+    tell("proof")
+    tell("report")
+    described = sys.stdin.readline().strip()
+    pages["cases"].locator("#cases").get_by_text(described).first.wait_for(timeout=LONG_PATIENCE_MS)
+    tell("a reported violation appears on the open page of cases, at a seat with what was reported")
+    tell("amend")
+    vote = sys.stdin.readline().strip()
+    pages["charter"].locator("#amendments").get_by_text(vote).first.wait_for(timeout=LONG_PATIENCE_MS)
+    tell("an amendment that is voted on appears on the open page of the charter, with what people lose by it")
+    faults = []
+    for name, page in pages.items():
+        if not page.evaluate("window.untouched === true"):
+            faults.append(f"{name}: the page was loaded anew")
+        for language in LANGUAGES:
+            page.goto(f"{origin(link)}/ui/language/{language}?back={name}")
+            found = Axe().run(page, options={"runOnly": AXE_TAGS}).response
+            faults += [f"{name}, {language}: axe: {each['id']}: {each['help']}" for each in found["violations"]]
+    pages["public"].goto(f"{origin(link)}/ui/public?only=overrides")
+    if pages["public"].locator("#entries article").count() != 1:
+        faults.append("public: the filter does not show the one override alone")
     return faults
 
 

@@ -18,9 +18,12 @@ use super::{
     recorded,
     view::RecordedView,
 };
-use crate::charter::{
-    in_force,
-    inspection::{OwnAudit, inspect},
+use crate::{
+    charter::{
+        in_force,
+        inspection::{OwnAudit, inspect},
+    },
+    runtime::NodeError,
 };
 
 pub(super) fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
@@ -75,10 +78,15 @@ async fn charter(State(api): State<Arc<ApiState>>) -> Result<Json<CharterView>, 
 )]
 async fn inspected(State(api): State<Arc<ApiState>>) -> Result<Json<OwnAudit>, ApiError> {
     let charter = in_force(api.status().await?.charter);
+    Ok(Json(own_audit(&api, &charter).await?))
+}
+
+/// Holds what this node collects and hands out against a charter.
+pub(super) async fn own_audit(api: &ApiState, charter: &Charter) -> Result<OwnAudit, NodeError> {
     let exposition = api.node.metrics().await?;
     let config = Arc::clone(&api.config.borrow());
     let traces_to = config.telemetry.otlp_endpoint.as_deref();
-    Ok(Json(inspect(&exposition, &charter, traces_to)))
+    Ok(inspect(&exposition, charter, traces_to))
 }
 
 /// A charter that is to take the place of the one in force.

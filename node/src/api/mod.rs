@@ -197,8 +197,8 @@ pub fn router(api: Arc<ApiState>) -> Router {
         .merge(public::open_routes())
         .split_for_parts();
     let described = get(move || async { Json(description) }).route_layer(require(Scope::Read));
-    let pages =
-        dashboard::router(Pages(Arc::clone(&api))).route_layer(from_fn(control::require_dashboard));
+    let pages = dashboard::router(Pages::of(Arc::clone(&api)))
+        .route_layer(from_fn(control::require_dashboard));
     routes
         .merge(control::door())
         .with_state(Arc::clone(&api))

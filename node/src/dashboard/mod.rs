@@ -1,6 +1,6 @@
 //! The dashboard: the node and its mesh in a browser, on a phone or a desktop, in English and Russian.
 //!
-//! [`router`] renders seven pages from what a [`Source`] tells, and the same pages without their frame as
+//! [`router`] renders ten pages from what a [`Source`] tells, and the same pages without their frame as
 //! fragments. A small script listens to the node's events and fetches the fragment of the page that is open;
 //! without scripts every page works and is refreshed by reloading it. Everything a page needs comes from the
 //! node itself: no request leaves for elsewhere, and the content security policy would refuse it.
@@ -11,20 +11,28 @@
 
 mod about;
 mod acts;
+mod amendments;
 mod assets;
 mod audit;
 mod capabilities;
+mod cases;
+mod charter;
 mod consents;
+mod contradictions;
+mod enforcement;
 mod feed;
 mod happenings;
 mod layout;
+mod ledger;
 mod map;
 mod overview;
 mod page;
 mod parts;
 mod peers;
+mod public;
 mod read;
-mod text;
+pub(crate) mod text;
+mod verdicts;
 
 #[cfg(test)]
 mod tests;
@@ -34,8 +42,10 @@ use axum::{
     routing::{get, post},
 };
 use x0_crypto::ContentId;
-use x0_protocol::{Command, Now, Reply, spine::audit::Entry};
+use x0_protocol::{Command, Now, Reply, charter::Charter, spine::audit::Entry};
 
+pub use contradictions::Contradictions;
+pub use enforcement::Enforcement;
 pub use feed::{EVENTS_SHOWN, Feed, Happened};
 
 /// The path of the first page.
@@ -60,6 +70,15 @@ pub trait Source: Clone + Send + Sync + 'static {
         count_max: usize,
     ) -> impl Future<Output = Result<Vec<Entry>, String>> + Send;
 
+    /// Looks at what holds this machine to a charter now.
+    fn enforcement(
+        &self,
+        charter: &Charter,
+    ) -> impl Future<Output = Result<Enforcement, String>> + Send;
+
+    /// Returns the proofs in the node's audit log that somebody showed two different logs.
+    fn contradictions(&self) -> impl Future<Output = Result<Contradictions, String>> + Send;
+
     /// Returns what happened lately, newest first, at most [`EVENTS_SHOWN`].
     fn happened(&self) -> Vec<Happened>;
 
@@ -74,6 +93,7 @@ pub fn router<S: Source>(source: S) -> Router {
         .route("/ui/{page}", get(page::show::<S>))
         .route("/ui/fragment/{page}", get(page::fragment::<S>))
         .route("/ui/cosign/{act}", post(consents::decide::<S>))
+        .route("/ui/public/{index}/proof", get(public::proof::<S>))
         .route("/ui/language/{code}", get(page::language))
         .route("/ui/assets/{name}", get(assets::serve))
         .layer(middleware::map_response(assets::guard))

@@ -8,7 +8,7 @@ use x0_protocol::{
 };
 
 use super::{
-    Source, happenings, map,
+    Source, cases, happenings, map,
     page::{Frame, Page},
     parts::{self, Tone},
     read::{self, Trouble},
@@ -71,6 +71,13 @@ fn notices(t: Texts, status: &Status) -> Markup {
         }
         @if status.trust.silence.is_some() {
             (notice(Tone::Bad, "notice-out-of-touch"))
+        }
+        @if let Some(barred) = &status.barred { (cases::barred_here(t, barred)) }
+        @if status.cases.1 > 0 {
+            p.notice.bad {
+                (parts::sign(Tone::Bad))
+                span { a href=(Page::Cases.path()) { (t.count("cases-overdue", status.cases.1)) } }
+            }
         }
         @if status.trust.cosign_waiting > 0 {
             p.notice.waiting {
@@ -223,7 +230,7 @@ fn feed<S: Source>(frame: &Frame<'_, S>) -> Markup {
     let t = frame.t;
     let events = frame.source.happened();
     html! {
-        section.card #feed data-live {
+        section.card #feed data-live data-feed {
             h2 { (t.say("feed")) }
             @if events.is_empty() {
                 (parts::empty(&t.say("feed-empty-title"), &t.say("feed-empty"), None))

@@ -16,9 +16,9 @@ use serde::Deserialize;
 use x0_protocol::{Now, core::command::Status};
 
 use super::{
-    HOME, Source, about, acts, audit, capabilities, map, overview,
+    HOME, Source, about, acts, audit, capabilities, cases, charter, map, overview,
     parts::Tone,
-    peers,
+    peers, public,
     read::{self, Trouble},
     text::{COOKIE_NAME, Language, Texts},
 };
@@ -27,6 +27,10 @@ use super::{
 const LANGUAGE_KEPT_SECS: u32 = 365 * 24 * 60 * 60;
 /// From this many members on an open page refreshes less often: it then costs the node more.
 const BUSY_MEMBERS: u32 = 1_000;
+/// How often an open page asks for what changes without an event of the node, milliseconds.
+const LOOK_MS: u32 = 30_000;
+/// The same where refusals of the kernel are shown, which are no events of the node.
+const LOOK_AT_KERNEL_MS: u32 = 2_000;
 
 /// A page of the dashboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,21 +40,69 @@ pub(super) enum Page {
     Peers,
     Acts,
     Capabilities,
+    Charter,
+    Cases,
+    Public,
     Audit,
     About,
 }
 
+/// Pages that belong together, so that ten can be found at a glance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Group {
+    Mesh,
+    Power,
+    Charter,
+    Logs,
+    Help,
+}
+
+impl Group {
+    /// Every group, in the order of the navigation.
+    pub(super) const ALL: [Self; 5] = [
+        Self::Mesh,
+        Self::Power,
+        Self::Charter,
+        Self::Logs,
+        Self::Help,
+    ];
+
+    fn title(self, t: Texts) -> String {
+        match self {
+            Self::Mesh => t.say("group-mesh"),
+            Self::Power => t.say("group-power"),
+            Self::Charter => t.say("group-charter"),
+            Self::Logs => t.say("group-logs"),
+            Self::Help => t.say("group-help"),
+        }
+    }
+}
+
 impl Page {
     /// Every page, in the order of the navigation.
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Overview,
         Self::Map,
         Self::Peers,
         Self::Acts,
         Self::Capabilities,
+        Self::Charter,
+        Self::Cases,
+        Self::Public,
         Self::Audit,
         Self::About,
     ];
+
+    /// Returns the group in which it stands.
+    pub(super) const fn group(self) -> Group {
+        match self {
+            Self::Overview | Self::Map | Self::Peers => Group::Mesh,
+            Self::Acts | Self::Capabilities => Group::Power,
+            Self::Charter | Self::Cases => Group::Charter,
+            Self::Public | Self::Audit => Group::Logs,
+            Self::About => Group::Help,
+        }
+    }
 
     /// Returns the page's path.
     pub(super) const fn path(self) -> &'static str {
@@ -60,6 +112,9 @@ impl Page {
             Self::Peers => "/ui/peers",
             Self::Acts => "/ui/acts",
             Self::Capabilities => "/ui/capabilities",
+            Self::Charter => "/ui/charter",
+            Self::Cases => "/ui/cases",
+            Self::Public => "/ui/public",
             Self::Audit => "/ui/audit",
             Self::About => "/ui/about",
         }
@@ -73,6 +128,9 @@ impl Page {
             Self::Peers => "peers",
             Self::Acts => "acts",
             Self::Capabilities => "capabilities",
+            Self::Charter => "charter",
+            Self::Cases => "cases",
+            Self::Public => "public",
             Self::Audit => "audit",
             Self::About => "about",
         }
@@ -85,6 +143,9 @@ impl Page {
             Self::Peers => t.say("page-peers"),
             Self::Acts => t.say("page-acts"),
             Self::Capabilities => t.say("page-capabilities"),
+            Self::Charter => t.say("page-charter"),
+            Self::Cases => t.say("page-cases"),
+            Self::Public => t.say("page-public"),
             Self::Audit => t.say("page-audit"),
             Self::About => t.say("page-about"),
         }
@@ -104,6 +165,27 @@ pub(super) struct Asked {
     pub(super) sheet: Option<String>,
     /// Whether the audit log is to be checked now.
     pub(super) verify: Option<String>,
+    /// Of the public log: whether only overrides are to be shown.
+    pub(super) only: Option<String>,
+}
+
+impl Asked {
+    /// Writes down what a refreshed page must ask again; a log is checked once, when somebody says so.
+    fn again(&self) -> String {
+        let asked = [
+            ("node", &self.node),
+            ("only", &self.only),
+            ("sheet", &self.sheet),
+        ];
+        let asked = asked.into_iter().filter_map(|(name, value)| {
+            let value = value.as_deref()?;
+            Some(format!("{name}={}", query_safe(value)))
+        });
+        match asked.collect::<Vec<_>>().join("&") {
+            asked if asked.is_empty() => asked,
+            asked => format!("?{asked}"),
+        }
+    }
 }
 
 /// A query that cannot be read asks for nothing.
@@ -231,6 +313,9 @@ async fn content<S: Source>(frame: &Frame<'_, S>, page: Page) -> Result<Markup, 
         Page::Peers => peers::content(frame).await,
         Page::Acts => acts::content(frame).await,
         Page::Capabilities => capabilities::content(frame).await,
+        Page::Charter => charter::content(frame).await,
+        Page::Cases => cases::content(frame).await,
+        Page::Public => public::content(frame).await,
         Page::Audit => audit::content(frame).await,
         Page::About => Ok(about::content(frame)),
     }
@@ -244,14 +329,17 @@ fn around<S>(frame: &Frame<'_, S>, page: Page, content: &Markup) -> Markup {
     } else {
         1_000
     };
-    let fragment = match &frame.asked {
-        Asked {
-            node: Some(node), ..
-        } => format!("?node={}", query_safe(node)),
-        Asked {
-            sheet: Some(sheet), ..
-        } => format!("?sheet={}", query_safe(sheet)),
-        Asked { .. } => String::new(),
+    let look_ms = match page {
+        Page::Charter => LOOK_AT_KERNEL_MS,
+        Page::Overview
+        | Page::Map
+        | Page::Peers
+        | Page::Acts
+        | Page::Capabilities
+        | Page::Cases
+        | Page::Public
+        | Page::Audit
+        | Page::About => LOOK_MS,
     };
     document(
         t,
@@ -276,20 +364,34 @@ fn around<S>(frame: &Frame<'_, S>, page: Page, content: &Markup) -> Markup {
                 }
             }
             main #main tabindex="-1"
-                data-fragment={ "/ui/fragment/" (page.name()) (fragment) }
-                data-every=(every_ms) { (content) }
+                data-fragment={ "/ui/fragment/" (page.name()) (frame.asked.again()) }
+                data-every=(every_ms) data-look=(look_ms) { (content) }
             p #announce .unseen aria-live="polite" {}
         },
     )
 }
 
 fn navigation(t: Texts, page: Page) -> Markup {
+    let of = |group| {
+        Page::ALL
+            .into_iter()
+            .filter(move |each| each.group() == group)
+    };
     html! {
         nav.pages aria-label=(t.say("navigation")) {
             ul {
-                @for each in Page::ALL {
+                @for group in Group::ALL {
                     li {
-                        a href=(each.path()) aria-current=[(each == page).then_some("page")] { (each.title(t)) }
+                        span.group { (group.title(t)) }
+                        ul {
+                            @for each in of(group) {
+                                li {
+                                    a href=(each.path()) aria-current=[(each == page).then_some("page")] {
+                                        (each.title(t))
+                                    }
+                                }
+                            }
+                        }
                     }
                 }
             }

@@ -173,6 +173,11 @@ impl Sheet {
 
 /// Shows the way to the sheets before and after.
 pub(super) fn pager(t: Texts, page: Page, sheet: Sheet) -> Markup {
+    pager_of(t, page, "", sheet)
+}
+
+/// Shows the way to the sheets before and after of a part of a page, which the beginning of a query names.
+pub(super) fn pager_of(t: Texts, page: Page, part: &str, sheet: Sheet) -> Markup {
     if sheet.of == 1 {
         return html! {};
     }
@@ -183,11 +188,11 @@ pub(super) fn pager(t: Texts, page: Page, sheet: Sheet) -> Markup {
     html! {
         nav.pager aria-label=(t.say("sheets")) {
             @if sheet.number > 1 {
-                a href={ (page.path()) "?sheet=" (sheet.number - 1) } rel="prev" { (t.say("sheet-before")) }
+                a href={ (page.path()) "?" (part) "sheet=" (sheet.number - 1) } rel="prev" { (t.say("sheet-before")) }
             }
             span { (there) }
             @if sheet.number < sheet.of {
-                a href={ (page.path()) "?sheet=" (sheet.number + 1) } rel="next" { (t.say("sheet-after")) }
+                a href={ (page.path()) "?" (part) "sheet=" (sheet.number + 1) } rel="next" { (t.say("sheet-after")) }
             }
         }
     }

@@ -1,8 +1,9 @@
 //! The words of the pages, by Fluent, in the language the reader asks for.
 //!
 //! The choice made with the switch comes first (a cookie that holds nothing else), then the browser's
-//! `Accept-Language`, then English. Every message stands in `locales/en.ftl` and `locales/ru.ftl`; a
-//! missing one shows its name in brackets rather than nothing.
+//! `Accept-Language`, then English. Every message stands in `locales/en.ftl` and `locales/ru.ftl`, those about the
+//! charter in files of their own, which the command line reads as well; a missing one shows its name in brackets rather
+//! than nothing.
 
 use std::sync::LazyLock;
 
@@ -29,14 +30,14 @@ static RUSSIAN: LazyLock<Bundle> =
 
 /// A language the pages are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Language {
+pub(crate) enum Language {
     English,
     Russian,
 }
 
 impl Language {
     /// Every language.
-    pub(super) const ALL: [Self; 2] = [Self::English, Self::Russian];
+    pub(crate) const ALL: [Self; 2] = [Self::English, Self::Russian];
 
     /// Returns the code of BCP 47.
     pub(super) const fn code(self) -> &'static str {
@@ -57,8 +58,14 @@ impl Language {
     /// Returns the messages as written.
     pub(super) const fn source(self) -> &'static str {
         match self {
-            Self::English => include_str!("../../locales/en.ftl"),
-            Self::Russian => include_str!("../../locales/ru.ftl"),
+            Self::English => concat!(
+                include_str!("../../locales/en.ftl"),
+                include_str!("../../locales/en.charter.ftl"),
+            ),
+            Self::Russian => concat!(
+                include_str!("../../locales/ru.ftl"),
+                include_str!("../../locales/ru.charter.ftl"),
+            ),
         }
     }
 
@@ -89,16 +96,16 @@ impl Language {
 
 /// The messages of one language; cheap to copy.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Texts(pub(super) Language);
+pub(crate) struct Texts(pub(crate) Language);
 
 impl Texts {
     /// Returns a message without variables.
-    pub(super) fn say(self, key: &'static str) -> String {
+    pub(crate) fn say(self, key: &'static str) -> String {
         self.with(key, [])
     }
 
     /// Returns a message with its variables filled in.
-    pub(super) fn with<const N: usize>(
+    pub(crate) fn with<const N: usize>(
         self,
         key: &'static str,
         variables: [(&'static str, FluentValue<'_>); N],
@@ -115,7 +122,7 @@ impl Texts {
     }
 
     /// Returns a message with one number in it, written in the form the number asks for.
-    pub(super) fn count(self, key: &'static str, n: impl Into<FluentValue<'static>>) -> String {
+    pub(crate) fn count(self, key: &'static str, n: impl Into<FluentValue<'static>>) -> String {
         self.with(key, [("n", n.into())])
     }
 }

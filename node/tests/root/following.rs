@@ -76,11 +76,31 @@ fn the_node_loads_its_charter_by_itself_and_the_gateway_takes_what_the_kernel_le
     );
     assert_eq!(status["withheld"][0]["metric"], "latency_p99");
 
+    // Its dashboard shows what was refused: who, where to and why, and no name.
+    let page = node.wait_for_page("/ui/charter", "the metric’s name is not on the list");
+    let port = charter.text().gateway.port;
+    for words in [
+        "The kernel of this machine enforces charter number 1",
+        &format!("<code>udp 127.0.0.1 {port}</code>"),
+        "<bdi>app</bdi>",
+        "No refusal was lost",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(
+        !page.contains("latency_p98"),
+        "a refused name is told by its hash"
+    );
+
     // A helper that is gone is told, and one that comes back is found.
     probe.kill();
     node.wait_for("the helper to be missed", |status| {
         status["kernel"]["state"] == "no_helper"
     });
+    node.wait_for_page(
+        "/ui/charter",
+        "Nothing is enforced in the kernel of this machine",
+    );
     probe.restart();
     node.wait_for("the helper to be found", |status| {
         status["kernel"]["state"] == "in_force"

@@ -2,9 +2,9 @@
 
 use std::{
     fs::{self, Permissions},
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, UdpSocket},
-    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    os::unix::{fs::PermissionsExt as _, net::UnixStream, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -153,6 +153,35 @@ impl<'a> Node<'a> {
             self.log()
         );
         serde_json::from_str(text.trim()).unwrap_or(Value::Null)
+    }
+
+    /// Waits until a page of the dashboard says something, and returns it.
+    pub(crate) fn wait_for_page(&self, path: &str, words: &str) -> String {
+        let began = Instant::now();
+        loop {
+            let page = self.page(path);
+            if page.contains(words) {
+                return page;
+            }
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{words}: {page}\n{}",
+                self.log()
+            );
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Returns a page of the dashboard, as the node's own user sees it.
+    fn page(&self, path: &str) -> String {
+        let mut stream = UnixStream::connect(self.dir.join("x0.sock")).unwrap();
+        let request =
+            format!("GET {path} HTTP/1.0\r\nHost: localhost\r\nAccept-Language: en\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.0 200"), "{text}\n{}", self.log());
+        text
     }
 
     /// Waits until the gateway's status is as wanted.

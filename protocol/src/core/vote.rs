@@ -4,6 +4,7 @@ use x0_crypto::{ContentId, PublicKey};
 
 use super::time::Wall;
 use crate::{
+    charter::Charter,
     spine::ballot::{Announced, Case, Drawn, OwnItem, Sums, TallyStatement, TermsError},
     wire::{Choice, DelegationScope, Reason, VoteResolved, VoteRules},
 };
@@ -94,6 +95,8 @@ pub struct VoteView {
     pub live: Option<Sums>,
     /// This node's own ballot.
     pub ballot: Option<OwnItem>,
+    /// The charter that it is to put in force, if its subject is one that a member has said to all.
+    pub amendment: Option<Charter>,
     /// How far it is, in words.
     pub stage: String,
 }

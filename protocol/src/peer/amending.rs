@@ -68,6 +68,11 @@ impl Peer {
         self.directory.genesis().parameters.charter.as_ref()
     }
 
+    /// Finds an amendment that a member has said to all, by the charter's name.
+    pub(super) fn amendment(&self, charter: &ContentId) -> Option<&Charter> {
+        self.amendments.as_ref()?.known.get(charter)
+    }
+
     /// Says an amendment to all, so that it can be voted on.
     pub(super) fn propose_charter(
         &mut self,

@@ -577,6 +577,8 @@ impl Peer {
             (None, None, _) => "open".to_owned(),
         };
         let asked = case.map(Case::closes);
+        let subject = opening.as_ref().map(|opening| opening.proposal.subject);
+        let subject = subject.or_else(|| case.map(|case| case.proposal.subject));
         VoteView {
             proposal,
             closes: closes.or_else(planned).or(asked),
@@ -590,6 +592,7 @@ impl Peer {
                 .own
                 .ballot(&proposal)
                 .map(|(_, own)| own.clone()),
+            amendment: subject.and_then(|subject| self.amendment(&subject).cloned()),
             stage,
         }
     }

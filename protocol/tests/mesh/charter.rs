@@ -126,6 +126,29 @@ fn an_amendment_holds_at_every_node_once_its_vote_is_heeded_after_restarts_and_f
 }
 
 #[test]
+fn a_vote_on_an_amendment_shows_the_charter_that_it_would_put_in_force() {
+    let (mut world, old) = (founded(), Charter::shipped());
+    let new = next(&old, 14);
+    say(&mut world, 1, &new);
+    let amendment = propose(&mut world, 1, new.id(), VoteRules::ordinary());
+    let something_else = ContentId::of(b"something else");
+    let other = propose(&mut world, 1, something_else, VoteRules::ordinary());
+
+    for at in 0..5 {
+        let Ok(Reply::Votes(known)) = world.command(at, Command::Vote(VoteCommand::List)) else {
+            panic!("no votes at node {at}");
+        };
+        let shown = |id| {
+            let mut votes = known.votes.iter();
+            let vote = votes.find(|vote| vote.proposal == id).unwrap();
+            vote.amendment.clone()
+        };
+        assert_eq!(shown(amendment), Some(new.clone()), "node {at}");
+        assert_eq!(shown(other), None, "node {at}");
+    }
+}
+
+#[test]
 fn without_a_vote_or_with_one_that_is_lost_nothing_changes() {
     let (mut world, old) = (founded(), Charter::shipped());
     let (unvoted, lost) = (next(&old, 14), next(&old, 300));

@@ -1,6 +1,7 @@
 //! The dashboard in a real browser: every page, on a desktop and a phone, in both languages, by keyboard, live.
 //!
-//! `browser/look.py` is the user at the browser and says what it sees; this is the node's side of the story.
+//! `browser/look.py` is the user at the browser and says what it sees; this is the node's side of the story. While pages are
+//! open, an override is done, a violation is reported, and an amendment is put to the vote.
 //! With `X0_TESTNET_PICTURES` naming a folder, each page is left there as a picture.
 
 use std::{process::Stdio, time::Duration};
@@ -11,10 +12,20 @@ use tokio::{
     process::Command,
     time::timeout,
 };
-use x0_node::api::view::DashboardLinkView;
+use x0_node::api::{
+    cases::ReportBody,
+    consents::ConsentView,
+    view::{DashboardLinkView, RecordedView},
+    votes::VotesView,
+};
 
-use super::mass_action;
-use crate::{account::Account, mesh::Mesh, node::Node};
+use super::{mass_action, overriding};
+use crate::{
+    account::Account,
+    mesh::Mesh,
+    node::Node,
+    wait::{Look, until},
+};
 
 const LOOK: &str = include_str!("../../browser/look.py");
 /// Names a folder for pictures of the pages.
@@ -23,6 +34,12 @@ const PICTURES_VARIABLE: &str = "X0_TESTNET_PICTURES";
 const GRANTED: &str = "testnet.seen_live";
 /// What the act that a person co-signs in the browser sets.
 const VALUE: u64 = 903;
+/// What the override sets that appears on an open page.
+const OVERRIDDEN: u64 = 904;
+/// Whose node it is done on, and who is reported. It has no seat.
+const TARGET: usize = 4;
+/// What is reported while the page is open.
+const REPORTED: &str = "It kept where people were, and told nobody";
 /// Longest time without a word from the browser.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -66,6 +83,91 @@ async fn left_to_the_browser(mesh: &Mesh) -> Result<String> {
     link(by_browser).await
 }
 
+/// Has an override done with the word of everybody who is drawn; returns its proof's file.
+async fn overridden(mesh: &Mesh) -> Result<std::path::PathBuf> {
+    let agent = mesh.nodes().last().context("the mesh is empty")?;
+    let token = mass_action::grant(mesh.node(1)?, agent).await?;
+    let act = overriding::propose(agent, mesh.node(TARGET)?, token, OVERRIDDEN).await?;
+    until(
+        "the override to be written",
+        mass_action::STEP_PATIENCE,
+        async || {
+            for node in mesh.nodes() {
+                let asked: Vec<ConsentView> = node.get("/v1/consents").await?;
+                let waits =
+                    |one: &ConsentView| one.cosign && one.act == act && one.answer == "waiting";
+                if asked.iter().any(waits) {
+                    mass_action::answer(node, &act, true).await?;
+                }
+            }
+            let own = mass_action::proposal(agent, &act).await?;
+            if own.is_ended() && own.record.is_none() {
+                bail!("the override ended too early: {}", own.words);
+            }
+            Ok(match own.record {
+                Some(_) => Look::Holds(()),
+                None => Look::NotYet(own.words),
+            })
+        },
+    )
+    .await?;
+    Ok(mesh.home().join("proof-of-the-browser.json"))
+}
+
+/// Checks the file that the browser has saved as anybody would who is given it.
+async fn proven(mesh: &Mesh, file: &std::path::Path) -> Result<String> {
+    let judge = mesh.node(TARGET)?;
+    let (file, mesh_id) = (file.display().to_string(), judge.mesh()?);
+    let verify = ["audit", "verify", &file, "--mesh", &mesh_id];
+    let said = judge.run_well(&verify).await?;
+    ensure!(
+        said.contains("holds") && said.contains(overriding::WHY),
+        "{said}"
+    );
+    Ok(said)
+}
+
+async fn reported(mesh: &Mesh) -> Result<()> {
+    let reporter = mesh.nodes().last().context("the mesh is empty")?;
+    let body = ReportBody {
+        accused: Some(mesh.node(TARGET)?.key()?),
+        sort: "silent_collection".to_owned(),
+        description: REPORTED.to_owned(),
+        evidence: Vec::new(),
+        asked: String::new(),
+    };
+    let _: RecordedView = reporter.post("/v1/charter/reports", &body).await?;
+    Ok(())
+}
+
+/// Puts an amendment to the vote by which people lose; returns the vote.
+async fn amended(mesh: &Mesh) -> Result<String> {
+    let proposer = mesh.node(1)?;
+    let text = proposer.run_well(&["charter", "show", "--yaml"]).await?;
+    let number = text.replacen("number: 1", "number: 2", 1);
+    let longer = number.replacen("retention_days: 30", "retention_days: 60", 1);
+    ensure!(
+        number != text && longer != number,
+        "the charter in force is another: {text}"
+    );
+    let file = mesh.home().join("amended.yaml");
+    std::fs::write(&file, longer)?;
+    let file = file.display().to_string();
+    proposer
+        .run_well(&["charter", "amend", &file, "--no-wait"])
+        .await?;
+    until(
+        "the vote to be open",
+        mass_action::STEP_PATIENCE,
+        async || {
+            let all: VotesView = mesh.founder().get("/v1/votes").await?;
+            let found = all.votes.first().map(|vote| vote.vote.clone());
+            Ok(found.map_or_else(|| Look::NotYet("no vote".to_owned()), Look::Holds))
+        },
+    )
+    .await
+}
+
 async fn look(mesh: &Mesh, account: &mut Account, link: &str) -> Result<()> {
     let python = &mesh.programs().python;
     let mut command = Command::new(python);
@@ -86,6 +188,7 @@ async fn look(mesh: &Mesh, account: &mut Account, link: &str) -> Result<()> {
     };
     let mut lines = BufReader::new(output).lines();
     let mut faults = Vec::new();
+    let mut proof = None;
     while let Some(line) = timeout(PATIENCE, lines.next_line())
         .await
         .with_context(|| format!("the browser said nothing for {} s", PATIENCE.as_secs()))??
@@ -105,6 +208,26 @@ async fn look(mesh: &Mesh, account: &mut Account, link: &str) -> Result<()> {
             None if line == "signed" => {
                 mass_action::everywhere(mesh, VALUE).await?;
                 account.saw("with that the act was executed on every node");
+            }
+            None if line == "override" => {
+                let file = overridden(mesh).await?;
+                let answer = format!("{}\t{}\n", overriding::WHY, file.display());
+                answers.write_all(answer.as_bytes()).await?;
+                proof = Some(file);
+            }
+            None if line == "proof" => {
+                let file = proof.as_ref().context("no override was asked for")?;
+                account.saw(proven(mesh, file).await?);
+            }
+            None if line == "report" => {
+                reported(mesh).await?;
+                answers
+                    .write_all(format!("{REPORTED}\n").as_bytes())
+                    .await?;
+            }
+            None if line == "amend" => {
+                let vote = amended(mesh).await?;
+                answers.write_all(format!("{vote}\n").as_bytes()).await?;
             }
             None => account.saw(line),
         }

@@ -35,7 +35,7 @@ const TARGET: usize = 5;
 const LAPSING: usize = 6;
 /// What that node runs before.
 const BEFORE: u64 = 1_000;
-const WHY: &str = "acts flood every page";
+pub(super) const WHY: &str = "acts flood every page";
 const CONSEQUENCES: &str = "fewer acts are shown for an hour";
 
 /// Returns the charter of the mesh: the one that ships, with a shorter notice.
@@ -276,7 +276,12 @@ fn agent(mesh: &Mesh) -> Result<&Node> {
     mesh.nodes().last().context("the mesh is empty")
 }
 
-async fn propose(agent: &Node, target: &Node, token: Token, value: u64) -> Result<String> {
+pub(super) async fn propose(
+    agent: &Node,
+    target: &Node,
+    token: Token,
+    value: u64,
+) -> Result<String> {
     let body = OverrideBody {
         change: ChangeBody::Set {
             policy: POLICY.to_owned(),

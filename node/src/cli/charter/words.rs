@@ -3,14 +3,18 @@
 use std::fmt::Write as _;
 
 use x0_protocol::charter::{
-    Charter, CharterDraft, Penalty,
+    Charter, CharterDraft,
     diff::{Change, Effect},
 };
 
 use crate::{
-    charter::inspection::OwnAudit,
+    charter::{inspection::OwnAudit, wording},
     cli::output::{Table, printable},
+    dashboard::text::{Language, Texts},
 };
+
+/// The command line speaks English; the dashboard says the same in the reader's language.
+const ENGLISH: Texts = Texts(Language::English);
 
 /// Writes what an audit of the own node found.
 pub(super) fn audit(found: &OwnAudit) -> String {
@@ -83,21 +87,12 @@ pub(super) fn text(charter: &Charter) -> String {
 fn metrics(draft: &CharterDraft) -> String {
     let mut table = Table::new(["name", "kind", "kept", "consent", "shown over", "for"]);
     for metric in &draft.metrics {
-        let labels = match metric.labels.is_empty() {
-            true => String::new(),
-            false => format!(" by {}", metric.labels.join(", ")),
-        };
         table.row([
-            format!("{}{labels}", metric.name),
+            format!("{}{}", metric.name, wording::labels(ENGLISH, metric)),
             metric.kind.name().to_owned(),
-            format!("{} days", metric.retention_days),
-            if metric.consent {
-                "asked for"
-            } else {
-                "not needed"
-            }
-            .to_owned(),
-            format!("{} nodes", metric.cohort_min),
+            wording::kept(ENGLISH, metric.retention_days),
+            wording::consent(ENGLISH, metric.consent),
+            wording::over(ENGLISH, metric.cohort_min),
             metric.purpose.clone(),
         ]);
     }
@@ -126,58 +121,26 @@ fn services(draft: &CharterDraft) -> String {
     ]);
     let mut text = table.text();
     for guard in &draft.telemetry {
-        let (port, protocol, parser) = (guard.port, guard.protocol.name(), guard.parser.name());
-        writeln!(text, "What goes to port {port}/{protocol} is read as {parser}, and refused if a name is not listed.").ok();
+        writeln!(text, "{}", wording::guard(ENGLISH, guard)).ok();
     }
     text
 }
 
 fn figures(draft: &CharterDraft) -> String {
-    let (committee, windows, bounty) = (draft.committee, draft.windows, draft.bounty);
     let mut text = format!(
-        "\nWHO WATCHES\n  {} members and {} researchers; {} of them decide; an audit every {} days\n",
-        committee.members, committee.researchers, committee.approvals, committee.audit_days
+        "\nWHO WATCHES\n  {}\n\nHOW LONG THINGS TAKE\n",
+        wording::watchers(ENGLISH, &draft.committee)
     );
-    writeln!(
-        text,
-        "\nHOW LONG THINGS TAKE\n  a vote {} h, an emergency vote {} min, an override is told within {} min\n  \
-         a report is processed within {} h, your data is handed out within {} h, an erasure is final after {} days",
-        windows.vote_hours,
-        windows.emergency_minutes,
-        windows.override_notice_minutes,
-        windows.report_hours,
-        windows.export_hours,
-        windows.erase_days
-    )
-    .ok();
+    for window in wording::windows(ENGLISH, &draft.windows) {
+        writeln!(text, "  {window}").ok();
+    }
     text.push_str("\nWHAT FOLLOWS FROM A VIOLATION\n");
     for (name, penalty) in draft.penalties.named() {
-        writeln!(text, "  {name}: {}", consequences(&penalty)).ok();
+        let follows = wording::consequences(ENGLISH, &penalty);
+        writeln!(text, "  {name}: {follows}").ok();
     }
-    writeln!(
-        text,
-        "  Who reports one gets {} to {} x0.",
-        bounty.least_x0, bounty.most_x0
-    )
-    .ok();
+    writeln!(text, "  {}", wording::bounty(ENGLISH, &draft.bounty)).ok();
     text
-}
-
-fn consequences(penalty: &Penalty) -> String {
-    let words = [
-        penalty.removal.then(|| "removal for good".to_owned()),
-        (penalty.ban_days > 0).then(|| format!("a ban of {} days", penalty.ban_days)),
-        (penalty.fine_x0 > 0).then(|| format!("a fine of {} x0", penalty.fine_x0)),
-        penalty
-            .deletion
-            .then(|| "deletion of what was taken".to_owned()),
-        (penalty.probation_days > 0)
-            .then(|| format!("probation of {} days", penalty.probation_days)),
-        penalty
-            .public_referral
-            .then(|| "public referral".to_owned()),
-    ];
-    words.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn or_none(words: &[String]) -> String {

@@ -2,7 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod charter;
+mod judged;
 mod sample;
+mod source;
+
+use std::collections::BTreeSet;
 
 use axum::{
     body::Body,
@@ -14,11 +19,20 @@ use tower::ServiceExt as _;
 use x0_crypto::capability::RootKey;
 use x0_protocol::{
     Wall,
+    charter::violation::Barred,
     spine::halt::{HaltId, Standing},
 };
 
-use self::sample::{Data, HOSTILE, Sample, key};
-use super::{assets::ASSETS, page::Page, router, text::Language};
+use self::{
+    sample::{Data, HOSTILE, key},
+    source::Sample,
+};
+use super::{
+    assets::ASSETS,
+    page::{Group, Page},
+    router,
+    text::Language,
+};
 
 /// Most bytes of all assets together: a page must open at once over a slow line.
 const ASSETS_BYTES_MAX: usize = 300 * 1024;
@@ -30,6 +44,7 @@ async fn every_page_renders_in_both_languages_with_nothing_and_with_everything()
         sample::full(24),
         sample::full(400),
         without_peers(),
+        barred(),
     ] {
         for language in Language::ALL {
             for page in Page::ALL {
@@ -70,7 +85,14 @@ async fn text_of_others_is_escaped_and_isolated_wherever_it_stands() {
         assert!(!html.contains("alert(\"x\")"), "{page:?}");
     }
     let shown = "<bdi class=\"foreign\" lang=\"en\">&lt;/script&gt;";
-    for page in [Page::Overview, Page::Acts, Page::Audit] {
+    for page in [
+        Page::Overview,
+        Page::Acts,
+        Page::Charter,
+        Page::Cases,
+        Page::Public,
+        Page::Audit,
+    ] {
         assert!(
             page_of(&data, page.path(), Language::English)
                 .await
@@ -89,6 +111,9 @@ async fn hostile_queries_change_nothing_but_what_they_ask() {
         "/ui/acts?sheet=99999999999999999999999".to_owned(),
         "/ui/audit?sheet=%3Cb%3E".to_owned(),
         "/ui/audit?sheet=1&sheet=2".to_owned(),
+        format!("/ui/public?only={}", encoded(HOSTILE)),
+        "/ui/public?only=overrides&sheet=99".to_owned(),
+        format!("/ui/public/{}/proof", encoded(HOSTILE)),
     ];
     for path in paths {
         let html = page_of(&data, &path, Language::English).await;
@@ -107,6 +132,7 @@ async fn every_answer_carries_the_headers_that_keep_the_page_to_itself() {
         "/ui/map",
         "/ui/fragment/acts",
         "/ui/assets/live.js",
+        "/ui/public/0/proof",
         "/ui/no-such-page",
     ] {
         let answer = get(&data, path, &[]).await;
@@ -441,14 +467,22 @@ fn every_message_is_used() {
         include_str!("../about.rs"),
         include_str!("../acts.rs"),
         include_str!("../audit.rs"),
+        include_str!("../../charter/wording.rs"),
+        include_str!("../amendments.rs"),
         include_str!("../capabilities.rs"),
+        include_str!("../cases.rs"),
+        include_str!("../charter.rs"),
         include_str!("../consents.rs"),
+        include_str!("../enforcement.rs"),
         include_str!("../happenings.rs"),
+        include_str!("../ledger.rs"),
         include_str!("../map.rs"),
         include_str!("../overview.rs"),
         include_str!("../page.rs"),
         include_str!("../parts.rs"),
         include_str!("../peers.rs"),
+        include_str!("../public.rs"),
+        include_str!("../verdicts.rs"),
     ];
     let keyed = |line: &&str| line.starts_with(|c: char| c.is_ascii_lowercase());
     for line in Language::English.source().lines().filter(keyed) {
@@ -459,6 +493,46 @@ fn every_message_is_used() {
             "{key} is not used"
         );
     }
+}
+
+#[tokio::test]
+async fn every_part_that_is_kept_up_to_date_is_there_from_the_start() {
+    // A script puts what has changed in the place of what is there, and makes no new places.
+    let parts = async |data: &Data, page: Page| {
+        let html = page_of(data, page.path(), Language::English).await;
+        let places = html.match_indices(" data-live");
+        let ids = places.map(|(at, _)| {
+            let tag = &html[html[..at].rfind('<').unwrap()..at];
+            tag.split("id=\"").nth(1).unwrap().replace('"', "")
+        });
+        ids.collect::<BTreeSet<_>>()
+    };
+    for page in Page::ALL {
+        let fresh = parts(&sample::empty(), page).await;
+        assert_eq!(fresh, parts(&sample::full(24), page).await, "{page:?}");
+    }
+}
+
+#[test]
+fn the_navigation_leads_to_every_page_once_and_keeps_groups_together() {
+    let in_groups: Vec<_> = Group::ALL
+        .into_iter()
+        .flat_map(|group| {
+            Page::ALL
+                .into_iter()
+                .filter(move |page| page.group() == group)
+        })
+        .collect();
+    assert_eq!(in_groups, Page::ALL);
+}
+
+/// A member that is suspended by a verdict, in a mesh that amends nothing.
+fn barred() -> Data {
+    let mut data = sample::full(24);
+    let until = Wall(data.status.standing_at.0 + 86_400_000);
+    data.status.barred = Some(Barred::Suspended { until });
+    data.votes.votes.clear();
+    data
 }
 
 /// A member whose links are gone and that is not ready: the notices of the first page.

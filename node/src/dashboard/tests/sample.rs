@@ -9,14 +9,18 @@ use x0_crypto::{
     capability::{Grant, RootKey, Token},
 };
 use x0_protocol::{
-    Command, Event, Millis, Mono, Now, Reply, Wall,
+    Event, Millis, Mono, Wall,
     anti_meave::{
         consents::{Answer, ConsentView},
         proposals::{ProposalView, Stage},
     },
-    core::command::{
-        ActView, AuditHeads, CapabilityView, CommitteeStatus, LinkView, PolicyView, Status,
-        TrustStatus,
+    core::{
+        case::{CasesView, LedgerView},
+        command::{
+            ActView, AuditHeads, CapabilityView, CommitteeStatus, LinkView, OverrideView,
+            PolicyView, Status, TrustStatus,
+        },
+        vote::VotesView,
     },
     spine::{
         audit::{
@@ -28,13 +32,17 @@ use x0_protocol::{
         halt::Standing as Stopped,
     },
     wire::{
-        Electorate, Kind, LogHead, MultiSig, Outcome, Panel, Policy, Role, Rules, Targets, Ticket,
-        Word,
+        Electorate, Kind, LogHead, MultiSig, Outcome, Panel, Policy, PublicEntry, Role, Rules,
+        Targets, Ticket, Word,
     },
 };
 use zeroize::Zeroizing;
 
-use crate::dashboard::{Feed, Happened, Source};
+use super::judged;
+use crate::{
+    charter::SHIPPED,
+    dashboard::{Enforcement, Feed, Happened},
+};
 
 /// A name that would break out of markup that is not escaped.
 pub(super) const HOSTILE: &str = "</script><script>alert(\"x\")</script>&'\u{202e}";
@@ -43,12 +51,8 @@ pub(super) const HOSTILE: &str = "</script><script>alert(\"x\")</script>&'\u{202
 pub(super) const WAITING: u8 = 40;
 
 /// The present moment of the sample: 2026-11-24, 07:06:40 UTC.
-const NOW: Wall = Wall(1_795_504_000_000);
-const HOUR_MS: u64 = 3_600_000;
-
-/// A source of fixed data.
-#[derive(Clone)]
-pub(super) struct Sample(Arc<Data>);
+pub(super) const NOW: Wall = Wall(1_795_504_000_000);
+pub(super) const HOUR_MS: u64 = 3_600_000;
 
 /// What the sample answers; a test may change it first.
 #[derive(Clone)]
@@ -64,87 +68,14 @@ pub(super) struct Data {
     pub policies: Vec<PolicyView>,
     pub heads: AuditHeads,
     pub entries: Vec<Entry>,
+    pub enforcement: Enforcement,
+    pub votes: VotesView,
+    pub cases: CasesView,
+    pub ledger: LedgerView,
+    pub public: Vec<PublicEntry>,
+    pub overrides: Vec<OverrideView>,
     pub happened: Vec<Happened>,
     pub broken: Option<String>,
-}
-
-impl From<Data> for Sample {
-    fn from(data: Data) -> Self {
-        Self(Arc::new(data))
-    }
-}
-
-impl Source for Sample {
-    async fn ask(&self, question: Command) -> Result<Reply, String> {
-        let data = self.0.as_ref().clone();
-        if let Some(why) = data.broken {
-            return Err(why);
-        }
-        match question {
-            Command::Status => Ok(Reply::Status(Box::new(data.status))),
-            Command::Links => Ok(Reply::Links(data.links)),
-            Command::Members => Ok(Reply::Members(data.members)),
-            Command::Acts => Ok(Reply::Acts(data.acts)),
-            Command::Capabilities => Ok(Reply::Capabilities(data.capabilities)),
-            Command::Policies => Ok(Reply::Policies(data.policies)),
-            Command::Proposals => Ok(Reply::Proposals(data.proposals)),
-            Command::Consents => Ok(Reply::Consents(data.consents)),
-            Command::Committee => panic!("the dashboard does not ask for the seats"),
-            Command::Halt | Command::Pull { .. } => {
-                panic!("the dashboard reads of halts in the status")
-            }
-            Command::AuditHeads => Ok(Reply::AuditHeads(data.heads)),
-            Command::Overrides
-            | Command::PublicLog { .. }
-            | Command::ProvePublic { .. }
-            | Command::ProveEntry { .. } => panic!("the dashboard reads no logs by itself"),
-            change @ (Command::Invite { .. }
-            | Command::PublishCapability { .. }
-            | Command::Revoke { .. }
-            | Command::AcceptRoot { .. }
-            | Command::Propose { .. }
-            | Command::Override { .. }
-            | Command::Local { .. }
-            | Command::Cosign { .. }
-            | Command::ProposeSeats { .. }
-            | Command::ApproveSeats(_)
-            | Command::ProposeRecovery { .. }
-            | Command::SignRecovery(_)
-            | Command::ProposeCharter(_)
-            | Command::Erase(_)
-            | Command::Erasures
-            | Command::Vote(_)
-            | Command::Case(_)
-            | Command::Leave
-            | Command::Remove { .. }
-            | Command::CatchUp) => panic!("the dashboard asks for a change: {change:?}"),
-        }
-    }
-
-    async fn cosign(&self, act: ContentId, approve: bool) -> Result<(), String> {
-        let is_asked = self.0.consents.iter().any(|asked| asked.act == act);
-        if !is_asked {
-            return Err("this node was not drawn for that act".to_owned());
-        }
-        self.0.cosigned.lock().unwrap().push((act, approve));
-        Ok(())
-    }
-
-    async fn audit_entries(&self, from: u64, count_max: usize) -> Result<Vec<Entry>, String> {
-        let entries = self.0.entries.iter().skip(from as usize).take(count_max);
-        Ok(entries.cloned().collect())
-    }
-
-    fn happened(&self) -> Vec<Happened> {
-        self.0.happened.clone()
-    }
-
-    fn now(&self) -> Now {
-        Now {
-            mono: Mono(10 * HOUR_MS),
-            wall: NOW,
-        }
-    }
 }
 
 /// A mesh of one founder, in which nothing happened.
@@ -202,6 +133,12 @@ pub(super) fn empty() -> Data {
             seen: Vec::new(),
         },
         entries: Vec::new(),
+        enforcement: judged::bare(),
+        votes: VotesView::default(),
+        cases: judged::no_cases(),
+        ledger: judged::no_ledger(),
+        public: Vec::new(),
+        overrides: Vec::new(),
         happened: Vec::new(),
         broken: None,
     }
@@ -240,8 +177,14 @@ pub(super) fn full(members: u16) -> Data {
             ..data.status.trust
         },
         last_repair: Some(Millis(1_260)),
+        charter: Some(SHIPPED.clone()),
+        cases: (5, 1),
         ..data.status
     };
+    data.enforcement = judged::guarded();
+    data.votes = judged::votes("Keep latency for longer");
+    (data.cases, data.ledger) = judged::cases();
+    (data.public, data.overrides) = judged::public_log("acts flood every page");
     data.links = (1..=9).map(link).collect();
     data.members = (0..members)
         .map(|i| member(i, (i > 3).then_some(i / 3)))
@@ -303,6 +246,15 @@ pub(super) fn hostile() -> Data {
         HOSTILE.clone_into(&mut own.change);
         own.stage = Stage::Failed(HOSTILE.to_owned());
     }
+    (data.public, data.overrides) = judged::public_log(HOSTILE);
+    data.votes = judged::votes(HOSTILE);
+    data.cases.cases[1].open = Some(judged::named_case(HOSTILE));
+    data.enforcement.helper = Err(HOSTILE.to_owned());
+    data.enforcement.audit.violations = vec![HOSTILE.to_owned()];
+    for refused in &mut data.enforcement.gateway.refusals {
+        refused.name = Some(HOSTILE.to_owned());
+        HOSTILE.clone_into(&mut refused.words);
+    }
     let feed = Feed::default();
     for event in [
         Event::Rejected {
@@ -339,7 +291,7 @@ pub(super) fn key(number: u16) -> PublicKey {
     identity(number).public()
 }
 
-fn identity(number: u16) -> Identity {
+pub(super) fn identity(number: u16) -> Identity {
     let mut seed = [3; 32];
     seed[..2].copy_from_slice(&number.to_be_bytes());
     Identity::from_seed(Zeroizing::new(seed))
@@ -349,7 +301,7 @@ pub(super) fn record(number: u8) -> ContentId {
     ContentId::of(&[number])
 }
 
-fn before(minutes: u64) -> Wall {
+pub(super) fn before(minutes: u64) -> Wall {
     Wall(NOW.0 - minutes * 60_000)
 }
 

@@ -1,0 +1,144 @@
+//! What answers the dashboard's questions in tests: the sample.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use x0_crypto::ContentId;
+use x0_protocol::{
+    Command, Mono, Now, Reply,
+    charter::Charter,
+    core::{case::CaseCommand, command::PublicView, vote::VoteCommand},
+    spine::audit::{Entry, tree::Frontier},
+    wire::{PublicEntry, PublicHead},
+};
+
+use super::{
+    judged,
+    sample::{Data, HOUR_MS, NOW},
+};
+use crate::dashboard::{Contradictions, Enforcement, Happened, Source};
+
+/// A source of fixed data.
+#[derive(Clone)]
+pub(super) struct Sample(Arc<Data>);
+
+impl From<Data> for Sample {
+    fn from(data: Data) -> Self {
+        Self(Arc::new(data))
+    }
+}
+
+impl Source for Sample {
+    async fn ask(&self, question: Command) -> Result<Reply, String> {
+        let data = self.0.as_ref().clone();
+        if let Some(why) = data.broken {
+            return Err(why);
+        }
+        match question {
+            Command::Status => Ok(Reply::Status(Box::new(data.status))),
+            Command::Links => Ok(Reply::Links(data.links)),
+            Command::Members => Ok(Reply::Members(data.members)),
+            Command::Acts => Ok(Reply::Acts(data.acts)),
+            Command::Capabilities => Ok(Reply::Capabilities(data.capabilities)),
+            Command::Policies => Ok(Reply::Policies(data.policies)),
+            Command::Proposals => Ok(Reply::Proposals(data.proposals)),
+            Command::Consents => Ok(Reply::Consents(data.consents)),
+            Command::Committee => panic!("the dashboard does not ask for the seats"),
+            Command::Halt | Command::Pull { .. } => {
+                panic!("the dashboard reads of halts in the status")
+            }
+            Command::AuditHeads => Ok(Reply::AuditHeads(data.heads)),
+            Command::Vote(VoteCommand::List) => Ok(Reply::Votes(Box::new(data.votes))),
+            Command::Case(CaseCommand::List) => Ok(Reply::Cases(Box::new(data.cases))),
+            Command::Case(CaseCommand::Ledger) => Ok(Reply::Ledger(Box::new(data.ledger))),
+            Command::Overrides => Ok(Reply::Overrides(data.overrides)),
+            Command::PublicLog { from, count } => {
+                Ok(Reply::PublicLog(Box::new(page(&data.public, from, count))))
+            }
+            Command::ProvePublic { index, .. } => {
+                let proof = judged::proof();
+                match index == proof.proof.index {
+                    true => Ok(Reply::PublicProof(Box::new(proof))),
+                    false => Err(format!("there is no entry {index}: the log is shorter")),
+                }
+            }
+            Command::ProveEntry { .. } => panic!("the dashboard proves no entry of the own log"),
+            change @ (Command::Invite { .. }
+            | Command::PublishCapability { .. }
+            | Command::Revoke { .. }
+            | Command::AcceptRoot { .. }
+            | Command::Propose { .. }
+            | Command::Override { .. }
+            | Command::Local { .. }
+            | Command::Cosign { .. }
+            | Command::ProposeSeats { .. }
+            | Command::ApproveSeats(_)
+            | Command::ProposeRecovery { .. }
+            | Command::SignRecovery(_)
+            | Command::ProposeCharter(_)
+            | Command::Erase(_)
+            | Command::Erasures
+            | Command::Vote(_)
+            | Command::Case(_)
+            | Command::Leave
+            | Command::Remove { .. }
+            | Command::CatchUp) => panic!("the dashboard asks for a change: {change:?}"),
+        }
+    }
+
+    async fn cosign(&self, act: ContentId, approve: bool) -> Result<(), String> {
+        let is_asked = self.0.consents.iter().any(|asked| asked.act == act);
+        if !is_asked {
+            return Err("this node was not drawn for that act".to_owned());
+        }
+        self.0.cosigned.lock().unwrap().push((act, approve));
+        Ok(())
+    }
+
+    async fn audit_entries(&self, from: u64, count_max: usize) -> Result<Vec<Entry>, String> {
+        let entries = self.0.entries.iter().skip(from as usize).take(count_max);
+        Ok(entries.cloned().collect())
+    }
+
+    async fn enforcement(&self, _: &Charter) -> Result<Enforcement, String> {
+        Ok(self.0.enforcement.clone())
+    }
+
+    async fn contradictions(&self) -> Result<Contradictions, String> {
+        let mut found = Contradictions::default();
+        found.follow(|from, count_max| {
+            let entries = self.0.entries.iter().skip(from as usize).take(count_max);
+            Ok::<_, String>(entries.cloned().collect())
+        })?;
+        Ok(found)
+    }
+
+    fn happened(&self) -> Vec<Happened> {
+        self.0.happened.clone()
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            mono: Mono(10 * HOUR_MS),
+            wall: NOW,
+        }
+    }
+}
+
+/// A page of a public log of which everything is certified.
+fn page(all: &[PublicEntry], from: u64, count: u32) -> PublicView {
+    let mut tree = Frontier::default();
+    for entry in all {
+        tree.append(entry.leaf());
+    }
+    let head = PublicHead::of(&tree);
+    let skip = usize::try_from(from).unwrap_or(usize::MAX);
+    let entries = all.iter().skip(skip).take(count as usize);
+    PublicView {
+        head,
+        certificate: (!all.is_empty()).then(|| judged::checkpoint(head)),
+        wanted: None,
+        entries: entries.cloned().collect(),
+    }
+}
