@@ -45,6 +45,8 @@ pub enum Namespace {
     BallotReceipt,
     /// An answer of whoever holds the receipt of a sealed report.
     Receipt,
+    /// What a node says it collects, and who asks for it.
+    Account,
 }
 
 /// Holds an Ed25519 signature; says nothing about its validity.
@@ -158,6 +160,7 @@ impl Namespace {
             Self::Ballot => "x0/ballot/1",
             Self::BallotReceipt => "x0/ballot-receipt/1",
             Self::Receipt => "x0/report-receipt/1",
+            Self::Account => "x0/collection-account/1",
         }
     }
 
@@ -186,6 +189,7 @@ impl fmt::Display for Namespace {
             Self::Ballot => "ballot",
             Self::BallotReceipt => "receipt of a ballot",
             Self::Receipt => "receipt of a report",
+            Self::Account => "collection account",
         })
     }
 }

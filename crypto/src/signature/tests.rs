@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::Identity;
 
-const ALL: [Namespace; 10] = [
+const ALL: [Namespace; 11] = [
     Namespace::Record,
     Namespace::Invite,
     Namespace::Hello,
@@ -23,6 +23,7 @@ const ALL: [Namespace; 10] = [
     Namespace::Ballot,
     Namespace::BallotReceipt,
     Namespace::Receipt,
+    Namespace::Account,
 ];
 
 #[test]

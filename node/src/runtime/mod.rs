@@ -38,7 +38,7 @@ use self::{
     driver::{Asked, Driver, Secrets},
 };
 use crate::{
-    charter::in_force,
+    charter::{in_force, inspection::Collection},
     metrics::{Counter, Gauge, Metrics},
     standby::{self, StandbyError},
     store::{RocksStore, Store, StoreError, Writer},
@@ -227,6 +227,11 @@ impl NodeHandle {
         Ok(self.metrics.text(&in_force(charter)))
     }
 
+    /// Returns what the node collects, for audits.
+    pub const fn collection(&self) -> &Collection {
+        &self.collection
+    }
+
     /// Returns the node's identity.
     pub const fn key(&self) -> PublicKey {
         self.key
@@ -331,13 +336,16 @@ pub fn start(
         mesh,
         clock,
         root_secret: Arc::new(root_secret),
+        collection: Collection::new(metrics.clone()),
     };
+    let collection = handle.collection.clone();
     let mut out = Outbox::new();
     let peer = Peer::new(config, stored, clock.now(), &mut out);
     let secrets = Secrets {
         identity: Arc::new(identity),
         keyring: Arc::new(Mutex::new(keyring)),
     };
+    let metrics = (metrics, collection);
     let driver = Driver::new(peer, secrets, net, store, metrics, events, clock, settings);
     tokio::spawn(driver.run(out, net_events, commands));
     Ok(handle)

@@ -28,7 +28,7 @@ use crate::{
         halt::Halt,
     },
     wire::{
-        Change, Decided, Draft, LogHead, PolicyName, PublicEntry, Record, Request, Response,
+        Change, Decided, Draft, InspectionDraft, LogHead, PolicyName, PublicEntry, Record, Request, Response,
         SeatDraft, Topic, Verified, VoteDraft, Word,
     },
 };
@@ -144,6 +144,13 @@ pub enum Effect {
         id: JobId,
         /// What to sign.
         draft: Box<VoteDraft>,
+    },
+    /// Signs something for an audit; of an account, the driver says what the node collects.
+    Inspect {
+        /// To be returned with what is signed.
+        id: JobId,
+        /// What to sign.
+        draft: Box<InspectionDraft>,
     },
     /// Writes to the store, all or nothing, and confirms when it is safe on disk.
     Persist {
@@ -362,4 +369,6 @@ pub enum Why {
     Receipts,
     /// The public log lacks entries, or an override lapses.
     Public,
+    /// A node is to be audited.
+    Audits,
 }

@@ -10,7 +10,7 @@ use super::{
     secret::SecretDone,
 };
 use crate::wire::{
-    LogHead, Record, Request, Response, Said, SeatMessage, Unverified, Verified, VoteSigned,
+    InspectionSigned, LogHead, Record, Request, Response, Said, SeatMessage, Unverified, Verified, VoteSigned,
 };
 
 /// Something that happened, handed to [`crate::Peer::handle`].
@@ -115,6 +115,13 @@ pub enum Input {
         id: JobId,
         /// From [`crate::wire::VoteDraft::sign`].
         signed: Box<VoteSigned>,
+    },
+    /// Something for an audit is signed.
+    Inspected {
+        /// The job.
+        id: JobId,
+        /// From [`crate::wire::InspectionDraft::sign`].
+        signed: Box<InspectionSigned>,
     },
     /// Everything in a persist effect is on disk.
     Persisted {

@@ -12,7 +12,7 @@ use x0_crypto::{
 };
 
 use super::{
-    Admission, Admitted, AuditAsk, AuditShown, Consented, Decided, DecodeError, Entry, Kind,
+    Account, AccountAsk, Admission, Admitted, AuditAsk, AuditShown, Consented, Decided, DecodeError, Entry, Kind,
     PublicAsk, PublicPage, Record, Role, SeatMessage, Topic, Unverified, VersionRange, VoteAnswer,
     VoteAsk, Warrant, Warrants,
     codec::{decode, encode},
@@ -113,6 +113,8 @@ pub enum Request {
     Public(PublicAsk),
     /// Passes on heads of others' audit logs, so that two who were shown different logs find out.
     Heads(Vec<Unverified<LogHead>>),
+    /// As an auditor: asks what the node collects.
+    Account(Box<AccountAsk>),
 }
 
 /// An agent's request for a target's, co-signer's or signatory's word about its act.
@@ -176,6 +178,8 @@ pub enum Response {
     Audit(Box<AuditShown>),
     /// To [`Request::Public`].
     Public(Box<PublicPage>),
+    /// To [`Request::Account`].
+    Account(Box<Account>),
 }
 
 /// A part of the records; each is reconciled on its own, the directory first.
@@ -255,6 +259,12 @@ pub enum Refused {
     /// The asker sent what an honest peer would not.
     #[error("it found the request malformed")]
     Malformed,
+    /// The asker has no right to ask this.
+    #[error("it finds no right to ask that: {why}")]
+    NotEntitled {
+        /// The reason in words, at most 280 bytes.
+        why: String,
+    },
 }
 
 /// What became of an act at one target.
@@ -390,6 +400,7 @@ enum RequestWire {
     Audit(Box<AuditAsk>),
     Public(PublicAsk),
     Heads(Vec<LogHead>),
+    Account(Box<AccountAsk>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -417,6 +428,7 @@ enum ResponseWire {
     Vote(Box<VoteAnswer>),
     Audit(Box<AuditShown>),
     Public(Box<PublicPage>),
+    Account(Box<Account>),
 }
 
 fn pack(records: &[Unverified<Record>]) -> Vec<ByteBuf> {
@@ -525,6 +537,7 @@ impl Request {
             Self::Heads(heads) => {
                 RequestWire::Heads(heads.iter().map(|head| head.peek().clone()).collect())
             }
+            Self::Account(ask) => RequestWire::Account(ask.clone()),
         })
     }
 
@@ -632,6 +645,7 @@ impl Request {
                 }
                 Self::Heads(heads.into_iter().map(Unverified::from_wire).collect())
             }
+            RequestWire::Account(ask) => Self::Account(ask),
         })
     }
 }
@@ -667,6 +681,7 @@ impl Response {
             Self::Vote(answer) => ResponseWire::Vote(answer.clone()),
             Self::Audit(shown) => ResponseWire::Audit(shown.clone()),
             Self::Public(page) => ResponseWire::Public(page.clone()),
+            Self::Account(account) => ResponseWire::Account(account.clone()),
         })
     }
 
@@ -731,6 +746,10 @@ impl Response {
             ResponseWire::Public(page) => {
                 page.check()?;
                 Self::Public(page)
+            }
+            ResponseWire::Account(account) => {
+                account.check()?;
+                Self::Account(account)
             }
         })
     }

@@ -14,6 +14,7 @@ mod certificate;
 mod codec;
 mod erasure;
 mod handover;
+mod inspection;
 mod jury;
 mod message;
 mod proof;
@@ -50,6 +51,10 @@ pub use certificate::{
 pub use codec::DecodeError;
 pub use erasure::{ERASE_ACTS_AFTER, Erasure};
 pub use handover::{Authority, HandOver, HandedOver, NextCommittee, SeatsPlan};
+pub use inspection::{
+    Account, AccountAsk, AccountDraft, AskDraft, AuditOutcome, AuditPair, AuditReport, AuditRight,
+    AuditRound, AuditsDrawn, InspectionDraft, InspectionSigned,
+};
 pub use jury::{JuryDrawn, JuryWord, OnCall, jury_electorate};
 pub use message::{
     Consent, Hello, LogHead, Outcome, Part, Refused, Request, Response, SignaturePart, Welcome,

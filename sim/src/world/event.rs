@@ -209,6 +209,7 @@ fn request_fingerprint(request: &Request) -> u64 {
         Request::Heads(heads) => heads.iter().fold(45, |sum, head| {
             sum ^ fold(&head.peek().root.0) ^ head.peek().size << 8
         }),
+        Request::Account(ask) => 47 ^ fold(ask.signature.bytes()),
     }
 }
 
@@ -253,6 +254,7 @@ fn response_fingerprint(response: &Response) -> u64 {
             .entries
             .iter()
             .fold(46, |sum, entry| sum ^ fold(&entry.leaf().0)),
+        Response::Account(account) => 48 ^ fold(account.signature.bytes()),
     }
 }
 

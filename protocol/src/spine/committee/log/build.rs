@@ -89,7 +89,8 @@ impl CommitteeLog {
             | Entry::Seats { .. }
             | Entry::HandOver(_)
             | Entry::Vote(_)
-            | Entry::Case(_) => true,
+            | Entry::Case(_)
+            | Entry::Audits { .. } => true,
         };
         is_known && self.state.admits(entry)
     }
