@@ -12,16 +12,13 @@ use x0_protocol::{
 };
 
 use super::{
-    ApiState,
+    ApiState, blocking_compute,
     error::{ApiError, ErrorBody},
     extract::Body,
     recorded,
     view::RecordedView,
 };
-use crate::charter::{
-    in_force,
-    inspection::{OwnAudit, inspect},
-};
+use crate::charter::{in_force, inspection::OwnAudit};
 
 pub(super) fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::new()
@@ -75,10 +72,8 @@ async fn charter(State(api): State<Arc<ApiState>>) -> Result<Json<CharterView>, 
 )]
 async fn inspected(State(api): State<Arc<ApiState>>) -> Result<Json<OwnAudit>, ApiError> {
     let charter = in_force(api.status().await?.charter);
-    let exposition = api.node.metrics().await?;
-    let config = Arc::clone(&api.config.borrow());
-    let traces_to = config.telemetry.otlp_endpoint.as_deref();
-    Ok(Json(inspect(&exposition, &charter, traces_to)))
+    let collection = api.node.collection().clone();
+    blocking_compute(move || Ok(Json(collection.audit(&charter)))).await
 }
 
 /// A charter that is to take the place of the one in force.

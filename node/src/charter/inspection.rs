@@ -135,7 +135,8 @@ impl OwnAudit {
         let listed: BTreeMap<_, _> = listed
             .map(|metric| (metric.name.as_str(), metric))
             .collect();
-        let metrics = declared().values().map(|row| {
+        let table = declared();
+        let metrics = table.values().map(|row| {
             let listed = listed.get(row.name);
             InspectedMetric {
                 name: row.name.to_owned(),
@@ -263,12 +264,7 @@ mod tests {
 
         let names: Vec<_> = collected.exported.iter().map(|one| &one.name).collect();
         assert!(names.is_sorted() && !names.iter().any(|name| *name == "x0_links"));
-        assert!(
-            collected
-                .exported
-                .iter()
-                .all(|one| one.declared.is_some())
-        );
+        assert!(collected.exported.iter().all(|one| one.declared.is_some()));
         assert_eq!(collected.held_back, 1);
         assert!(collected.enforcement.filter && collected.enforcement.gateway.is_none());
         // To look is not to refuse.

@@ -27,8 +27,8 @@ use x0_protocol::{
         secret::SecretDone,
     },
     wire::{
-        Change, Decided, InspectionSigned, LogHead, Record, Refused, Request, Response, Said, Unverified,
-        decode_record,
+        Change, Decided, InspectionSigned, LogHead, Record, Refused, Request, Response, Said,
+        Unverified, decode_record,
     },
 };
 
@@ -753,7 +753,12 @@ impl Driver {
             Event::ErasedAt { erasure, node } => info!(%erasure, %node, "erased there"),
             Event::Case { case, what } => info!(%case, what, "case"),
             Event::Audit { round, node, what } => {
-                info!(round, node = node.map(|node| node.to_string()), what, "audit");
+                info!(
+                    round,
+                    node = node.map(|node| node.to_string()),
+                    what,
+                    "audit"
+                );
             }
             Event::AccountAsked { auditor, refused } => {
                 info!(%auditor, refused, "asked what this node collects");

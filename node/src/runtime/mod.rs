@@ -149,6 +149,7 @@ pub struct NodeHandle {
     key: PublicKey,
     mesh: ContentId,
     clock: Clock,
+    collection: Collection,
 }
 
 impl NodeHandle {

@@ -28,8 +28,8 @@ use crate::{
         halt::Halt,
     },
     wire::{
-        Change, Decided, Draft, InspectionDraft, LogHead, PolicyName, PublicEntry, Record, Request, Response,
-        SeatDraft, Topic, Verified, VoteDraft, Word,
+        Change, Decided, Draft, InspectionDraft, LogHead, PolicyName, PublicEntry, Record, Request,
+        Response, SeatDraft, Topic, Verified, VoteDraft, Word,
     },
 };
 

@@ -10,7 +10,8 @@ use super::{
     secret::SecretDone,
 };
 use crate::wire::{
-    InspectionSigned, LogHead, Record, Request, Response, Said, SeatMessage, Unverified, Verified, VoteSigned,
+    InspectionSigned, LogHead, Record, Request, Response, Said, SeatMessage, Unverified, Verified,
+    VoteSigned,
 };
 
 /// Something that happened, handed to [`crate::Peer::handle`].

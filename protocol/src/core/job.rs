@@ -19,8 +19,8 @@ use crate::{
         committee::Question as CertificateQuestion,
     },
     wire::{
-        Account, AccountAsk, Admission, AuditRight, AuditShown, Decided, Entry, LogHead, Receipt, Record, SeatMessage, ShownFault,
-        Unverified, Verified, VoteItem, VoteStatement,
+        Account, AccountAsk, Admission, AuditRight, AuditShown, Decided, Entry, LogHead, Receipt,
+        Record, SeatMessage, ShownFault, Unverified, Verified, VoteItem, VoteStatement,
     },
 };
 
@@ -200,7 +200,9 @@ impl Job {
                 let checked = checked.map(|()| *shown).map_err(|fault| (fault, head));
                 Finding::Shown(Box::new(checked))
             }
-            Self::Ask { mesh, ask, usage } => Finding::Ask(check_ask(&mesh, &ask, usage.as_deref())),
+            Self::Ask { mesh, ask, usage } => {
+                Finding::Ask(check_ask(&mesh, &ask, usage.as_deref()))
+            }
             Self::Account { mesh, account } => {
                 Finding::Account(Some(account).filter(|account| account.holds(&mesh)))
             }

@@ -64,10 +64,10 @@ impl Peer {
         amended.or_else(|| self.founding_charter())
     }
 
-    /// Iterates over the charters that are or were in force, and those that were proposed.
+    /// Iterates over the charters that are or were in force.
     pub(super) fn charters(&self) -> impl Iterator<Item = &Charter> {
         let amended = self.amendments.iter();
-        let amended = amended.flat_map(|amendments| amendments.known.values().chain(&amendments.way));
+        let amended = amended.flat_map(|amendments| &amendments.way);
         self.founding_charter().into_iter().chain(amended)
     }
 

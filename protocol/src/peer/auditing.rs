@@ -73,6 +73,12 @@ impl Auditing {
         next.min().filter(|_| asked < AUDITS_AT_ONCE)
     }
 
+    /// Finds how far it is with a node, if the round still runs.
+    fn of(&mut self, round: u64, node: &PublicKey) -> Option<&mut Try> {
+        let tries = (self.round == round).then_some(&mut self.tries)?;
+        tries.get_mut(node)
+    }
+
     /// Takes out the node whose turn it is.
     fn next(&mut self, now: Mono) -> Option<PublicKey> {
         let at = self.due().filter(|at| *at <= now)?;
@@ -246,7 +252,7 @@ impl Peer {
         };
         let known = inspections.rounds.find(round);
         let is_due = known.is_some_and(|known| known.drawn.due <= time && !known.is_filed(&node));
-        let Some(it) = inspections.auditing.tries.get_mut(&node) else {
+        let Some(it) = inspections.auditing.of(round, &node) else {
             return;
         };
         it.step = TryStep::At(now.mono + retry);
@@ -279,12 +285,8 @@ impl Peer {
             return;
         }
         let answered = matches!(outcome, AuditOutcome::Answered(_));
-        if let Some(it) = inspections
-            .auditing
-            .tries
-            .get_mut(&node)
-            .filter(|_| answered)
-        {
+        let tried = inspections.auditing.of(round, &node);
+        if let Some(it) = tried.filter(|_| answered) {
             if it.step == TryStep::Answered {
                 return;
             }

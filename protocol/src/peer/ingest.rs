@@ -19,12 +19,7 @@ use crate::{
         reject::RejectReason,
         time::Now,
     },
-    spine::{
-        audit::What,
-        committee::Seats,
-        delivery::Placed,
-        directory,
-    },
+    spine::{audit::What, committee::Seats, delivery::Placed, directory},
     wire::{
         Body, Certificate, Kind, Merge, Record, Refused, Response, Topic, Unverified, Verified,
         VersionRange, Warrants, Welcome,

@@ -285,12 +285,7 @@ impl Peer {
         revoked.map_err(|refusal| refusal.to_string())
     }
 
-    pub(super) fn on_inspected(
-        &mut self,
-        id: JobId,
-        signed: InspectionSigned,
-        out: &mut Outbox,
-    ) {
+    pub(super) fn on_inspected(&mut self, id: JobId, signed: InspectionSigned, out: &mut Outbox) {
         match (self.waiting.remove(&id), signed) {
             (Some(Waiting::Account(token)), InspectionSigned::Account(account)) => {
                 respond(token, Response::Account(account), out);
@@ -443,9 +438,14 @@ impl Peer {
         self.inspections = Some(inspections);
     }
 
-    /// Holds an account against the charter that it names.
+    /// Holds an account against the charter that it names, or the one in force here if that is newer.
     pub(super) fn account_view(&self, account: Account) -> AccountView {
         let charter = self.charter_named(&account.stated.charter);
+        let charter = charter.zip(self.charter().cloned());
+        let charter = charter.map(|(named, own)| match named.number() >= own.number() {
+            true => named,
+            false => own,
+        });
         AccountView {
             mesh: self.directory.mesh(),
             found: charter.map(|charter| inspect(&account.collected, &charter)),
@@ -479,10 +479,7 @@ impl Peer {
     fn next_audits(&self) -> Option<(Wall, u64)> {
         let charter = self.charter().filter(|_| self.has_committee())?;
         let days = charter.text().committee.audit_days;
-        let newest = self
-            .inspections
-            .as_ref()
-            .and_then(|it| it.rounds.newest());
+        let newest = self.inspections.as_ref().and_then(|it| it.rounds.newest());
         let founded = self.config.genesis.value().header().time;
         let last = newest.map_or(founded, |known| known.drawn.opened);
         Some((last + audit_period(days), days))
@@ -497,10 +494,7 @@ impl Peer {
     /// that should have opened.
     pub(super) fn audit_counts(&self, now: Now) -> (u32, u32) {
         let time = self.mesh_time(now);
-        let newest = self
-            .inspections
-            .as_ref()
-            .and_then(|it| it.rounds.newest());
+        let newest = self.inspections.as_ref().and_then(|it| it.rounds.newest());
         let tally = newest.map(|known| known.tally(time)).unwrap_or_default();
         let round = u32::from(self.is_audit_round_overdue(time));
         (tally.due, tally.overdue.saturating_add(round))

@@ -98,8 +98,9 @@ use crate::{
         links::Links,
     },
     wire::{
-        AccountAsk, Act, AuditAsk, AuditRound, Body, Certificate, Change, Draw, LogHead, Outcome, Override, PolicyName,
-        PublicEntry, Record, Role, SeatDraft, SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
+        AccountAsk, Act, AuditAsk, AuditRound, Body, Certificate, Change, Draw, LogHead, Outcome,
+        Override, PolicyName, PublicEntry, Record, Role, SeatDraft, SeatsPlan, Verified, VoteDraft,
+        VoteItem, VoteNotice,
     },
 };
 

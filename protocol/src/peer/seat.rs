@@ -31,10 +31,10 @@ use crate::{
         halt::HaltId,
     },
     wire::{
-        Admission, Admitted, AuditRound, AuditsDrawn, Body, Certificate, Checkpoint, CommitteeKeys, Decided, Entry, Halted,
-        HandedOver, KeysNamed, MemberFacts, Pinned, Refused, Request, Response, Ruling, SeatDraft,
-        SeatMessage, SignaturePart, Statement, Subject, Unverified, Verified, VoteEntry,
-        VoteNotice, VoteProof,
+        Admission, Admitted, AuditRound, AuditsDrawn, Body, Certificate, Checkpoint, CommitteeKeys,
+        Decided, Entry, Halted, HandedOver, KeysNamed, MemberFacts, Pinned, Refused, Request,
+        Response, Ruling, SeatDraft, SeatMessage, SignaturePart, Statement, Subject, Unverified,
+        Verified, VoteEntry, VoteNotice, VoteProof,
     },
 };
 
@@ -622,8 +622,7 @@ impl Peer {
             Statement::Ruling(Ruling { height, .. }) => (height, News::Ruling(certificate)),
             Statement::Audits(AuditsDrawn { height, .. }) => {
                 let seat = self.committee.as_ref();
-                let notice =
-                    seat.and_then(|seat| seat.log.state().audits().notice(&certificate));
+                let notice = seat.and_then(|seat| seat.log.state().audits().notice(&certificate));
                 let Some(notice) = notice else { return };
                 (height, News::Audits(Box::new(notice)))
             }

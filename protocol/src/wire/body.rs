@@ -11,9 +11,9 @@ use x0_crypto::{
 };
 
 use super::{
-    Act, Appeal, AuditReport, AuditRound, CaseWord, Certificate, Checkpoint, Claim, CommitteeKeys, DecodeError, Erasure,
-    HandedOver, JuryWord, KeysNamed, RecoveryWord, Report, Rules, SealedReport, Statement,
-    VoteNotice,
+    Act, Appeal, AuditReport, AuditRound, CaseWord, Certificate, Checkpoint, Claim, CommitteeKeys,
+    DecodeError, Erasure, HandedOver, JuryWord, KeysNamed, RecoveryWord, Report, Rules,
+    SealedReport, Statement, VoteNotice,
     case::check_body,
     codec::{decode, encode},
 };

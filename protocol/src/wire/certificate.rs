@@ -10,7 +10,8 @@ use x0_crypto::{
 };
 
 use super::{
-    AuditsDrawn, Decided, DecodeError, Entry, HandOver, JuryDrawn, PublicHead, Ruling, VoteOpened, VoteResolved,
+    AuditsDrawn, Decided, DecodeError, Entry, HandOver, JuryDrawn, PublicHead, Ruling, VoteOpened,
+    VoteResolved,
     codec::{decode, encode},
 };
 use crate::{

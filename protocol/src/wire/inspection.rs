@@ -14,10 +14,18 @@ use x0_crypto::{
     verify,
 };
 
-use super::{Certificate, DecodeError, Reason, Statement, body::ordered, codec::encode};
+use super::{
+    Certificate, DecodeError, Reason, Statement,
+    body::ordered,
+    codec::{decode, encode},
+};
 use crate::{
     charter::inspection::Collected,
-    core::{limits::AUDITED_MAX, reject::RejectReason, time::Wall},
+    core::{
+        limits::{AUDITED_MAX, RECORD_BYTES_MAX},
+        reject::RejectReason,
+        time::Wall,
+    },
     spine::audit::tree::Hash,
 };
 
@@ -80,7 +88,11 @@ impl AuditRound {
         let nodes: Vec<_> = self.pairs.iter().map(|pair| pair.node).collect();
         ordered(what, "pairs", &nodes, 1, AUDITED_MAX)?;
         if self.pairs.iter().any(|pair| pair.node == pair.auditor) {
-            return Err(DecodeError::bounds(what, "pairs", "let a node audit itself"));
+            return Err(DecodeError::bounds(
+                what,
+                "pairs",
+                "let a node audit itself",
+            ));
         }
         match self.certificate.statement {
             Statement::Audits(drawn) if drawn.pairs == Self::name(&self.pairs) => Ok(()),
@@ -228,18 +240,24 @@ impl Account {
     /// Tells whether the node has signed it, in answer to what the auditor has signed.
     pub fn holds(&self, mesh: &ContentId) -> bool {
         let message = Self::message(mesh, &self.stated, &self.collected);
-        let signed = verify(
-            &self.node(),
-            Namespace::Account,
-            &message,
-            &self.signature,
-        );
+        let signed = verify(&self.node(), Namespace::Account, &message, &self.signature);
         signed.is_ok() && self.stated.ask.holds(mesh)
     }
 
     /// Encodes the account, to be kept beside other evidence.
     pub fn encode(&self) -> Vec<u8> {
         encode(self)
+    }
+
+    /// Reads an account that was kept; its signatures are still to be checked.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong with the bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let account: Self = decode("collection account", bytes, RECORD_BYTES_MAX)?;
+        account.check()?;
+        Ok(account)
     }
 
     /// Returns its name: the hash of its encoding.

@@ -12,9 +12,9 @@ use x0_crypto::{
 };
 
 use super::{
-    Account, AccountAsk, Admission, Admitted, AuditAsk, AuditShown, Consented, Decided, DecodeError, Entry, Kind,
-    PublicAsk, PublicPage, Record, Role, SeatMessage, Topic, Unverified, VersionRange, VoteAnswer,
-    VoteAsk, Warrant, Warrants,
+    Account, AccountAsk, Admission, Admitted, AuditAsk, AuditShown, Consented, Decided,
+    DecodeError, Entry, Kind, PublicAsk, PublicPage, Record, Role, SeatMessage, Topic, Unverified,
+    VersionRange, VoteAnswer, VoteAsk, Warrant, Warrants,
     codec::{decode, encode},
     decode_record,
 };

@@ -182,7 +182,16 @@ fn seats_audit_every_member_by_themselves_and_all_nodes_and_late_joiners_see_it(
     let newcomer = world.join(0, 60);
     world.pass(Millis(3_000));
     assert!(all_clean(first(&mut world, newcomer).tally));
-    let opened = |event: &Event| matches!(event, Event::Audit { round: 1, node: None, .. });
+    let opened = |event: &Event| {
+        matches!(
+            event,
+            Event::Audit {
+                round: 1,
+                node: None,
+                ..
+            }
+        )
+    };
     assert!(world.heard(4, opened));
 }
 
@@ -204,7 +213,11 @@ fn rounds_follow_each_other_and_a_restart_of_all_neither_loses_nor_repeats_audit
     for (at, before) in before.iter().enumerate() {
         let asked = |what: &&What| matches!(what, What::Account { .. });
         let since = log(&world, at);
-        assert_eq!(since[*before..].iter().filter(asked).count(), 0, "node {at}");
+        assert_eq!(
+            since[*before..].iter().filter(asked).count(),
+            0,
+            "node {at}"
+        );
     }
     until_open(&mut world, 0, 2);
     world.pass(Millis(4_000));
@@ -270,7 +283,9 @@ fn a_signature_of_somebody_else_buys_no_account() {
     };
     let accounts = |world: &World| {
         let log = log(world, one);
-        let told = log.iter().filter(|what| matches!(what, What::Account { .. }));
+        let told = log
+            .iter()
+            .filter(|what| matches!(what, What::Account { .. }));
         told.count()
     };
     let before = accounts(&world);
@@ -357,10 +372,7 @@ fn an_auditor_that_is_down_leaves_its_audits_overdue_until_it_is_back() {
     world.boot_linked(down);
     world.pass(Millis(6_000));
 
-    let AuditState::Answered {
-        late, findings, ..
-    } = state(&mut world, at, one)
-    else {
+    let AuditState::Answered { late, findings, .. } = state(&mut world, at, one) else {
         panic!("the auditor goes on where it was");
     };
     assert_eq!((late, findings), (true, Some(Vec::new())));
@@ -425,7 +437,10 @@ fn a_token_for_audits_counts_under_the_root_of_a_seat_or_of_the_asked() {
     ));
     // Somebody else's token, and one for something else.
     let stolen = grant(&world, seat);
-    assert!(is_unanswered(ask(&mut world, seat, two, stolen), "belongs to"));
+    assert!(is_unanswered(
+        ask(&mut world, seat, two, stolen),
+        "belongs to"
+    ));
     let AskBy::Token { root, token } = grant(&world, seat) else {
         unreachable!("a token was granted");
     };

@@ -394,7 +394,8 @@ impl Foothold {
             | Request::Vote(_)
             | Request::Audit(_)
             | Request::Public(_)
-            | Request::Heads(_) => None,
+            | Request::Heads(_)
+            | Request::Account(_) => None,
         }
     }
 }

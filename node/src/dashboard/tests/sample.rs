@@ -89,6 +89,7 @@ impl Source for Sample {
             Command::Proposals => Ok(Reply::Proposals(data.proposals)),
             Command::Consents => Ok(Reply::Consents(data.consents)),
             Command::Committee => panic!("the dashboard does not ask for the seats"),
+            Command::Inspection(_) => panic!("the dashboard reads of audits in the status"),
             Command::Halt | Command::Pull { .. } => {
                 panic!("the dashboard reads of halts in the status")
             }
@@ -182,6 +183,7 @@ pub(super) fn empty() -> Data {
             standing_at: NOW,
             frozen: 0,
             cases: (0, 0),
+            audits: (0, 0),
             barred: None,
             witnesses: 0,
         },

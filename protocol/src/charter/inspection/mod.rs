@@ -347,7 +347,11 @@ pub fn inspect(collected: &Collected, charter: &Charter) -> Inspected {
     let helper = probe.map_or(Note::NoHelper, Note::Helper);
     Inspected {
         findings,
-        notes: held_back.into_iter().chain(traces).chain([helper]).collect(),
+        notes: held_back
+            .into_iter()
+            .chain(traces)
+            .chain([helper])
+            .collect(),
     }
 }
 

@@ -5,7 +5,8 @@
 //! accounts that of the lower record id. So it is the same whatever order things came in. A node away for long finds all
 //! of it among the records.
 //!
-//! Findings are nobody's word: each node holds the account against the charter that it names, by itself.
+//! Findings are nobody's word: each node by itself holds the account against the charter that it names, or that of the round
+//! if that is newer, so that nobody escapes an amendment by naming what was before it.
 
 use std::collections::BTreeMap;
 
@@ -179,12 +180,14 @@ impl Rounds {
             return false;
         };
         let epoch = round.certificate.epoch;
-        let known = self.0.get(&drawn.round);
-        if known.is_some_and(|known| {
-            (known.epoch, known.drawn.height, known.drawn.pairs)
-                <= (epoch, drawn.height, drawn.pairs)
-        }) {
-            return false;
+        if let Some(known) = self.0.get_mut(&drawn.round) {
+            if known.drawn == drawn {
+                known.epoch = known.epoch.min(epoch);
+                return false;
+            }
+            if (known.epoch, known.drawn) <= (epoch, drawn) {
+                return false;
+            }
         }
         let pairs = round.pairs.clone();
         let filed = BTreeMap::new();
@@ -238,10 +241,12 @@ impl Rounds {
             AuditOutcome::Answered(account) => Said::Account {
                 account: account.id(),
                 charter: account.stated.charter,
-                judged: match charter(&account.stated.charter) {
-                    Some(charter) => Ok(inspect(&account.collected, &charter).findings),
-                    None => Err(Box::new(account.collected.clone())),
-                },
+                judged: judge(
+                    &account.collected,
+                    (&account.stated.charter, &known.drawn.charter),
+                    charter,
+                )
+                .ok_or_else(|| Box::new(account.collected.clone())),
             },
         };
         filed.insert(record, Filed { time, what });
@@ -250,23 +255,39 @@ impl Rounds {
 
     /// Judges accounts again whose charter may have become known.
     pub fn judge(&mut self, charter: impl Fn(&ContentId) -> Option<Charter>) {
-        let filed = self
-            .0
-            .values_mut()
-            .flat_map(|known| known.filed.values_mut());
-        for filed in filed.flat_map(BTreeMap::values_mut) {
-            if let Said::Account {
-                charter: named,
-                judged,
-                ..
-            } = &mut filed.what
-                && let Err(collected) = judged
-                && let Some(charter) = charter(named)
-            {
-                *judged = Ok(inspect(collected, &charter).findings);
+        for RoundKnown { drawn, filed, .. } in self.0.values_mut() {
+            for filed in filed.values_mut().flat_map(BTreeMap::values_mut) {
+                let Said::Account {
+                    charter: named,
+                    judged,
+                    ..
+                } = &mut filed.what
+                else {
+                    continue;
+                };
+                if let Err(collected) = judged
+                    && let Some(found) = judge(collected, (named, &drawn.charter), &charter)
+                {
+                    *judged = Ok(found);
+                }
             }
         }
     }
+}
+
+/// Holds what a node collects against the newer of the charter that it names and the one of the round; none as long as
+/// either is not known here.
+fn judge(
+    collected: &Collected,
+    (named, of_round): (&ContentId, &ContentId),
+    charter: impl Fn(&ContentId) -> Option<Charter>,
+) -> Option<Vec<Finding>> {
+    let (named, of_round) = (charter(named)?, charter(of_round)?);
+    let newer = match named.number() >= of_round.number() {
+        true => named,
+        false => of_round,
+    };
+    Some(inspect(collected, &newer).findings)
 }
 
 impl RoundKnown {
@@ -343,3 +364,6 @@ impl RoundKnown {
         tally
     }
 }
+
+#[cfg(test)]
+mod tests;
