@@ -195,17 +195,50 @@ fn audits() {
     hold(
         &samples,
         &[
-            ("round", "-"),
-            ("report", "-"),
-            ("silence", "-"),
-            ("ask of a draw", "-"),
-            ("ask of a case", "-"),
-            ("ask by a token", "-"),
-            ("offer of a draw", "-"),
-            ("account", "-"),
-            ("no right", "-"),
-            ("entry of an account", "-"),
-            ("entry of a refusal", "-"),
+            (
+                "round",
+                "bafyreiexkpnbko5yizuagtcawnno24iffbd6tw2vuyrhvahyztiej76rpy",
+            ),
+            (
+                "report",
+                "bafyreiag2qyncr4pqaqgtvlk3edhp5zxduf3yv36vlcl57h7hvoenlgoqe",
+            ),
+            (
+                "silence",
+                "bafyreiddq5nqz3nbj4bjms66draeefsdkpc6wkksvhpu5srmxrtt2cwlvu",
+            ),
+            (
+                "ask of a draw",
+                "bafyreigez2p5lm6briwjxo2chceybnhczapdzay6crsmtnid4q3wqt6r64",
+            ),
+            (
+                "ask of a case",
+                "bafyreihe42gq4yfeiy7bwy2rmof67xz7fkyzbwcvztoqri5wcl2a5rbvie",
+            ),
+            (
+                "ask by a token",
+                "bafyreihglryu3ww7dulgkqcg2r3e7vteln74xqpz3rsd4fezwpsqamxi3m",
+            ),
+            (
+                "offer of a draw",
+                "bafyreih3a67imbhq75ygsdld7xxmwtdppo7vtumbw2q5znfp467ephks4q",
+            ),
+            (
+                "account",
+                "bafyreigiybbg2xlkuylsa6bwnbyrm5a57jnqvyhyu47g3mcv6an2div5eu",
+            ),
+            (
+                "no right",
+                "bafyreifzld4ci2trw7sdr4zsisoeddebzqhxv7hd72jn7k6sghofee6q2u",
+            ),
+            (
+                "entry of an account",
+                "bafyreig5xvvd2qwoqcrp5gcr2izoj6rqn74qbkcyuimpzydxg54f2vbkne",
+            ),
+            (
+                "entry of a refusal",
+                "bafyreibsz5ddkqowbm4yb5boxun34a3atqisnqqqp6gnf24bsfq5cbgqwq",
+            ),
         ],
     );
 }
