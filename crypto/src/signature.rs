@@ -47,6 +47,8 @@ pub enum Namespace {
     Receipt,
     /// A witness's word that it holds the head of a node's audit log.
     Countersign,
+    /// What a node says it collects, and who asks for it.
+    Account,
 }
 
 /// Holds an Ed25519 signature; says nothing about its validity.
@@ -161,6 +163,7 @@ impl Namespace {
             Self::BallotReceipt => "x0/ballot-receipt/1",
             Self::Receipt => "x0/report-receipt/1",
             Self::Countersign => "x0/countersign/1",
+            Self::Account => "x0/collection-account/1",
         }
     }
 
@@ -190,6 +193,7 @@ impl fmt::Display for Namespace {
             Self::BallotReceipt => "receipt of a ballot",
             Self::Receipt => "receipt of a report",
             Self::Countersign => "countersigned log head",
+            Self::Account => "collection account",
         })
     }
 }

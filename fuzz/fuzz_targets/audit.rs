@@ -1,21 +1,39 @@
-//! The audit log's parts as they travel and are stored: proofs, heads, frontiers, entries.
+//! The audit log's parts as they travel and are stored: proofs, heads, frontiers, entries; and what a node says it collects.
 
 #![no_main]
 
+use std::sync::LazyLock;
+
 use libfuzzer_sys::fuzz_target;
 use serde::{Serialize, de::DeserializeOwned};
+use x0_crypto::ContentId;
 use x0_protocol::{
+    charter::{Charter, inspection::inspect},
     spine::audit::{
         Entry,
         tree::{ConsistencyProof, Frontier, Hash, InclusionProof},
     },
-    wire::LogHead,
+    wire::{Account, LogHead},
 };
 
 /// Bytes before the proof: two sizes and two hashes to hold it against.
 const CLAIM_BYTES: usize = 2 * 8 + 2 * 32;
 
+static CHARTER: LazyLock<Charter> = LazyLock::new(Charter::shipped);
+
 fuzz_target!(|data: &[u8]| {
+    if let Ok(account) = Account::decode(data) {
+        assert_eq!(Account::decode(&account.encode()).as_ref(), Ok(&account));
+        account.holds(&ContentId::of(b"mesh"));
+        let found = inspect(&account.collected, &CHARTER);
+        // Whatever is handed out off the list is found, under its own name.
+        for one in &account.collected.exported {
+            let is_listed = CHARTER.compiled().name(one.name.as_bytes()).is_ok();
+            let told = found.findings.iter().map(ToString::to_string);
+            let mut told = told.filter(|what| what.starts_with(&one.name));
+            assert!(is_listed || told.next().is_some());
+        }
+    }
     round_trip::<Entry>(data);
     if let Some(head) = round_trip::<LogHead>(data) {
         head.verify().ok();

@@ -15,6 +15,7 @@ use x0_protocol::{
     Effect, Input, MessageId, Millis, Mono, Now, Outbox, Peer, PeerConfig, RequestId, RequestToken,
     Stored, Wall,
     anti_meave::CosignPolicy,
+    charter::{Charter, inspection::Collected},
     wire::{
         Block, Body, Draft, Founder, Genesis, Kind, LogHead, Parameters, Phase, Record, Request,
         Response, Said, SeatDraft, Unverified, Verified, decode_record,
@@ -256,6 +257,12 @@ impl World {
                 Effect::SignVote { id, draft } => {
                     let signed = Box::new(draft.sign(&GENESIS.value().id(), &OWN));
                     self.queue.push_back(Input::VoteSigned { id, signed });
+                }
+                Effect::Inspect { id, draft } => {
+                    let collected = || Collected::as_listed(&Charter::shipped());
+                    let signed = draft.sign(&GENESIS.value().id(), &OWN, collected);
+                    let signed = Box::new(signed);
+                    self.queue.push_back(Input::Inspected { id, signed });
                 }
                 Effect::Persist { id, .. } => self.queue.push_back(Input::Persisted { id }),
                 Effect::Execute { id, .. } => {

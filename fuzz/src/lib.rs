@@ -5,7 +5,7 @@ use x0_protocol::wire::Kind;
 use zeroize::Zeroizing;
 
 /// Every kind of record this build knows, and one it does not.
-const KINDS: [Kind; 22] = [
+const KINDS: [Kind; 24] = [
     Kind::GENESIS,
     Kind::INVITE,
     Kind::JOIN,
@@ -28,6 +28,8 @@ const KINDS: [Kind; 22] = [
     Kind::CASE_WORD,
     Kind::APPEAL,
     Kind::CLAIM,
+    Kind::AUDIT_ROUND,
+    Kind::AUDIT_REPORT,
 ];
 
 /// Splits an input into the kind that its first byte picks, and the body.

@@ -146,6 +146,7 @@ event-vote = Vote:
 event-charter = Charter number { $number } is in force
 event-erased = Has erased what this node asked for:
 event-case = Reported violation
+event-audit = Round { $n } of the audits
 event-ready = { $n ->
     [0] Ready to write
     [one] Ready to write; { $n } peer vouched for the head of the chain
@@ -154,6 +155,8 @@ event-ready = { $n ->
 entry-executed = Act executed, asked by
 entry-refused = Act refused, asked by
 entry-local = This node changed, asked by
+entry-account = Told what this node collects to
+entry-account-refused = Did not tell what this node collects to
 entry-local-refused = Change of this node refused, asked by
 entry-wrote = Wrote a record: { $kind }
 entry-erased = { $n ->
@@ -172,6 +175,8 @@ kind-capability = capability
 kind-revocation = revocation
 kind-act = act
 kind-alert = alert
+kind-audit-round = round of audits
+kind-audit-report = report of an audit
 kind-halt = halt
 kind-jury = word to or of a jury
 kind-keys = keys of the committee

@@ -151,6 +151,7 @@ event-vote = Голосование:
 event-charter = Действует хартия номер { $number }
 event-erased = Стёрто то, о чём просил этот узел:
 event-case = Сообщённое нарушение
+event-audit = Раунд { $n } проверок
 event-ready = { $n ->
     [0] Узел готов писать
     [one] Узел готов писать; вершину цепочки подтвердил { $n } сосед
@@ -160,6 +161,8 @@ event-ready = { $n ->
 entry-executed = Исполнено действие, просил
 entry-refused = Отвергнуто действие, просил
 entry-local = Изменён этот узел, просил
+entry-account = Сообщено, что собирает этот узел, для
+entry-account-refused = Не сообщено, что собирает этот узел, для
 entry-local-refused = Отвергнуто изменение этого узла, просил
 entry-wrote = Написан факт: { $kind }
 entry-erased = { $n ->
@@ -179,6 +182,8 @@ kind-capability = право
 kind-revocation = отзыв
 kind-act = действие
 kind-alert = тревога
+kind-audit-round = раунд проверок
+kind-audit-report = отчёт о проверке
 kind-halt = остановка
 kind-jury = слово присяжным или от присяжных
 kind-keys = ключи комитета

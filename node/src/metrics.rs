@@ -91,6 +91,10 @@ table! {
         LastRepairMs = "x0_last_repair_ms", "Time from the last loss of links to their repair.", 90 days, 10 nodes;
         ResidentBytes = "x0_resident_bytes", "Memory the process takes.", 30 days, 10 nodes;
         ProbeBehind = "x0_probe_behind", "1 while the kernel could not be given the charter in force, else 0.", 365 days, 1 nodes;
+        CasesOpen = "x0_cases_open", "Reported violations known here that are not over.", 365 days, 1 nodes;
+        CasesOverdue = "x0_cases_overdue", "Reported violations whose next step is overdue.", 365 days, 1 nodes;
+        AuditsDue = "x0_audits_due", "Audits of members' nodes in this round that have time.", 365 days, 1 nodes;
+        AuditsOverdue = "x0_audits_overdue", "Audits of members' nodes, and rounds of them, that are overdue.", 365 days, 1 nodes;
         GatewaySeries = "x0_gateway_series", "Series of other programs that the gateway keeps.", 30 days, 10 nodes;
     }
     Counter {
@@ -199,6 +203,11 @@ impl Metrics {
         self.set(Gauge::Orphans, u64::from(status.orphans));
         self.set(Gauge::AuditEntries, status.audit_size);
         self.set(Gauge::Halted, u64::from(status.is_halted()));
+        let ((open, late), (due, overdue)) = (status.cases, status.audits);
+        self.set(Gauge::CasesOpen, u64::from(open));
+        self.set(Gauge::CasesOverdue, u64::from(late));
+        self.set(Gauge::AuditsDue, u64::from(due));
+        self.set(Gauge::AuditsOverdue, u64::from(overdue));
         if let Some(took) = status.last_repair {
             self.set(Gauge::LastRepairMs, took.0);
         }
@@ -239,6 +248,8 @@ impl Metrics {
             | Event::OverrideStays { .. }
             | Event::OverrideLapsed { .. }
             | Event::Case { .. }
+            | Event::Audit { .. }
+            | Event::AccountAsked { .. }
             | Event::Ready { .. } => return,
         };
         self.add(counter, 1);
@@ -255,6 +266,11 @@ impl Metrics {
         let (text, refused) = listed(&self.all(), charter.compiled());
         self.add(Counter::MetricsRefused, refused);
         text
+    }
+
+    /// Writes the same without counting anything: to look is not to refuse.
+    pub fn listed_by(&self, charter: &Charter) -> String {
+        listed(&self.all(), charter.compiled()).0
     }
 
     /// Writes all metrics, whatever the charter says.

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::Identity;
 
-const ALL: [Namespace; 11] = [
+const ALL: [Namespace; 12] = [
     Namespace::Record,
     Namespace::Invite,
     Namespace::Hello,
@@ -24,6 +24,7 @@ const ALL: [Namespace; 11] = [
     Namespace::BallotReceipt,
     Namespace::Receipt,
     Namespace::Countersign,
+    Namespace::Account,
 ];
 
 #[test]

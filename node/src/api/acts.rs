@@ -294,6 +294,8 @@ fn is_about(event: &Event, id: &ContentId) -> bool {
         | Event::OverrideStays { .. }
         | Event::OverrideLapsed { .. }
         | Event::Case { .. }
+        | Event::Audit { .. }
+        | Event::AccountAsked { .. }
         | Event::Ready { .. } => false,
     }
 }

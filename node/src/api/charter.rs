@@ -18,13 +18,7 @@ use super::{
     recorded,
     view::RecordedView,
 };
-use crate::{
-    charter::{
-        in_force,
-        inspection::{OwnAudit, inspect},
-    },
-    runtime::NodeError,
-};
+use crate::charter::{in_force, inspection::OwnAudit};
 
 pub(super) fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::new()
@@ -78,15 +72,16 @@ async fn charter(State(api): State<Arc<ApiState>>) -> Result<Json<CharterView>, 
 )]
 async fn inspected(State(api): State<Arc<ApiState>>) -> Result<Json<OwnAudit>, ApiError> {
     let charter = in_force(api.status().await?.charter);
-    Ok(Json(own_audit(&api, &charter).await?))
+    Ok(Json(own_audit(&api, &charter).await))
 }
 
 /// Holds what this node collects and hands out against a charter.
-pub(super) async fn own_audit(api: &ApiState, charter: &Charter) -> Result<OwnAudit, NodeError> {
-    let exposition = api.node.metrics().await?;
-    let config = Arc::clone(&api.config.borrow());
-    let traces_to = config.telemetry.otlp_endpoint.as_deref();
-    Ok(inspect(&exposition, charter, traces_to))
+pub(super) async fn own_audit(api: &ApiState, charter: &Charter) -> OwnAudit {
+    let (collection, charter) = (api.node.collection().clone(), charter.clone());
+    match tokio::task::spawn_blocking(move || collection.audit(&charter)).await {
+        Ok(audit) => audit,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
 }
 
 /// A charter that is to take the place of the one in force.

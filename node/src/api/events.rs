@@ -270,6 +270,21 @@ fn describe(event: &Event) -> Described<'_> {
             format!("the override was not told to all in time and has lapsed: {change}"),
         ),
         Event::Case { case, what } => ("case", None, Some(case), what.clone()),
+        Event::Audit { round, node, what } => (
+            "audit",
+            node.as_ref(),
+            None,
+            format!("round {round} of the audits: {what}"),
+        ),
+        Event::AccountAsked { auditor, refused } => (
+            "account_asked",
+            Some(auditor),
+            None,
+            match refused {
+                None => "it was told what this node collects".to_owned(),
+                Some(why) => format!("it was not told what this node collects: {why}"),
+            },
+        ),
         Event::Ready { witnesses } => (
             "ready",
             None,

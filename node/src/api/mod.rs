@@ -24,6 +24,7 @@ pub mod events;
 mod extract;
 pub mod gateway;
 pub mod halts;
+pub mod inspections;
 pub mod invites;
 pub mod node;
 pub mod packs;
@@ -231,6 +232,7 @@ fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(charter::read_routes())
         .merge(data::read_routes())
         .merge(cases::read_routes())
+        .merge(inspections::read_routes())
         .merge(gateway::read_routes())
         .merge(halts::routes())
         .merge(packs::routes())
@@ -251,6 +253,7 @@ fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(charter::act_routes())
         .merge(data::act_routes())
         .merge(cases::act_routes())
+        .merge(inspections::act_routes())
         .merge(gateway::act_routes())
 }
 

@@ -64,7 +64,7 @@ impl Source for Pages {
             kernel,
             helper,
             gateway: self.api.gateway.overview(),
-            audit: audit.map_err(|fault| fault.to_string())?,
+            audit,
         })
     }
 

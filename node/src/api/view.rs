@@ -727,7 +727,7 @@ pub struct AuditEntryView {
     /// When, by the node's own clock.
     pub time_ms: u64,
     /// What happened: `executed`, `refused`, `local`, `local_refused`, `wrote`, `fork`, `split_view`,
-    /// `lapsed`, `two_heads`, `two_public_logs` or `erased`.
+    /// `lapsed`, `two_heads`, `two_public_logs`, `account`, `account_refused` or `erased`.
     pub what: String,
     /// Who it is about: the agent or author.
     pub who: Option<String>,
@@ -788,6 +788,22 @@ impl AuditEntryView {
                     one.size, one.root, other.root
                 ),
             ),
+            What::Account { auditor, right } => (
+                "account",
+                Some(auditor),
+                None,
+                format!("told it what this node collects ({right})"),
+            ),
+            What::AccountRefused {
+                auditor,
+                right,
+                why,
+            } => (
+                "account_refused",
+                Some(auditor),
+                None,
+                format!("did not tell it what this node collects ({right}): {why}"),
+            ),
             What::TwoPublicLogs { first, second } => (
                 "two_public_logs",
                 None,
@@ -824,6 +840,8 @@ pub fn kind_name(kind: u16) -> String {
         Kind::REVOCATION => "a revocation",
         Kind::ACT => "an act",
         Kind::ALERT => "an alert",
+        Kind::AUDIT_ROUND => "a round of audits",
+        Kind::AUDIT_REPORT => "the report of an audit",
         Kind::HALT => "a halt of the committee",
         Kind::JURY => "a word to or of a jury",
         Kind::KEYS => "the committee's first keys",

@@ -6,7 +6,8 @@
 //! - What the operator adds (users, ports to serve on) comes from the settings, or stays as it was in the policy before.
 //! - What fails is told in [`Standing`], in the log and in `x0_probe_behind`, and tried again until it works.
 //!
-//! A node that has not caught up loads nothing: it may know an older charter than the kernel has.
+//! When a policy gives way to another is the rule of [`x0_protocol::charter::following`]. A node that has not caught up loads
+//! nothing: it may know an older charter than the kernel has.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +21,14 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 use x0_ebpf_loader::{Checked, Policy, ProbeError, client::Client};
-use x0_protocol::{Command, Event, Reply, charter::Charter, core::command::Status};
+use x0_protocol::{
+    Command, Event, Reply,
+    charter::{
+        Charter,
+        following::{Loaded, Step, step as rule},
+    },
+    core::command::Status,
+};
 
 use super::{in_force, kernel::policy_with};
 use crate::{
@@ -192,17 +200,6 @@ async fn look(node: &NodeHandle, settings: &Arc<CharterSettings>) -> Standing {
     looked.await.unwrap_or(Standing::Waiting)
 }
 
-/// What is to be done about the policy that the kernel has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
-    /// Leave it, as somebody wrote it.
-    Leave,
-    /// Nothing: it is the one of the charter.
-    Stay,
-    /// Load this.
-    Load(Checked),
-}
-
 fn keep(helper: &Client, charter: &Charter, settings: &CharterSettings) -> Standing {
     let (id, number) = (charter.id().to_string(), charter.number());
     let failed = |why: String| Standing::Failed {
@@ -236,18 +233,19 @@ fn keep(helper: &Client, charter: &Charter, settings: &CharterSettings) -> Stand
     }
 }
 
+/// Says what is to be done about the policy that the kernel has.
 fn step(
     charter: &Charter,
     settings: &CharterSettings,
     before: Option<&Policy>,
-) -> Result<Step, String> {
-    if before.is_some_and(|before| before.charter.is_none()) {
-        return Ok(Step::Leave);
-    }
-    let wanted = policy_with(charter.compiled(), settings, before)?;
-    Ok(match before == Some(wanted.policy()) {
-        true => Step::Stay,
-        false => Step::Load(wanted),
+) -> Result<Step<Checked>, String> {
+    let loaded = match before {
+        None => Loaded::Nothing,
+        Some(before) if before.charter.is_none() => Loaded::ByHand,
+        Some(before) => Loaded::OfCharter(before),
+    };
+    rule(loaded, Checked::policy, || {
+        policy_with(charter.compiled(), settings, before)
     })
 }
 

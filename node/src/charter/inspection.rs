@@ -1,16 +1,32 @@
-//! What this node collects and hands out, held against a charter: the audit that anybody can make of the own node.
+//! What this node collects and hands out, gathered for whoever may know: its operator, and auditors by the node's signed word.
 //!
-//! It looks at what the node exports now, name by name, at how long and over how many nodes its own table says that each
-//! number is to be kept and combined, and at where traces go. It sees this program and nothing beside it: what an
+//! Here things are only looked up: which names go out, what the node's own table declares of them, what enforces the charter and
+//! what it has counted, and to what sort of place traces go. What of it violates a charter is for
+//! [`x0_protocol::charter::inspection`]. It sees this program and the kernel's helper, and nothing beside them: what an
 //! operator runs next to it, or does with what was handed out, it cannot see.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use utoipa::ToSchema;
-use x0_protocol::charter::Charter;
+use x0_ebpf_loader::{client::Client, messages::Status};
+use x0_protocol::charter::{
+    Charter,
+    inspection::{
+        Collected, Declared, Enforcement, Exported, Judged, KernelPolicy, Probe, TracesTo, inspect,
+    },
+};
 
-use crate::metrics::{Declaration, TABLES};
+use crate::{
+    config::Config,
+    gateway::{Hub, Place},
+    metrics::{Counter, Declaration, Metrics, TABLES},
+};
 
 /// What the audit of a node found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -46,80 +62,125 @@ pub struct InspectedMetric {
     pub required_cohort: Option<u64>,
 }
 
-/// Holds what a node exports, as OpenMetrics text, and its settings against a charter.
-pub fn inspect(exposition: &str, charter: &Charter, traces_to: Option<&str>) -> OwnAudit {
-    let families: Vec<&str> = families(exposition).collect();
-    let declared: BTreeMap<&str, &Declaration> = TABLES
-        .iter()
-        .flat_map(|table| table.iter().map(|row| (row.name, row)))
-        .collect();
-    let mut violations = Vec::new();
-    let mut notes = Vec::new();
-    for name in &families {
-        if charter.compiled().name(name.as_bytes()).is_err() {
-            violations.push(format!(
-                "{name} is handed out, and the charter does not list it"
-            ));
-        }
-        if !declared.contains_key(name) {
-            violations.push(format!(
-                "{name} is handed out, and the node's table does not declare it"
-            ));
+/// Looks up what the node collects; clones look at the same.
+#[derive(Clone, Debug)]
+pub struct Collection {
+    metrics: Metrics,
+    beside: Arc<OnceLock<Beside>>,
+}
+
+/// What stands beside the numbers in a node that runs as a program.
+#[derive(Debug)]
+struct Beside {
+    gateway: Arc<Hub>,
+    config: watch::Receiver<Arc<Config>>,
+}
+
+impl Collection {
+    /// Looks at the numbers of a node alone, until [`Self::attach`] names the rest.
+    pub fn new(metrics: Metrics) -> Self {
+        Self {
+            metrics,
+            beside: Arc::default(),
         }
     }
-    let metrics = declared.values().map(|row| {
-        let mut all = charter.text().metrics.iter();
-        let listed = all.find(|metric| metric.name == row.name);
-        let exported = families.contains(&row.name);
-        let (days, cohort) = (u64::from(row.retention_days), u64::from(row.cohort_min));
-        if let Some(listed) = listed.filter(|_| exported) {
-            let name = row.name;
-            if days > listed.retention_days {
-                violations.push(format!(
-                    "{name} is handed out to be kept {days} days, the charter allows {}",
-                    listed.retention_days
-                ));
+
+    /// Looks at the gateway, the kernel's helper and the settings as well, from now on.
+    pub fn attach(&self, gateway: Arc<Hub>, config: watch::Receiver<Arc<Config>>) {
+        self.beside.set(Beside { gateway, config }).ok();
+    }
+
+    /// Looks up what the node collects under a charter. Waits for the kernel's helper, if there is one.
+    pub fn collected(&self, charter: &Charter) -> Collected {
+        let exposition = self.metrics.listed_by(charter);
+        let beside = self.beside.get();
+        let config = beside.map(|beside| Arc::clone(&beside.config.borrow()));
+        let helper = config.as_ref().and_then(|config| {
+            let helper = Client::new(config.charter.probe_socket.clone());
+            helper.status().ok()
+        });
+        let endpoint = config
+            .as_ref()
+            .and_then(|config| config.telemetry.otlp_endpoint.as_deref());
+        let enforcement = Enforcement {
+            filter: true,
+            filtered: self.metrics.counter(Counter::MetricsRefused),
+            gateway: beside.and_then(|beside| judged(&beside.gateway)),
+            probe: helper.map(|status| probe(&status, charter)),
+        };
+        gathered(&exposition, enforcement, traces_to(endpoint))
+    }
+
+    /// Audits the node against a charter, as its operator sees it.
+    pub fn audit(&self, charter: &Charter) -> OwnAudit {
+        let collected = self.collected(charter);
+        let config = self.beside.get().map(|it| Arc::clone(&it.config.borrow()));
+        OwnAudit::new(
+            &collected,
+            charter,
+            config.and_then(|config| config.telemetry.otlp_endpoint.clone()),
+        )
+    }
+}
+
+impl OwnAudit {
+    /// Writes down what the rule finds, and what stands beside it in the charter.
+    fn new(collected: &Collected, charter: &Charter, traces_to: Option<String>) -> Self {
+        let exported: BTreeSet<&str> = collected
+            .exported
+            .iter()
+            .map(|one| one.name.as_str())
+            .collect();
+        let listed = charter.text().metrics.iter();
+        let listed: BTreeMap<_, _> = listed
+            .map(|metric| (metric.name.as_str(), metric))
+            .collect();
+        let table = declared();
+        let metrics = table.values().map(|row| {
+            let listed = listed.get(row.name);
+            InspectedMetric {
+                name: row.name.to_owned(),
+                exported: exported.contains(row.name),
+                retention_days: row.retention_days.into(),
+                allowed_days: listed.map(|listed| listed.retention_days),
+                cohort_min: row.cohort_min.into(),
+                required_cohort: listed.map(|listed| listed.cohort_min),
             }
-            if cohort < listed.cohort_min {
-                violations.push(format!(
-                    "{name} is handed out to be combined over {cohort} nodes, the charter asks for {}",
-                    listed.cohort_min
-                ));
-            }
-            if listed.consent {
-                violations.push(format!(
-                    "{name} is handed out without asking, and the charter wants a person's consent"
-                ));
-            }
+        });
+        let found = inspect(collected, charter);
+        Self {
+            charter: charter.id().to_string(),
+            number: charter.number(),
+            metrics: metrics.collect(),
+            traces_to,
+            violations: found.findings.iter().map(ToString::to_string).collect(),
+            notes: found.notes.iter().map(ToString::to_string).collect(),
         }
-        InspectedMetric {
-            name: row.name.to_owned(),
-            exported,
-            retention_days: days,
-            allowed_days: listed.map(|listed| listed.retention_days),
-            cohort_min: cohort,
-            required_cohort: listed.map(|listed| listed.cohort_min),
-        }
+    }
+}
+
+fn declared() -> BTreeMap<&'static str, &'static Declaration> {
+    let rows = TABLES.iter().flat_map(|table| table.iter());
+    rows.map(|row| (row.name, row)).collect()
+}
+
+/// Puts together what an exposition hands out, as OpenMetrics text, and what the table declares of it.
+fn gathered(exposition: &str, enforcement: Enforcement, traces: TracesTo) -> Collected {
+    let table = declared();
+    let names: BTreeSet<&str> = families(exposition).collect();
+    let held_back = table.keys().filter(|name| !names.contains(*name)).count();
+    let exported = names.into_iter().map(|name| Exported {
+        name: name.to_owned(),
+        declared: table.get(name).map(|row| Declared {
+            retention_days: row.retention_days.into(),
+            cohort_min: row.cohort_min.into(),
+        }),
     });
-    let metrics: Vec<_> = metrics.collect();
-    let held_back = metrics.iter().filter(|metric| !metric.exported).count();
-    if held_back > 0 {
-        notes.push(format!(
-            "{held_back} numbers are counted and not handed out, as the charter does not list them"
-        ));
-    }
-    if let Some(to) = traces_to {
-        notes.push(format!(
-            "traces of the node's own work go to {to}: they hold no metric, and the charter's list does not govern them"
-        ));
-    }
-    OwnAudit {
-        charter: charter.id().to_string(),
-        number: charter.number(),
-        metrics,
-        traces_to: traces_to.map(str::to_owned),
-        violations,
-        notes,
+    Collected {
+        exported: exported.collect(),
+        held_back: u32::try_from(held_back).unwrap_or(u32::MAX),
+        enforcement,
+        traces,
     }
 }
 
@@ -130,12 +191,53 @@ fn families(exposition: &str) -> impl Iterator<Item = &str> {
     described.filter_map(|line| line.split(' ').next())
 }
 
+fn judged(gateway: &Hub) -> Option<Judged> {
+    let overview = gateway.overview();
+    match overview.place {
+        Place::Off => None,
+        Place::Opening | Place::Open { .. } | Place::Failed { .. } => Some(Judged {
+            taken: overview.taken,
+            refused: overview.refused.values().sum(),
+        }),
+    }
+}
+
+fn probe(status: &Status, charter: &Charter) -> Probe {
+    let policy = match (&status.charter, status.enforced) {
+        (_, false) => KernelPolicy::None,
+        (None, true) => KernelPolicy::ByHand,
+        (Some(of), true) if *of == charter.id().to_string() => KernelPolicy::InForce,
+        (Some(_), true) => KernelPolicy::Other,
+    };
+    Probe {
+        policy,
+        refused: status.refused.values().sum(),
+        lost: status.lost,
+    }
+}
+
+/// Tells to what sort of place an address of traces leads; a name that is not of this machine is taken for another's.
+fn traces_to(endpoint: Option<&str>) -> TracesTo {
+    let Some(endpoint) = endpoint else {
+        return TracesTo::Nowhere;
+    };
+    let uri: Option<axum::http::Uri> = endpoint.parse().ok();
+    let host = uri.as_ref().and_then(axum::http::Uri::host);
+    let host = host.unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let is_own = bare == "localhost" || bare.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    match is_own {
+        true => TracesTo::Machine,
+        false => TracesTo::Elsewhere,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::{charter::SHIPPED, metrics::Metrics};
+    use crate::charter::SHIPPED;
 
     fn changed(change: impl FnOnce(&mut x0_protocol::charter::CharterDraft)) -> Charter {
         let mut draft = SHIPPED.text().clone();
@@ -145,61 +247,58 @@ mod tests {
 
     #[test]
     fn a_node_as_it_ships_keeps_to_the_charter_that_ships() {
-        let text = Metrics::new().text(&SHIPPED);
-
-        let found = inspect(&text, &SHIPPED, None);
+        let found = Collection::new(Metrics::new()).audit(&SHIPPED);
 
         assert_eq!(found.violations, [""; 0]);
         assert!(found.metrics.iter().all(|metric| metric.exported));
-        assert!(found.metrics.len() >= 17 && found.notes.is_empty());
+        assert!(found.metrics.len() >= 17);
+        assert_eq!(found.notes.len(), 1, "no helper runs: {:?}", found.notes);
     }
 
     #[test]
-    fn what_is_handed_out_off_the_list_too_long_over_too_few_or_unasked_is_a_violation() {
-        let charter = changed(|draft| {
-            draft.metrics.retain(|metric| metric.name != "x0_links");
-            for metric in &mut draft.metrics {
-                match metric.name.as_str() {
-                    "x0_records" => metric.retention_days = 7,
-                    "x0_members" => metric.cohort_min = 20,
-                    "x0_repairs" => metric.consent = true,
-                    _ => {}
-                }
-            }
-        });
-        // As if the filter did not work: what the shipped charter lets out.
-        let text = Metrics::new().text(&SHIPPED);
+    fn what_a_node_says_to_others_is_what_its_filter_lets_out_and_its_table_declares() {
+        let charter = changed(|draft| draft.metrics.retain(|metric| metric.name != "x0_links"));
+        let collection = Collection::new(Metrics::new());
 
-        let found = inspect(&text, &charter, None);
+        let collected = collection.collected(&charter);
 
-        let of = |name: &str| {
-            found
-                .violations
-                .iter()
-                .filter(|what| what.contains(name))
-                .count()
+        let names: Vec<_> = collected.exported.iter().map(|one| &one.name).collect();
+        assert!(names.is_sorted() && !names.iter().any(|name| *name == "x0_links"));
+        assert!(collected.exported.iter().all(|one| one.declared.is_some()));
+        assert_eq!(collected.held_back, 1);
+        assert!(collected.enforcement.filter && collected.enforcement.gateway.is_none());
+        // To look is not to refuse.
+        assert_eq!(collection.metrics.counter(Counter::MetricsRefused), 0);
+    }
+
+    #[test]
+    fn what_the_table_does_not_declare_is_told_as_undeclared() {
+        let text = "# TYPE x0_links gauge\nx0_links 1\n# TYPE hidden gauge\nhidden 1\n# EOF\n";
+        let collected = gathered(text, Enforcement::default(), TracesTo::Nowhere);
+        let declared = |name: &str| {
+            let mut all = collected.exported.iter();
+            all.find(|one| one.name == name).unwrap().declared
         };
-        assert_eq!(found.violations.len(), 4, "{:?}", found.violations);
-        for name in ["x0_links", "x0_records", "x0_members", "x0_repairs"] {
-            assert_eq!(of(name), 1, "{name}");
-        }
-        // With the filter at work what is off the list stays inside.
-        let text = Metrics::new().text(&charter);
-        let found = inspect(&text, &charter, None);
-        assert!(
-            !found
-                .violations
-                .iter()
-                .any(|what| what.contains("x0_links"))
-        );
-        assert_eq!(found.notes.len(), 1);
+        assert!(declared("x0_links").is_some());
+        assert_eq!(declared("hidden"), None);
     }
 
     #[test]
-    fn where_traces_go_is_told() {
-        let text = Metrics::new().text(&SHIPPED);
-        let found = inspect(&text, &SHIPPED, Some("http://127.0.0.1:4318"));
-        assert!(found.violations.is_empty());
-        assert!(found.notes[0].contains("http://127.0.0.1:4318"));
+    fn only_an_address_of_this_machine_counts_as_this_machine() {
+        for own in [
+            "http://127.0.0.1:4318",
+            "http://localhost:4318/v1",
+            "http://[::1]:4318",
+        ] {
+            assert_eq!(traces_to(Some(own)), TracesTo::Machine, "{own}");
+        }
+        for other in [
+            "https://collector.example",
+            "http://10.0.0.7:4318",
+            "http://localhost.example:1",
+        ] {
+            assert_eq!(traces_to(Some(other)), TracesTo::Elsewhere, "{other}");
+        }
+        assert_eq!(traces_to(None), TracesTo::Nowhere);
     }
 }

@@ -124,11 +124,6 @@ pub(super) fn answer(command: ProbeCommand, output: Output) -> Result<(), CliErr
     }
 }
 
-/// Asks the helper at its usual place how it is; none if none answers.
-pub(super) fn state() -> Option<Status> {
-    Client::new(place::socket()).status().ok()
-}
-
 /// Becomes the helper; returns only why that did not work out.
 fn start(args: &StartArgs) -> CliError {
     let beside = std::env::current_exe()

@@ -227,6 +227,8 @@ impl Daemon {
         gateway::start(&gateway, &node, &config.gateway).await;
         let (give, orders) = mpsc::channel(ORDERS_WAITING);
         let (config, watched) = watch::channel(Arc::new(config));
+        node.collection()
+            .attach(Arc::clone(&gateway), watched.clone());
         let parts = ApiParts {
             node: node.clone(),
             tokens,

@@ -80,7 +80,9 @@ const fn is_contradiction(what: &What) -> bool {
         | What::LocalRefused { .. }
         | What::Fork { .. }
         | What::Erased { .. }
-        | What::Lapsed { .. } => false,
+        | What::Lapsed { .. }
+        | What::Account { .. }
+        | What::AccountRefused { .. } => false,
     }
 }
 

@@ -189,6 +189,21 @@ pub(super) fn event(t: Texts, event: &Event) -> Line {
             .record(Some(*act))
             .quote(change),
         Event::Case { case, what } => line(Plain, "event-case").record(Some(*case)).quote(what),
+        Event::Audit { round, node, what } => {
+            let told = Line::new(Plain, t.count("event-audit", *round)).quote(what);
+            match node {
+                Some(node) => told.who(node),
+                None => told,
+            }
+        }
+        Event::AccountAsked {
+            auditor,
+            refused: None,
+        } => line(Plain, "entry-account").who(auditor),
+        Event::AccountAsked {
+            auditor,
+            refused: Some(why),
+        } => line(Bad, "entry-account-refused").who(auditor).quote(why),
         Event::Ready { witnesses } => Line::new(Good, t.count("event-ready", *witnesses)),
     }
 }
@@ -229,6 +244,10 @@ pub(super) fn entry(t: Texts, what: &What) -> Line {
         What::TwoHeads { one, .. } => {
             Line::new(Bad, t.count("entry-two-heads", one.size)).who(&one.author)
         }
+        What::Account { auditor, right } => line(Plain, "entry-account").who(auditor).quote(right),
+        What::AccountRefused { auditor, why, .. } => {
+            line(Bad, "entry-account-refused").who(auditor).quote(why)
+        }
         What::TwoPublicLogs { first, second } => {
             let heights = [
                 ("first", first.statement.height().to_string().into()),
@@ -252,6 +271,8 @@ fn kind_name(t: Texts, kind: u16) -> String {
         Kind::REVOCATION => t.say("kind-revocation"),
         Kind::ACT => t.say("kind-act"),
         Kind::ALERT => t.say("kind-alert"),
+        Kind::AUDIT_ROUND => t.say("kind-audit-round"),
+        Kind::AUDIT_REPORT => t.say("kind-audit-report"),
         Kind::HALT => t.say("kind-halt"),
         Kind::JURY => t.say("kind-jury"),
         Kind::KEYS => t.say("kind-keys"),

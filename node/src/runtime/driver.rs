@@ -27,8 +27,8 @@ use x0_protocol::{
         secret::SecretDone,
     },
     wire::{
-        Change, Decided, LogHead, Record, Refused, Request, Response, Said, Unverified,
-        decode_record,
+        Change, Decided, InspectionSigned, LogHead, Record, Refused, Request, Response, Said,
+        Unverified, decode_record,
     },
 };
 
@@ -39,6 +39,7 @@ use super::{
     invite::split_peer,
 };
 use crate::{
+    charter::{in_force, inspection::Collection},
     metrics::Metrics,
     store::{Store, StoreError, Writer},
 };
@@ -64,6 +65,7 @@ pub(super) enum Asked {
 enum Finished {
     Checked(JobId, Verdict),
     Secret(JobId, SecretDone),
+    Inspected(JobId, Box<InspectionSigned>),
     Persisted(JobId, Result<(), StoreError>),
 }
 
@@ -89,6 +91,7 @@ pub(super) struct Driver {
     controls: Controls,
     store: Arc<dyn Store>,
     metrics: Metrics,
+    collection: Collection,
     events: broadcast::Sender<Arc<TimedEvent>>,
     clock: Clock,
     bootstrap: Vec<Multiaddr>,
@@ -113,7 +116,7 @@ impl Driver {
         secrets: Secrets,
         net: NetHandle,
         store: Arc<dyn Store>,
-        metrics: Metrics,
+        (metrics, collection): (Metrics, Collection),
         events: broadcast::Sender<Arc<TimedEvent>>,
         clock: Clock,
         settings: NodeSettings,
@@ -125,6 +128,7 @@ impl Driver {
             net,
             store,
             metrics,
+            collection,
             events,
             clock,
             bootstrap: settings.network.bootstrap,
@@ -226,6 +230,7 @@ impl Driver {
         match finished {
             Finished::Checked(id, verdict) => vec![Input::Checked { id, verdict }],
             Finished::Secret(id, done) => vec![Input::SecretDone { id, done }],
+            Finished::Inspected(id, signed) => vec![Input::Inspected { id, signed }],
             Finished::Persisted(id, Ok(())) => vec![Input::Persisted { id }],
             Finished::Persisted(_, Err(cause)) => {
                 self.failed.get_or_insert(cause);
@@ -546,6 +551,23 @@ impl Driver {
                 let signed = Box::new(draft.sign(&mesh, &self.secrets.identity));
                 Some(Input::VoteSigned { id, signed })
             }
+            Effect::Inspect { id, draft } => {
+                let mesh = self.peer.directory().mesh();
+                let charter = in_force(self.peer.charter().cloned());
+                let identity = self.secrets.identity.clone();
+                let collection = self.collection.clone();
+                // The kernel's helper is waited for beside the loop.
+                let run = tokio::task::spawn_blocking(move || {
+                    draft.sign(&mesh, &identity, || collection.collected(&charter))
+                });
+                self.work.push(Box::pin(async move {
+                    match run.await {
+                        Ok(signed) => Finished::Inspected(id, Box::new(signed)),
+                        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+                    }
+                }));
+                None
+            }
             Effect::Persist { id, writes } => {
                 let written = self.store.submit(writes);
                 self.work.push(Box::pin(
@@ -734,6 +756,17 @@ impl Driver {
             }
             Event::ErasedAt { erasure, node } => info!(%erasure, %node, "erased there"),
             Event::Case { case, what } => info!(%case, what, "case"),
+            Event::Audit { round, node, what } => {
+                info!(
+                    round,
+                    node = node.map(|node| node.to_string()),
+                    what,
+                    "audit"
+                );
+            }
+            Event::AccountAsked { auditor, refused } => {
+                info!(%auditor, refused, "asked what this node collects");
+            }
             Event::Refused { act, why } => {
                 info!(act = act.map(|act| act.to_string()), why, "refused");
             }

@@ -317,6 +317,7 @@ impl Knocking {
             | Response::Admitted(_)
             | Response::Consent(_)
             | Response::Vote(_)
+            | Response::Account(_)
             | Response::Audit(_)
             | Response::Countersigned(_)
             | Response::Public(_) => {

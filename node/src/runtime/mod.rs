@@ -38,7 +38,7 @@ use self::{
     driver::{Asked, Driver, Secrets},
 };
 use crate::{
-    charter::in_force,
+    charter::{in_force, inspection::Collection},
     metrics::{Counter, Gauge, Metrics},
     standby::{self, StandbyError},
     store::{RocksStore, Store, StoreError, Writer},
@@ -149,6 +149,7 @@ pub struct NodeHandle {
     key: PublicKey,
     mesh: ContentId,
     clock: Clock,
+    collection: Collection,
 }
 
 impl NodeHandle {
@@ -225,6 +226,11 @@ impl NodeHandle {
         let is_waiting = self.store.room(Writer::Own).is_err();
         self.metrics.set(Gauge::StoreWaiting, u64::from(is_waiting));
         Ok(self.metrics.text(&in_force(charter)))
+    }
+
+    /// Returns what the node collects, for audits.
+    pub const fn collection(&self) -> &Collection {
+        &self.collection
     }
 
     /// Returns the node's identity.
@@ -331,13 +337,16 @@ pub fn start(
         mesh,
         clock,
         root_secret: Arc::new(root_secret),
+        collection: Collection::new(metrics.clone()),
     };
+    let collection = handle.collection.clone();
     let mut out = Outbox::new();
     let peer = Peer::new(config, stored, clock.now(), &mut out);
     let secrets = Secrets {
         identity: Arc::new(identity),
         keyring: Arc::new(Mutex::new(keyring)),
     };
+    let metrics = (metrics, collection);
     let driver = Driver::new(peer, secrets, net, store, metrics, events, clock, settings);
     tokio::spawn(driver.run(out, net_events, commands));
     Ok(handle)

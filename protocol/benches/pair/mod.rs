@@ -178,6 +178,7 @@ impl Pair {
                 | Effect::Secret { .. }
                 | Effect::SignWord { .. }
                 | Effect::SignVote { .. }
+                | Effect::Inspect { .. }
                 | Effect::RespondBlocks { .. }
                 | Effect::Publish { .. }
                 | Effect::Report { .. }

@@ -7,6 +7,7 @@
 //!   a contract. What a name is stands in [`name`], byte for byte. [`cases`] lists what each must answer.
 //! - [`gateway`] judges telemetry sample by sample, and knows for how long and before whom it may be.
 //! - [`diff`] says in words what an amendment takes from people and gives them.
+//! - [`inspection`] finds what of a node's collection violates it; [`following`] says when an enforcement is brought up to it.
 //! - [`violation`] is what follows when somebody breaks it.
 //!
 //! Nothing here collects, sends or refuses anything by itself, and nothing here counts votes.
@@ -18,7 +19,9 @@ pub mod compiled;
 pub mod diff;
 mod draft;
 mod fields;
+pub mod following;
 pub mod gateway;
+pub mod inspection;
 pub mod name;
 mod near;
 mod net;

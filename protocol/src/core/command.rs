@@ -12,6 +12,7 @@ use x0_crypto::{
 
 use super::{
     case::{CaseCommand, CaseRefusal, CasesView, LedgerView},
+    inspection::{AccountView, InspectionCommand, InspectionRefusal, RoundsView},
     limits::ERASED_IDS_MAX,
     reject::{ActRefusal, RejectReason},
     time::{Millis, Mono, Wall},
@@ -186,6 +187,8 @@ pub enum Command {
     Erasures,
     /// Asks or does something about violations of the charter.
     Case(CaseCommand),
+    /// Asks or does something about audits of members' nodes.
+    Inspection(InspectionCommand),
     /// Shows the policies in force here.
     Policies,
     /// Leaves the mesh.
@@ -231,7 +234,8 @@ impl Command {
                 | VoteCommand::Recount(_)
                 | VoteCommand::Bundle(_),
             )
-            | Self::Case(CaseCommand::List | CaseCommand::Ledger) => true,
+            | Self::Case(CaseCommand::List | CaseCommand::Ledger)
+            | Self::Inspection(InspectionCommand::Rounds) => true,
             Self::Invite { .. }
             | Self::PublishCapability { .. }
             | Self::Revoke { .. }
@@ -251,6 +255,7 @@ impl Command {
                 | CaseCommand::Say { .. }
                 | CaseCommand::Appeal(_),
             )
+            | Self::Inspection(InspectionCommand::Ask { .. })
             | Self::Local { .. }
             | Self::Vote(
                 VoteCommand::Propose { .. }
@@ -369,6 +374,10 @@ pub enum Reply {
     Bundle(Box<BallotBundle>),
     /// To [`CaseCommand::List`].
     Cases(Box<CasesView>),
+    /// To [`InspectionCommand::Rounds`].
+    Rounds(Box<RoundsView>),
+    /// To [`InspectionCommand::Ask`].
+    Account(Box<AccountView>),
     /// To [`CaseCommand::Ledger`].
     Ledger(Box<LedgerView>),
     /// To [`Command::Policies`].
@@ -519,6 +528,8 @@ pub struct Status {
     pub witnesses: u32,
     /// Cases known here that are not over, and those of them that are overdue.
     pub cases: (u32, u32),
+    /// Audits of members' nodes that have time, and what is overdue of them.
+    pub audits: (u32, u32),
     /// What bars this node by a verdict, if anything does.
     pub barred: Option<Barred>,
 }
@@ -732,6 +743,9 @@ pub enum CommandError {
     /// Something about a case cannot be done.
     #[error(transparent)]
     Case(#[from] CaseRefusal),
+    /// A node gave no account of what it collects.
+    #[error(transparent)]
+    Inspection(#[from] InspectionRefusal),
     /// Something about a vote cannot be done.
     #[error(transparent)]
     Vote(#[from] VoteRefusal),

@@ -28,8 +28,8 @@ use crate::{
         halt::Halt,
     },
     wire::{
-        Change, Decided, Draft, HeldHead, LogHead, PolicyName, PublicEntry, Record, Request,
-        Response, SeatDraft, Topic, Verified, VoteDraft, Word,
+        Change, Decided, Draft, HeldHead, InspectionDraft, LogHead, PolicyName, PublicEntry,
+        Record, Request, Response, SeatDraft, Topic, Verified, VoteDraft, Word,
     },
 };
 
@@ -151,6 +151,13 @@ pub enum Effect {
         id: JobId,
         /// What to sign.
         draft: Box<VoteDraft>,
+    },
+    /// Signs something for an audit; of an account, the driver says what the node collects.
+    Inspect {
+        /// To be returned with what is signed.
+        id: JobId,
+        /// What to sign.
+        draft: Box<InspectionDraft>,
     },
     /// Writes to the store, all or nothing, and confirms when it is safe on disk.
     Persist {
@@ -371,4 +378,6 @@ pub enum Why {
     Public,
     /// Witnesses are asked to countersign the own audit log.
     Countersigning,
+    /// A node is to be audited.
+    Audits,
 }

@@ -199,6 +199,22 @@ pub enum Event {
         /// What, in words.
         what: String,
     },
+    /// Something has become of an audit, or a round of audits is open.
+    Audit {
+        /// The round.
+        round: u64,
+        /// Whose node is audited; none if it is about the round.
+        node: Option<PublicKey>,
+        /// What, in words.
+        what: String,
+    },
+    /// Somebody asked what this node collects.
+    AccountAsked {
+        /// Who.
+        auditor: PublicKey,
+        /// Why it was refused, if it was.
+        refused: Option<String>,
+    },
     /// Another charter is in force.
     Charter {
         /// Its name.

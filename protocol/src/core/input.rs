@@ -10,8 +10,8 @@ use super::{
     secret::SecretDone,
 };
 use crate::wire::{
-    Countersign, LogHead, Record, Request, Response, Said, SeatMessage, Unverified, Verified,
-    VoteSigned,
+    Countersign, InspectionSigned, LogHead, Record, Request, Response, Said, SeatMessage,
+    Unverified, Verified, VoteSigned,
 };
 
 /// Something that happened, handed to [`crate::Peer::handle`].
@@ -123,6 +123,13 @@ pub enum Input {
         id: JobId,
         /// From [`crate::wire::VoteDraft::sign`].
         signed: Box<VoteSigned>,
+    },
+    /// Something for an audit is signed.
+    Inspected {
+        /// The job.
+        id: JobId,
+        /// From [`crate::wire::InspectionDraft::sign`].
+        signed: Box<InspectionSigned>,
     },
     /// Everything in a persist effect is on disk.
     Persisted {

@@ -19,8 +19,9 @@ use crate::{
         committee::Question as CertificateQuestion,
     },
     wire::{
-        Admission, AuditShown, Countersign, Decided, Entry, HeldHead, LogHead, Receipt, Record,
-        SeatMessage, ShownFault, Unverified, Verified, VoteItem, VoteStatement,
+        Account, AccountAsk, Admission, AuditRight, AuditShown, Countersign, Decided, Entry,
+        HeldHead, LogHead, Receipt, Record, SeatMessage, ShownFault, Unverified, Verified,
+        VoteItem, VoteStatement,
     },
 };
 
@@ -98,6 +99,22 @@ pub enum Job {
         /// What it shows.
         shown: Box<AuditShown>,
     },
+    /// Checks what an auditor asks: its signature, and a token that it shows.
+    Ask {
+        /// The mesh it belongs to.
+        mesh: ContentId,
+        /// What is asked.
+        ask: Box<AccountAsk>,
+        /// For what a token is used.
+        usage: Option<Box<Use>>,
+    },
+    /// Checks the signatures in an account.
+    Account {
+        /// The mesh it belongs to.
+        mesh: ContentId,
+        /// The account.
+        account: Box<Account>,
+    },
     /// Verifies a token the local user hands in.
     Token {
         /// The token.
@@ -135,6 +152,8 @@ pub(crate) enum Finding {
     Vote(Box<HandedIn>),
     Recounted(Box<Recounted>),
     Shown(Box<Result<AuditShown, (ShownFault, LogHead)>>),
+    Ask(Result<Option<Arc<Capability>>, String>),
+    Account(Option<Box<Account>>),
     Token(Result<Arc<Capability>, CapabilityError>),
     Authorize(Result<(), Refusal>),
 }
@@ -190,6 +209,12 @@ impl Job {
                 let checked = checked.map(|()| *shown).map_err(|fault| (fault, head));
                 Finding::Shown(Box::new(checked))
             }
+            Self::Ask { mesh, ask, usage } => {
+                Finding::Ask(check_ask(&mesh, &ask, usage.as_deref()))
+            }
+            Self::Account { mesh, account } => {
+                Finding::Account(Some(account).filter(|account| account.holds(&mesh)))
+            }
             Self::Token { token, root } => Finding::Token(token.verify(&root).map(Arc::new)),
             Self::Authorize { capability, usage } => {
                 Finding::Authorize(capability.authorize(&usage))
@@ -214,6 +239,8 @@ impl Job {
             | Self::Vote { .. }
             | Self::Recount(_)
             | Self::Shown { .. }
+            | Self::Ask { .. }
+            | Self::Account { .. }
             | Self::Token { .. }
             | Self::Authorize { .. } => None,
         }
@@ -238,6 +265,8 @@ impl Job {
                 | Finding::Vote(_)
                 | Finding::Recounted(_)
                 | Finding::Shown(_)
+                | Finding::Ask(_)
+                | Finding::Account(_)
                 | Finding::Token(_)
                 | Finding::Authorize(_) => {}
             }
@@ -253,4 +282,22 @@ fn check_consent(
     let proven = warrants.check()?;
     let verified = admission.verify(&warrants.mesh);
     Ok((verified.map_err(|reason| reason.to_string())?, proven))
+}
+
+/// Checks an ask but for what its asker is, and returns the token that it shows.
+fn check_ask(
+    mesh: &ContentId,
+    ask: &AccountAsk,
+    usage: Option<&Use>,
+) -> Result<Option<Arc<Capability>>, String> {
+    if !ask.holds(mesh) {
+        return Err("it is not signed by who asks".to_owned());
+    }
+    let (AuditRight::Token { root, token }, Some(usage)) = (&ask.asked.right, usage) else {
+        return Ok(None);
+    };
+    let capability = token.verify(root).map_err(|fault| fault.to_string())?;
+    let allowed = capability.authorize(usage);
+    allowed.map_err(|refusal| refusal.to_string())?;
+    Ok(Some(Arc::new(capability)))
 }

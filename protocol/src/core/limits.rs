@@ -507,3 +507,43 @@ pub const CASE_LIFE: Millis = Millis::from_mins(90 * 24 * 60);
 
 /// Postings of the ledger that a node shows, the newest.
 pub const POSTINGS_SHOWN_MAX: usize = 1_024;
+
+/// Most names that a node's account of its collection lists: a charter that travels has no more.
+pub const EXPORTED_MAX: usize = 512;
+
+/// Members' nodes up to which all are audited in every round; of more, a tenth, but no fewer than these.
+pub const AUDIT_ALL_MAX: usize = 20;
+
+/// Most members' nodes audited in one round.
+pub const AUDITED_MAX: usize = 100;
+
+/// Rounds of audits that the committee's state keeps, to sign them after a restart or a hand-over.
+pub const AUDIT_ROUNDS_SIGNED_MAX: usize = 2;
+
+/// Rounds of audits that a node remembers, the newest: about 4 years.
+pub const AUDIT_ROUNDS_KNOWN_MAX: usize = 16;
+
+/// Most reports that one auditor files about one node in a round: that it was silent, that it answered, and one more of each
+/// after a restart that lost them.
+pub const AUDIT_REPORTS_MAX: usize = 4;
+
+/// Audits that an auditor's node has under way at a time.
+pub const AUDITS_AT_ONCE: usize = 4;
+
+/// Time after which an auditor's node asks again who did not answer, mesh time.
+pub const AUDIT_RETRY: Millis = Millis::from_mins(6 * 60);
+
+/// Shortest time between two such asks on a test mesh with fast clocks, real time.
+pub const AUDIT_RETRY_MIN: Millis = Millis::from_secs(2);
+
+/// Asks for its account that a node looks at from one member within an hour, real time; more are turned away unread.
+pub const ASKS_AN_HOUR_MAX: u32 = 12;
+
+/// How far the date of an ask may lie from mesh time here, real time.
+pub const ASK_LIFE: Millis = Millis::from_mins(10);
+
+/// Named reports of which a node remembers whom they accuse, the newest.
+pub const ACCUSED_KNOWN_MAX: usize = 256;
+
+/// Accounts asked for by hand that a node waits for at a time.
+pub const ASKED_BY_HAND_MAX: usize = 16;

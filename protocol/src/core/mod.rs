@@ -7,6 +7,7 @@ pub mod event;
 pub mod ids;
 pub(crate) mod in_flight;
 pub mod input;
+pub mod inspection;
 pub mod job;
 pub mod limits;
 pub(crate) mod packed;

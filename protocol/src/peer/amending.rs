@@ -64,6 +64,13 @@ impl Peer {
         amended.or_else(|| self.founding_charter())
     }
 
+    /// Iterates over the charters that are or were in force.
+    pub(super) fn charters(&self) -> impl Iterator<Item = &Charter> {
+        let amended = self.amendments.iter();
+        let amended = amended.flat_map(|amendments| &amendments.way);
+        self.founding_charter().into_iter().chain(amended)
+    }
+
     fn founding_charter(&self) -> Option<&Charter> {
         self.directory.genesis().parameters.charter.as_ref()
     }
@@ -175,6 +182,7 @@ impl Peer {
             amendments.way = way;
         }
         if is_new {
+            self.judge_audits();
             out.push(Effect::Notify(Event::Charter { charter, number }));
         }
     }

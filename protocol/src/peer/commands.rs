@@ -67,6 +67,9 @@ impl Peer {
             Command::Erase(records) => return self.propose_erasure(now, id, records, out),
             Command::Erasures => Ok(Reply::Erasures(self.erasure_views())),
             Command::Case(command) => return self.on_case_command(now, id, command, out),
+            Command::Inspection(command) => {
+                return self.on_inspection_command(now, id, command, out);
+            }
             Command::ApproveSeats(plan) => return self.approve_seats(id, &plan, out),
             Command::Vote(command) => return self.on_vote_command(now, id, command, out),
             Command::Policies => Ok(Reply::Policies(self.policies.view())),
@@ -366,6 +369,7 @@ impl Peer {
             frozen: self.frozen_count(now),
             witnesses: u32::try_from(witnesses).unwrap_or(u32::MAX),
             cases: self.case_counts(now),
+            audits: self.audit_counts(now),
             barred: self.directory.barred(&self.config.key, self.mesh_time(now)),
         }
     }

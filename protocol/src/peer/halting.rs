@@ -123,6 +123,8 @@ impl StoredHalting {
                 | Body::CaseWord(_)
                 | Body::Appeal(_)
                 | Body::Claim(_)
+                | Body::AuditRound(_)
+                | Body::AuditReport(_)
                 | Body::Vote(_)
                 | Body::Unknown(..) => {}
             }

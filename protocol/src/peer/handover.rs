@@ -341,6 +341,8 @@ impl Peer {
             | Body::CaseWord(_)
             | Body::Appeal(_)
             | Body::Claim(_)
+            | Body::AuditRound(_)
+            | Body::AuditReport(_)
             | Body::Vote(_)
             | Body::Checkpoint(_)
             | Body::Unknown(..) => true,

@@ -19,12 +19,7 @@ use crate::{
         reject::RejectReason,
         time::Now,
     },
-    spine::{
-        audit::What,
-        committee::{Seats, Unchecked},
-        delivery::Placed,
-        directory,
-    },
+    spine::{audit::What, committee::Seats, delivery::Placed, directory},
     wire::{
         Body, Certificate, Kind, Merge, Record, Refused, Response, Topic, Unverified, Verified,
         VersionRange, Warrants, Welcome,
@@ -395,6 +390,8 @@ impl Peer {
             | Body::Report(_)
             | Body::CaseWord(_)
             | Body::Appeal(_)
+            | Body::AuditRound(_)
+            | Body::AuditReport(_)
             | Body::Vote(_)
             | Body::Erasure(_)
             | Body::Erased { .. }
@@ -451,6 +448,13 @@ impl Peer {
         if let Body::Report(_) | Body::CaseWord(_) | Body::Appeal(_) = value.body() {
             self.hear_of_case(now, record);
         }
+        self.hear_accused(value);
+        if let Body::AuditRound(round) = value.body() {
+            self.check_audit_round(round, out)?;
+        }
+        if let Body::AuditReport(report) = value.body() {
+            self.file_report(value, report, out)?;
+        }
         Ok(())
     }
 
@@ -469,16 +473,7 @@ impl Peer {
         certificate: &Certificate,
         out: &mut Outbox,
     ) -> Result<(), RejectReason> {
-        let mesh = self.directory.mesh();
-        let question = match self.trust.question(&mesh, certificate) {
-            Ok(question) => question,
-            Err(Unchecked::Unknown) => return Err(RejectReason::Missing(mesh)),
-            Err(Unchecked::Void) => {
-                return Err(RejectReason::NotEntitled(
-                    "the keys of its epoch verify nothing above their hand-over",
-                ));
-            }
-        };
+        let question = self.certificate_question(certificate)?;
         let id = self.job(Waiting::Certificate(Box::new(*certificate)));
         let job = Job::Certificate(Box::new(question));
         out.push(Effect::Check { id, job });
@@ -701,6 +696,8 @@ impl Peer {
             Kind::CASE_WORD,
             Kind::APPEAL,
             Kind::CLAIM,
+            Kind::AUDIT_ROUND,
+            Kind::AUDIT_REPORT,
         ];
         let taken =
             later.contains(&kind) || self.take_effect(Now::default(), record, silent).is_ok();
@@ -733,6 +730,8 @@ impl Peer {
                 | Body::CaseWord(_)
                 | Body::Appeal(_)
                 | Body::Claim(_)
+                | Body::AuditRound(_)
+                | Body::AuditReport(_)
                 | Body::Vote(_)
                 | Body::Erasure(_)
                 | Body::Erased { .. }

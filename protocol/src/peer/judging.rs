@@ -488,7 +488,7 @@ impl Peer {
     }
 
     /// Returns a moment of real time in mesh time.
-    fn in_mesh_time(&self, real: Wall) -> Wall {
+    pub(super) fn in_mesh_time(&self, real: Wall) -> Wall {
         let founded = self.config.genesis.value().header().time;
         let passed = real.0.saturating_sub(founded.0);
         founded + Millis(passed.saturating_mul(self.time_scale()))

@@ -221,6 +221,9 @@ impl Peer {
             (Asked::Public { from }, Some(Response::Public(page))) => {
                 self.on_public_page(now, Some(from), *page, out);
             }
+            (Asked::Account { ask, purpose }, answer) => {
+                self.on_account(now, (ask, purpose), answer, out);
+            }
             (
                 Asked::Public { .. }
                 | Asked::Countersign { .. }

@@ -5,6 +5,7 @@
 //! (acts, local changes, healing), `proposing` (own acts on their way), `consenting` (others' acts that want a word
 //! of this node), `halting` (anomalies, freezes, halts), `pulling` (evidence after a halt), `voting` (votes of a member),
 //! `jury` (what juries decide past the committee), `judging` (reported violations and what came of them),
+//! `inspecting` and `auditing` (audits of what members' nodes collect, as the asked and as the auditor),
 //! `recounting` (what was counted, fetched and counted again), `polling` (votes as a seat holds them), `erasing` (what records said, and receipts), `writing` (records of our own), `seat`
 //! (the committee), `handover` and `recovery` (its next seats), `publishing` (the copy of the public log), `overriding`
 //! (overrides that may lapse), `commands` (the local user).
@@ -16,6 +17,7 @@
 
 mod acting;
 mod amending;
+mod auditing;
 mod commands;
 mod consenting;
 mod countersigning;
@@ -23,6 +25,7 @@ mod erasing;
 mod halting;
 mod handover;
 mod ingest;
+mod inspecting;
 mod judging;
 mod jury;
 mod linking;
@@ -50,9 +53,11 @@ use x0_crypto::{
 
 use self::{
     amending::Amendments,
+    auditing::AskFor,
     halting::{Halting, StoredHalting},
     handover::epoch_records,
     ingest::{Origin, newest_checkpoints},
+    inspecting::Inspections,
     judging::Court,
     polling::VoteFor,
     proposing::written_acts,
@@ -94,9 +99,9 @@ use crate::{
         links::Links,
     },
     wire::{
-        Act, AuditAsk, Body, Certificate, Change, Countersign, Draw, HeldHead, LogHead, Outcome,
-        Override, PolicyName, PublicEntry, Record, Role, SeatDraft, SeatsPlan, Verified, VoteDraft,
-        VoteItem, VoteNotice,
+        AccountAsk, Act, AuditAsk, AuditRound, Body, Certificate, Change, Countersign, Draw,
+        HeldHead, LogHead, Outcome, Override, PolicyName, PublicEntry, Record, Role, SeatDraft,
+        SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
     },
 };
 
@@ -206,6 +211,8 @@ pub struct Peer {
     receipts: Receipts,
     /// Only a peer that has heard of a reported violation keeps any.
     court: Option<Box<Court>>,
+    /// Only a peer that has heard of audits keeps any.
+    inspections: Option<Box<Inspections>>,
     /// Only a peer that has seen an act keeps watch.
     halting: Option<Box<Halting>>,
     /// Only a peer of a mesh whose public log has entries keeps a copy.
@@ -290,6 +297,17 @@ enum Waiting {
     SignVote(VoteFor),
     VoteItem(Option<RequestToken>),
     Notice(Box<VoteNotice>),
+    Ask {
+        token: RequestToken,
+        ask: Box<AccountAsk>,
+    },
+    Account(RequestToken),
+    SignAsk(AskFor),
+    AccountSigned {
+        node: PublicKey,
+        purpose: AskFor,
+    },
+    AuditRound(Box<AuditRound>),
     Recount(ContentId),
     Persist(AfterPersist),
     Execute {
@@ -413,6 +431,10 @@ enum Asked {
     Countersign {
         held: HeldHead,
     },
+    Account {
+        ask: Box<AccountAsk>,
+        purpose: AskFor,
+    },
 }
 
 impl Peer {
@@ -484,6 +506,7 @@ impl Peer {
             erasures: Erasures::default(),
             receipts: Receipts::restore(stored.receipts),
             court: None,
+            inspections: None,
             halting: None,
             public: Public::restore(stored.public, stored.overrides),
             countersigning: None,
@@ -527,6 +550,12 @@ impl Peer {
             .filter(|record| judging::is_about_a_case(record.value().header().kind))
             .cloned()
             .collect();
+        let audits: Vec<_> = stored
+            .records
+            .iter()
+            .filter(|record| inspecting::is_about_audits(record.value().header().kind))
+            .cloned()
+            .collect();
         let written = written_acts(&stored.records, &key, &stored.proposals);
         peer.recall(stored.records, stored.policies, stored.roots, &stored.audit);
         peer.recall_epochs(now, &epochs);
@@ -541,6 +570,7 @@ impl Peer {
         peer.heed_votes_on_halts(now, out);
         peer.take_up_charters(now, out);
         peer.recall_cases(now, &cases, out);
+        peer.recall_audits(now, &audits);
         peer.recall_proposals(now, stored.proposals, &written);
         peer.start(now, fresh, is_certified, out);
         peer.take_seat(now, (stored.committee, stored.work), out);
@@ -589,6 +619,7 @@ impl Peer {
             Input::SecretDone { id, done } => self.on_secret_done(now, id, done, out),
             Input::WordSigned { id, said } => self.on_word_signed(now, id, said, out),
             Input::VoteSigned { id, signed } => self.on_vote_signed(now, id, *signed, out),
+            Input::Inspected { id, signed } => self.on_inspected(id, *signed, out),
             Input::Persisted { id } => self.on_persisted(now, id, out),
             Input::Executed { id, result } => self.on_executed(now, id, result, out),
             Input::Wake => {}
@@ -617,6 +648,7 @@ impl Peer {
             due(self.voting.own.due(), Why::Vote),
             due(self.charter_due(), Why::Charter),
             due(self.receipts.due(), Why::Receipts),
+            due(self.audits_due(), Why::Audits),
             due(
                 self.public.as_ref().and_then(|public| public.due()),
                 Why::Public,
@@ -693,6 +725,7 @@ impl Peer {
         self.run_receipts(now, out);
         self.run_public(now, out);
         self.run_countersigning(now, out);
+        self.run_audits(now, out);
     }
 
     fn start(&mut self, now: Now, fresh: bool, is_certified: bool, out: &mut Outbox) {
@@ -826,6 +859,17 @@ impl Peer {
                     self.on_notice_checked(now, &notice, out);
                 }
             }
+            (Waiting::Ask { token, ask }, Finding::Ask(checked)) => {
+                self.on_ask_checked(now, (token, ask), checked, out);
+            }
+            (Waiting::AccountSigned { node, purpose }, Finding::Account(account)) => {
+                self.on_account_checked(now, (node, purpose), account, out);
+            }
+            (Waiting::AuditRound(round), Finding::Certificate(holds)) => {
+                if holds {
+                    self.on_audit_round_checked(now, &round, out);
+                }
+            }
             (Waiting::Shown { node, ask }, Finding::Shown(checked)) => {
                 self.on_shown_checked(now, (node, ask), *checked, out);
             }
@@ -902,6 +946,8 @@ impl Peer {
                 | What::SplitView { .. }
                 | What::Erased { .. }
                 | What::Lapsed { .. }
+                | What::Account { .. }
+                | What::AccountRefused { .. }
                 | What::TwoHeads { .. } => {}
                 What::TwoPublicLogs { .. } => self.recall_two_public_logs(),
             }

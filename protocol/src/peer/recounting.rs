@@ -95,6 +95,7 @@ impl Peer {
             | Statement::Checkpoint(_)
             | Statement::Ticket(_)
             | Statement::Ruling(_)
+            | Statement::Audits(_)
             | Statement::HandOver(_)
             | Statement::Halt(_)
             | Statement::Jury(_) => false,

@@ -115,6 +115,7 @@ impl Peer {
             Request::Consent(consent) => {
                 self.on_consent_asked(now, from, token, *consent, out);
             }
+            Request::Account(ask) => self.on_account_asked(now, from, token, ask, out),
         }
     }
 

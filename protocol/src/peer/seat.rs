@@ -9,8 +9,8 @@ use x0_crypto::{
 };
 
 use super::{
-    AfterPersist, Asked, Peer, Waiting, halting::Halting, handover::Fetching, judging::Court,
-    requests::respond, voting::Voting,
+    AfterPersist, Asked, Peer, Waiting, halting::Halting, handover::Fetching,
+    inspecting::Inspections, judging::Court, requests::respond, voting::Voting,
 };
 use crate::{
     core::{
@@ -31,10 +31,10 @@ use crate::{
         halt::HaltId,
     },
     wire::{
-        Admission, Admitted, Body, CaseEntry, Certificate, Checkpoint, CommitteeKeys, Decided,
-        Entry, Halted, HandedOver, KeysNamed, MemberFacts, Pinned, Refused, Request, Response,
-        Ruling, SeatDraft, SeatMessage, SignaturePart, Statement, Subject, Unverified, Verified,
-        VoteEntry, VoteNotice, VoteProof,
+        Admission, Admitted, AuditRound, AuditsDrawn, Body, CaseEntry, Certificate, Checkpoint,
+        CommitteeKeys, Decided, Entry, Halted, HandedOver, KeysNamed, MemberFacts, Pinned, Refused,
+        Request, Response, Ruling, SeatDraft, SeatMessage, SignaturePart, Statement, Subject,
+        Unverified, Verified, VoteEntry, VoteNotice, VoteProof,
     },
 };
 
@@ -72,12 +72,13 @@ pub(super) enum News {
         certificate: Box<Certificate>,
     },
     Ruling(Box<Certificate>),
+    Audits(Box<AuditRound>),
 }
 
 impl News {
     fn is_known(
         &self,
-        (trust, court): (&Trust, Option<&Court>),
+        (trust, court, inspections): (&Trust, Option<&Court>, Option<&Inspections>),
         halting: Option<&Halting>,
         voting: &Voting,
     ) -> bool {
@@ -88,6 +89,7 @@ impl News {
                     .zip(ruling)
                     .is_some_and(|(court, ruling)| court.docket.knows(ruling))
             }
+            Self::Audits(round) => inspections.is_some_and(|known| known.knows(round)),
             Self::Vote(notice) => voting.knows(&notice.certificate.statement),
             Self::Keys(named) => {
                 let epoch = named.keys().map(|keys| keys.epoch);
@@ -112,6 +114,7 @@ impl News {
             Self::HandOver(handed) => Body::HandOver(handed),
             Self::Halt { certificate, .. } => Body::Halt(certificate),
             Self::Ruling(certificate) => Body::Ruling(certificate),
+            Self::Audits(round) => Body::AuditRound(round),
         }
     }
 }
@@ -482,7 +485,8 @@ impl Peer {
             | Entry::Members(_)
             | Entry::Checkpoint
             | Entry::Halt { .. }
-            | Entry::Revoked { .. } => false,
+            | Entry::Revoked { .. }
+            | Entry::Audits { .. } => false,
         };
         let seat = self.committee.as_ref().filter(|_| may_offer);
         let is_wanted = seat.is_some_and(|seat| seat.log.state().admits(entry.peek()));
@@ -628,6 +632,12 @@ impl Peer {
                 },
             ),
             Statement::Ruling(Ruling { height, .. }) => (height, News::Ruling(certificate)),
+            Statement::Audits(AuditsDrawn { height, .. }) => {
+                let seat = self.committee.as_ref();
+                let notice = seat.and_then(|seat| seat.log.state().audits().notice(&certificate));
+                let Some(notice) = notice else { return };
+                (height, News::Audits(Box::new(notice)))
+            }
             Statement::Halt(Halted { halt, height, .. }) => {
                 (height, News::Halt { halt, certificate })
             }
@@ -656,7 +666,11 @@ impl Peer {
             return;
         };
         let (trust, halting) = (
-            (&self.trust, self.court.as_deref()),
+            (
+                &self.trust,
+                self.court.as_deref(),
+                self.inspections.as_deref(),
+            ),
             self.halting.as_deref(),
         );
         let voting = &self.voting;
@@ -837,6 +851,7 @@ impl Peer {
         }
         self.run_polls(now, out);
         self.offer_cases(now);
+        self.offer_audits(now);
         self.publish_certified(now, out);
     }
 

@@ -62,6 +62,7 @@ impl Voting {
             Statement::Checkpoint(_)
             | Statement::Ticket(_)
             | Statement::Ruling(_)
+            | Statement::Audits(_)
             | Statement::Opened(_)
             | Statement::Tally(_)
             | Statement::Resolved(_)
@@ -641,6 +642,7 @@ fn held_vote(statement: &Statement, book: &Book) -> Option<ContentId> {
         | Statement::Jury(_)
         | Statement::Ticket(_)
         | Statement::Ruling(_)
+        | Statement::Audits(_)
         | Statement::HandOver(_)
         | Statement::Halt(_) => return None,
     };

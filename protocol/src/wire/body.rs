@@ -11,9 +11,9 @@ use x0_crypto::{
 };
 
 use super::{
-    Act, Appeal, CaseWord, Certificate, Checkpoint, Claim, CommitteeKeys, DecodeError, Erasure,
-    HandedOver, JuryWord, KeysNamed, RecoveryWord, Report, Rules, SealedReport, Statement,
-    VoteNotice,
+    Act, Appeal, AuditReport, AuditRound, CaseWord, Certificate, Checkpoint, Claim, CommitteeKeys,
+    DecodeError, Erasure, HandedOver, JuryWord, KeysNamed, RecoveryWord, Report, Rules,
+    SealedReport, Statement, VoteNotice,
     case::check_body,
     codec::{decode, encode},
 };
@@ -88,6 +88,10 @@ impl Kind {
     pub const APPEAL: Self = Self(0x0505);
     /// [`Claim`].
     pub const CLAIM: Self = Self(0x0506);
+    /// [`AuditRound`].
+    pub const AUDIT_ROUND: Self = Self(0x0507);
+    /// [`AuditReport`].
+    pub const AUDIT_REPORT: Self = Self(0x0508);
     /// [`Erasure`].
     pub const ERASURE: Self = Self(0x0700);
 }
@@ -143,6 +147,10 @@ pub enum Body {
     Appeal(Box<Appeal>),
     /// To whom the bounty of a sealed report goes.
     Claim(Box<Claim>),
+    /// A round of audits of members' nodes is open.
+    AuditRound(Box<AuditRound>),
+    /// What came of an audit.
+    AuditReport(Box<AuditReport>),
     /// The author has what own records say erased.
     Erasure(Erasure),
     /// What the record said is erased; only its header is left.
@@ -447,6 +455,8 @@ impl Body {
             Self::CaseWord(_) => Kind::CASE_WORD,
             Self::Appeal(_) => Kind::APPEAL,
             Self::Claim(_) => Kind::CLAIM,
+            Self::AuditRound(_) => Kind::AUDIT_ROUND,
+            Self::AuditReport(_) => Kind::AUDIT_REPORT,
             Self::Erasure(_) => Kind::ERASURE,
             Self::Erased { kind, .. } => *kind,
             Self::Unknown(kind, _) => *kind,
@@ -467,7 +477,8 @@ impl Body {
             | Statement::Tally(_)
             | Statement::Resolved(_)
             | Statement::Jury(_)
-            | Statement::Ruling(_) => None,
+            | Statement::Ruling(_)
+            | Statement::Audits(_) => None,
         }
     }
 
@@ -516,6 +527,8 @@ impl Body {
             | Self::CaseWord(_)
             | Self::Appeal(_)
             | Self::Claim(_)
+            | Self::AuditRound(_)
+            | Self::AuditReport(_)
             | Self::Unknown(..) => None,
         }
     }
@@ -548,6 +561,8 @@ impl Body {
             Self::CaseWord(body) => encode(body),
             Self::Appeal(body) => encode(body),
             Self::Claim(body) => encode(body),
+            Self::AuditRound(body) => encode(body),
+            Self::AuditReport(body) => encode(body),
             Self::Unknown(_, bytes) => bytes.to_vec(),
         }
     }
@@ -601,7 +616,8 @@ impl Body {
                     | Statement::Tally(_)
                     | Statement::Resolved(_)
                     | Statement::Jury(_)
-                    | Statement::Ruling(_) => {
+                    | Statement::Ruling(_)
+                    | Statement::Audits(_) => {
                         let why = "is not one about the log";
                         Err(DecodeError::bounds("checkpoint", "statement", why))
                     }
@@ -623,7 +639,8 @@ impl Body {
                     | Statement::Tally(_)
                     | Statement::Resolved(_)
                     | Statement::Jury(_)
-                    | Statement::Ruling(_) => {
+                    | Statement::Ruling(_)
+                    | Statement::Audits(_) => {
                         let why = "is not one about a halt";
                         Err(DecodeError::bounds("halt", "statement", why))
                     }
@@ -664,6 +681,16 @@ impl Body {
             Kind::CASE_WORD => Ok(Self::CaseWord(decode("word on a case", bytes, max)?)),
             Kind::APPEAL => Ok(Self::Appeal(decode("appeal", bytes, max)?)),
             Kind::CLAIM => Ok(Self::Claim(decode("claim", bytes, max)?)),
+            Kind::AUDIT_ROUND => {
+                let round: Box<AuditRound> = decode("round of audits", bytes, max)?;
+                round.check()?;
+                Ok(Self::AuditRound(round))
+            }
+            Kind::AUDIT_REPORT => {
+                let report: Box<AuditReport> = decode("report of an audit", bytes, max)?;
+                report.check()?;
+                Ok(Self::AuditReport(report))
+            }
             Kind(_) => Ok(Self::Unknown(kind, bytes.into())),
         }
     }

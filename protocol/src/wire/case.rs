@@ -474,6 +474,8 @@ pub(super) fn check_body(body: &Body) -> Result<(), DecodeError> {
         | Body::CaseWord(_)
         | Body::Appeal(_)
         | Body::Claim(_)
+        | Body::AuditRound(_)
+        | Body::AuditReport(_)
         | Body::Unknown(..) => Ok(()),
     }
 }

@@ -10,7 +10,8 @@ use x0_crypto::{
 };
 
 use super::{
-    Decided, DecodeError, Entry, HandOver, JuryDrawn, PublicHead, Ruling, VoteOpened, VoteResolved,
+    AuditsDrawn, Decided, DecodeError, Entry, HandOver, JuryDrawn, PublicHead, Ruling, VoteOpened,
+    VoteResolved,
     codec::{decode, encode},
 };
 use crate::{
@@ -216,6 +217,8 @@ pub enum Statement {
     Halt(Halted),
     /// Something has become of a reported violation.
     Ruling(Ruling),
+    /// A round of audits is open.
+    Audits(AuditsDrawn),
 }
 
 impl Statement {
@@ -232,6 +235,7 @@ impl Statement {
             Self::Resolved(resolved) => resolved.height,
             Self::Jury(drawn) => drawn.height,
             Self::Ruling(ruling) => ruling.height,
+            Self::Audits(drawn) => drawn.height,
         }
     }
 
@@ -246,7 +250,8 @@ impl Statement {
             | Self::Jury(_)
             | Self::HandOver(_)
             | Self::Halt(_)
-            | Self::Ruling(_) => None,
+            | Self::Ruling(_)
+            | Self::Audits(_) => None,
         }
     }
 
@@ -261,7 +266,8 @@ impl Statement {
             | Self::Jury(_)
             | Self::Tally(_)
             | Self::Resolved(_)
-            | Self::Ruling(_) => None,
+            | Self::Ruling(_)
+            | Self::Audits(_) => None,
         }
     }
 
@@ -276,7 +282,24 @@ impl Statement {
             | Self::Opened(_)
             | Self::Jury(_)
             | Self::Tally(_)
-            | Self::Resolved(_) => None,
+            | Self::Resolved(_)
+            | Self::Audits(_) => None,
+        }
+    }
+
+    /// Returns the round of audits, if it is about one.
+    pub const fn audits(&self) -> Option<&AuditsDrawn> {
+        match self {
+            Self::Audits(drawn) => Some(drawn),
+            Self::Checkpoint(_)
+            | Self::Ticket(_)
+            | Self::HandOver(_)
+            | Self::Halt(_)
+            | Self::Opened(_)
+            | Self::Jury(_)
+            | Self::Tally(_)
+            | Self::Resolved(_)
+            | Self::Ruling(_) => None,
         }
     }
 }

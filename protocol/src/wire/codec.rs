@@ -55,7 +55,7 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    pub(super) fn bounds(what: &'static str, field: &'static str, why: impl Into<String>) -> Self {
+    pub(crate) fn bounds(what: &'static str, field: &'static str, why: impl Into<String>) -> Self {
         Self::OutOfBounds {
             what,
             field,

@@ -85,6 +85,7 @@ impl HandedOver {
             | Statement::Checkpoint(_)
             | Statement::Ticket(_)
             | Statement::Ruling(_)
+            | Statement::Audits(_)
             | Statement::Halt(_)
             | Statement::Opened(_)
             | Statement::Tally(_)

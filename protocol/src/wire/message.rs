@@ -12,9 +12,9 @@ use x0_crypto::{
 };
 
 use super::{
-    Admission, Admitted, AuditAsk, AuditShown, Consented, Countersign, CountersignAsk, Decided,
-    DecodeError, Entry, Kind, PublicAsk, PublicPage, Record, Role, SeatMessage, Topic, Unverified,
-    VersionRange, VoteAnswer, VoteAsk, Warrant, Warrants,
+    Account, AccountAsk, Admission, Admitted, AuditAsk, AuditShown, Consented, Countersign,
+    CountersignAsk, Decided, DecodeError, Entry, Kind, PublicAsk, PublicPage, Record, Role,
+    SeatMessage, Topic, Unverified, VersionRange, VoteAnswer, VoteAsk, Warrant, Warrants,
     codec::{decode, encode},
     decode_record,
 };
@@ -115,6 +115,8 @@ pub enum Request {
     Heads(Vec<Unverified<LogHead>>),
     /// To a drawn witness: the head of the own audit log is to be countersigned. Asked again until it is.
     Countersign(Box<CountersignAsk>),
+    /// As an auditor: asks what the node collects.
+    Account(Box<AccountAsk>),
 }
 
 /// An agent's request for a target's, co-signer's or signatory's word about its act.
@@ -180,6 +182,8 @@ pub enum Response {
     Public(Box<PublicPage>),
     /// To [`Request::Countersign`].
     Countersigned(Countersign),
+    /// To [`Request::Account`].
+    Account(Box<Account>),
 }
 
 /// A part of the records; each is reconciled on its own, the directory first.
@@ -259,6 +263,12 @@ pub enum Refused {
     /// The asker sent what an honest peer would not.
     #[error("it found the request malformed")]
     Malformed,
+    /// The asker has no right to ask this.
+    #[error("it finds no right to ask that: {why}")]
+    NotEntitled {
+        /// The reason in words, at most 280 bytes.
+        why: String,
+    },
 }
 
 /// What became of an act at one target.
@@ -398,6 +408,7 @@ enum RequestWire {
         head: Box<LogHead>,
         height: u64,
     },
+    Account(Box<AccountAsk>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -426,6 +437,7 @@ enum ResponseWire {
     Audit(Box<AuditShown>),
     Public(Box<PublicPage>),
     Countersigned(Countersign),
+    Account(Box<Account>),
 }
 
 fn pack(records: &[Unverified<Record>]) -> Vec<ByteBuf> {
@@ -538,6 +550,7 @@ impl Request {
                 head: Box::new(ask.head.peek().clone()),
                 height: ask.height,
             },
+            Self::Account(ask) => RequestWire::Account(ask.clone()),
         })
     }
 
@@ -649,6 +662,7 @@ impl Request {
                 let head = Unverified::from_wire(*head);
                 Self::Countersign(Box::new(CountersignAsk { head, height }))
             }
+            RequestWire::Account(ask) => Self::Account(ask),
         })
     }
 }
@@ -685,6 +699,7 @@ impl Response {
             Self::Audit(shown) => ResponseWire::Audit(shown.clone()),
             Self::Public(page) => ResponseWire::Public(page.clone()),
             Self::Countersigned(one) => ResponseWire::Countersigned(*one),
+            Self::Account(account) => ResponseWire::Account(account.clone()),
         })
     }
 
@@ -751,6 +766,10 @@ impl Response {
                 Self::Public(page)
             }
             ResponseWire::Countersigned(one) => Self::Countersigned(one),
+            ResponseWire::Account(account) => {
+                account.check()?;
+                Self::Account(account)
+            }
         })
     }
 }

@@ -15,6 +15,7 @@ mod codec;
 mod countersign;
 mod erasure;
 mod handover;
+mod inspection;
 mod jury;
 mod message;
 mod proof;
@@ -52,6 +53,10 @@ pub use codec::DecodeError;
 pub use countersign::{Countersign, CountersignAsk, CountersignedHead, HeldHead};
 pub use erasure::{ERASE_ACTS_AFTER, Erasure};
 pub use handover::{Authority, HandOver, HandedOver, NextCommittee, SeatsPlan};
+pub use inspection::{
+    Account, AccountAsk, AccountDraft, AskDraft, AuditOutcome, AuditPair, AuditReport, AuditRight,
+    AuditRound, AuditsDrawn, InspectionDraft, InspectionSigned,
+};
 pub use jury::{JuryDrawn, JuryWord, OnCall, jury_electorate};
 pub use message::{
     Consent, Hello, LogHead, Outcome, Part, Refused, Request, Response, SignaturePart, Welcome,

@@ -209,6 +209,7 @@ impl JuryProof {
             Statement::Checkpoint(_)
             | Statement::Ticket(_)
             | Statement::Ruling(_)
+            | Statement::Audits(_)
             | Statement::Tally(_)
             | Statement::Resolved(_)
             | Statement::HandOver(_)

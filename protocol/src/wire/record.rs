@@ -404,6 +404,8 @@ impl Verified<Record> {
             | Body::CaseWord(_)
             | Body::Appeal(_)
             | Body::Claim(_)
+            | Body::AuditRound(_)
+            | Body::AuditReport(_)
             | Body::Vote(_)
             | Body::Erasure(_)
             | Body::Erased { .. }
@@ -420,6 +422,9 @@ impl Verified<Record> {
         }
         if let (Body::Jury(word), Some(mesh)) = (record.body(), record.header().mesh) {
             word.verify(&mesh, &record.author())?;
+        }
+        if let (Body::AuditReport(report), Some(mesh)) = (record.body(), record.header().mesh) {
+            report.verify(&mesh, &record.author())?;
         }
         let capability = match token {
             Some((token, root)) => {

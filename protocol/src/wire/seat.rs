@@ -11,6 +11,7 @@ use serde_bytes::ByteBuf;
 use x0_crypto::{
     ContentId, Identity, Namespace, PublicKey, Signature, Signed,
     capability::{RevocationId, RootKey},
+    committee::ThresholdSignature,
     verify_batch,
 };
 
@@ -113,6 +114,13 @@ pub enum Entry {
     },
     /// Something about a reported violation.
     Case(Box<CaseEntry>),
+    /// The round of the beacon by which the audits of members' nodes are drawn.
+    Audits {
+        /// The round of audits.
+        round: u64,
+        /// The committee's signature over the beacon's round.
+        signature: ThresholdSignature,
+    },
 }
 
 /// A change of the list of members.
@@ -352,7 +360,8 @@ impl Entry {
             | Self::Keys(_)
             | Self::Checkpoint
             | Self::HandOver(_)
-            | Self::Halt { .. } => Ok(()),
+            | Self::Halt { .. }
+            | Self::Audits { .. } => Ok(()),
         }
     }
 
@@ -389,7 +398,8 @@ impl Entry {
             | Self::Checkpoint
             | Self::HandOver(_)
             | Self::Halt { .. }
-            | Self::Revoked { .. } => Ok(()),
+            | Self::Revoked { .. }
+            | Self::Audits { .. } => Ok(()),
         }
     }
 

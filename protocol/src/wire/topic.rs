@@ -13,7 +13,8 @@ pub enum Topic {
     Acts,
     /// Alerts about anomalies, and what is said to and by juries.
     Alerts,
-    /// What the committee certifies, the charters that are voted on, and what is said about violations of one.
+    /// What the committee certifies, the charters that are voted on, what is said about violations of one, and
+    /// audits of members' nodes.
     Certificates,
     /// Records of a kind this version does not know.
     Other,
@@ -66,7 +67,9 @@ impl Topic {
             | Kind::SEALED_REPORT
             | Kind::CASE_WORD
             | Kind::APPEAL
-            | Kind::CLAIM => Self::Certificates,
+            | Kind::CLAIM
+            | Kind::AUDIT_ROUND
+            | Kind::AUDIT_REPORT => Self::Certificates,
             Kind::ERASURE | Kind(_) => Self::Other,
         }
     }

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod audits;
 mod cases;
 mod charter;
 mod committee;

@@ -3,6 +3,7 @@
 
 mod acts;
 mod admission;
+mod audits;
 mod chain;
 mod charter;
 mod committee;

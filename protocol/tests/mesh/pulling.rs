@@ -238,7 +238,9 @@ fn a_log_rewritten_after_the_halt_is_found_out() {
         | What::Erased { .. }
         | What::Lapsed { .. }
         | What::TwoHeads { .. }
-        | What::TwoPublicLogs { .. } => None,
+        | What::TwoPublicLogs { .. }
+        | What::Account { .. }
+        | What::AccountRefused { .. } => None,
     });
     "it was never asked".clone_into(told.expect("node 4 has refused"));
     world.boot(4, false);

@@ -14,7 +14,7 @@ use x0_protocol::{
     Command, CommandError, CommandId, Effect, Event, Input, MessageId, MessageVerdict, Millis,
     Mono, Now, Outbox, Peer, PeerConfig, Reply, RequestId, RequestToken, Stored, Wall, Write,
     anti_meave::CosignPolicy,
-    charter::Charter,
+    charter::{Charter, inspection::Collected},
     core::{command::Status, time::TimeScale},
     wire::{
         Body, Change, CommitteeKeys, Decided, Draft, Founder, Genesis, Hello, Join, Kind, LogHead,
@@ -153,6 +153,8 @@ pub(crate) struct Node {
     pub(crate) disk: Disk,
     pub(crate) events: Vec<Event>,
     pub(crate) cosign: CosignPolicy,
+    /// What the node says it collects.
+    pub(crate) collects: Collected,
     keyring: Keyring,
     replies: BTreeMap<CommandId, Result<Reply, CommandError>>,
 }
@@ -378,6 +380,7 @@ impl World {
             disk,
             events: Vec::new(),
             cosign: CosignPolicy::Approve,
+            collects: Collected::as_listed(&Charter::shipped()),
             keyring: Keyring::default(),
             replies: BTreeMap::new(),
         });
@@ -743,6 +746,13 @@ impl World {
                 let mesh = self.genesis.value().id();
                 let signed = Box::new(draft.sign(&mesh, &self.nodes[at].identity));
                 self.queue.push_back((at, Input::VoteSigned { id, signed }));
+            }
+            Effect::Inspect { id, draft } => {
+                let mesh = self.genesis.value().id();
+                let node = &self.nodes[at];
+                let signed = draft.sign(&mesh, &node.identity, || node.collects.clone());
+                let signed = Box::new(signed);
+                self.queue.push_back((at, Input::Inspected { id, signed }));
             }
             Effect::Persist { id, writes } => {
                 self.nodes[at].disk.write(writes);

@@ -90,7 +90,7 @@ pub(super) fn of_job(job: &Job) -> Span {
             | Entry::Revoked { .. }
             | Entry::Case(_)
             | Entry::Seats { .. } => VERIFY,
-            Entry::HandOver(_) => PAIRING,
+            Entry::HandOver(_) | Entry::Audits { .. } => PAIRING,
         },
         Job::Combine { .. } => COMBINE,
         Job::Certificate(_) => PAIRING,
@@ -99,6 +99,9 @@ pub(super) fn of_job(job: &Job) -> Span {
         Job::Vote { receipts, .. } => times(VERIFY, 1 + receipts.len()),
         Job::Recount(task) => times(VERIFY, task.leaves.len()),
         Job::Shown { .. } => VERIFY,
+        Job::Ask { usage: None, .. } => VERIFY,
+        Job::Ask { usage: Some(_), .. } => VERIFY + TOKEN + AUTHORIZE,
+        Job::Account { .. } => times(VERIFY, 2),
         Job::Refutation(_) => PAIRING + times(VERIFY, REFUTATION_SIGNATURES),
         Job::Token { .. } => TOKEN,
         Job::Authorize { .. } => AUTHORIZE,
@@ -150,9 +153,11 @@ fn of_record(record: &Record) -> Span {
         | Body::CaseWord(_)
         | Body::Appeal(_)
         | Body::Claim(_)
+        | Body::AuditRound(_)
         | Body::Vote(_)
         | Body::Unknown(..) => VERIFY,
         Body::Jury(_) => times(VERIFY, 2),
+        Body::AuditReport(_) => times(VERIFY, 3),
         Body::Keys(named) => times(VERIFY, 1 + named.decided.signatures()),
     }
 }

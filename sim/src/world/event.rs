@@ -212,6 +212,7 @@ fn request_fingerprint(request: &Request) -> u64 {
         Request::Countersign(ask) => {
             46 ^ fold(&ask.head.peek().root.0) ^ ask.head.peek().size << 8 ^ ask.height << 32
         }
+        Request::Account(ask) => 48 ^ fold(ask.signature.bytes()),
     }
 }
 
@@ -257,6 +258,7 @@ fn response_fingerprint(response: &Response) -> u64 {
             .iter()
             .fold(46, |sum, entry| sum ^ fold(&entry.leaf().0)),
         Response::Countersigned(one) => 47 ^ fold(one.by.bytes()),
+        Response::Account(account) => 49 ^ fold(account.signature.bytes()),
     }
 }
 

@@ -152,6 +152,8 @@ impl Journal {
                 | Reply::Bundle(_)
                 | Reply::Cases(_)
                 | Reply::Ledger(_)
+                | Reply::Rounds(_)
+                | Reply::Account(_)
                 | Reply::AuditHeads(_)
                 | Reply::Erasures(_)
                 | Reply::Overrides(_)
@@ -219,6 +221,8 @@ impl Journal {
             | Told::OverrideStays { .. }
             | Told::OverrideLapsed { .. }
             | Told::Case { .. }
+            | Told::Audit { .. }
+            | Told::AccountAsked { .. }
             | Told::Ready { .. } => {}
         }
     }

@@ -17,6 +17,7 @@ use x0_crypto::{
 use x0_protocol::{
     Effect, Event as Told, Input, JobId, MessageId, Millis, Mono, Now, Outbox, Peer, PeerConfig,
     RequestId, RequestToken, Wall,
+    charter::{Charter, inspection::Collected},
     core::{
         effect::{MessageVerdict, Write},
         secret::{SecretDone, SecretTask},
@@ -547,6 +548,16 @@ impl Shard {
                 let signed = Box::new(draft.sign(&mesh, &shared.keys.identity(turn.id)));
                 self.inputs.push_back(Input::VoteSigned { id, signed });
                 22
+            }
+            Effect::Inspect { id, draft } => {
+                turn.now = self.nodes[turn.local].work(turn.now, cost::SIGN);
+                let mesh = shared.mesh.genesis.value().id();
+                let identity = shared.keys.identity(turn.id);
+                // A node of the model hands out what the charter that ships lists.
+                let collected = || Collected::as_listed(&Charter::shipped());
+                let signed = Box::new(draft.sign(&mesh, &identity, collected));
+                self.inputs.push_back(Input::Inspected { id, signed });
+                23
             }
             Effect::Persist { id, writes } => {
                 self.persist(shared, turn, id, writes);

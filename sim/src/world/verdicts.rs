@@ -43,6 +43,8 @@ impl Verdicts {
             | Job::Vote { .. }
             | Job::Recount(_)
             | Job::Shown { .. }
+            | Job::Ask { .. }
+            | Job::Account { .. }
             | Job::Token { .. }
             | Job::Authorize { .. } => job.run(),
         }

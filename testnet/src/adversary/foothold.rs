@@ -395,7 +395,8 @@ impl Foothold {
             | Request::Audit(_)
             | Request::Public(_)
             | Request::Heads(_)
-            | Request::Countersign(_) => None,
+            | Request::Countersign(_)
+            | Request::Account(_) => None,
         }
     }
 }

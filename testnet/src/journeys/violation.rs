@@ -50,6 +50,8 @@ pub async fn tell(mesh: &mut Mesh, account: &mut Account) -> Result<()> {
     has_keys(mesh, account).await?;
     let (case, receipt) = reports(mesh, account).await?;
     proves(mesh, account, &receipt).await?;
+    opens(mesh, account, &case).await?;
+    inspects(mesh, account, &case).await?;
     decides(mesh, account, &case).await?;
     is_refused(mesh, account).await?;
     is_paid(mesh, account, &case, &receipt).await
@@ -184,10 +186,10 @@ async fn proves(mesh: &Mesh, account: &mut Account, receipt: &str) -> Result<()>
     Ok(())
 }
 
-async fn decides(mesh: &Mesh, account: &mut Account, case: &str) -> Result<()> {
+async fn opens(mesh: &Mesh, account: &mut Account, case: &str) -> Result<()> {
     account.step(
-        "the persons of three of four seats open the case and find the same violation",
-        "no single seat can punish; the penalty follows from the charter, and the accused has 72 hours to appeal",
+        "the persons of three of four seats say that the case is looked into",
+        "one seat alone opens nothing",
     );
     for place in &SEATS[..3] {
         let seat = mesh.node(*place)?;
@@ -195,6 +197,50 @@ async fn decides(mesh: &Mesh, account: &mut Account, case: &str) -> Result<()> {
             .await?;
     }
     everywhere(mesh, case, "opened", STEP_PATIENCE).await?;
+    account.saw("opened on all nodes");
+    Ok(())
+}
+
+async fn inspects(mesh: &Mesh, account: &mut Account, case: &str) -> Result<()> {
+    let (seat, other) = (mesh.node(SEATS[0])?, mesh.node(4)?);
+    let accused = mesh.node(ACCUSED)?;
+    account.step(
+        format!(
+            "a seat asks {}'s node what it collects, because of the case; so does somebody without a seat",
+            accused.name()
+        ),
+        "what a node collects it must say under its own signature, to those whose business it is and to nobody else",
+    );
+    let key = accused.key()?.to_string();
+    let out = seat.dir().join("account.json").display().to_string();
+    let ask = ["charter", "audit", "--peer", &key, "--case", case];
+    let refused = other.run_to_end(&ask).await?;
+    ensure!(!refused.status.success(), "{}", refused.said);
+    ensure!(
+        refused.said.contains("only a seat asks because of a case"),
+        "{}",
+        refused.said
+    );
+    let asked: Vec<&str> = ask.into_iter().chain(["--out", &out]).collect();
+    let said = seat.run_well(&asked).await?;
+    ensure!(said.contains("violates the charter"), "{said}");
+    other
+        .run_well(&["charter", "audit", "--check", &out])
+        .await?;
+    let log = accused.run_well(&["audit", "show"]).await?;
+    for what in ["account_refused", "account"] {
+        ensure!(log.contains(what), "its log lacks {what}: {log}");
+    }
+    account.saw(format!("refused: {}", refused.said.trim()));
+    account.saw("the seat has what the node signed, anybody can check it, and the node's audit log tells of both asks");
+    Ok(())
+}
+
+async fn decides(mesh: &Mesh, account: &mut Account, case: &str) -> Result<()> {
+    account.step(
+        "the persons of three of four seats find the same violation",
+        "no single seat can punish; the penalty follows from the charter, and the accused has 72 hours to appeal",
+    );
     let first = mesh.node(0)?;
     let found = [
         "charter", "case", "verdict", case, "--bounty", BOUNTY, "--why", "Seen",

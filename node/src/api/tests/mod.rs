@@ -5,6 +5,7 @@
 mod callers;
 mod calls;
 mod cases;
+mod inspections;
 mod routes;
 
 use std::{

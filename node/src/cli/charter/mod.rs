@@ -2,6 +2,7 @@
 //!
 //! Checking, comparing and compiling work without a node.
 
+mod audits;
 mod compile;
 mod gateway;
 mod schema;
@@ -18,7 +19,10 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use x0_protocol::charter::{Charter, diff::changes, write};
 
-use self::gateway::{ConsentCommand, GatewayCommand};
+use self::{
+    audits::{AuditArgs, AuditsArgs},
+    gateway::{ConsentCommand, GatewayCommand},
+};
 use super::{
     Context,
     case::{self, CaseCommand},
@@ -34,7 +38,7 @@ use crate::{
         view::RecordedView,
         votes::ProposeVoteBody,
     },
-    charter::{SHIPPED, inspection::OwnAudit, read_file},
+    charter::{SHIPPED, read_file},
 };
 
 #[derive(Debug, Subcommand)]
@@ -103,12 +107,8 @@ pub(super) enum CharterCommand {
     /// Print the JSON Schema of charters, by which editors complete and check them
     #[command(after_help = "Example:\n  x0 charter schema > charter.schema.json")]
     Schema,
-    /// Hold what this node collects and hands out against the charter in force
-    #[command(
-        after_help = "Ends with exit code 4 if anything violates the charter. It sees the node and, where it runs, the kernel's\n\
-                      helper; not what the operator runs beside them.\n\nExample:\n  x0 charter audit --json"
-    )]
-    Audit,
+    Audit(AuditArgs),
+    Audits(AuditsArgs),
     Report(ReportArgs),
     /// Use the receipt of an anonymous report: see what became of it, prove that you wrote it, claim the bounty
     #[command(subcommand)]
@@ -158,7 +158,8 @@ pub(super) async fn answer(context: &Context, command: CharterCommand) -> Result
             no_wait,
         } => amend(context, &file, reason, no_wait).await,
         CharterCommand::Schema => context.output.raw(&schema::text()),
-        CharterCommand::Audit => audit(context).await,
+        CharterCommand::Audit(args) => audits::audit(context, args).await,
+        CharterCommand::Audits(args) => audits::audits(context, args).await,
         CharterCommand::Report(args) => report::report(context, args).await,
         CharterCommand::Receipt(command) => report::receipt(context, command).await,
         CharterCommand::Case(command) => case::answer(context, command).await,
@@ -265,38 +266,6 @@ async fn amend(
         sealed: false,
     };
     put_to_vote(context, &vote, no_wait).await
-}
-
-/// Tells what this node collects, and what of it violates the charter.
-async fn audit(context: &Context) -> Result<(), CliError> {
-    let mut found: OwnAudit = context.client()?.get("/v1/charter/audit").await?;
-    match charter_probe::state() {
-        Some(status) => {
-            if status.lost > 0 {
-                found.violations.push(format!(
-                    "the kernel's helper lost {} refusals without telling of them",
-                    status.lost
-                ));
-            }
-            let refused: u64 = status.refused.values().sum();
-            found.notes.push(format!(
-                "the kernel's helper is {}, and has refused {refused} times",
-                match status.enforced {
-                    true => "at work",
-                    false => "running without a policy: guarded programs send nothing",
-                }
-            ));
-        }
-        None => found.notes.push(
-            "no helper of the kernel answers: programs beside the node are not held to a charter"
-                .to_owned(),
-        ),
-    }
-    context.output.show(&found, words::audit)?;
-    match found.violations.is_empty() {
-        true => Ok(()),
-        false => Err(CliError::Violations),
-    }
 }
 
 fn of_view(view: &CharterView) -> Result<Charter, CliError> {

@@ -46,7 +46,12 @@ use zeroize::Zeroizing;
 use super::sample::{before, identity, key, record};
 use crate::{
     api::proofs::{self, ProofView},
-    charter::{SHIPPED, following::Standing, helper::Seen, inspection::inspect},
+    charter::{
+        SHIPPED,
+        following::Standing,
+        helper::Seen,
+        inspection::{Collection, OwnAudit},
+    },
     config::{OWN_NODE, Target},
     dashboard::Enforcement,
     gateway::{Overview, Place, Visited},
@@ -81,7 +86,7 @@ pub(super) fn bare() -> Enforcement {
             withheld: Vec::new(),
             visited: Vec::new(),
         },
-        audit: inspect(&Metrics::new().text(&SHIPPED), &SHIPPED, None),
+        audit: Collection::new(Metrics::new()).audit(&SHIPPED),
     }
 }
 
@@ -139,11 +144,10 @@ pub(super) fn guarded() -> Enforcement {
             }],
             ..bare.gateway
         },
-        audit: inspect(
-            &Metrics::new().text(&SHIPPED),
-            &SHIPPED,
-            Some("127.0.0.1:4318"),
-        ),
+        audit: OwnAudit {
+            traces_to: Some("127.0.0.1:4318".to_owned()),
+            ..bare.audit
+        },
     }
 }
 

@@ -114,6 +114,7 @@ pub(super) fn empty() -> Data {
             standing_at: NOW,
             frozen: 0,
             cases: (0, 0),
+            audits: (0, 0),
             barred: None,
             witnesses: 0,
         },

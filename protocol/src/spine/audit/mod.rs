@@ -138,6 +138,22 @@ pub enum What {
         /// The one that contradicts it.
         second: Box<Certificate>,
     },
+    /// This node told an auditor what it collects.
+    Account {
+        /// Who asked.
+        auditor: PublicKey,
+        /// By which right, in words.
+        right: String,
+    },
+    /// This node did not tell who asked what it collects.
+    AccountRefused {
+        /// Who asked.
+        auditor: PublicKey,
+        /// By which right it claimed to, in words.
+        right: String,
+        /// Why it was refused.
+        why: String,
+    },
 }
 
 impl What {
@@ -153,7 +169,9 @@ impl What {
             | Self::Erased { .. }
             | Self::Lapsed { .. }
             | Self::TwoHeads { .. }
-            | Self::TwoPublicLogs { .. } => None,
+            | Self::TwoPublicLogs { .. }
+            | Self::Account { .. }
+            | Self::AccountRefused { .. } => None,
         }
     }
 
@@ -170,7 +188,9 @@ impl What {
             | Self::SplitView { .. }
             | Self::Lapsed { .. }
             | Self::TwoHeads { .. }
-            | Self::TwoPublicLogs { .. } => self.act(),
+            | Self::TwoPublicLogs { .. }
+            | Self::Account { .. }
+            | Self::AccountRefused { .. } => self.act(),
         }
     }
 }

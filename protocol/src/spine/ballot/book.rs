@@ -218,6 +218,7 @@ impl Book {
             | Statement::Jury(_)
             | Statement::Ticket(_)
             | Statement::Ruling(_)
+            | Statement::Audits(_)
             | Statement::HandOver(_)
             | Statement::Halt(_) => false,
         }
@@ -265,6 +266,7 @@ impl Book {
             | Statement::Jury(_)
             | Statement::Ticket(_)
             | Statement::Ruling(_)
+            | Statement::Audits(_)
             | Statement::HandOver(_)
             | Statement::Halt(_) => return None,
         };
@@ -316,6 +318,7 @@ impl Known {
             | Statement::Jury(_)
             | Statement::Ticket(_)
             | Statement::Ruling(_)
+            | Statement::Audits(_)
             | Statement::HandOver(_)
             | Statement::Halt(_)
             | Statement::Opened(_)
@@ -360,6 +363,7 @@ impl Known {
             | Statement::Jury(_)
             | Statement::Ticket(_)
             | Statement::Ruling(_)
+            | Statement::Audits(_)
             | Statement::HandOver(_)
             | Statement::Halt(_)
             | Statement::Opened(_)
@@ -415,6 +419,7 @@ pub(crate) fn vote_of(statement: &Statement) -> Option<ContentId> {
         | Statement::Jury(_)
         | Statement::Ticket(_)
         | Statement::Ruling(_)
+        | Statement::Audits(_)
         | Statement::HandOver(_)
         | Statement::Halt(_) => None,
     }

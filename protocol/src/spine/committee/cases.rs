@@ -320,6 +320,8 @@ impl Cases {
             | Body::Erasure(_)
             | Body::Erased { .. }
             | Body::Ruling(_)
+            | Body::AuditRound(_)
+            | Body::AuditReport(_)
             | Body::Unknown(..) => Timely::Never,
         }
     }
@@ -480,6 +482,8 @@ impl Cases {
             | Body::Erasure(_)
             | Body::Erased { .. }
             | Body::Ruling(_)
+            | Body::AuditRound(_)
+            | Body::AuditReport(_)
             | Body::Unknown(..) => {}
         }
     }

@@ -5,7 +5,7 @@
 //! - [`CommitteeLog`]: the log as one seat keeps it. At each height the seats first read their clocks, then one
 //!   proposes a block and all vote on it, in rounds, until a quorum has precommitted (Tendermint, `engine`).
 //! - [`State`]: what follows from the log: seats, keys, members, admitted acts, rounds of the beacon.
-//! - [`Polls`]: the votes among it; [`Cases`]: the reported violations.
+//! - [`Polls`]: the votes among it; [`Cases`]: the reported violations; [`Audits`]: of members' nodes.
 //! - [`Work`]: what a seat does beside it: makes keys with the others, and signs with them what the log says.
 //! - [`Trust`]: what every node knows of the committee, seat or not.
 //!
@@ -23,6 +23,7 @@
 //! This module sends, signs and stores nothing: it returns what is [`Todo`].
 
 mod admissions;
+mod audits;
 mod cases;
 mod engine;
 mod handing;
@@ -46,6 +47,7 @@ mod tests;
 
 pub use admissions::Decision;
 pub(crate) use admissions::{PASSES_MAX, may_pass, scope_of, too_many_decline};
+pub use audits::{Audits, allowed as audit_time, period as audit_period};
 pub use cases::{CasePhase, Cases, OpenCase, Timely};
 pub use handing::{HandingView, OpenPlan, SeatNews};
 pub use log::{CommitteeLog, JournalLine, StoredLog, Tip, Todo, Weighed};

@@ -402,6 +402,7 @@ impl Polls {
             Statement::Checkpoint(_)
             | Statement::Ticket(_)
             | Statement::Ruling(_)
+            | Statement::Audits(_)
             | Statement::Tally(_)
             | Statement::Resolved(_)
             | Statement::HandOver(_)
@@ -814,6 +815,7 @@ impl Polls {
             Statement::Checkpoint(_)
             | Statement::Ticket(_)
             | Statement::Ruling(_)
+            | Statement::Audits(_)
             | Statement::HandOver(_)
             | Statement::Halt(_) => None,
         }

@@ -25,6 +25,7 @@ use x0_crypto::{
 use super::{
     Seats,
     admissions::{Admissions, Decision, Terms, scope_of},
+    audits::Audits,
     cases::{Cases, Hall, Timely},
     handing::{
         Handing, HandingView, MAKING_KEYS_MAX, OpenPlan, Plans, SeatNews, TRIES_MAX, check_change,
@@ -123,6 +124,9 @@ pub struct State {
     /// Reported violations of the charter.
     #[serde(default)]
     cases: Cases,
+    /// Audits of members' nodes.
+    #[serde(default)]
+    audits: Audits,
 }
 
 /// What became of an admission, with what a seat needs to draw for it.
@@ -178,6 +182,7 @@ impl State {
             polls: Polls::new(mesh, seats.clone(), scale),
             happened: Vec::new(),
             cases: Cases::new(founded, scale, parameters.charter.as_ref()),
+            audits: Audits::new(founded, parameters.charter.as_ref()),
         };
         state.roll();
         state
@@ -199,8 +204,11 @@ impl State {
             parameters.charter.as_ref(),
         );
         cases.number_from(recovered.epoch);
+        let mut audits = Audits::new(time, parameters.charter.as_ref());
+        audits.number_from(recovered.epoch);
         Self {
             cases,
+            audits,
             height: recovered.height(),
             block: recovered.id,
             since: recovered.height(),
@@ -368,6 +376,11 @@ impl State {
         &self.cases
     }
 
+    /// Returns the audits of members' nodes.
+    pub const fn audits(&self) -> &Audits {
+        &self.audits
+    }
+
     /// Tells whether a record about a case may come into the log.
     pub fn timely(&self, record: &Record) -> Timely {
         let members = &self.members;
@@ -409,6 +422,7 @@ impl State {
             .deadline_after(self.time)
             .into_iter()
             .chain(cases)
+            .chain(self.audits.next_at())
             .min()
     }
 
@@ -527,6 +541,12 @@ impl State {
                 self.named && ids.iter().any(|id| !self.revoked.has(root, id))
             }
             Entry::Case(entry) => self.admits_case(entry),
+            Entry::Audits { round, signature } => {
+                let drawn = self.audits.to_draw().filter(|_| self.may_draw_audits());
+                drawn.is_some_and(|(next, by)| {
+                    next == *round && self.beacon(by, signature).is_some()
+                })
+            }
         }
     }
 
@@ -673,7 +693,8 @@ impl State {
                 | Entry::HandOver(_)
                 | Entry::Halt { .. }
                 | Entry::Revoked { .. }
-                | Entry::Case(_) => None,
+                | Entry::Case(_)
+                | Entry::Audits { .. } => None,
             })
             .collect();
         let drawn = entries.iter().filter_map(|entry| match entry {
@@ -747,6 +768,7 @@ impl State {
         }
         self.take_votes(block);
         self.ripen_cases();
+        self.plan_audits();
         self.close_first();
         self.close_handing();
         self.overrides.forget(self.time);
@@ -792,10 +814,40 @@ impl State {
             CaseEntry::Opened { case, signature } => {
                 cases.unseal(case, signature, self.hall(&is_member));
             }
-            CaseEntry::Charter(charter) => cases.amend(charter),
+            CaseEntry::Charter(charter) => {
+                cases.amend(charter);
+                self.audits.amend(charter);
+            }
             CaseEntry::Sentence { .. } => {}
         }
         self.cases = cases;
+    }
+
+    /// Tells whether audits may be drawn now: seats that are about to leave open no round.
+    fn may_draw_audits(&self) -> bool {
+        self.named && !self.is_passing()
+    }
+
+    /// Asks for the beacon's next round if a round of audits is to open.
+    fn plan_audits(&mut self) {
+        let lapsed = self.round.saturating_sub(ROUNDS_SIGNED_MAX);
+        if self.may_draw_audits() && self.audits.plan(self.time, (self.round + 1, lapsed)) {
+            self.round += 1;
+        }
+    }
+
+    /// Draws the audits of the round that was asked for: of all members, by the seats that are not suspended.
+    fn draw_audits(&mut self, signature: &ThresholdSignature) {
+        let by = self.audits.to_draw();
+        let Some(value) = by.and_then(|(_, by)| self.beacon(by, signature)) else {
+            return;
+        };
+        let members: Vec<_> = self.members.keys().copied().collect();
+        let seats = self.seats.keys().iter();
+        let seats = seats.filter(|key| !self.members.is_out(key, self.time));
+        let seats: Vec<_> = seats.copied().collect();
+        let at = (self.height, self.time);
+        self.audits.draw(at, &members, &seats, &value);
     }
 
     /// Ends the ceremonies that make the first keys, if it is time.
@@ -940,7 +992,8 @@ impl State {
             | Statement::Tally(_)
             | Statement::Resolved(_)
             | Statement::Jury(_)
-            | Statement::Ruling(_) => false,
+            | Statement::Ruling(_)
+            | Statement::Audits(_) => false,
         });
     }
 
@@ -964,7 +1017,9 @@ impl State {
         let is_theirs = move |said: &Statement| made.is_some_and(|made| said.height() > made);
         let votes = self.polls.statements();
         let rulings = self.cases.rulings().copied().map(Statement::Ruling);
-        let votes = votes.chain(rulings).filter(move |said| !is_theirs(said));
+        let audits = self.audits.drawn().copied().map(Statement::Audits);
+        let certified = votes.chain(rulings).chain(audits);
+        let votes = certified.filter(move |said| !is_theirs(said));
         let statements = statements.chain(votes);
         let first = self.round.saturating_sub(ROUNDS_SIGNED_MAX) + 1;
         let rounds = (first..=self.round).map(Subject::Round);
@@ -1172,6 +1227,7 @@ impl State {
             // Taken together, once all else of the block is.
             Entry::Vote(_) => {}
             Entry::Case(entry) => self.take_case(entry),
+            Entry::Audits { signature, .. } => self.draw_audits(signature),
             Entry::Halt { halt, root } => self.halt(*halt, *root),
             Entry::Revoked { root, ids } => self.revoke(*root, ids),
         }

@@ -465,6 +465,8 @@ impl Directory {
             | Body::Appeal(_)
             | Body::Claim(_)
             | Body::Vote(_)
+            | Body::AuditRound(_)
+            | Body::AuditReport(_)
             | Body::Unknown(..) => return Ok(Change::Nothing),
         };
         Arc::make_mut(&mut self.overlay).note_applied(&record.id());

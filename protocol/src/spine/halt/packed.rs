@@ -262,6 +262,7 @@ fn certified(
         Statement::Checkpoint(_)
         | Statement::Ticket(_)
         | Statement::Ruling(_)
+        | Statement::Audits(_)
         | Statement::Opened(_)
         | Statement::Jury(_)
         | Statement::Tally(_)
@@ -358,6 +359,8 @@ fn checked_log(log: &PackedLog, faults: &mut Vec<String>) -> CheckedLog {
                 | What::Erased { .. }
                 | What::Lapsed { .. }
                 | What::TwoHeads { .. }
+                | What::Account { .. }
+                | What::AccountRefused { .. }
                 | What::TwoPublicLogs { .. } => {}
             }
         }

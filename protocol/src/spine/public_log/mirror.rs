@@ -261,7 +261,8 @@ const fn checkpoint(certificate: &Certificate) -> Option<&Checkpoint> {
         | Statement::Jury(_)
         | Statement::HandOver(_)
         | Statement::Halt(_)
-        | Statement::Ruling(_) => None,
+        | Statement::Ruling(_)
+        | Statement::Audits(_) => None,
     }
 }
 

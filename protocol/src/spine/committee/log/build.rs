@@ -96,7 +96,8 @@ impl CommitteeLog {
             | Entry::Said { .. }
             | Entry::Seats { .. }
             | Entry::HandOver(_)
-            | Entry::Vote(_) => true,
+            | Entry::Vote(_)
+            | Entry::Audits { .. } => true,
         };
         is_known && self.state.admits(entry)
     }
