@@ -25,6 +25,7 @@ mod ingest;
 mod judging;
 mod jury;
 mod linking;
+mod looking;
 mod overriding;
 mod polling;
 mod proposing;
