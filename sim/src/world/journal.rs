@@ -77,6 +77,8 @@ pub(super) struct Journal {
     pub(super) forked: Vec<(u32, PublicKey)>,
     /// Acts executed: by whom.
     pub(super) executed: Vec<(ContentId, u32)>,
+    /// Acts that ran for an author whom the node knew to be suspended or removed.
+    pub(super) for_barred: Vec<(u32, ContentId, PublicKey)>,
     /// Acts refused: by whom, and why.
     pub(super) refused: Vec<(ContentId, u32, String)>,
     /// Why records from outside were rejected, and how often.

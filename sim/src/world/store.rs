@@ -208,6 +208,11 @@ impl Store {
         page.map(|decided| decided.to_unverified()).collect()
     }
 
+    /// Returns the durable entries of the public log, in order.
+    pub(super) fn public(&self) -> &[PublicEntry] {
+        self.rest.as_ref().map_or(&[], |rest| &rest.public)
+    }
+
     /// Returns the durable audit entries, in order.
     pub(super) fn audit(&self) -> &[Entry] {
         self.rest.as_ref().map_or(&[], |rest| &rest.audit)

@@ -25,6 +25,9 @@ use crate::{
     time::{Span, Time},
 };
 
+/// Longest time between the moment an act is judged and the moment it has run: that of some writes.
+const WRITTEN: Span = Span::from_millis(50);
+
 /// Most records in one message between two peers (the protocol's page).
 const PAGE: usize = x0_protocol::core::limits::PAGE_RECORDS_MAX;
 
@@ -186,7 +189,7 @@ impl Shard {
                 self.journal.reply(turn.id, id, reply);
                 12
             }
-            Effect::Notify(told) => self.note(turn, told),
+            Effect::Notify(told) => self.note(shared, turn, told),
             Effect::Admit(_) => 14,
             Effect::Expel(peer) | Effect::Disconnect(peer) => {
                 self.hang_up(shared, turn, &peer);
@@ -196,9 +199,37 @@ impl Shard {
         turn.effects = turn.effects.wrapping_mul(31).wrapping_add(tag);
     }
 
-    pub(super) fn note(&mut self, turn: &Turn, told: Told) -> u64 {
+    pub(super) fn note(&mut self, shared: &Shared, turn: &Turn, told: Told) -> u64 {
+        let node = &mut self.nodes[turn.local];
+        if let Told::Charter { .. } = told
+            && let (Some(peer), Some(guarded)) = (&node.peer, &mut node.guarded)
+            && let Some(charter) = peer.charter()
+        {
+            guarded.amend(turn.now, charter);
+        }
+        if let Told::Executed { act: Some(act), .. } = told {
+            self.note_if_barred(shared, turn, act);
+        }
         self.journal.note(turn.id, turn.now, told);
         13
+    }
+
+    /// Notes that an act ran whose author this very node knew to be suspended or removed: now, and when the act was
+    /// written down.
+    fn note_if_barred(&mut self, shared: &Shared, turn: &Turn, act: ContentId) {
+        let record = self.library.get(act.digest());
+        let author = record.map(|record| record.peek().author());
+        let (Some(author), Some(peer)) = (author, &self.nodes[turn.local].peer) else {
+            return;
+        };
+        let then = Time(turn.now.0.saturating_sub(WRITTEN.0));
+        let is_out = |at| {
+            let time = peer.time(clock(shared, turn.id, at));
+            peer.directory().is_out(&author, time)
+        };
+        if author != shared.keys.key(turn.id) && is_out(turn.now) && is_out(then) {
+            self.journal.for_barred.push((turn.id, act, author));
+        }
     }
 
     /// Keeps a record that a node of this shard writes, to be read by id later.

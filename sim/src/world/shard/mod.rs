@@ -410,7 +410,7 @@ fn remove<T: PartialEq>(list: &mut Vec<T>, one: &T) {
 }
 
 /// Reads a node's clocks: they run true, and the wall clock is right unless the founding says otherwise.
-fn clock(shared: &Shared, node: u32, now: Time) -> Now {
+pub(super) fn clock(shared: &Shared, node: u32, now: Time) -> Now {
     let millis = Millis(now.0 / 1_000);
     let right = (WALL_START + millis).0;
     Now {

@@ -6,7 +6,7 @@ use x0_crypto::committee::{Keyring, Purpose as KeyPurpose};
 use x0_protocol::{Peer, PeerConfig, peer::Stored};
 
 use super::{
-    super::{Shared, node::NEVER, store::Store},
+    super::{Shared, guarded::Guarded, node::NEVER, store::Store},
     Shard, Turn, clock,
 };
 use crate::{random::Purpose, time::Time};
@@ -50,6 +50,7 @@ impl Shard {
         let mut outbox = mem::take(&mut self.outbox);
         let peer = Peer::new(config, stored, clock(shared, node, now), &mut outbox);
         self.nodes[local].peer = Some(Box::new(peer));
+        self.start_guarded(shared, node, local);
         let mut turn = Turn {
             local,
             id: node,
@@ -62,6 +63,23 @@ impl Shard {
         }
         self.outbox = outbox;
         self.schedule_wake(local, node, now);
+    }
+
+    /// Starts a node's guarded process, if it has one, under the charter in force at its peer.
+    fn start_guarded(&mut self, shared: &Shared, id: u32, local: usize) {
+        let node = &mut self.nodes[local];
+        let charter = node.peer.as_ref().and_then(|peer| peer.charter());
+        let (Some(guards), Some(charter)) = (shared.founding.guards, charter) else {
+            return;
+        };
+        let [a, b, c, d] = shared.seed.block(Purpose::Guard, id, u64::from(node.life));
+        let key = [
+            u64::from(a) << 32 | u64::from(b),
+            u64::from(c) << 32 | u64::from(d),
+        ];
+        let key = guards.in_kernel(id).then_some(key);
+        let watched = node.watched.get_or_insert_default();
+        node.guarded = Some(Box::new(Guarded::start(charter, key, watched)));
     }
 
     /// Opens the shares of the committee's keys that a node has kept.
@@ -115,6 +133,9 @@ impl Shard {
             self.fail(node, now, token);
         }
         let node = &mut self.nodes[local];
+        if let (Some(guarded), Some(watched)) = (node.guarded.take(), &mut node.watched) {
+            guarded.stop(watched);
+        }
         let (links, life) = (mem::take(&mut node.links), node.life);
         node.life = life.wrapping_add(1);
         node.wake_at = NEVER;
