@@ -95,7 +95,7 @@ use crate::{
     },
     wire::{
         Act, AuditAsk, Body, Certificate, Change, Draw, LogHead, Outcome, Override, PolicyName,
-        PublicEntry, Record, Role, SeatDraft, SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
+        PublicAsk, PublicEntry, Record, Role, SeatDraft, SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
     },
 };
 
@@ -355,7 +355,10 @@ enum Asked {
         to: PublicKey,
         size: u64,
     },
-    Consistency(LogHead),
+    Consistency {
+        head: LogHead,
+        old: u64,
+    },
     Outcome,
     Seat {
         to: PublicKey,
@@ -393,6 +396,7 @@ enum Asked {
     },
     Public {
         from: PublicKey,
+        ask: PublicAsk,
     },
 }
 

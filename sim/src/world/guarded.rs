@@ -43,7 +43,7 @@ pub(crate) struct Sample {
 }
 
 /// The guarded process of a node, and what stands over it.
-pub(super) struct Guarded {
+pub(crate) struct Guarded {
     /// None where nothing enforces in the kernel: the gateway alone does.
     guard: Option<Guard>,
     /// Another charter for the guard, and from when it is in force there.
@@ -237,7 +237,7 @@ impl Guarded {
 
     /// Has the operator load a policy of its own: the names of another charter.
     #[cfg(test)]
-    pub(super) fn load_by_hand(&mut self, charter: &Charter) {
+    pub(crate) fn load_by_hand(&mut self, charter: &Charter) {
         if let Some(guard) = &mut self.guard {
             guard.enforce(charter);
         }
@@ -246,13 +246,13 @@ impl Guarded {
 
     /// Has a gateway obey another charter than that in force.
     #[cfg(test)]
-    pub(super) fn obey(&mut self, charter: &Charter) {
+    pub(crate) fn obey(&mut self, charter: &Charter) {
         self.gateway.amend(charter.clone());
     }
 
     /// Loses a refusal that the guard has counted.
     #[cfg(test)]
-    pub(super) fn miscount(&mut self) {
+    pub(crate) fn miscount(&mut self) {
         self.guard.iter_mut().for_each(Guard::miscount);
     }
 }

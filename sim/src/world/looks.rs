@@ -6,7 +6,7 @@ use x0_protocol::{
     anti_meave::overrides::OverrideHere,
     charter::violation::{Docket, Sentence},
     spine::public_log::Mirror,
-    wire::{Body, Certificate, CommitteeKeys, PublicEntry, Record, Subject, Verified},
+    wire::{Body, Certificate, CommitteeKeys, LogHead, PublicEntry, Record, Subject, Verified},
 };
 
 use super::{World, shard::clock};
@@ -26,6 +26,11 @@ impl World {
     /// Returns a node's copy of the public log.
     pub(crate) fn mirror(&self, node: u32) -> Option<&Mirror> {
         self.peer(node)?.public_log()
+    }
+
+    /// Returns the newest heads of others' audit logs that a node keeps on its disk.
+    pub(crate) fn witnessed(&self, node: u32) -> impl Iterator<Item = &LogHead> {
+        self.shards[self.index_of(node)].store(node).witnessed()
     }
 
     /// Returns the entries of the public log that are durable on a node.

@@ -657,8 +657,8 @@ impl World {
             .collect()
     }
 
-    /// Returns the nodes that found another's audit log rewritten.
-    pub(crate) fn split_views(&self) -> Vec<u32> {
+    /// Returns the nodes that found another's audit log rewritten, and whose.
+    pub(crate) fn split_views(&self) -> Vec<(u32, PublicKey)> {
         self.shards
             .iter()
             .flat_map(|shard| shard.journal.split_views.iter().copied())

@@ -105,7 +105,7 @@ impl World {
 
     /// Has something done to a node's guard or gateway that its operator could do.
     #[cfg(test)]
-    pub(super) fn tamper(&mut self, node: u32, with: impl FnOnce(&mut Guarded)) {
+    pub(crate) fn tamper(&mut self, node: u32, with: impl FnOnce(&mut Guarded)) {
         let index = self.index_of(node);
         let shard = &mut self.shards[index];
         let local = shard.local(node);

@@ -145,4 +145,32 @@ impl Shard {
         self.journal.crashes += 1;
         (links.into_iter().map(|(other, _)| other).collect(), life)
     }
+
+    /// Alters a node's disk past its peer.
+    #[cfg(test)]
+    pub(in crate::world) fn alter(&mut self, node: u32, with: impl FnOnce(&mut Store)) {
+        let local = self.local(node);
+        with(&mut self.nodes[local].store);
+    }
+
+    /// Lets a node tell its user that an act ran.
+    #[cfg(test)]
+    pub(in crate::world) fn tell_executed(
+        &mut self,
+        shared: &Shared,
+        node: u32,
+        now: Time,
+        act: x0_crypto::ContentId,
+    ) {
+        let turn = Turn {
+            local: self.local(node),
+            id: node,
+            now,
+            gossip: None,
+            effects: 0,
+        };
+        let change = String::new();
+        let act = Some(act);
+        self.note(shared, &turn, x0_protocol::Event::Executed { act, change });
+    }
 }
