@@ -164,7 +164,12 @@ fn a_jury_is_captured_as_often_as_published_and_one_subject_gets_one() {
 #[test]
 fn a_packed_bench_convicts_only_from_as_many_seats_on_as_the_charter_asks_words_of() {
     let outcome = as_expected("packed-case");
-    let fewest = |size: &str| measured(&outcome, &format!("{size} seats: fewest hostile ones that convict"));
+    let fewest = |size: &str| {
+        measured(
+            &outcome,
+            &format!("{size} seats: fewest hostile ones that convict"),
+        )
+    };
     assert_eq!(
         [fewest("4"), fewest("7"), fewest("10"), fewest("15")],
         [3.0, 5.0, 5.0, 5.0],

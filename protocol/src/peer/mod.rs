@@ -95,7 +95,8 @@ use crate::{
     },
     wire::{
         Act, AuditAsk, Body, Certificate, Change, Draw, LogHead, Outcome, Override, PolicyName,
-        PublicAsk, PublicEntry, Record, Role, SeatDraft, SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
+        PublicAsk, PublicEntry, Record, Role, SeatDraft, SeatsPlan, Verified, VoteDraft, VoteItem,
+        VoteNotice,
     },
 };
 

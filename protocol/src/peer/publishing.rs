@@ -137,7 +137,12 @@ impl Peer {
         let pick = self.rng.below(links.len() as u64);
         if let Some(to) = usize::try_from(pick).ok().and_then(|at| links.get(at)) {
             let to = *to;
-            self.ask(to, Request::Public(ask), Asked::Public { from: to, ask }, out);
+            self.ask(
+                to,
+                Request::Public(ask),
+                Asked::Public { from: to, ask },
+                out,
+            );
         }
     }
 

@@ -461,7 +461,9 @@ fn heads_that_come_out_of_their_turn_accuse_nobody() {
     world.pass(Millis::from_secs(5));
     let held = |world: &World| {
         let mut heads = world.nodes[1].disk.rest.witnessed.iter();
-        heads.find(|head| head.author == author).map(|head| head.size)
+        heads
+            .find(|head| head.author == author)
+            .map(|head| head.size)
     };
     let first = held(&world).expect("node 1 holds a head of node 0");
     // Two larger heads that node 0 has signed, and that node 1 has not heard of yet, come at once from somebody else.
@@ -533,7 +535,8 @@ fn an_override_that_was_admitted_before_a_halt_runs_nowhere_within_it() {
     world.gossip(agent, target, &told);
     world.pass(Millis::from_secs(5));
 
-    let ran = |event: &Event| matches!(event, Event::Executed { act: Some(done), .. } if *done == record);
+    let ran =
+        |event: &Event| matches!(event, Event::Executed { act: Some(done), .. } if *done == record);
     assert!(!world.heard(target, ran));
     assert_eq!(world.links_target(target), 8);
 }

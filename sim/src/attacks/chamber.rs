@@ -31,8 +31,7 @@ use x0_protocol::{
     },
     wire::{
         Act, Admission, Block, Certificate, Change, Draw, Entry, MemberChange, Override, Said,
-        Statement,
-        Subject, Targets, Ticket, Warrants,
+        Statement, Subject, Targets, Ticket, Warrants,
     },
 };
 

@@ -202,7 +202,12 @@ fn report(outcome: &mut Outcome, rows: &[Row]) {
     );
     for (row, arm) in rows.iter().zip(ARMS) {
         let words = arm.words();
-        outcome.share(format!("{words}: runs in which it is found"), row.found, row.runs, None);
+        outcome.share(
+            format!("{words}: runs in which it is found"),
+            row.found,
+            row.runs,
+            None,
+        );
         if !row.first_s.is_empty() {
             outcome.mean(
                 format!("{words}: time until the first node has proof"),

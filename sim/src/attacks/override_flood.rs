@@ -22,15 +22,40 @@ const NOTICE: Millis = Millis::from_mins(61);
 /// See the module.
 pub(super) struct OverrideFlood;
 
+/// Who asks, and under which roots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Arm {
+    /// One agent, under one root.
+    OneRoot,
+    /// Many agents, under one root.
+    ManyAgents,
+    /// One agent, under a root for each override that it has made up.
+    MadeUp,
+}
+
+const ARMS: [Arm; 3] = [Arm::OneRoot, Arm::ManyAgents, Arm::MadeUp];
+
+impl Arm {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::OneRoot => "one agent, one root",
+            Self::ManyAgents => "many agents, one root",
+            Self::MadeUp => "one agent, a made-up root for each",
+        }
+    }
+}
+
+/// What one arm came to, over all runs.
 #[derive(Default)]
-struct Seen {
-    /// Overrides admitted, and of them those that need co-signers: of one agent under one root, of many under four.
-    admitted: [Vec<f64>; 2],
-    drawn_for: [Vec<f64>; 2],
+struct Row {
+    admitted: Vec<f64>,
     told: u64,
+    /// Of an honest agent under a root of its own: an override, a usual act, an override after the notice.
     beside: u64,
+    usual: u64,
     later: u64,
-    ordinary: u64,
+    /// Of an honest agent under the root that is flooded.
+    same_root: u64,
     trials: u64,
 }
 
@@ -40,64 +65,56 @@ impl Attack for OverrideFlood {
     }
 
     fn summary(&self) -> &'static str {
-        "One agent, and then many under several roots, ask for one override after the other and tell none of them to \
-         all, so that the places run out in which overrides wait."
+        "Agents ask for one override after the other and tell none of them to all, so that the places run out in which \
+         overrides wait: one agent, many under one root, and one agent that makes up a root for each."
     }
 
     fn expected(&self) -> &'static str {
-        "64 wait at a time, every one of them in the public log with its reason; an override of somebody honest is \
-         refused beside them, an act of the usual sort is not, and after the notice there is room. One agent is enough."
+        "Under one root one override is admitted at a time, however many agents ask. 64 wait at most, all in the public \
+         log. Who makes up roots fills the 64 places alone, and for the notice nobody else overrides anything."
     }
 
     fn run(&self, config: &Config, pulse: &dyn Fn(f64)) -> Outcome {
-        let mut seen = Seen::default();
+        let mut rows: Vec<Row> = ARMS.iter().map(|_| Row::default()).collect();
         config.repeat(pulse, |seed, told| {
-            for arm in 0..2 {
-                flood(seed, arm, &mut seen);
-                told((arm + 1) as f64 / 2.0);
+            for (number, arm) in ARMS.into_iter().enumerate() {
+                flood(seed, arm, &mut rows[number]);
+                told((number + 1) as f64 / ARMS.len() as f64);
             }
         });
         let mut outcome = Outcome::new(self, config);
-        report(&mut outcome, &seen);
+        report(&mut outcome, &rows);
         outcome
     }
 }
 
-fn flood(seed: Seed, arm: usize, seen: &mut Seen) {
-    let mut founding = founding(SEATS);
-    // What adds up under one root is drawn for, and is no reason to refuse.
-    founding.parameters.mass_action_floor = 5;
-    let mut chamber = Chamber::new(seed, SEATS + MEMBERS, &founding);
-    let (mut admitted, mut drawn_for) = (0_u64, 0_u64);
+fn flood(seed: Seed, arm: Arm, row: &mut Row) {
+    let mut chamber = Chamber::new(seed, SEATS + MEMBERS, &founding(SEATS));
+    let mut admitted = 0_u64;
     for number in 0..TRIES {
         let (agent, root) = match arm {
-            0 => (SEATS, 0),
-            _ => (SEATS + number, number % SEATS),
+            Arm::OneRoot => (SEATS, 0),
+            Arm::ManyAgents => (SEATS + number, 0),
+            // Any key is a root; that of some member who knows nothing of it serves as well as another.
+            Arm::MadeUp => (SEATS, SEATS + number),
         };
         let came = ask(&mut chamber, (agent, root), SEATS + 80 + number, true);
-        if let Ok(cosigners) = came {
-            admitted += 1;
-            drawn_for += u64::from(cosigners > 0);
-        }
+        admitted += u64::from(came);
     }
-    seen.trials += 1;
-    seen.admitted[arm].push(admitted as f64);
-    seen.drawn_for[arm].push(drawn_for as f64);
-    seen.told += chamber.overrides_told() as u64;
+    row.trials += 1;
+    row.admitted.push(admitted as f64);
+    row.told += chamber.overrides_told() as u64;
     let honest = (SEATS + 170, SEATS - 1);
-    seen.beside += u64::from(ask(&mut chamber, honest, SEATS + 171, true).is_ok());
-    seen.ordinary += u64::from(ask(&mut chamber, honest, SEATS + 172, false).is_ok());
+    row.same_root += u64::from(ask(&mut chamber, (SEATS + 171, 0), SEATS + 176, true));
+    row.usual += u64::from(ask(&mut chamber, honest, SEATS + 172, false));
+    row.beside += u64::from(ask(&mut chamber, honest, SEATS + 173, true));
     chamber.wait(NOTICE);
-    seen.later += u64::from(ask(&mut chamber, honest, SEATS + 173, true).is_ok());
+    let other = (SEATS + 174, SEATS - 2);
+    row.later += u64::from(ask(&mut chamber, other, SEATS + 175, true));
 }
 
-/// Has an agent ask for an act on one node; returns how many co-signers it takes.
-fn ask(
-    chamber: &mut Chamber,
-    (agent, root): (u32, u32),
-    at: u32,
-    is_override: bool,
-) -> Result<u32, String> {
+/// Has an agent ask for an act on one node; tells whether it is admitted.
+fn ask(chamber: &mut Chamber, (agent, root): (u32, u32), at: u32, is_override: bool) -> bool {
     let change = chamber.fresh_change();
     let (agent, grantor) = (chamber.identity(agent), chamber.identity(root));
     let aim = targets([chamber.key(at)]);
@@ -107,44 +124,65 @@ fn ask(
         notice_minutes: 60,
     });
     let admission = chamber.ask_for(&agent, &grantor, change, aim, words);
-    chamber
-        .admit_if_honest(admission)
-        .map(|admitted| admitted.cosigners)
+    chamber.admit_if_honest(admission).is_ok()
 }
 
-fn report(outcome: &mut Outcome, seen: &Seen) {
-    let trials = seen.trials;
-    let most = seen.admitted.iter().flatten().copied().fold(0.0, f64::max);
-    let all: f64 = seen.admitted.iter().flatten().sum();
+fn report(outcome: &mut Outcome, rows: &[Row]) {
+    let [one, many, made_up] = rows else { return };
+    let trials = one.trials;
+    let sum = |row: &Row| row.admitted.iter().sum::<f64>();
+    let is = |row: &Row, count: u64| row.admitted.iter().all(|n| *n == count as f64);
     outcome.claim(
-        "no more than 64 overrides wait at a time",
-        most <= OPEN_MAX as f64 && trials > 0,
-        format!("{most:.0} of {TRIES} at most"),
+        "under one root one override is admitted at a time, however many agents ask",
+        is(one, 1) && is(many, 1) && trials > 0,
+        format!("{:.0} and {:.0} of {TRIES}", sum(one), sum(many)),
     );
     outcome.claim(
-        "each of them stands in the public log",
-        seen.told as f64 == all && all > 0.0,
-        format!("{} of {all:.0}", seen.told),
+        "no more than 64 wait, and each of them stands in the public log",
+        rows.iter().all(|row| {
+            let most = row.admitted.iter().copied().fold(0.0, f64::max);
+            // What honest agents have asked for beside it comes after the count.
+            most <= OPEN_MAX as f64 && row.told as f64 == sum(row)
+        }),
+        format!(
+            "{} told in all",
+            rows.iter().map(|row| row.told).sum::<u64>()
+        ),
     );
     outcome.claim(
-        "while they wait an override of somebody honest is refused, and an act of the usual sort is not",
-        seen.beside == 0 && seen.ordinary == trials,
-        format!("{} overrides and {} acts of {trials}", seen.beside, seen.ordinary),
+        "a flood under one root leaves others their overrides and their usual acts",
+        [one, many]
+            .iter()
+            .all(|row| [row.beside, row.usual] == [trials; 2]),
+        format!("{} of {} overrides", one.beside + many.beside, 2 * trials),
     );
     outcome.claim(
-        "once the notice is over there is room again",
-        seen.later == trials,
-        format!("{} of {trials}", seen.later),
+        "one agent that makes up roots fills every place, and nobody else overrides anything until the notice is over",
+        is(made_up, OPEN_MAX)
+            && made_up.beside == 0
+            && [made_up.usual, made_up.later] == [trials; 2],
+        format!(
+            "{:.0} of {TRIES} admitted; beside them {} overrides and {} usual acts, later {} overrides of {trials}",
+            sum(made_up),
+            made_up.beside,
+            made_up.usual,
+            made_up.later
+        ),
     );
-    for (arm, words) in ["one agent, one root", "many agents, four roots"]
-        .into_iter()
-        .enumerate()
-    {
-        outcome.mean(format!("{words}: overrides admitted"), "", &seen.admitted[arm]);
-        outcome.mean(
-            format!("{words}: of them with co-signers to be drawn"),
-            "",
-            &seen.drawn_for[arm],
+    for (row, arm) in rows.iter().zip(ARMS) {
+        let words = arm.words();
+        outcome.mean(format!("{words}: overrides admitted"), "", &row.admitted);
+        outcome.share(
+            format!("{words}: an honest override under another root is admitted beside them"),
+            row.beside,
+            row.trials,
+            None,
+        );
+        outcome.share(
+            format!("{words}: an honest override under the flooded root is admitted"),
+            row.same_root,
+            row.trials,
+            None,
         );
     }
 }

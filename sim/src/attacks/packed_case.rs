@@ -120,7 +120,9 @@ impl Court {
         let first = self.chamber.seat_count() as u32;
         self.said += 1;
         // Each case has an accused of its own as long as there are some: a sentence of the last must not decide the next.
-        let accused = self.chamber.identity(first + (self.said as u32) % (OTHERS - 1));
+        let accused = self
+            .chamber
+            .identity(first + (self.said as u32) % (OTHERS - 1));
         let teller = self.chamber.identity(first + OTHERS - 1);
         let report = self.chamber.report(&teller, self.said, accused.public());
         let case = report.value().id();
@@ -221,7 +223,11 @@ fn report(outcome: &mut Outcome, rows: &[Row], (heard, accused): (u64, u64)) {
         );
     }
     let off = rows.iter().find(|row| {
-        let all = if row.hostile >= row.needed { row.trials } else { 0 };
+        let all = if row.hostile >= row.needed {
+            row.trials
+        } else {
+            0
+        };
         [row.convicted, row.upheld] != [all; 2]
     });
     outcome.claim(
@@ -230,7 +236,11 @@ fn report(outcome: &mut Outcome, rows: &[Row], (heard, accused): (u64, u64)) {
         off.map_or_else(|| "in every size".to_owned(), named),
     );
     let off = rows.iter().find(|row| {
-        let all = if row.size - row.hostile < row.needed { row.trials } else { 0 };
+        let all = if row.size - row.hostile < row.needed {
+            row.trials
+        } else {
+            0
+        };
         row.stalled != all
     });
     outcome.claim(
@@ -262,7 +272,9 @@ fn report(outcome: &mut Outcome, rows: &[Row], (heard, accused): (u64, u64)) {
             ("that dismiss a true case", |row| row.acquitted),
             ("that hold a verdict up by silence", |row| row.stalled),
         ] {
-            let least = of_size().filter(|row| counts(row) > 0).map(|row| row.hostile);
+            let least = of_size()
+                .filter(|row| counts(row) > 0)
+                .map(|row| row.hostile);
             let least = least.min().unwrap_or(size + 1);
             outcome.count(
                 format!("{size} seats: fewest hostile ones {what}"),

@@ -128,7 +128,9 @@ fn contradiction_kept(world: &World) -> Option<String> {
 /// Checks that all copies are prefixes of one certified log; returns how long it is.
 fn public_log(world: &World) -> Result<usize, String> {
     let all = 0..world.nodes();
-    let longest = all.clone().max_by_key(|node| world.public_on_disk(*node).len());
+    let longest = all
+        .clone()
+        .max_by_key(|node| world.public_on_disk(*node).len());
     let Some(longest) = longest else { return Ok(0) };
     let log = world.public_on_disk(longest);
     for node in all.clone() {
@@ -147,7 +149,9 @@ fn public_log(world: &World) -> Result<usize, String> {
             continue;
         };
         let Statement::Checkpoint(checkpoint) = certificate.statement else {
-            return Err(format!("node {node} takes its public log from no checkpoint"));
+            return Err(format!(
+                "node {node} takes its public log from no checkpoint"
+            ));
         };
         let size = usize::try_from(checkpoint.log.size).unwrap_or(usize::MAX);
         let root = log.get(..size).map(root_of);

@@ -17,7 +17,10 @@ pub(crate) fn check(world: &World) -> Finding {
         detail: match ran.first() {
             None => format!("looked at {ran_at_all} acts as they ran"),
             Some((node, act, author)) => {
-                format!("{} acts did, the first {act} of {author} at node {node}", ran.len())
+                format!(
+                    "{} acts did, the first {act} of {author} at node {node}",
+                    ran.len()
+                )
             }
         },
     }

@@ -20,7 +20,6 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use overrides_announced::overdue_overrides;
 pub(crate) use record_survives::Survival;
 pub(crate) use same_digest::same_digest;
 

@@ -4,7 +4,11 @@
 //! goes back by itself within [`LATE`].
 
 use x0_crypto::ContentId;
-use x0_protocol::{Millis, spine::audit::What, wire::{Body, Record, Warrants}};
+use x0_protocol::{
+    Millis,
+    spine::audit::What,
+    wire::{Body, Record, Warrants},
+};
 
 use super::Finding;
 use crate::world::World;
@@ -12,8 +16,8 @@ use crate::world::World;
 /// Longest time a node takes to go back once the notice is over, real time: it wakes by its deadline and writes once.
 const LATE: Millis = Millis::from_secs(1);
 
-/// Returns the overrides that run at nodes past their time: node and act.
-pub(crate) fn overdue_overrides(world: &World) -> Vec<(u32, ContentId)> {
+/// Returns the overrides that run at nodes past their time, by the nodes' own clocks, which are right by the end of a run.
+fn overdue_overrides(world: &World) -> Vec<(u32, ContentId)> {
     let mut overdue = Vec::new();
     for node in 0..world.nodes() {
         let Some((_, own)) = world.times(node) else {
@@ -38,17 +42,26 @@ pub(crate) fn check(world: &World) -> Finding {
         let Some(Body::Act(act)) = world.record(node, &record).map(Record::body) else {
             continue;
         };
-        let emergency = Warrants::of(act).ok().and_then(|warrants| warrants.emergency);
-        let Some(told) = emergency.as_ref().and_then(|proof| proof.entry.overriding()) else {
+        let emergency = Warrants::of(act)
+            .ok()
+            .and_then(|warrants| warrants.emergency);
+        let Some(told) = emergency
+            .as_ref()
+            .and_then(|proof| proof.entry.overriding())
+        else {
             continue;
         };
         let is_broadcast = world
             .mirror(node)
             .is_some_and(|log| log.is_broadcast(&told.act));
-        let is_lapsed = world.audit(node).iter().any(
-            |entry| matches!(&entry.what, What::Lapsed { act, .. } if *act == record),
-        );
-        let waits = world.overrides_here(node).iter().any(|here| here.act == told.act);
+        let is_lapsed = world
+            .audit(node)
+            .iter()
+            .any(|entry| matches!(&entry.what, What::Lapsed { act, .. } if *act == record));
+        let waits = world
+            .overrides_here(node)
+            .iter()
+            .any(|here| here.act == told.act);
         stayed += u64::from(is_broadcast && !is_lapsed);
         lapsed += u64::from(is_lapsed);
         if world.is_up(node) && !is_broadcast && !is_lapsed && !waits {
@@ -62,6 +75,7 @@ pub(crate) fn check(world: &World) -> Finding {
         property: None,
         name: "no override is in force past its notice without its announcement".to_owned(),
         holds: fault.is_none(),
-        detail: fault.unwrap_or_else(|| format!("at nodes, {stayed} stay and {lapsed} have lapsed")),
+        detail: fault
+            .unwrap_or_else(|| format!("at nodes, {stayed} stay and {lapsed} have lapsed")),
     }
 }

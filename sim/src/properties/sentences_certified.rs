@@ -38,9 +38,8 @@ pub(crate) fn check(world: &World) -> Finding {
         property: None,
         name: "no sentence without a certified ruling".to_owned(),
         holds: fault.is_none(),
-        detail: fault.unwrap_or_else(|| {
-            format!("{} sentences, {held} times at nodes", certified.len())
-        }),
+        detail: fault
+            .unwrap_or_else(|| format!("{} sentences, {held} times at nodes", certified.len())),
     }
 }
 
@@ -60,8 +59,7 @@ fn ruling(
         let Ruled::Final { verdict, .. } = ruling.ruled else {
             return None;
         };
-        let is_it =
-            (verdict.accused, ruling.case, verdict.sentence) == (accused, case, sentence);
+        let is_it = (verdict.accused, ruling.case, verdict.sentence) == (accused, case, sentence);
         is_it.then(|| !is_asked || world.is_certified(node, certificate))
     })
 }

@@ -84,7 +84,10 @@ fn looser(world: &World) -> Charter {
 
 #[track_caller]
 fn broken(finding: &Finding, why: &str) {
-    assert!(!finding.holds && finding.detail.contains(why), "{finding:?}");
+    assert!(
+        !finding.holds && finding.detail.contains(why),
+        "{finding:?}"
+    );
 }
 
 #[track_caller]
@@ -105,7 +108,10 @@ fn a_name_off_the_list_that_leaves_a_process_is_found() {
     world.send_sample(1, &sample("http_requests:1|g"));
 
     let finding = no_metric_off_the_list::check(&world);
-    broken(&finding, "\"http_requests\" left the process under charter 1");
+    broken(
+        &finding,
+        "\"http_requests\" left the process under charter 1",
+    );
 }
 
 #[test]
@@ -119,14 +125,21 @@ fn a_gateway_that_obeys_another_charter_is_found() {
 
     world.send_sample(0, &sample("http_requests:1|g"));
 
-    broken(&no_metric_off_the_list::check(&world), "was taken by the gateway");
+    broken(
+        &no_metric_off_the_list::check(&world),
+        "was taken by the gateway",
+    );
 }
 
 #[test]
 fn a_sample_without_the_consent_it_needs_is_found() {
     let mut world = founded();
     let metric = world.charter(0).unwrap().text().metrics.iter();
-    let metric = metric.clone().find(|metric| metric.consent).unwrap().clone();
+    let metric = metric
+        .clone()
+        .find(|metric| metric.consent)
+        .unwrap()
+        .clone();
     let line = format!("{}:1|g", metric.name);
     world.send_sample(0, &sample(&line));
     assert_eq!(world.watched(0).unwrap().taken, 0);
@@ -135,14 +148,20 @@ fn a_sample_without_the_consent_it_needs_is_found() {
     assert_eq!(world.watched(0).unwrap().taken, 1);
     holds(&no_metric_off_the_list::check(&world));
     let mut draft = world.charter(0).unwrap().text().clone();
-    draft.metrics.iter_mut().for_each(|metric| metric.consent = false);
+    draft
+        .metrics
+        .iter_mut()
+        .for_each(|metric| metric.consent = false);
     let charter = Charter::new(draft).unwrap();
     world.say_consent(0, &metric, false);
     world.tamper(0, |guarded| guarded.obey(&charter));
 
     world.send_sample(0, &sample(&line));
 
-    broken(&no_metric_off_the_list::check(&world), "was taken by the gateway");
+    broken(
+        &no_metric_off_the_list::check(&world),
+        "was taken by the gateway",
+    );
 }
 
 #[test]
@@ -158,7 +177,10 @@ fn a_refusal_that_is_not_counted_is_found_also_after_a_crash() {
     world.tamper(1, |guarded| guarded.miscount());
 
     let finding = no_metric_off_the_list::check(&world);
-    broken(&finding, "[2, 0] refusals were made by guard and gateway, [1, 0] counted");
+    broken(
+        &finding,
+        "[2, 0] refusals were made by guard and gateway, [1, 0] counted",
+    );
 }
 
 #[test]
@@ -184,16 +206,17 @@ fn a_public_log_that_nothing_certifies_and_one_that_is_no_prefix_are_found() {
         "0 of 1 entries of the public log are certified",
     );
     world.write_past_peer(5, other);
-    broken(&audit_only_grows::check(&world), "is no prefix of that of node");
+    broken(
+        &audit_only_grows::check(&world),
+        "is no prefix of that of node",
+    );
 }
 
 #[test]
 fn two_heads_of_one_size_that_nobody_has_found_are_found() {
     let mut world = founded();
     let identity = world.identity(9);
-    let leaf = |byte: u8| -> Frontier {
-        [leaf_hash(&[byte])].into_iter().collect()
-    };
+    let leaf = |byte: u8| -> Frontier { [leaf_hash(&[byte])].into_iter().collect() };
     for (node, byte) in [(3, 1), (4, 2)] {
         let head = LogHead::sign(&identity, 1, leaf(byte).root(), Wall(1));
         world.write_past_peer(node, vec![Write::Witnessed(head)]);
@@ -234,7 +257,10 @@ fn a_network_act_without_its_warrants_is_found() {
     world.write_past_peer(21, vec![Write::Record(record)]);
     world.tell_executed(21, id);
 
-    broken(&network_acts::check(&world), "does not know the committee's keys");
+    broken(
+        &network_acts::check(&world),
+        "does not know the committee's keys",
+    );
 }
 
 #[test]
@@ -257,7 +283,10 @@ fn what_breaks_a_rule_about_cases_and_overrides_is_found() {
 
     // Whoever was removed has acts from before, and one of them runs again.
     let gone = world.sentences(10).into_iter();
-    let (gone, ..) = gone.clone().find(|(_, _, sentence)| sentence.removed).unwrap();
+    let (gone, ..) = gone
+        .clone()
+        .find(|(_, _, sentence)| sentence.removed)
+        .unwrap();
     let acts = world.executed().into_iter();
     let (act, node) = acts
         .clone()

@@ -8,7 +8,9 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 use x0_protocol::core::limits::{ACT_TARGETS_MAX, OVERRIDE_TARGETS_MAX};
 
-use super::{CapabilitySpread, CharterLife, Fault, Gossip, LatencyPlan, NetworkPlan, Scenario, Work};
+use super::{
+    CapabilitySpread, CharterLife, Fault, Gossip, LatencyPlan, NetworkPlan, Scenario, Work,
+};
 
 /// Most nodes of a run: what fits a machine with 24 GiB.
 pub const NODES_MAX: u64 = 1_000_000;
@@ -258,10 +260,15 @@ fn charter_life(raw: &RawCharterLife, nodes: u32) -> Result<CharterLife, Scenari
     Ok(CharterLife {
         seats,
         time_scale: count("work.charter.time_scale", &raw.time_scale, 60, 1_000)?,
-        senders: count("work.charter.senders", &raw.senders, 1, most)?,
+        senders: count("work.charter.senders", &raw.senders, 1, 100_000)?,
         bare_every: count("work.charter.bare_every", &raw.bare_every, 2, 1_000_000)?,
         overrides: count("work.charter.overrides", &raw.overrides, 1, 64)?,
-        wide: count("work.charter.wide", &raw.wide, 1, OVERRIDE_TARGETS_MAX as u64)?,
+        wide: count(
+            "work.charter.wide",
+            &raw.wide,
+            1,
+            OVERRIDE_TARGETS_MAX as u64,
+        )?,
     })
 }
 

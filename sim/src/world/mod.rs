@@ -616,6 +616,13 @@ impl World {
         replies
     }
 
+    /// Returns the answer to a command, if one came.
+    pub(crate) fn answer(&self, id: CommandId) -> Option<Result<Option<ContentId>, String>> {
+        let mut replies = self.shards.iter().flat_map(|shard| &shard.journal.replies);
+        let (_, _, answer) = replies.find(|(_, known, _)| *known == id)?;
+        Some(answer.clone())
+    }
+
     /// Returns who told its user that it executed which act.
     pub(crate) fn executed(&self) -> Vec<(ContentId, u32)> {
         let mut all: Vec<_> = self

@@ -12,8 +12,8 @@ use x0_protocol::{
     core::limits::REPORT_WORK_BITS,
     spine::committee::CasePhase,
     wire::{
-        Appeal, Body, CaseEntry, CaseFinding, CaseRecord, CaseSay, CaseWord, Draft, Entry, PublicWhat,
-        Record, Report, Verdict, Verified,
+        Appeal, Body, CaseEntry, CaseFinding, CaseRecord, CaseSay, CaseWord, Draft, Entry,
+        PublicWhat, Record, Report, Verdict, Verified,
     },
 };
 
@@ -168,7 +168,11 @@ impl Chamber {
         let Ok(why) = "so it is".parse() else {
             unreachable!("an attack's words are short")
         };
-        self.record(by, seq, Body::CaseWord(Box::new(CaseWord { case, say, why })))
+        self.record(
+            by,
+            seq,
+            Body::CaseWord(Box::new(CaseWord { case, say, why })),
+        )
     }
 
     fn record(&self, by: &Identity, seq: u64, body: Body) -> Verified<Record> {

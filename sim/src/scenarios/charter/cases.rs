@@ -136,9 +136,7 @@ impl Case {
 
     fn report(&mut self, world: &mut World) {
         if let Some((at, command)) = self.reported {
-            let mut replies = world.replies().into_iter();
-            let answer = replies.find(|(_, id, _)| *id == command);
-            if let Some((_, _, Ok(Some(id)))) = answer {
+            if let Some(Ok(Some(id))) = world.answer(command) {
                 self.id = Some(id);
                 return;
             }

@@ -13,7 +13,7 @@
 mod cases;
 mod samples;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use x0_crypto::{
     ContentId,
@@ -49,6 +49,9 @@ const AMEND_AT: Time = Time(40_000_000);
 const AGAIN: Span = Span::from_secs(20);
 /// Time between two overrides.
 const OVERRIDE_EVERY: Span = Span::from_secs(55);
+/// The notice of an override, mesh time, and the longest time a node takes to go back after it.
+const NOTICE: Span = Span::from_secs(3_600);
+const LATE: Span = Span::from_secs(2);
 /// Time between two acts of those who are accused.
 const ACT_EVERY: Span = Span::from_secs(30);
 /// Nodes that an act or a small override touches.
@@ -135,7 +138,9 @@ pub(crate) struct Life {
     amendment: Amendment,
     overrides: Vec<(u32, CommandId)>,
     acts: u32,
-    /// Overrides that were seen to run past their time without having been told to all: node and act.
+    /// Overrides that wait at nodes, and since when.
+    waiting: BTreeMap<(u32, ContentId), Time>,
+    /// Those that were seen to run past their time without having been told to all.
     overdue: BTreeSet<(u32, ContentId)>,
 }
 
@@ -202,6 +207,7 @@ impl Life {
             amendment: Amendment::default(),
             overrides: Vec::new(),
             acts: 0,
+            waiting: BTreeMap::new(),
             overdue: BTreeSet::new(),
         }
     }
@@ -373,23 +379,30 @@ impl Life {
         Some((token, keys))
     }
 
-    /// Notes overrides that still run somewhere though their time is over and they were not told to all.
+    /// Notes overrides that still run somewhere though their time is over and they were not told to all. Time is that of
+    /// the run: some nodes' clocks are wrong.
     fn watch_overrides(&mut self, world: &World) {
-        self.overdue
-            .extend(crate::properties::overdue_overrides(world));
+        let now = world.now();
+        let notice = Span(NOTICE.0 / u64::from(self.plan.time_scale)) + LATE;
+        let before = std::mem::take(&mut self.waiting);
+        for node in 0..world.nodes() {
+            for here in world.overrides_here(node) {
+                let place = (node, here.act);
+                let since = before.get(&place).copied().unwrap_or(now);
+                self.waiting.insert(place, since);
+                if since + notice < now {
+                    self.overdue.insert(place);
+                }
+            }
+        }
     }
 }
 
 fn answered(world: &World, id: CommandId) -> bool {
-    let mut replies = world.replies().into_iter();
-    replies.any(|(_, known, answer)| known == id && answer.is_ok())
+    world.answer(id).is_some_and(|answer| answer.is_ok())
 }
 
-fn propose_vote(
-    world: &mut World,
-    proposer: u32,
-    subject: ContentId,
-) -> Option<(Time, CommandId)> {
+fn propose_vote(world: &mut World, proposer: u32, subject: ContentId) -> Option<(Time, CommandId)> {
     let mut rules = VoteRules::ordinary();
     rules.kind = Kind::Ordinary {
         window: Millis::from_mins(24 * 60),

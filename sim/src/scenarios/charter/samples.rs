@@ -139,14 +139,15 @@ fn disguised(name: &str, stream: &mut Stream) -> String {
         0 => name.replacen('a', "\u{430}", 1).replacen('e', "\u{435}", 1) + "\u{200b}",
         1 => format!("{name}\u{200b}"),
         2 => format!("\u{feff}{name}"),
-        _ => name
-            .chars()
-            .map(|c| match c {
-                'a'..='z' => char::from_u32(u32::from(c) + 0xfee0).unwrap_or(c),
-                other => other,
-            })
-            .collect::<String>()
-            + "\u{301}",
+        _ => {
+            name.chars()
+                .map(|c| match c {
+                    'a'..='z' => char::from_u32(u32::from(c) + 0xfee0).unwrap_or(c),
+                    other => other,
+                })
+                .collect::<String>()
+                + "\u{301}"
+        }
     }
 }
 
