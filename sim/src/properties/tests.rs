@@ -8,9 +8,11 @@ use x0_crypto::{
 };
 use x0_protocol::{
     Wall, Write,
-    anti_meave::overrides::{OverrideHere, OverrideWrite},
     charter::{Charter, violation::Stage},
-    spine::audit::tree::{Frontier, leaf_hash},
+    spine::audit::{
+        What,
+        tree::{Frontier, leaf_hash},
+    },
     wire::{Act, Body, Change, Draft, Kind, LogHead, PublicEntry, PublicWhat, Targets},
 };
 
@@ -105,7 +107,7 @@ fn a_name_off_the_list_that_leaves_a_process_is_found() {
     let charter = looser(&world);
     world.tamper(1, |guarded| guarded.load_by_hand(&charter));
 
-    world.send_sample(1, &sample("http_requests:1|g"));
+    world.send_sample(1, &sample("http_requests:1|c"));
 
     let finding = no_metric_off_the_list::check(&world);
     broken(
@@ -118,12 +120,12 @@ fn a_name_off_the_list_that_leaves_a_process_is_found() {
 fn a_gateway_that_obeys_another_charter_is_found() {
     let mut world = founded();
     // Node 0 has no guard in the kernel.
-    world.send_sample(0, &sample("http_requests:1|g"));
+    world.send_sample(0, &sample("http_requests:1|c"));
     holds(&no_metric_off_the_list::check(&world));
     let charter = looser(&world);
     world.tamper(0, |guarded| guarded.obey(&charter));
 
-    world.send_sample(0, &sample("http_requests:1|g"));
+    world.send_sample(0, &sample("http_requests:1|c"));
 
     broken(
         &no_metric_off_the_list::check(&world),
@@ -140,7 +142,7 @@ fn a_sample_without_the_consent_it_needs_is_found() {
         .find(|metric| metric.consent)
         .unwrap()
         .clone();
-    let line = format!("{}:1|g", metric.name);
+    let line = format!("{}:1|c", metric.name);
     world.send_sample(0, &sample(&line));
     assert_eq!(world.watched(0).unwrap().taken, 0);
     world.say_consent(0, &metric, true);
@@ -167,10 +169,10 @@ fn a_sample_without_the_consent_it_needs_is_found() {
 #[test]
 fn a_refusal_that_is_not_counted_is_found_also_after_a_crash() {
     let mut world = founded();
-    world.send_sample(1, &sample("http_requests:1|g"));
+    world.send_sample(1, &sample("http_requests:1|c"));
     world.crash(1);
     world.restart(1);
-    world.send_sample(1, &sample("http_requests:1|g"));
+    world.send_sample(1, &sample("http_requests:1|c"));
     assert_eq!(world.refusals_counted(1), [2, 0]);
     holds(&no_metric_off_the_list::check(&world));
 
@@ -301,18 +303,20 @@ fn what_breaks_a_rule_about_cases_and_overrides_is_found() {
     world.restart(12);
     broken(&one_ledger::check(&world), "come to different balances");
 
-    let here = OverrideHere {
-        act: ContentId::of(b"hidden"),
-        record: ContentId::of(b"its record"),
-        policy: "acts.shown".parse().unwrap(),
-        before: 1,
-        version: 1,
-        until: Wall(1),
-        until_own: Wall(1),
-    };
-    let write = Write::Override(OverrideWrite::Keep(Box::new(here)));
-    world.crash(13);
-    world.write_past_peer(13, vec![write]);
-    world.restart(13);
-    broken(&overrides_announced::check(&world), "node 13 still runs");
+    // An override that has lapsed at its targets runs at a node that keeps nothing of it.
+    let lapsed = (0..NODES).find_map(|node| {
+        let mut entries = world.audit(node).iter();
+        entries.find_map(|entry| match &entry.what {
+            What::Lapsed { act, .. } => Some(*act),
+            _ => None,
+        })
+    });
+    let lapsed = lapsed.unwrap();
+    let targets = world.executed().into_iter();
+    let targets: Vec<_> = targets.filter(|(act, _)| *act == lapsed).collect();
+    let other = (13..NODES)
+        .find(|node| !targets.contains(&(lapsed, *node)))
+        .unwrap();
+    world.tell_executed(other, lapsed);
+    broken(&overrides_announced::check(&world), "was never told to all");
 }

@@ -340,7 +340,8 @@ impl Life {
         }
         let number = self.acts;
         self.acts += 1;
-        let agent = self.cases[number as usize % 4].accused;
+        // Who is removed first begins, so that everybody has acted before.
+        let agent = self.cases[3 - number as usize % 4].accused;
         // Each act has targets that no other act has: they stand at version 0.
         let at = &self.order[10..];
         let skip = (40 + number as usize * FEW) % (at.len() - FEW + 1);
