@@ -198,10 +198,10 @@ fn genuine(stage: &Stage, command: CommandId, agents: &[u32]) -> Option<Verified
 }
 
 fn act_of(record: &Verified<Record>) -> Option<&Act> {
-    match record.value().body() {
-        Body::Act(act) => Some(act),
-        _ => None,
-    }
+    let Body::Act(act) = record.value().body() else {
+        return None;
+    };
+    Some(act)
 }
 
 fn flawed(

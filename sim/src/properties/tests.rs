@@ -306,9 +306,11 @@ fn what_breaks_a_rule_about_cases_and_overrides_is_found() {
     // An override that has lapsed at its targets runs at a node that keeps nothing of it.
     let lapsed = (0..NODES).find_map(|node| {
         let mut entries = world.audit(node).iter();
-        entries.find_map(|entry| match &entry.what {
-            What::Lapsed { act, .. } => Some(*act),
-            _ => None,
+        entries.find_map(|entry| {
+            let What::Lapsed { act, .. } = &entry.what else {
+                return None;
+            };
+            Some(*act)
         })
     });
     let lapsed = lapsed.unwrap();
