@@ -75,7 +75,7 @@ impl Attack for HiddenOverride {
 
     fn expected(&self) -> &'static str {
         "No target runs what does not prove itself. Shown to its targets alone, the genuine act runs there for no longer \
-         than its notice, and every node reads of it in the public log meanwhile."
+         than its notice, and 99 of 100 nodes read of it in the public log meanwhile."
     }
 
     fn run(&self, config: &Config, pulse: &dyn Fn(f64)) -> Outcome {
@@ -251,8 +251,8 @@ fn report(outcome: &mut Outcome, seen: &Seen) {
         ),
     );
     outcome.claim(
-        "every node reads of the override in the public log within its notice",
-        seen.told == seen.nodes && seen.nodes > 0,
+        "99 of 100 nodes read of the override in the public log within its notice",
+        seen.told * 100 >= seen.nodes * 99 && seen.nodes > 0,
         format!("{} of {} nodes", seen.told, seen.nodes),
     );
     outcome.claim(
