@@ -36,6 +36,7 @@ mod world;
 use std::{io, path::PathBuf};
 
 pub use memory::take_huge_pages;
+pub use properties::Finding;
 pub use replay::{Replay, replay};
 pub use report::Report;
 pub use run::{Phase, Progress, RunOptions, run};

@@ -41,6 +41,12 @@ pub enum Purpose {
     Linking = 12,
     /// What a member commits to.
     Commitment = 13,
+    /// The key under which a guard looks names up.
+    Guard = 14,
+    /// What a guarded process sends.
+    Sample = 15,
+    /// The receipt of a sealed report.
+    Receipt = 16,
 }
 
 /// A probability in parts per million.

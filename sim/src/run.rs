@@ -171,6 +171,8 @@ struct Agenda {
     done: usize,
     /// Nodes taken down, by the number of the fault that did it.
     down: Vec<(usize, Vec<u32>)>,
+    /// Nodes whose clocks are wrong, by the number of the fault that did it.
+    wrong: Vec<(usize, Vec<u32>)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -184,6 +186,8 @@ enum FaultStart {
     Partition(u32),
     Crash(u32),
     Loss(u32),
+    Lag(u64),
+    Clock(u32, u64),
 }
 
 impl Agenda {
@@ -201,6 +205,17 @@ impl Agenda {
                     at_ms,
                     for_ms,
                 } => (FaultStart::Crash(nodes), at_ms, for_ms),
+                Fault::Lag {
+                    by_ms,
+                    at_ms,
+                    for_ms,
+                } => (FaultStart::Lag(by_ms), at_ms, for_ms),
+                Fault::Clock {
+                    nodes,
+                    by_ms,
+                    at_ms,
+                    for_ms,
+                } => (FaultStart::Clock(nodes, by_ms), at_ms, for_ms),
                 Fault::Loss { ppm, at_ms, for_ms } => (FaultStart::Loss(ppm), at_ms, for_ms),
             };
             let at = Time::START + Span::from_millis(at_ms);
@@ -212,6 +227,7 @@ impl Agenda {
             steps,
             done: 0,
             down: Vec::new(),
+            wrong: Vec::new(),
         }
     }
 
@@ -239,6 +255,16 @@ impl Agenda {
         match start {
             FaultStart::Partition(groups) => world.partition(groups, event),
             FaultStart::Loss(ppm) => world.lose(Ppm::new(ppm)),
+            FaultStart::Lag(by_ms) => world.lag(Span::from_millis(by_ms)),
+            FaultStart::Clock(nodes, by_ms) => {
+                let drawn = world.draw_up(nodes, event);
+                let (ahead, behind) = drawn.split_at(drawn.len() / 2);
+                // An hour at most, by the check of the scenario.
+                let by_ms = by_ms as i64;
+                world.set_clocks(ahead, Some(by_ms));
+                world.set_clocks(behind, Some(-by_ms));
+                self.wrong.push((number, drawn));
+            }
             FaultStart::Crash(nodes) => {
                 let drawn = world.draw_up(nodes, event);
                 drawn.iter().for_each(|node| world.crash(*node));
@@ -255,6 +281,12 @@ impl Agenda {
         match begun {
             Some(FaultStart::Partition(_)) => world.join(),
             Some(FaultStart::Loss(_)) => world.lose(None),
+            Some(FaultStart::Lag(_)) => world.lag(Span::default()),
+            Some(FaultStart::Clock(..)) => {
+                for (_, nodes) in self.wrong.extract_if(.., |(of, _)| *of == number) {
+                    world.set_clocks(&nodes, None);
+                }
+            }
             Some(FaultStart::Crash(_)) => {
                 for (_, nodes) in self.down.extract_if(.., |(of, _)| *of == number) {
                     nodes.iter().for_each(|node| world.restart(*node));
@@ -268,6 +300,10 @@ impl Agenda {
     fn heal(&mut self, world: &mut World) {
         self.act(world);
         world.lose(None);
+        world.lag(Span::default());
+        for (_, nodes) in std::mem::take(&mut self.wrong) {
+            world.set_clocks(&nodes, None);
+        }
         world.join();
         for (_, nodes) in std::mem::take(&mut self.down) {
             nodes.iter().for_each(|node| world.restart(*node));

@@ -162,6 +162,42 @@ fn a_jury_is_captured_as_often_as_published_and_one_subject_gets_one() {
 }
 
 #[test]
+fn a_packed_bench_convicts_only_from_as_many_seats_on_as_the_charter_asks_words_of() {
+    let outcome = as_expected("packed-case");
+    let fewest = |size: &str| {
+        measured(
+            &outcome,
+            &format!("{size} seats: fewest hostile ones that convict"),
+        )
+    };
+    assert_eq!(
+        [fewest("4"), fewest("7"), fewest("10"), fewest("15")],
+        [3.0, 5.0, 5.0, 5.0],
+        "{outcome}"
+    );
+}
+
+#[test]
+fn false_reports_keep_others_waiting_only_when_they_fill_every_place() {
+    as_expected("false-reports");
+}
+
+#[test]
+fn an_override_that_is_hidden_runs_nowhere_or_lapses() {
+    as_expected("hidden-override");
+}
+
+#[test]
+fn a_flood_of_overrides_is_bounded_and_public() {
+    as_expected("override-flood");
+}
+
+#[test]
+fn two_logs_of_one_size_are_found_out_and_two_sizes_are_not() {
+    as_expected("log-split");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_outcome_and_another_does_not() {
     let attack = find("grinding").unwrap();
     let [one, again, other] = [1, 1, 2].map(|seed| attack.run(&small(seed), &|_| {}));

@@ -212,7 +212,7 @@ impl Peer {
             Seen::Prove { old, new } => {
                 let to = head.author;
                 let request = Request::Consistency { old, new };
-                self.ask(to, request, Asked::Consistency(head), out);
+                self.ask(to, request, Asked::Consistency { head, old }, out);
                 refuse(Refused::NoAnswer, out);
             }
             Seen::Split(known) => {

@@ -168,8 +168,12 @@ impl Peer {
             (Asked::Head { to, size }, Some(Response::Noted)) => {
                 self.audit.witnessed_by(to, size);
             }
-            (Asked::Consistency(head), Some(Response::Consistency(proof))) => {
-                if self.audit.is_extended_by(&head, &proof) {
+            (Asked::Consistency { head, old }, Some(Response::Consistency(proof))) => {
+                let known = self.audit.head_of(&head.author).map(|known| known.size);
+                if known.is_some_and(|known| known != old) {
+                    // Another head was taken meanwhile: the proof begins at one that is no longer the newest.
+                    self.on_head_checked(now, Ok(head), out);
+                } else if self.audit.is_extended_by(&head, &proof) {
                     self.keep_head(head, out);
                 } else {
                     self.on_split_view(now, &head, out);
@@ -218,8 +222,8 @@ impl Peer {
             (Asked::Countersign { held }, Some(Response::Countersigned(one))) => {
                 self.on_countersign_answer(held, one, out);
             }
-            (Asked::Public { from }, Some(Response::Public(page))) => {
-                self.on_public_page(now, Some(from), *page, out);
+            (Asked::Public { from, ask }, Some(Response::Public(page))) => {
+                self.on_public_answer(now, (from, ask), *page, out);
             }
             (Asked::Account { ask, purpose }, answer) => {
                 self.on_account(now, (ask, purpose), answer, out);
@@ -229,7 +233,7 @@ impl Peer {
                 | Asked::Countersign { .. }
                 | Asked::Vote { .. }
                 | Asked::Head { .. }
-                | Asked::Consistency(_)
+                | Asked::Consistency { .. }
                 | Asked::Outcome
                 | Asked::Seat { .. }
                 | Asked::Blocks
@@ -480,7 +484,7 @@ impl Peer {
                 self.ask(
                     to,
                     Request::Consistency { old, new },
-                    Asked::Consistency(head),
+                    Asked::Consistency { head, old },
                     out,
                 );
             }

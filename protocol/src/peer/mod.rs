@@ -29,6 +29,7 @@ mod inspecting;
 mod judging;
 mod jury;
 mod linking;
+mod looking;
 mod overriding;
 mod polling;
 mod proposing;
@@ -100,8 +101,8 @@ use crate::{
     },
     wire::{
         AccountAsk, Act, AuditAsk, AuditRound, Body, Certificate, Change, Countersign, Draw,
-        HeldHead, LogHead, Outcome, Override, PolicyName, PublicEntry, Record, Role, SeatDraft,
-        SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
+        HeldHead, LogHead, Outcome, Override, PolicyName, PublicAsk, PublicEntry, Record, Role,
+        SeatDraft, SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
     },
 };
 
@@ -389,7 +390,10 @@ enum Asked {
         to: PublicKey,
         size: u64,
     },
-    Consistency(LogHead),
+    Consistency {
+        head: LogHead,
+        old: u64,
+    },
     Outcome,
     Seat {
         to: PublicKey,
@@ -427,6 +431,7 @@ enum Asked {
     },
     Public {
         from: PublicKey,
+        ask: PublicAsk,
     },
     Countersign {
         held: HeldHead,

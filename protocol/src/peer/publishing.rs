@@ -138,7 +138,12 @@ impl Peer {
         let pick = self.rng.below(links.len() as u64);
         if let Some(to) = usize::try_from(pick).ok().and_then(|at| links.get(at)) {
             let to = *to;
-            self.ask(to, Request::Public(ask), Asked::Public { from: to }, out);
+            self.ask(
+                to,
+                Request::Public(ask),
+                Asked::Public { from: to, ask },
+                out,
+            );
         }
     }
 
@@ -158,6 +163,23 @@ impl Peer {
         let no_answer = Response::Refused(Refused::NoAnswer);
         let response = page.map_or(no_answer, |page| Response::Public(Box::new(page)));
         respond(token, response, out);
+    }
+
+    /// Takes a link's answer. One that was overtaken is nobody's fault: what lacks now is asked for anew.
+    pub(super) fn on_public_answer(
+        &mut self,
+        now: Now,
+        (from, ask): (PublicKey, PublicAsk),
+        page: PublicPage,
+        out: &mut Outbox,
+    ) {
+        let wanted = self.wanted_public();
+        if wanted == Some(ask) {
+            return self.on_public_page(now, Some(from), page, out);
+        }
+        if let (Some(_), Some(public)) = (wanted, &mut self.public) {
+            public.ask_at = Some(now.mono);
+        }
     }
 
     /// Takes a page, of a link or of the own seat's state.

@@ -16,6 +16,7 @@ mod joining;
 mod jury;
 mod multi_sig;
 mod overrides;
+mod overrides_wide;
 mod proposing;
 mod pulling;
 mod recovery;

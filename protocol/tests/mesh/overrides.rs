@@ -9,16 +9,22 @@ use x0_protocol::{
         reject::ActRefusal,
     },
     spine::{
-        audit::What,
+        audit::{
+            What,
+            tree::{Frontier, leaf_hash},
+        },
         public_log::proof::{AuditProof, KnownLog, ProofFault, ProofHead, ProvenEntry},
     },
     wire::{
-        Act, Body, Certificate, Kind, PublicWhat, Record, Statement, Targets, Warrants,
-        decode_record,
+        Act, Body, Certificate, Kind, LogHead, PublicWhat, Record, Request, Statement, Targets,
+        Warrants, decode_record,
     },
 };
 
-use super::world::{World, identity, set_links, token};
+use super::{
+    halt::{stroke, tell},
+    world::{World, identity, set_links, token},
+};
 
 /// Mesh seconds per real second.
 const SCALE: u32 = 60;
@@ -439,4 +445,98 @@ fn two_who_were_shown_different_logs_of_one_size_find_out_by_passing_heads_on() 
         assert_eq!(one.size, other.size);
         assert_ne!(one.root, other.root);
     }
+}
+
+#[test]
+fn heads_that_come_out_of_their_turn_accuse_nobody() {
+    let mut world = World::without_committee(3);
+    world.pass(Millis::from_secs(15));
+    let author = world.key(0);
+    let revoke = |world: &mut World, n: u8| {
+        let ids = vec![RevocationId::from_bytes([n; 32])];
+        let reason = "test".parse().unwrap();
+        world.recorded(0, Command::Revoke { ids, reason });
+    };
+    revoke(&mut world, 1);
+    world.pass(Millis::from_secs(5));
+    let held = |world: &World| {
+        let mut heads = world.nodes[1].disk.rest.witnessed.iter();
+        heads
+            .find(|head| head.author == author)
+            .map(|head| head.size)
+    };
+    let first = held(&world).expect("node 1 holds a head of node 0");
+    // Two larger heads that node 0 has signed, and that node 1 has not heard of yet, come at once from somebody else.
+    world.partition(1);
+    revoke(&mut world, 2);
+    world.pass(Millis::from_secs(5));
+    revoke(&mut world, 3);
+    world.pass(Millis::from_secs(5));
+    assert_eq!(held(&world), Some(first));
+    world.heal();
+    world.link(0, 1);
+    world.settle();
+    assert_eq!(held(&world), Some(first));
+    let heads = [1, 2].map(|more| signed_head(&world, first + more).to_unverified());
+
+    world.ask_as(2, 1, Request::Heads(heads.to_vec()));
+    world.pass(Millis::from_secs(5));
+
+    let split = |event: &Event| matches!(event, Event::SplitView { .. });
+    assert!(!world.heard(1, split), "an honest node is accused");
+    assert!(held(&world) >= Some(first + 2));
+}
+
+/// Signs the head that the log of node 0 had at a size.
+fn signed_head(world: &World, size: u64) -> LogHead {
+    let entries = world.nodes[0].disk.rest.audit.iter();
+    let entries = entries.take(usize::try_from(size).unwrap());
+    let frontier: Frontier = entries.map(|entry| leaf_hash(&entry.encode())).collect();
+    assert_eq!(frontier.size(), size, "the log reaches so far");
+    let time = world.now().wall;
+    LogHead::sign(&world.nodes[0].identity, size, frontier.root(), time)
+}
+
+#[test]
+fn a_halted_mesh_refuses_overrides_as_well() {
+    let mut world = World::fast_with_seats(10, 4, SCALE);
+    world.pass(Millis::from_secs(20));
+    let (agent, target) = outsiders(&world);
+    let acts = stroke(&world, &identity(10), &identity(1));
+    tell(&mut world, 9, target, &acts);
+    world.pass(Millis::from_secs(10));
+
+    let command = asks(&world, agent, target, "links flood the region");
+    let refused = world.command(agent, command).unwrap_err();
+
+    assert!(
+        matches!(&refused, CommandError::Act(ActRefusal::Stopped { .. })),
+        "{refused}"
+    );
+    assert!(refused.to_string().contains("halted"), "{refused}");
+    assert!(overrides(&mut world, target).is_empty());
+}
+
+#[test]
+fn an_override_that_was_admitted_before_a_halt_runs_nowhere_within_it() {
+    let mut world = World::fast_with_seats(10, 4, SCALE);
+    world.pass(Millis::from_secs(20));
+    let (agent, target) = outsiders(&world);
+    // The target hears of no act until the mesh is halted.
+    world.deafen(&[target], &[Kind::ACT]);
+    let act = propose(&mut world, agent, target);
+    world.pass(Millis::from_secs(8));
+    let (record, _) = written(&mut world, agent, act);
+    let acts = stroke(&world, &identity(10), &identity(1));
+    tell(&mut world, 9, agent, &acts);
+    world.pass(Millis::from_secs(5));
+    world.undeafen();
+    let told = world.nodes[agent].disk.records[&record].clone();
+    world.gossip(agent, target, &told);
+    world.pass(Millis::from_secs(5));
+
+    let ran =
+        |event: &Event| matches!(event, Event::Executed { act: Some(done), .. } if *done == record);
+    assert!(!world.heard(target, ran));
+    assert_eq!(world.links_target(target), 8);
 }

@@ -341,6 +341,29 @@ impl World {
         (0..self.nodes.len()).find(|at| self.key(*at) == *key)
     }
 
+    /// Founds a mesh whose time runs faster, in which only its seats and one agent, the node returned, are linked to all:
+    /// a mesh of many nodes that a test can afford.
+    pub(crate) fn fast_around_hubs(count: u8, seats: usize, scale: u32) -> (Self, usize) {
+        let parameters = Parameters {
+            time_scale: TimeScale(scale),
+            ..Parameters::default()
+        };
+        let mut world = Self::under(parameters, count, seats);
+        let seated = world.genesis_body().seats.clone();
+        let nodes = 0..usize::from(count);
+        let (mut hubs, others): (Vec<_>, Vec<_>) =
+            nodes.partition(|at| seated.contains(&world.key(*at)));
+        let agent = others[0];
+        hubs.push(agent);
+        for hub in hubs {
+            for other in 0..usize::from(count) {
+                world.link(hub, other);
+            }
+        }
+        world.settle();
+        (world, agent)
+    }
+
     fn seated(count: u8, seats: usize) -> Self {
         Self::under(Parameters::default(), count, seats)
     }

@@ -4,6 +4,7 @@
 //! the seats come to agree on a block: here one hand writes the log, as a majority of honest seats would. So a chamber
 //! shows what the rules of admission and of the draw do, and nothing about agreement, network or disks.
 
+pub(super) mod court;
 #[cfg(test)]
 mod sealed;
 mod votes;
@@ -29,8 +30,8 @@ use x0_protocol::{
         directory::Directory,
     },
     wire::{
-        Act, Admission, Block, Certificate, Change, Draw, Entry, MemberChange, Said, Statement,
-        Subject, Targets, Ticket, Warrants, Word,
+        Act, Admission, Block, Certificate, Change, Draw, Entry, MemberChange, Override, Said,
+        Statement, Subject, Targets, Ticket, Warrants,
     },
 };
 
@@ -217,6 +218,18 @@ impl Chamber {
         change: Change,
         targets: Targets,
     ) -> Admission {
+        self.ask_for(agent, grantor, change, targets, None)
+    }
+
+    /// Has an agent ask for an act, as an override if it has words for that.
+    pub(super) fn ask_for(
+        &self,
+        agent: &Identity,
+        grantor: &Identity,
+        change: Change,
+        targets: Targets,
+        words: Option<Override>,
+    ) -> Admission {
         let token = token(grantor, agent.public(), &[]);
         let act = Act {
             change,
@@ -226,12 +239,35 @@ impl Chamber {
             expires: self.time + LIFE,
             warrants: Vec::new(),
         };
-        let asked = Said::sign(&self.mesh, act.digest(&agent.public()), Word::Ask, agent);
+        let word = Admission::word(words.as_ref());
+        let asked = Said::sign(&self.mesh, act.digest(&agent.public()), word, agent);
         Admission {
             act,
             asked,
-            emergency: None,
+            emergency: words.map(Box::new),
         }
+    }
+
+    /// Puts an act before the committee if honest seats let it stand in a block.
+    ///
+    /// # Errors
+    ///
+    /// Returns why it is not admitted.
+    pub(super) fn admit_if_honest(&mut self, admission: Admission) -> Result<Admitted, String> {
+        let entry = Entry::Admission(Box::new(admission.clone()));
+        if !self.state.admits(&entry) {
+            return Err("no honest seat lets it stand in a block".to_owned());
+        }
+        self.time = self.time + Millis(1);
+        self.admit(admission)
+    }
+
+    /// Returns how many overrides the public log tells of, of its newest entries.
+    pub(super) fn overrides_told(&self) -> usize {
+        let log = self.state.public();
+        let entries = log.entries(0, log.size()).unwrap_or_default();
+        let told = entries.iter().filter(|entry| entry.overriding().is_some());
+        told.count()
     }
 
     /// Puts an act before the committee, which admits or refuses it.

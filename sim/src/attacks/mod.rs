@@ -21,13 +21,18 @@ mod drill;
 mod eclipse;
 mod equivocation;
 mod false_alarms;
+mod false_reports;
 mod false_tally;
 mod forgery;
 mod grinding;
 mod halt_spread;
+mod hidden_override;
 mod jury_capture;
 mod left_out_ballots;
+mod log_split;
 mod outcome;
+mod override_flood;
+mod packed_case;
 mod plot;
 mod replay;
 mod report;
@@ -50,7 +55,7 @@ pub use self::{
 use crate::random::Seed;
 
 /// Every attack there is, in the order of the report.
-pub const LIBRARY: [&dyn Attack; 20] = [
+pub const LIBRARY: [&dyn Attack; 25] = [
     &rogue_agent::RogueAgent,
     &slicing::Slicing,
     &collusion::Collusion,
@@ -71,6 +76,11 @@ pub const LIBRARY: [&dyn Attack; 20] = [
     &left_out_ballots::LeftOutBallots,
     &double_voting::DoubleVoting,
     &jury_capture::JuryCapture,
+    &packed_case::PackedCase,
+    &false_reports::FalseReports,
+    &hidden_override::HiddenOverride,
+    &override_flood::OverrideFlood,
+    &log_split::LogSplit,
 ];
 
 /// Fewest nodes of an attack: one per cent of them is a node.

@@ -24,6 +24,8 @@ pub struct Network {
     pub topology: Topology,
     latency: Latency,
     loss: Ppm,
+    /// What every message takes longer than usual.
+    lag: Span,
     /// The partition each node is in; empty while the network is whole.
     groups: Vec<u16>,
     eclipse: Option<Eclipse>,
@@ -43,6 +45,7 @@ impl Network {
             topology: Topology::new(seed, nodes),
             latency: Latency::new(seed, nodes, model),
             loss: Ppm::NEVER,
+            lag: Span::default(),
             groups: Vec::new(),
             eclipse: None,
         }
@@ -51,6 +54,11 @@ impl Network {
     /// Lets each message be lost with this probability from now on.
     pub fn lose(&mut self, loss: Ppm) {
         self.loss = loss;
+    }
+
+    /// Lets each message take so much longer from now on.
+    pub fn lag(&mut self, lag: Span) {
+        self.lag = lag;
     }
 
     /// Cuts the network: from now on messages pass only between nodes of one group.
@@ -104,7 +112,7 @@ impl Network {
             return None;
         }
         let [jitter, loss, ..] = self.seed.block(Purpose::Transit, from, u64::from(sequence));
-        (!self.loss.hit(loss)).then(|| at + self.latency.sample(from, to, jitter))
+        (!self.loss.hit(loss)).then(|| at + self.lag + self.latency.sample(from, to, jitter))
     }
 
     /// Returns when something sent over a reliable transport arrives; `None` across a partition.
@@ -127,7 +135,7 @@ impl Network {
             .take_while(|bits| self.loss.hit(*bits))
             .count();
         let waited = Span::from_secs((1 << lost) - 1);
-        Some(at + waited + self.latency.sample(from, to, jitter))
+        Some(at + waited + self.lag + self.latency.sample(from, to, jitter))
     }
 
     /// Returns the shortest time any message takes: how far apart in time shards may run.
@@ -175,6 +183,19 @@ mod tests {
             .filter(|n| network.transmit(0, 1, *n, Time::START).is_none())
             .count();
         assert!((1_800..2_200).contains(&lost), "{lost}");
+    }
+
+    #[test]
+    fn a_lag_is_added_to_every_delay() {
+        let mut network = Network::new(Seed(1), 4, LatencyModel::Fixed(Span(5)));
+        network.lag(Span(100));
+        assert_eq!(network.transmit(0, 1, 0, Time::START), Some(Time(105)));
+        assert_eq!(
+            network.transmit_reliably(0, 1, 1, Time::START),
+            Some(Time(105))
+        );
+        network.lag(Span::default());
+        assert_eq!(network.transmit(0, 1, 2, Time::START), Some(Time(5)));
     }
 
     #[test]

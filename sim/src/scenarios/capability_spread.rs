@@ -258,7 +258,8 @@ impl Spreading {
     }
 }
 
-fn change(value: u64, from_version: u64) -> Change {
+/// Returns the change of a policy that every node knows.
+pub(super) fn change(value: u64, from_version: u64) -> Change {
     let Ok(policy) = "acts.shown".parse() else {
         unreachable!("the name is well-formed")
     };

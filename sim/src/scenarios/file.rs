@@ -6,9 +6,11 @@
 
 use serde::Deserialize;
 use serde_saphyr::Spanned;
-use x0_protocol::core::limits::ACT_TARGETS_MAX;
+use x0_protocol::core::limits::{ACT_TARGETS_MAX, OVERRIDE_TARGETS_MAX};
 
-use super::{CapabilitySpread, Fault, Gossip, LatencyPlan, NetworkPlan, Scenario, Work};
+use super::{
+    CapabilitySpread, CharterLife, Fault, Gossip, LatencyPlan, NetworkPlan, Scenario, Work,
+};
 
 /// Most nodes of a run: what fits a machine with 24 GiB.
 pub const NODES_MAX: u64 = 1_000_000;
@@ -71,6 +73,7 @@ enum RawLatency {
 enum RawWork {
     Gossip(RawGossip),
     CapabilitySpread(RawCapabilitySpread),
+    Charter(RawCharterLife),
 }
 
 #[derive(Deserialize)]
@@ -89,11 +92,24 @@ struct RawCapabilitySpread {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCharterLife {
+    seats: Spanned<u64>,
+    time_scale: Spanned<u64>,
+    senders: Spanned<u64>,
+    bare_every: Spanned<u64>,
+    overrides: Spanned<u64>,
+    wide: Spanned<u64>,
+}
+
+#[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum RawFault {
     Partition(RawPartition),
     Crash(RawCrash),
     Loss(RawLoss),
+    Lag(RawLag),
+    Clock(RawClock),
 }
 
 #[derive(Deserialize)]
@@ -116,6 +132,23 @@ struct RawCrash {
 #[serde(deny_unknown_fields)]
 struct RawLoss {
     ppm: Spanned<u64>,
+    at_ms: Spanned<u64>,
+    for_ms: Spanned<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLag {
+    by_ms: Spanned<u64>,
+    at_ms: Spanned<u64>,
+    for_ms: Spanned<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawClock {
+    nodes: Spanned<u64>,
+    by_ms: Spanned<u64>,
     at_ms: Spanned<u64>,
     for_ms: Spanned<u64>,
 }
@@ -206,7 +239,37 @@ fn work(raw: RawWork, nodes: u32) -> Result<Work, ScenarioError> {
                 )?,
             }))
         }
+        RawWork::Charter(raw) => charter_life(&raw, nodes).map(Work::Charter),
     }
+}
+
+/// A committee of 4 to 31 seats; what a case needs takes 72 hours of mesh time and an override's notice one, so that slower
+/// meshes would run for long and faster ones let every override lapse.
+fn charter_life(raw: &RawCharterLife, nodes: u32) -> Result<CharterLife, ScenarioError> {
+    let most = u64::from(nodes);
+    let seats = count("work.charter.seats", &raw.seats, 4, 31)?;
+    let cast = u64::from(seats) + u64::from(CharterLife::CAST);
+    if most < cast {
+        return Err(ScenarioError::OutOfRange {
+            line: raw.seats.referenced.line(),
+            key: "nodes",
+            value: nodes.to_string(),
+            allowed: format!("{cast} to {NODES_MAX} are allowed with {seats} seats"),
+        });
+    }
+    Ok(CharterLife {
+        seats,
+        time_scale: count("work.charter.time_scale", &raw.time_scale, 60, 1_000)?,
+        senders: count("work.charter.senders", &raw.senders, 1, 100_000)?,
+        bare_every: count("work.charter.bare_every", &raw.bare_every, 2, 1_000_000)?,
+        overrides: count("work.charter.overrides", &raw.overrides, 1, 64)?,
+        wide: count(
+            "work.charter.wide",
+            &raw.wide,
+            1,
+            OVERRIDE_TARGETS_MAX as u64,
+        )?,
+    })
 }
 
 fn fault(raw: RawFault, nodes: u32, safety_ms: u64) -> Result<Fault, ScenarioError> {
@@ -237,6 +300,23 @@ fn fault(raw: RawFault, nodes: u32, safety_ms: u64) -> Result<Fault, ScenarioErr
             let crashed = count("faults.crash.nodes", &raw.nodes, 1, u64::from(nodes))?;
             Fault::Crash {
                 nodes: crashed,
+                at_ms,
+                for_ms,
+            }
+        }
+        RawFault::Lag(raw) => {
+            let (at_ms, for_ms) = span(&raw.at_ms, &raw.for_ms)?;
+            Fault::Lag {
+                by_ms: within("faults.lag.by_ms", &raw.by_ms, 1, 60_000, "ms")?,
+                at_ms,
+                for_ms,
+            }
+        }
+        RawFault::Clock(raw) => {
+            let (at_ms, for_ms) = span(&raw.at_ms, &raw.for_ms)?;
+            Fault::Clock {
+                nodes: count("faults.clock.nodes", &raw.nodes, 1, u64::from(nodes))?,
+                by_ms: within("faults.clock.by_ms", &raw.by_ms, 1, 3_600_000, "ms")?,
                 at_ms,
                 for_ms,
             }

@@ -5,6 +5,7 @@
 //! nothing new is asked: the run ends when all has converged, and fails if it does not in time.
 
 mod capability_spread;
+mod charter;
 mod file;
 mod gossip;
 pub(crate) mod workload;
@@ -15,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 pub use file::{NODES_MAX, ScenarioError};
 
 /// The scenarios that come with the crate: name and file.
-pub const LIBRARY: [(&str, &str); 4] = [
+pub const LIBRARY: [(&str, &str); 5] = [
     ("gossip", include_str!("../../scenarios/gossip.yaml")),
     (
         "gossip-100k",
@@ -29,6 +30,7 @@ pub const LIBRARY: [(&str, &str); 4] = [
         "capability-spread",
         include_str!("../../scenarios/capability-spread.yaml"),
     ),
+    ("charter", include_str!("../../scenarios/charter.yaml")),
 ];
 
 /// A checked scenario.
@@ -79,6 +81,8 @@ pub enum Work {
     Gossip(Gossip),
     /// An agent acts within its token, and beyond it.
     CapabilitySpread(CapabilitySpread),
+    /// A mesh lives under its charter: telemetry, an amendment, cases, overrides.
+    Charter(CharterLife),
 }
 
 /// Records are published by members drawn at random.
@@ -101,6 +105,23 @@ pub struct CapabilitySpread {
     pub beyond: u32,
 }
 
+/// A mesh under a charter, whose time runs faster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct CharterLife {
+    /// Seats of the committee.
+    pub seats: u32,
+    /// Mesh seconds in a second.
+    pub time_scale: u32,
+    /// Guarded processes that hand something in each second.
+    pub senders: u32,
+    /// Of so many nodes one has no guard in the kernel.
+    pub bare_every: u32,
+    /// Emergency overrides.
+    pub overrides: u32,
+    /// Nodes that every third of them touches.
+    pub wide: u32,
+}
+
 /// Something that goes wrong for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -118,6 +139,26 @@ pub enum Fault {
     Crash {
         /// How many nodes.
         nodes: u32,
+        /// From when, ms.
+        at_ms: u64,
+        /// For how long, ms.
+        for_ms: u64,
+    },
+    /// Every message takes longer.
+    Lag {
+        /// By how much, ms.
+        by_ms: u64,
+        /// From when, ms.
+        at_ms: u64,
+        /// For how long, ms.
+        for_ms: u64,
+    },
+    /// The wall clocks of nodes drawn at random go wrong, half of them ahead and half behind.
+    Clock {
+        /// How many nodes.
+        nodes: u32,
+        /// By how much, ms.
+        by_ms: u64,
         /// From when, ms.
         at_ms: u64,
         /// For how long, ms.

@@ -33,8 +33,24 @@ pub(crate) struct Founding {
     pub(crate) counted_ahead: bool,
     /// Nodes whose driver publishes nothing that their peers write, and passes on nothing that they hear.
     pub(crate) mute: BTreeSet<u32>,
+    /// How guarded processes are guarded; none if there are none.
+    pub(crate) guards: Option<Guards>,
     /// What hostile seats hand out as counted ballots.
     pub(crate) handed_out: Option<HandedOut>,
+}
+
+/// How the guarded processes of nodes are guarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Guards {
+    /// Of so many nodes one has no guard in the kernel: its gateway enforces alone.
+    pub(crate) bare_every: u32,
+}
+
+impl Guards {
+    /// Tells whether a node has a guard in the kernel.
+    pub(crate) const fn in_kernel(self, node: u32) -> bool {
+        !node.is_multiple_of(self.bare_every)
+    }
 }
 
 /// Counted ballots of one vote, as hostile seats hand them out.
@@ -87,6 +103,7 @@ impl Default for Founding {
             withholders: BTreeSet::new(),
             counted_ahead: false,
             mute: BTreeSet::new(),
+            guards: None,
             handed_out: None,
         }
     }

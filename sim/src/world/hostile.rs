@@ -15,6 +15,8 @@ use x0_protocol::{
     },
     wire::{Block, Certificate, Request, Response, Statement, Subject},
 };
+#[cfg(test)]
+use x0_protocol::{Write, wire::Kind};
 
 use super::{
     HandedOut, KEEP_ALIVE, WALL_START, World, journal::Alarm, node::past_peer, store::Store,
@@ -207,6 +209,27 @@ impl World {
         journals
             .find_map(|journal| journal.handed_in.get(&asked))
             .copied()
+    }
+
+    /// Writes onto a node's disk past its peer.
+    #[cfg(test)]
+    pub(crate) fn write_past_peer(&mut self, node: u32, writes: Vec<Write>) {
+        self.shard_of(node).alter(node, |store| {
+            store.apply(writes).ok();
+        });
+    }
+
+    /// Takes the records of a kind from a node's disk.
+    #[cfg(test)]
+    pub(crate) fn forget_on_disk(&mut self, node: u32, kind: Kind) {
+        self.shard_of(node).alter(node, |store| store.forget(kind));
+    }
+
+    /// Lets a node tell its user that an act ran.
+    #[cfg(test)]
+    pub(crate) fn tell_executed(&mut self, node: u32, act: ContentId) {
+        let (index, now) = (self.index_of(node), self.now);
+        self.shards[index].tell_executed(&self.shared, node, now, act);
     }
 
     /// Asks a node how it stands; [`World::status`] reads the answer some time later.

@@ -77,6 +77,8 @@ pub(super) struct Journal {
     pub(super) forked: Vec<(u32, PublicKey)>,
     /// Acts executed: by whom.
     pub(super) executed: Vec<(ContentId, u32)>,
+    /// Acts that ran for an author whom the node knew to be suspended or removed.
+    pub(super) for_barred: Vec<(u32, ContentId, PublicKey)>,
     /// Acts refused: by whom, and why.
     pub(super) refused: Vec<(ContentId, u32, String)>,
     /// Why records from outside were rejected, and how often.
@@ -85,8 +87,8 @@ pub(super) struct Journal {
     pub(super) heads: Vec<(u32, LogHead)>,
     /// Audit entries that were not appended.
     pub(super) not_appended: Vec<(u32, NotAppended)>,
-    /// Nodes that found that another rewrote its audit log.
-    pub(super) split_views: Vec<u32>,
+    /// Nodes that found that another rewrote its audit log, and whose.
+    pub(super) split_views: Vec<(u32, PublicKey)>,
     pub(super) caught_up: u64,
     pub(super) forks: u64,
 }
@@ -196,7 +198,7 @@ impl Journal {
                 self.forks += 1;
                 self.forked.push((node, author));
             }
-            Told::SplitView { .. } => self.split_views.push(node),
+            Told::SplitView { author } => self.split_views.push((node, author)),
             Told::Executed { act: None, .. }
             | Told::Refused { act: None, .. }
             | Told::Linked { .. }

@@ -13,12 +13,16 @@
 mod cost;
 mod event;
 mod founding;
+mod guard;
+mod guarded;
 mod hostile;
 mod journal;
 mod keys;
+mod looks;
 mod node;
 mod shard;
 mod store;
+mod telemetry;
 mod verdicts;
 mod workers;
 
@@ -37,7 +41,8 @@ use self::{
     workers::Workers,
 };
 pub(crate) use self::{
-    founding::{Founding, HandedOut},
+    founding::{Founding, Guards, HandedOut},
+    guarded::Sample,
     hostile::Backup,
     journal::{Alarm, Alarmed},
     keys::{Keys, WALL_START, found},
@@ -51,7 +56,7 @@ use crate::{
         gossip::{ADVERTISED_HEARTBEATS, HEARTBEAT, advertisers},
     },
     random::{Ppm, Purpose, Seed},
-    scenarios::{LatencyPlan, NetworkPlan, Scenario},
+    scenarios::{self, LatencyPlan, NetworkPlan, Scenario},
     time::{Span, Time},
 };
 
@@ -103,7 +108,8 @@ impl World {
     /// Founds a mesh, starts its nodes and opens their links.
     pub(crate) fn new(scenario: &Scenario, threads: u32) -> Self {
         let (seed, nodes) = (Seed(scenario.seed), scenario.nodes);
-        Self::found(seed, nodes, scenario.network, Founding::default(), threads)
+        let founding = scenarios::workload::founding(scenario.work);
+        Self::found(seed, nodes, scenario.network, founding, threads)
     }
 
     /// Founds a mesh in a given way, starts its nodes and opens their links.
@@ -383,6 +389,22 @@ impl World {
         self.shared_mut().network.lose(loss);
     }
 
+    /// Lets every message take so much longer than usual.
+    pub(crate) fn lag(&mut self, lag: Span) {
+        self.shared_mut().network.lag(lag);
+    }
+
+    /// Sets the wall clocks of some nodes off by so much, or right again.
+    pub(crate) fn set_clocks(&mut self, nodes: &[u32], error_ms: Option<i64>) {
+        let errors = &mut self.shared_mut().founding.clock_errors_ms;
+        for node in nodes {
+            match error_ms {
+                Some(error) => errors.insert(*node, error),
+                None => errors.remove(node),
+            };
+        }
+    }
+
     /// Cuts the network into groups drawn at random; the connections between them die later.
     pub(crate) fn partition(&mut self, groups: u32, event: u32) {
         let mut stream = self.shared.seed.stream(Purpose::Fault, event);
@@ -594,6 +616,13 @@ impl World {
         replies
     }
 
+    /// Returns the answer to a command, if one came.
+    pub(crate) fn answer(&self, id: CommandId) -> Option<Result<Option<ContentId>, String>> {
+        let mut replies = self.shards.iter().flat_map(|shard| &shard.journal.replies);
+        let (_, _, answer) = replies.find(|(_, known, _)| *known == id)?;
+        Some(answer.clone())
+    }
+
     /// Returns who told its user that it executed which act.
     pub(crate) fn executed(&self) -> Vec<(ContentId, u32)> {
         let mut all: Vec<_> = self
@@ -635,8 +664,8 @@ impl World {
             .collect()
     }
 
-    /// Returns the nodes that found another's audit log rewritten.
-    pub(crate) fn split_views(&self) -> Vec<u32> {
+    /// Returns the nodes that found another's audit log rewritten, and whose.
+    pub(crate) fn split_views(&self) -> Vec<(u32, PublicKey)> {
         self.shards
             .iter()
             .flat_map(|shard| shard.journal.split_views.iter().copied())

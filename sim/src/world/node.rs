@@ -2,7 +2,10 @@
 
 use x0_protocol::{Peer, RequestId, RequestToken};
 
-use super::store::Store;
+use super::{
+    guarded::{Guarded, Watched},
+    store::Store,
+};
 use crate::time::{Span, Time};
 
 /// One node.
@@ -28,6 +31,10 @@ pub(super) struct Node {
     pub(super) owed: Vec<RequestToken>,
     /// Parcels of writes that are not safe yet, in order.
     pub(super) unsafe_writes: Vec<u32>,
+    /// The guarded process and what stands over it, while the node has power and if it has one.
+    pub(super) guarded: Option<Box<Guarded>>,
+    /// What somebody saw of it, through all lives.
+    pub(super) watched: Option<Box<Watched>>,
 }
 
 /// No wake-up is scheduled.
@@ -47,6 +54,8 @@ impl Node {
             life: 0,
             owed: Vec::new(),
             unsafe_writes: Vec::new(),
+            guarded: None,
+            watched: None,
         }
     }
 

@@ -208,6 +208,17 @@ impl Store {
         page.map(|decided| decided.to_unverified()).collect()
     }
 
+    /// Returns the newest heads of others' audit logs that are kept.
+    pub(super) fn witnessed(&self) -> impl Iterator<Item = &LogHead> {
+        let rest = self.rest.iter();
+        rest.flat_map(|rest| rest.witnessed.values())
+    }
+
+    /// Returns the durable entries of the public log, in order.
+    pub(super) fn public(&self) -> &[PublicEntry] {
+        self.rest.as_ref().map_or(&[], |rest| &rest.public)
+    }
+
     /// Returns the durable audit entries, in order.
     pub(super) fn audit(&self) -> &[Entry] {
         self.rest.as_ref().map_or(&[], |rest| &rest.audit)
@@ -236,6 +247,13 @@ impl Store {
             of_rest(|rest| rest.audit.len()),
             of_rest(|rest| rest.policies.len()),
         ]
+    }
+
+    /// Takes the records of a kind off the disk.
+    #[cfg(test)]
+    pub(super) fn forget(&mut self, kind: x0_protocol::wire::Kind) {
+        self.records
+            .retain(|record| record.value().header().kind != kind);
     }
 
     fn rest(&mut self) -> &mut Rest {

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use x0_crypto::Signature;
+use x0_crypto::{ContentId, Signature};
 use x0_protocol::{
     Job, Verdict,
     wire::{Record, Unverified},
@@ -33,8 +33,12 @@ impl Verdicts {
             job @ (Job::Certificate(_) | Job::Warrants(_) | Job::Refutation(_)) => {
                 self.of_question(job)
             }
-            Job::Head(_)
-            | Job::Countersigned { .. }
+            Job::Head(head) => {
+                let name = ContentId::of(&head.peek().encode());
+                let verdict = self.answered.entry(*name.digest());
+                verdict.or_insert_with(|| Job::Head(head).run()).clone()
+            }
+            Job::Countersigned { .. }
             | Job::Seat { .. }
             | Job::Blocks(_)
             | Job::Entry { .. }
