@@ -409,10 +409,10 @@ fn seal(told: &Report) -> Result<SealedReport, Unsealed> {
         &receipt(),
         (before(90), REPORT_WORK_BITS),
     )?;
-    match record.value().body() {
-        Body::SealedReport(sealed) => Ok(sealed.as_ref().clone()),
-        other => panic!("it was sealed into {other:?}"),
-    }
+    let Body::SealedReport(sealed) = record.value().body() else {
+        panic!("it was sealed into a record of another kind");
+    };
+    Ok(sealed.as_ref().clone())
 }
 
 /// The form in which the committee's state keeps an [`OpenCase`].
