@@ -424,6 +424,10 @@ pub const OVERRIDE_NOTICE_MAX: Millis = Millis::from_mins(60);
 
 /// Most overrides that wait to be told to all at a time: no further one is admitted until one of them has been, or lapsed.
 pub const OVERRIDES_OPEN_MAX: usize = 64;
+/// Of these, most that one agent has asked for.
+pub const OVERRIDES_OF_AGENT_MAX: usize = 4;
+/// Of these, most that agents of one first-level invite subtree have asked for: three quarters stay for the others.
+pub const OVERRIDES_OF_SUBTREE_MAX: usize = 16;
 
 /// Newest entries of the public log that the committee's state keeps, for seats that missed the blocks; every node's copy
 /// has them all.

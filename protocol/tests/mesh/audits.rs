@@ -114,10 +114,12 @@ fn was_refused(world: &World, at: usize, by: PublicKey, because: &str) -> bool {
 
 fn ask(world: &mut World, at: usize, node: usize, by: AskBy) -> Result<AccountView, CommandError> {
     let node = world.key(node);
-    match world.command(at, Command::Inspection(InspectionCommand::Ask { node, by }))? {
-        Reply::Account(view) => Ok(*view),
-        other => panic!("no account: {other:?}"),
-    }
+    let command = Command::Inspection(InspectionCommand::Ask { node, by });
+    let reply = world.command(at, command)?;
+    let Reply::Account(view) = reply else {
+        panic!("no account: {reply:?}");
+    };
+    Ok(*view)
 }
 
 fn is_unanswered(answer: Result<AccountView, CommandError>, because: &str) -> bool {

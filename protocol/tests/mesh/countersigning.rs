@@ -172,10 +172,9 @@ fn a_node_that_rewrote_its_log_is_found_out_by_the_witnesses_it_asks() {
     let author = world.key(9);
     let tells = (0..9).filter(|at| {
         let mut log = world.nodes[*at].disk.rest.audit.iter();
-        log.any(|entry| match &entry.what {
-            What::TwoHeads { one, .. } => one.author == author,
-            What::SplitView { author: of, .. } => *of == author,
-            _ => false,
+        log.any(|entry| {
+            let two = matches!(&entry.what, What::TwoHeads { one, .. } if one.author == author);
+            two || matches!(&entry.what, What::SplitView { author: of, .. } if *of == author)
         })
     });
     assert!(

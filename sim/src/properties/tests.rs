@@ -13,7 +13,7 @@ use x0_protocol::{
         What,
         tree::{Frontier, leaf_hash},
     },
-    wire::{Act, Body, Change, Draft, Kind, LogHead, PublicEntry, PublicWhat, Targets},
+    wire::{Act, Body, Change, Draft, HeldHead, Kind, LogHead, PublicEntry, PublicWhat, Targets},
 };
 
 use super::*;
@@ -224,6 +224,28 @@ fn two_heads_of_one_size_that_nobody_has_found_are_found() {
         world.write_past_peer(node, vec![Write::Witnessed(head)]);
     }
     broken(&audit_only_grows::check(&world), "keep two heads of");
+}
+
+#[test]
+fn two_heads_of_one_log_that_witnesses_have_countersigned_are_found() {
+    let mut world = founded();
+    let identity = world.identity(9);
+    let mesh = ContentId::of(b"mesh");
+    let held = |byte: u8| {
+        let root = [leaf_hash(&[byte])]
+            .into_iter()
+            .collect::<Frontier>()
+            .root();
+        HeldHead::new(mesh, 7, &LogHead::sign(&identity, 1, root, Wall(1)))
+    };
+    let (one, other) = (held(1), held(2));
+    world.countersign_past_peer(3, one);
+    holds(&audit_only_grows::check(&world));
+    world.countersign_past_peer(4, other);
+    broken(
+        &audit_only_grows::check(&world),
+        "countersigned two heads of",
+    );
 }
 
 #[test]

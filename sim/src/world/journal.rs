@@ -10,7 +10,7 @@ use x0_protocol::{
     anti_meave::proposals::ProposalView,
     core::{command::Status, vote::VotesView},
     spine::{ballot::Recounted, halt::HaltReport},
-    wire::{LogHead, Response},
+    wire::{HeldHead, LogHead, Response},
 };
 
 use super::store::NotAppended;
@@ -85,6 +85,8 @@ pub(super) struct Journal {
     pub(super) rejected: BTreeMap<String, u64>,
     /// Heads of audit logs signed: by whom.
     pub(super) heads: Vec<(u32, LogHead)>,
+    /// Heads that witnesses countersigned: by whom.
+    pub(super) countersigned: Vec<(u32, HeldHead)>,
     /// Audit entries that were not appended.
     pub(super) not_appended: Vec<(u32, NotAppended)>,
     /// Nodes that found that another rewrote its audit log, and whose.

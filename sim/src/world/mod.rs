@@ -31,7 +31,7 @@ use std::{collections::HashMap, sync::Arc};
 use x0_crypto::{ContentId, Identity, PublicKey};
 use x0_protocol::{
     Command, CommandId, Wall,
-    wire::{LogHead, Record, Unverified, Verified, decode_record},
+    wire::{HeldHead, LogHead, Record, Unverified, Verified, decode_record},
 };
 
 use self::{
@@ -654,6 +654,19 @@ impl World {
             .collect();
         all.sort_by_key(|(node, _)| *node);
         all
+    }
+
+    /// Returns the heads that witnesses have countersigned so far, and by whom each was.
+    pub(crate) fn countersigned(&self) -> impl Iterator<Item = &(u32, HeldHead)> {
+        let shards = self.shards.iter();
+        shards.flat_map(|shard| &shard.journal.countersigned)
+    }
+
+    /// Has a node have countersigned a head, whatever its peer thinks of it.
+    #[cfg(test)]
+    pub(crate) fn countersign_past_peer(&mut self, node: u32, held: HeldHead) {
+        let shard = self.index_of(node);
+        self.shards[shard].journal.countersigned.push((node, held));
     }
 
     /// Returns the audit entries that were not appended: node, and what was wrong.

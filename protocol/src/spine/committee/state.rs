@@ -32,7 +32,7 @@ use super::{
     },
     making::{Keys, Made, Making},
     members::{Members, Roll},
-    overrides::OpenOverrides,
+    overrides::{Asker, OpenOverrides},
     panel::{Room, cosigners_over},
     polls::{Happened, Polls, Turn},
     recovery::Recovered,
@@ -500,7 +500,8 @@ impl State {
                     && !self.is_passing()
                     && self.may(Step::Ticket)
                     && !self.is_open(&admission.asked.act)
-                    && (admission.emergency.is_none() || self.overrides.has_room())
+                    && (admission.emergency.is_none()
+                        || self.overrides.has_room(self.asker(admission.asked.by)))
             }
             Entry::Said { .. } if self.is_passing() => false,
             Entry::Seats {
@@ -1087,6 +1088,11 @@ impl State {
         Roll::of_electors(electors.collect())
     }
 
+    fn asker(&self, agent: PublicKey) -> Asker {
+        let subtree = self.subtree_of(&agent);
+        Asker { agent, subtree }
+    }
+
     fn subtree_of(&self, key: &PublicKey) -> PublicKey {
         self.members.facts(key).map_or(*key, |facts| facts.subtree)
     }
@@ -1320,7 +1326,7 @@ impl State {
         } = &admission.act;
         if let Some(words) = &admission.emergency {
             let until = self.time + words.notice();
-            self.overrides.open(act, until);
+            self.overrides.open(act, self.asker(agent), until);
             return self.publish(PublicWhat::Override(Box::new(OverrideTold {
                 act,
                 agent,

@@ -146,6 +146,7 @@ impl Shard {
             Effect::Countersign { id, held } => {
                 turn.now = self.nodes[turn.local].work(turn.now, cost::SIGN);
                 let one = held.sign(&shared.keys.identity(turn.id));
+                self.journal.countersigned.push((turn.id, held));
                 self.inputs.push_back(Input::Countersigned { id, one });
                 23
             }
