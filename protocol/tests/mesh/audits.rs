@@ -114,8 +114,9 @@ fn was_refused(world: &World, at: usize, by: PublicKey, because: &str) -> bool {
 
 fn ask(world: &mut World, at: usize, node: usize, by: AskBy) -> Result<AccountView, CommandError> {
     let node = world.key(node);
-    match world.command(at, Command::Inspection(InspectionCommand::Ask { node, by }))? {
-        Reply::Account(view) => Ok(*view),
+    match world.command(at, Command::Inspection(InspectionCommand::Ask { node, by })) {
+        Ok(Reply::Account(view)) => Ok(*view),
+        Err(refused) => Err(refused),
         other => panic!("no account: {other:?}"),
     }
 }
