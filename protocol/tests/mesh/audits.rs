@@ -114,12 +114,11 @@ fn was_refused(world: &World, at: usize, by: PublicKey, because: &str) -> bool {
 
 fn ask(world: &mut World, at: usize, node: usize, by: AskBy) -> Result<AccountView, CommandError> {
     let node = world.key(node);
-    let command = Command::Inspection(InspectionCommand::Ask { node, by });
-    let reply = world.command(at, command)?;
-    let Reply::Account(view) = reply else {
-        panic!("no account: {reply:?}");
-    };
-    Ok(*view)
+    match world.command(at, Command::Inspection(InspectionCommand::Ask { node, by })) {
+        Ok(Reply::Account(view)) => Ok(*view),
+        Err(refused) => Err(refused),
+        other => panic!("no account: {other:?}"),
+    }
 }
 
 fn is_unanswered(answer: Result<AccountView, CommandError>, because: &str) -> bool {
