@@ -103,7 +103,7 @@ impl Peer {
     /// Returns the witnesses that the newest checkpoint draws, with what shows that; none if the members known here are not
     /// those that were certified.
     fn drawn_witnesses(&self) -> Option<DrawnWitnesses> {
-        let certificate = *self.trust.certificate()?;
+        let certificate = self.trust.certificate()?;
         let Statement::Checkpoint(checkpoint) = &certificate.statement else {
             return None;
         };

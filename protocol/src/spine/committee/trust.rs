@@ -40,8 +40,8 @@ pub struct Trust {
     /// The records that made each epoch's keys known, the newest last.
     epochs: Vec<Record>,
     checkpoint: Option<(Checkpoint, Mono)>,
-    /// The certificate of it.
-    certificate: Option<Box<Certificate>>,
+    /// The epoch of the keys that certified it, and their signature.
+    signed: Option<(u64, ThresholdSignature)>,
     /// The hash of the signature over it, see [`Certificate::seed`].
     seed: [u8; 32],
     /// Words for a new committee; none in quiet times.
@@ -312,8 +312,13 @@ impl Trust {
     }
 
     /// Returns the certificate of the newest checkpoint known.
-    pub fn certificate(&self) -> Option<&Certificate> {
-        self.certificate.as_deref()
+    pub fn certificate(&self) -> Option<Certificate> {
+        let (epoch, signature) = self.signed?;
+        Some(Certificate {
+            epoch,
+            statement: Statement::Checkpoint(*self.checkpoint()?),
+            signature,
+        })
     }
 
     /// Takes a checkpoint whose certificate was found good.
@@ -324,7 +329,7 @@ impl Trust {
         let known = self.checkpoint.as_ref();
         if known.is_none_or(|(known, _)| known.height < checkpoint.height) {
             self.checkpoint = Some((*checkpoint, now));
-            self.certificate = Some(Box::new(*certificate));
+            self.signed = Some((certificate.epoch, certificate.signature));
             self.seed = certificate.seed();
         }
     }

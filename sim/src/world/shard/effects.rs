@@ -4,7 +4,7 @@ use std::mem;
 
 use x0_crypto::{ContentId, committee::Purpose as KeyPurpose};
 use x0_protocol::{
-    Effect, Event as Told, Input, JobId,
+    Effect, Event as Told, Input, JobId, Outbox,
     charter::{Charter, inspection::Collected},
     core::{
         effect::Write,
@@ -53,17 +53,26 @@ impl Shard {
         };
         let mut outbox = mem::take(&mut self.outbox);
         self.inputs.push_back(input);
-        while let Some(input) = self.inputs.pop_front() {
-            if let Some(peer) = &mut self.nodes[local].peer {
-                peer.handle(clock(shared, id, turn.now), input, &mut outbox);
-            }
-            for effect in outbox.drain() {
-                self.perform(shared, &mut turn, effect);
-            }
-        }
+        self.settle(shared, &mut turn, &mut outbox);
         self.outbox = outbox;
         self.schedule_wake(local, id, turn.now);
         turn.effects
+    }
+
+    /// Does what a peer asks for and hands it what comes of that at once, until it asks for nothing more: what comes of
+    /// one node's turn is never left to the next.
+    pub(super) fn settle(&mut self, shared: &Shared, turn: &mut Turn, outbox: &mut Outbox) {
+        loop {
+            for effect in outbox.drain() {
+                self.perform(shared, turn, effect);
+            }
+            let Some(input) = self.inputs.pop_front() else {
+                return;
+            };
+            if let Some(peer) = &mut self.nodes[turn.local].peer {
+                peer.handle(clock(shared, turn.id, turn.now), input, outbox);
+            }
+        }
     }
 
     pub(super) fn schedule_wake(&mut self, local: usize, id: u32, now: Time) {

@@ -58,11 +58,9 @@ impl Shard {
             gossip: None,
             effects: 0,
         };
-        for effect in outbox.drain() {
-            self.perform(shared, &mut turn, effect);
-        }
+        self.settle(shared, &mut turn, &mut outbox);
         self.outbox = outbox;
-        self.schedule_wake(local, node, now);
+        self.schedule_wake(local, node, turn.now);
     }
 
     /// Starts a node's guarded process, if it has one, under the charter in force at its peer.
