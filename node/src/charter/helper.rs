@@ -1,7 +1,7 @@
 //! What the kernel's helper says at the moment, for a person who looks: what it enforces, and what it refused last.
 //!
 //! Whoever looks may look every second and in many windows, and a helper may hang. So one look is under way at a time, on
-//! a thread of its own; others wait for their turn, and nobody waits longer than [`ANSWER_MAX`].
+//! a thread of its own; others wait for their turn, and nobody waits longer than two seconds.
 
 use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
