@@ -7,53 +7,51 @@
 //! - acts admitted, and the rounds of the beacon asked for;
 //! - what the seats are to sign together.
 //!
+//! What belongs to acts, cases, seats and votes stands in a file for each; here is what they share, and the turn of a block.
+//!
 //! An entry that holds no longer when its turn comes has no effect. What depends on clocks goes by mesh time, as the
 //! block says it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+mod acts;
+mod cases;
+mod handing;
+mod votes;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use x0_crypto::{
     ContentId, PublicKey,
-    capability::{RevocationId, RootKey, Scope, ShareBp},
-    committee::{BeaconValue, Ceremony, Logs, Purpose, ThresholdSignature},
+    capability::ShareBp,
+    committee::{Ceremony, Logs, Purpose, ThresholdSignature},
 };
 
 use super::{
     Seats,
-    admissions::{Admissions, Decision, Terms, scope_of},
+    admissions::{Admissions, Decision},
     audits::Audits,
-    cases::{Cases, Hall, Timely},
-    handing::{
-        Handing, HandingView, MAKING_KEYS_MAX, OpenPlan, Plans, SeatNews, TRIES_MAX, check_change,
-    },
-    making::{Keys, Made, Making},
+    cases::Cases,
+    handing::{Handing, Plans, SeatNews},
+    making::{Keys, Making},
     members::{Members, Roll},
-    overrides::{Asker, OpenOverrides},
-    panel::{Room, cosigners_over},
-    polls::{Happened, Polls, Turn},
+    overrides::OpenOverrides,
+    polls::{Happened, Polls},
     recovery::Recovered,
     revoked::Revoked,
 };
 use crate::{
-    charter::{Charter, violation::Sentence},
     core::{
-        limits::{OPENINGS_AT_ONCE, SEALED_VOTERS_MAX},
+        limits::OPENINGS_AT_ONCE,
         time::{Millis, Wall},
     },
     spine::{
-        beacon::{Found, check_draw, draw, drawable},
-        halt::{HALT_LIFE, HaltId, Step, allows},
+        halt::{HaltId, Step, allows},
         public_log::PublicLog,
     },
     wire::{
-        Act, ActAdmitted, Admission, Authority, Block, CaseEntry, Certificate, Checkpoint, Draw,
-        Elector, Entry, Halted, HandedOver, MemberChange, MemberFacts, OverrideTold, Parameters,
-        PublicEntry, PublicWhat, Record, Said, SeatsPlan, Statement, Subject, Ticket, VoteEntry,
-        VoteItem, VoteProposal, Word, decode_own, encode_entry,
+        Authority, Block, Certificate, Checkpoint, Entry, Halted, HandedOver, MemberChange,
+        MemberFacts, Parameters, PublicEntry, PublicWhat, Statement, Subject, Word, decode_own,
+        encode_entry,
     },
 };
 
@@ -252,66 +250,10 @@ impl State {
         &self.seats
     }
 
-    /// Returns who is to decide once the hand-over under way is done.
-    pub fn incoming(&self) -> Option<&Seats> {
-        self.handing.as_ref().map(|handing| &handing.seats)
-    }
-
     /// Tells whether `key` has a seat now, or is to have one.
     pub fn is_seated(&self, key: &PublicKey) -> bool {
         let is_incoming = self.incoming().is_some_and(|seats| seats.contains(key));
         is_incoming || self.seats.contains(key)
-    }
-
-    /// Returns the plans that wait for approvals, by name.
-    pub fn plans(&self) -> impl Iterator<Item = (&ContentId, &OpenPlan)> {
-        self.plans.iter()
-    }
-
-    /// Returns how far the hand-over under way is.
-    pub fn handing(&self) -> Option<HandingView> {
-        self.handing.as_ref().map(|handing| HandingView {
-            epoch: handing.making.epoch(),
-            seats: handing.seats.keys().to_vec(),
-            is_made: handing.made.is_some(),
-        })
-    }
-
-    /// Returns how the keys in force were handed over; none for the first.
-    pub fn handed(&self) -> Option<&HandedOver> {
-        self.handed.as_deref()
-    }
-
-    /// Says why these seats cannot follow the present ones.
-    ///
-    /// # Errors
-    ///
-    /// Returns what stands against them, in words.
-    pub fn check_plan(&self, plan: &SeatsPlan) -> Result<(), String> {
-        let keys = self.keys.as_ref().filter(|_| self.named);
-        let Some(keys) = keys else {
-            return Err("the first keys are not made yet".to_owned());
-        };
-        if self.handing.is_some() {
-            return Err("a hand-over is under way".to_owned());
-        }
-        if plan.epoch != keys.epoch {
-            return Err(format!("epoch {} is in force by now", keys.epoch));
-        }
-        let seats = check_change(&self.seats, &plan.seats)?;
-        let come = seats.keys().iter().filter(|key| !self.seats.contains(key));
-        let mut barred = come.filter_map(|key| Some((key, self.members.barred(key, self.time)?)));
-        if let Some((key, barred)) = barred.next() {
-            return Err(format!("{key} can have no seat: it {barred}"));
-        }
-        let strangers = seats.keys().iter();
-        let mut strangers = strangers.filter(|key| self.members.facts(key).is_none());
-        if let Some(stranger) = strangers.next() {
-            return Err(format!(
-                "the committee does not know {stranger} as a member"
-            ));
-        }
-        Ok(())
     }
 
     /// Takes out what there is to tell about seats and keys.
@@ -371,33 +313,9 @@ impl State {
         self.members.keys()
     }
 
-    /// Returns the reported violations.
-    pub const fn cases(&self) -> &Cases {
-        &self.cases
-    }
-
     /// Returns the audits of members' nodes.
     pub const fn audits(&self) -> &Audits {
         &self.audits
-    }
-
-    /// Tells whether a record about a case may come into the log.
-    pub fn timely(&self, record: &Record) -> Timely {
-        let members = &self.members;
-        let is_member = |key: &PublicKey| members.facts(key).is_some();
-        self.cases.timely(record, self.hall(&is_member))
-    }
-
-    fn hall<'a>(&'a self, is_member: &'a dyn Fn(&PublicKey) -> bool) -> Hall<'a> {
-        Hall {
-            mesh: &self.mesh,
-            seats: &self.seats,
-            sentences: self.members.sentences(),
-            height: self.height,
-            time: self.time,
-            can_open: self.named,
-            is_member,
-        }
     }
 
     /// Returns the votes.
@@ -551,118 +469,6 @@ impl State {
         }
     }
 
-    /// Tells whether something about a case may stand in the next block.
-    fn admits_case(&self, entry: &CaseEntry) -> bool {
-        let is_at_work = self.named && !self.is_passing();
-        match entry {
-            // Even before there are keys, so that the first checkpoint counts as all nodes do.
-            CaseEntry::Sentence {
-                accused,
-                case,
-                sentence,
-            } => self.lacks_sentence(*accused, *case, sentence),
-            CaseEntry::Record(record) => is_at_work && self.timely(record.record()) == Timely::Now,
-            CaseEntry::Opened { case, signature } => {
-                let keys = self.keys.as_ref();
-                let label = self.cases.label(case, &self.mesh);
-                let opened = keys.zip(label).filter(|_| is_at_work);
-                opened.is_some_and(|(keys, label)| {
-                    let key = keys.group(Purpose::Decryption).public();
-                    key.verify(Purpose::Decryption, &label, signature).is_ok()
-                })
-            }
-            CaseEntry::Charter(charter) => {
-                is_at_work && self.cases.follows(charter) && self.is_voted_for(charter)
-            }
-        }
-    }
-
-    /// Tells whether a sentence that holds now is not known here.
-    pub(super) fn lacks_sentence(
-        &self,
-        accused: PublicKey,
-        case: ContentId,
-        sentence: &Sentence,
-    ) -> bool {
-        !sentence.is_over(self.time) && !self.members.sentences().has(accused, case, sentence)
-    }
-
-    /// Tells whether a vote has put a charter in force: an ordinary one that was open as long as the charter before it
-    /// asks for.
-    fn is_voted_for(&self, charter: &Charter) -> bool {
-        let vote = self.polls.passed(&charter.id());
-        let Some(vote) = vote.filter(|vote| !vote.emergency) else {
-            return false;
-        };
-        let held = self.polls.find(&vote.proposal);
-        let window = held.map(|held| held.proposal().rules.window());
-        window >= self.cases.vote_window()
-    }
-
-    /// Tells whether something about votes may stand in the next block, the committee's signatures included.
-    fn admits_vote(&self, entry: &VoteEntry) -> bool {
-        let Some(roll) = self.members.counted().filter(|_| self.named) else {
-            return false;
-        };
-        if !self.polls.admits(entry, self.time, roll) {
-            return false;
-        }
-        // No vote is opened by seats that are about to leave, so that its opening tells which seats hold it.
-        let opens = matches!(entry, VoteEntry::Proposed(_) | VoteEntry::Drawn { .. });
-        if opens && self.is_passing() {
-            return false;
-        }
-        match entry {
-            VoteEntry::Drawn {
-                proposal,
-                signature,
-            } => {
-                let round = self.polls.to_draw(proposal);
-                round.is_some_and(|round| self.beacon(round, signature).is_some())
-            }
-            VoteEntry::Certified(certificate) => self.has_certified(certificate),
-            VoteEntry::Proposed(proposal) => self.check_seal(proposal, roll).is_ok(),
-            VoteEntry::OnCall(_)
-            | VoteEntry::Batch(_)
-            | VoteEntry::List(_)
-            | VoteEntry::Opened(_)
-            | VoteEntry::Refuted { .. }
-            | VoteEntry::Verdict(_) => true,
-        }
-    }
-
-    /// Tells what became of something that a member handed in for a vote: that it stands in the log, or that it cannot.
-    ///
-    /// # Errors
-    ///
-    /// Returns why it has no effect, in words; `Ok(false)` if it may still come into the log.
-    pub fn vote_standing(&self, item: &VoteItem, time: Wall, roll: &Roll) -> Result<bool, String> {
-        let standing = self.polls.standing(item, time, roll)?;
-        if let (VoteItem::Proposal(proposal), false) = (item, standing) {
-            self.check_seal(proposal, roll)?;
-        }
-        Ok(standing)
-    }
-
-    /// Checks that the ballots of a proposed vote are open, or that the committee can open them.
-    fn check_seal(&self, proposal: &VoteProposal, roll: &Roll) -> Result<(), String> {
-        let Some(key) = &proposal.rules.sealed_to else {
-            return Ok(());
-        };
-        let own = self.keys.as_ref().map(Keys::public);
-        if own.is_none_or(|own| own.decryption != **key) {
-            return Err("its ballots would be sealed to another key than the committee's".into());
-        }
-        let voters = roll.electorate().count;
-        if voters > SEALED_VOTERS_MAX {
-            return Err(format!(
-                "{voters} members could vote, and the seats open {SEALED_VOTERS_MAX} sealed ballots at most: propose \
-                 it with open ballots"
-            ));
-        }
-        Ok(())
-    }
-
     fn has_certified(&self, certificate: &Certificate) -> bool {
         let keys = self.keys.as_ref();
         let Some(keys) = keys.filter(|keys| keys.epoch == certificate.epoch) else {
@@ -673,83 +479,6 @@ impl State {
         let key = keys.group(Purpose::Certificate).public();
         key.verify(Purpose::Certificate, &message, &certificate.signature)
             .is_ok()
-    }
-
-    /// Takes what a block says of votes: their own before the delegations of the same block.
-    fn take_votes(&mut self, block: &Block) {
-        let roll = self.roll();
-        let entries: Vec<_> = block
-            .entries
-            .iter()
-            .filter_map(|entry| match entry {
-                Entry::Vote(entry) if self.admits_vote(entry) => Some(&**entry),
-                Entry::Vote(_)
-                | Entry::Dealt { .. }
-                | Entry::Keys(_)
-                | Entry::Members(_)
-                | Entry::Checkpoint
-                | Entry::Admission(_)
-                | Entry::Said { .. }
-                | Entry::Seats { .. }
-                | Entry::HandOver(_)
-                | Entry::Halt { .. }
-                | Entry::Revoked { .. }
-                | Entry::Case(_)
-                | Entry::Audits { .. } => None,
-            })
-            .collect();
-        let drawn = entries.iter().filter_map(|entry| match entry {
-            VoteEntry::Drawn {
-                proposal,
-                signature,
-            } => {
-                let round = self.polls.to_draw(proposal)?;
-                Some((*proposal, self.beacon(round, signature)?))
-            }
-            VoteEntry::Proposed(_)
-            | VoteEntry::OnCall(_)
-            | VoteEntry::Batch(_)
-            | VoteEntry::List(_)
-            | VoteEntry::Opened(_)
-            | VoteEntry::Certified(_)
-            | VoteEntry::Refuted { .. }
-            | VoteEntry::Verdict(_) => None,
-        });
-        let drawn: BTreeMap<_, _> = drawn.collect();
-        let turn = Turn {
-            entries: &entries,
-            height: self.height,
-            time: self.time,
-            roll: &roll,
-            round: self.round,
-        };
-        let (happened, asked) = self
-            .polls
-            .apply(&turn, |proposal| drawn.get(proposal).copied());
-        self.round += asked;
-        self.happened = happened;
-        let passed: Vec<_> = self.polls.passed_at(self.height).collect();
-        for vote in passed {
-            self.publish(PublicWhat::Passed {
-                proposal: vote.proposal,
-                subject: vote.subject,
-                emergency: vote.emergency,
-            });
-        }
-        self.heed_votes_on_halts();
-    }
-
-    /// Ends the halts that an emergency vote resumes, and prolongs those that a vote renews.
-    fn heed_votes_on_halts(&mut self) {
-        let (time, polls) = (self.time, &self.polls);
-        for halted in self.halts.values_mut().filter(|it| it.until > time) {
-            let resumed = polls.passed(&halted.halt.resumption());
-            if resumed.is_some_and(|vote| vote.emergency) {
-                halted.until = time;
-            } else if let Some(vote) = polls.passed(&halted.halt.renewal()) {
-                halted.until = halted.until.max(vote.time + HALT_LIFE);
-            }
-        }
     }
 
     /// Applies a block that follows the last one. Now and then returns a copy of the state before it, to be kept: at
@@ -779,51 +508,6 @@ impl State {
         copy
     }
 
-    /// Moves cases on with time, and takes note of what verdicts have come to.
-    fn ripen_cases(&mut self) {
-        let members = &self.members;
-        let is_member = |key: &PublicKey| members.facts(key).is_some();
-        let mut cases = core::mem::take(&mut self.cases);
-        let passed = cases.ripen(self.hall(&is_member));
-        self.cases = cases;
-        for (case, verdict) in passed {
-            let (accused, sentence) = (verdict.accused, verdict.sentence);
-            self.members.sentence(accused, case, sentence);
-            self.publish(PublicWhat::Verdict {
-                case,
-                verdict: Box::new(verdict),
-            });
-        }
-        self.members.forget_sentences(self.time);
-    }
-
-    /// Takes something about a case.
-    fn take_case(&mut self, entry: &CaseEntry) {
-        if let CaseEntry::Sentence {
-            accused,
-            case,
-            sentence,
-        } = entry
-        {
-            return self.members.sentence(*accused, *case, *sentence);
-        }
-        let members = &self.members;
-        let is_member = |key: &PublicKey| members.facts(key).is_some();
-        let mut cases = core::mem::take(&mut self.cases);
-        match entry {
-            CaseEntry::Record(record) => cases.take(record.record(), self.hall(&is_member)),
-            CaseEntry::Opened { case, signature } => {
-                cases.unseal(case, signature, self.hall(&is_member));
-            }
-            CaseEntry::Charter(charter) => {
-                cases.amend(charter);
-                self.audits.amend(charter);
-            }
-            CaseEntry::Sentence { .. } => {}
-        }
-        self.cases = cases;
-    }
-
     /// Tells whether audits may be drawn now: seats that are about to leave open no round.
     fn may_draw_audits(&self) -> bool {
         self.named && !self.is_passing()
@@ -849,153 +533,6 @@ impl State {
         let seats: Vec<_> = seats.copied().collect();
         let at = (self.height, self.time);
         self.audits.draw(at, &members, &seats, &value);
-    }
-
-    /// Ends the ceremonies that make the first keys, if it is time.
-    fn close_first(&mut self) {
-        let Some(making) = &mut self.making else {
-            return;
-        };
-        match making.close(self.time, self.scale) {
-            Some(Made::Keys(keys)) => {
-                let left_out = making.left_out();
-                self.keys = Some(*keys);
-                self.named = false;
-                self.made = self.making.take();
-                self.tell_left_out(left_out);
-            }
-            Some(Made::Failed { again }) => {
-                let (epoch, left_out) = (making.epoch(), making.left_out());
-                if let Some(again) = again {
-                    self.numbered = again.epoch();
-                    self.making = Some(*again);
-                }
-                self.tell_left_out(left_out);
-                self.news.push(SeatNews::Failed { epoch, again: true });
-            }
-            None => {}
-        }
-    }
-
-    /// Ends the ceremonies of a hand-over, if it is time: with keys, once more, or for good.
-    fn close_handing(&mut self) {
-        let (time, scale, height) = (self.time, self.scale, self.height);
-        let Some(handing) = self.handing.as_mut().filter(|h| h.made.is_none()) else {
-            return;
-        };
-        let epoch = handing.making.epoch();
-        let closed = handing.making.close(time, scale);
-        let left_out = closed.as_ref().map(|_| handing.making.left_out());
-        let longest = Millis(MAKING_KEYS_MAX.0.saturating_mul(scale));
-        let is_over = handing.begun + longest <= time;
-        match closed {
-            Some(Made::Keys(keys)) => handing.made = Some((keys, height)),
-            Some(Made::Failed { again: Some(again) }) if handing.tries < TRIES_MAX && !is_over => {
-                handing.tries += 1;
-                handing.making = *again;
-                self.numbered = handing.making.epoch();
-                self.news.push(SeatNews::Failed { epoch, again: true });
-            }
-            None if !is_over => {}
-            None | Some(Made::Failed { .. }) => {
-                self.handing = None;
-                let again = false;
-                self.news.push(SeatNews::Failed { epoch, again });
-            }
-        }
-        self.tell_left_out(left_out.unwrap_or_default());
-    }
-
-    fn tell_left_out(&mut self, left_out: Vec<(PublicKey, String)>) {
-        let named = left_out.into_iter();
-        self.news
-            .extend(named.map(|(who, why)| SeatNews::LeftOut { who, why }));
-    }
-
-    /// Tells whether the next keys are made: nothing is certified any more but their hand-over.
-    fn is_passing(&self) -> bool {
-        let handing = self.handing.as_ref();
-        handing.is_some_and(|handing| handing.made.is_some())
-    }
-
-    fn is_handed_over_by(&self, certificate: &Certificate) -> bool {
-        let (Some(keys), Some(handing)) = (&self.keys, &self.handing) else {
-            return false;
-        };
-        let subject = Subject::Statement(certificate.statement);
-        certificate.epoch == keys.epoch
-            && handing.statement() == Some(certificate.statement)
-            && keys
-                .group(Purpose::Certificate)
-                .verify(
-                    &subject.message(&self.mesh, keys.epoch),
-                    &certificate.signature,
-                )
-                .is_ok()
-    }
-
-    /// Begins a hand-over, if its ceremonies can be held.
-    fn begin_handing(&mut self, plan: &SeatsPlan) {
-        let (Some(keys), Some(seats)) = (&self.keys, Seats::new(plan.seats.clone())) else {
-            return;
-        };
-        let epoch = self.numbered + 1;
-        let Some(making) = Making::hand_over(self.mesh, epoch, keys, &seats) else {
-            return;
-        };
-        self.numbered = epoch;
-        self.plans.clear();
-        self.news.push(SeatNews::Begun {
-            epoch,
-            seats: u32::try_from(seats.len()).unwrap_or(u32::MAX),
-        });
-        self.handing = Some(Handing {
-            seats,
-            making,
-            begun: self.time,
-            tries: 1,
-            made: None,
-        });
-    }
-
-    /// Puts the next keys and seats in force: they decide and sign from the next height on.
-    fn hand_over(&mut self, certificate: Certificate) {
-        let next = self.handing.as_ref().and_then(Handing::next);
-        let (Some(next), Some(handing)) = (next, self.handing.take()) else {
-            return;
-        };
-        let Some((keys, height)) = handing.made else {
-            return;
-        };
-        self.news.push(SeatNews::HandedOver {
-            epoch: keys.epoch,
-            seats: u32::try_from(handing.seats.len()).unwrap_or(u32::MAX),
-        });
-        self.publish(PublicWhat::HandedOver {
-            epoch: keys.epoch,
-            seats: handing.seats.keys().to_vec(),
-        });
-        self.keys = Some(*keys);
-        self.seats = handing.seats;
-        self.polls.pass_to(self.seats.clone());
-        self.made = Some(handing.making);
-        self.since = height;
-        self.plans.clear();
-        self.handed = Some(Box::new(HandedOver { next, certificate }));
-        // Tickets that still hold are signed again, so that an act does not have to be asked for anew.
-        let time = self.time;
-        self.tickets.retain(|_, statement| match statement {
-            Statement::Ticket(ticket) => ticket.expires > time,
-            Statement::Checkpoint(_)
-            | Statement::HandOver(_)
-            | Statement::Halt(_)
-            | Statement::Opened(_)
-            | Statement::Tally(_)
-            | Statement::Resolved(_)
-            | Statement::Jury(_)
-            | Statement::Ruling(_)
-            | Statement::Audits(_) => false,
-        });
     }
 
     /// Returns all that the seats are to sign together, as of now.
@@ -1036,127 +573,8 @@ impl State {
             .collect()
     }
 
-    /// Returns what became of an act that was asked for.
-    pub fn standing(&self, act: &ContentId) -> Option<Standing> {
-        let decision = self.admissions.decision(act)?.clone();
-        let (cosigners, is_drawn) = match &decision {
-            Decision::Admitted(ticket) => {
-                let allowed = self.share.nodes_of(ticket.electorate.count).max(self.floor);
-                let cosigners = cosigners_over(&ticket.electorate, ticket.reach(), allowed);
-                (cosigners, cosigners > 0 || ticket.panel.is_some())
-            }
-            Decision::Refused { .. } => (0, false),
-        };
-        Some(Standing {
-            decision,
-            cosigners,
-            is_drawn,
-        })
-    }
-
-    /// Draws co-signers and signatories for an admitted act by the signature over its round.
-    ///
-    /// `None` if the electorate or the seats have changed since: another seat may know them still.
-    pub fn draw(&mut self, act: &ContentId, signature: ThresholdSignature) -> Option<Draw> {
-        let standing = self.standing(act)?;
-        let Decision::Admitted(ticket) = standing.decision else {
-            return None;
-        };
-        let (roll, seated) = (self.roll(), self.seated());
-        let has_changed = ticket
-            .panel
-            .is_some_and(|panel| panel.seats != seated.electorate());
-        if roll.electorate() != ticket.electorate || has_changed {
-            return None;
-        }
-        let value = self.beacon(ticket.round + 1, &signature)?;
-        let wanted = match standing.cosigners {
-            0 => 0,
-            needed => needed + u32::from(super::admissions::PASSES_MAX),
-        };
-        draw((&roll, &seated), &ticket, &value, signature, wanted)
-    }
-
-    /// Lists those who hold a seat, as signatories are drawn from them.
-    fn seated(&self) -> Roll {
-        let electors = self.seats.keys().iter();
-        let electors = electors.filter(|key| !self.members.is_out(key, self.time));
-        let electors = electors.map(|key| Elector {
-            key: *key,
-            subtree: self.subtree_of(key),
-        });
-        Roll::of_electors(electors.collect())
-    }
-
-    fn asker(&self, agent: PublicKey) -> Asker {
-        let subtree = self.subtree_of(&agent);
-        Asker { agent, subtree }
-    }
-
-    fn subtree_of(&self, key: &PublicKey) -> PublicKey {
-        self.members.facts(key).map_or(*key, |facts| facts.subtree)
-    }
-
-    /// Counts who can be drawn for an agent: one of each first-level invite subtree, and none of its own.
-    fn room(&self, roll: &Roll, seated: &Roll, agent: &PublicKey) -> Option<Room> {
-        roll.place_of(agent)?;
-        let subtree = |elector: &Elector| elector.subtree;
-        let mut subtrees: BTreeSet<_> = roll.electors().iter().map(subtree).collect();
-        subtrees.extend(seated.electors().iter().map(subtree));
-        subtrees.remove(&self.subtree_of(agent));
-        Some(Room {
-            signatories: u32::try_from(subtrees.len()).unwrap_or(u32::MAX),
-            cosigners: drawable(&roll.electorate()),
-        })
-    }
-
-    fn beacon(&self, round: u64, signature: &ThresholdSignature) -> Option<BeaconValue> {
-        let keys = self.keys.as_ref()?;
-        let message = Subject::Round(round).message(&self.mesh, keys.epoch);
-        let key = keys.group(Purpose::Beacon).public();
-        key.beacon_value(&message, signature).ok()
-    }
-
     fn roll(&mut self) -> Arc<Roll> {
         self.members.roll(self.time)
-    }
-
-    fn is_open(&self, act: &ContentId) -> bool {
-        match self.admissions.decision(act) {
-            Some(Decision::Admitted(ticket)) => ticket.expires > self.time,
-            Some(Decision::Refused { .. }) => true,
-            None => false,
-        }
-    }
-
-    fn may_pass(&self, said: &Said, passed: u8) -> bool {
-        let Some(Decision::Admitted(ticket)) = self.admissions.decision(&said.act) else {
-            return false;
-        };
-        said.by == ticket.agent && passed == ticket.passed + 1
-    }
-
-    fn may_refuse(&self, said: &Said, draw: &Draw) -> bool {
-        let found = self.found(said, draw);
-        found.is_some_and(|(_, found)| found.cosigners.contains(&said.by))
-    }
-
-    fn may_decline(&self, said: &Said, under: ContentId, draw: &Draw) -> bool {
-        let Some((ticket, found)) = self.found(said, draw) else {
-            return false;
-        };
-        ticket.name() == under
-            && found.signatories.contains(&said.by)
-            && self.admissions.may_decline(&said.act, &said.by)
-    }
-
-    /// Finds the ticket that a word is about, and repeats the draw for it.
-    fn found(&self, said: &Said, draw: &Draw) -> Option<(&Ticket, Found)> {
-        let Decision::Admitted(ticket) = self.admissions.decision(&said.act)? else {
-            return None;
-        };
-        let value = self.beacon(ticket.round + 1, &draw.signature)?;
-        Some((ticket, check_draw(draw, ticket, &value).ok()?))
     }
 
     fn take(&mut self, entry: &Entry, block: &Block, copy: &[u8]) {
@@ -1239,117 +657,6 @@ impl State {
         }
     }
 
-    fn halt(&mut self, halt: HaltId, root: RootKey) {
-        let halted = Halted {
-            halt,
-            root,
-            height: self.height,
-            began: self.time,
-            until: self.time + HALT_LIFE,
-        };
-        self.halts.insert(halt, halted);
-        let until = halted.until;
-        self.publish(PublicWhat::Halted { halt, root, until });
-        while self.halts.len() > HALTS_KEPT_MAX {
-            let first = self.halts.values().min_by_key(|it| (it.until, it.halt));
-            let Some(first) = first.map(|it| it.halt) else {
-                return;
-            };
-            self.halts.remove(&first);
-        }
-    }
-
-    /// Takes note of revocations, and ends the tickets that they strike.
-    fn revoke(&mut self, root: RootKey, ids: &[RevocationId]) {
-        for id in ids {
-            self.revoked.insert(root, *id);
-        }
-        self.admissions.revoke(&self.revoked, self.time);
-        let admissions = &self.admissions;
-        self.tickets.retain(|_, statement| {
-            let act = statement.ticket().map(|ticket| ticket.act);
-            let decision = act.and_then(|act| admissions.decision(&act));
-            !matches!(decision, Some(Decision::Refused { .. }))
-        });
-    }
-
-    /// Tells whether the log knows that a block of a token is revoked.
-    pub(super) fn is_revoked(&self, root: &RootKey, id: &RevocationId) -> bool {
-        self.revoked.has(root, id)
-    }
-
-    /// Iterates over the tickets that hold, with the blocks of the tokens under which they were issued.
-    pub(super) fn open_tickets(&self) -> impl Iterator<Item = (&Ticket, &[RevocationId])> {
-        self.admissions.open(self.time)
-    }
-
-    fn admit(&mut self, admission: &Admission) {
-        let agent = admission.asked.by;
-        if let Some(barred) = self.members.barred(&agent, self.time) {
-            let why = format!("{agent} {barred}");
-            return self.admissions.bar(admission.asked.act, why, self.time);
-        }
-        let terms = self.terms(Some(&agent));
-        let vote = self
-            .polls
-            .passed(&admission.act.matter(&admission.asked.by))
-            .map(|vote| vote.proposal);
-        let decision =
-            self.admissions
-                .admit(admission, (&self.members, &self.revoked), vote, &terms);
-        let Decision::Admitted(ticket) = *decision else {
-            return;
-        };
-        self.issue(Statement::Ticket(ticket));
-        self.publish_admitted(admission, &ticket, vote);
-        if terms.draws_for(&ticket) {
-            self.round += 1;
-        }
-    }
-
-    /// Enters an override into the public log, and an act on the whole network that a vote has approved.
-    fn publish_admitted(
-        &mut self,
-        admission: &Admission,
-        ticket: &Ticket,
-        vote: Option<ContentId>,
-    ) {
-        let Ticket {
-            act,
-            agent,
-            root,
-            nodes,
-            ..
-        } = *ticket;
-        let Act {
-            change, targets, ..
-        } = &admission.act;
-        if let Some(words) = &admission.emergency {
-            let until = self.time + words.notice();
-            self.overrides.open(act, self.asker(agent), until);
-            return self.publish(PublicWhat::Override(Box::new(OverrideTold {
-                act,
-                agent,
-                root,
-                change: change.clone(),
-                targets: targets.clone(),
-                nodes,
-                words: words.as_ref().clone(),
-                until,
-            })));
-        }
-        if let Some(vote) = vote.filter(|_| scope_of(nodes) == Scope::Network) {
-            self.publish(PublicWhat::Admitted(Box::new(ActAdmitted {
-                act,
-                agent,
-                root,
-                change: change.clone(),
-                nodes,
-                vote,
-            })));
-        }
-    }
-
     /// Appends to the public log.
     fn publish(&mut self, what: PublicWhat) {
         self.public.append(&PublicEntry {
@@ -1364,34 +671,11 @@ impl State {
         &self.public
     }
 
-    /// Returns the overrides that are still to be told to all, and of which this seat has not said that it heard.
-    pub fn unheard(&self, seat: &PublicKey) -> impl Iterator<Item = &ContentId> {
-        let seated = self.seats.contains(seat) && !self.is_passing();
-        let open = self.overrides.unheard(*seat, self.time);
-        open.filter(move |_| seated)
-    }
-
     fn issue(&mut self, statement: Statement) {
         self.issued += 1;
         self.tickets.insert(self.issued, statement);
         while self.tickets.len() > TICKETS_SIGNED_MAX {
             self.tickets.pop_first();
-        }
-    }
-
-    /// Says under which conditions acts are admitted now, and those of an agent who asks.
-    fn terms(&mut self, agent: Option<&PublicKey>) -> Terms {
-        let (roll, seated) = (self.roll(), self.seated());
-        Terms {
-            height: self.height,
-            time: self.time,
-            round: self.round,
-            electorate: roll.electorate(),
-            seats: seated.electorate(),
-            room: agent.and_then(|agent| self.room(&roll, &seated, agent)),
-            share: self.share,
-            floor: self.floor,
-            scale: self.scale,
         }
     }
 }
