@@ -1,5 +1,7 @@
 //! Countersigned heads of audit logs: asks the epoch's witnesses about the own log, and signs as a witness for others.
 
+use std::sync::Arc;
+
 use x0_crypto::PublicKey;
 
 use super::{AfterPersist, Asked, Peer, Waiting, requests::respond};
@@ -17,19 +19,20 @@ use crate::{
             Seen,
             countersigned::{Countersigned, DrawnWitnesses},
         },
-        beacon::{draw_witnesses, witness_places},
+        beacon::{WitnessDraw, draw_witnesses, witness_places},
+        committee::Roll,
         halt::Witnesses,
     },
     wire::{
-        Countersign, CountersignAsk, CountersignedHead, HeldHead, LogHead, Refused, Request,
-        Response, Statement, Unverified,
+        Certificate, Countersign, CountersignAsk, CountersignedHead, HeldHead, LogHead, Refused,
+        Request, Response, Unverified,
     },
 };
 
 impl Peer {
     /// Heeds that a checkpoint has begun an epoch, with other witnesses.
     pub(super) fn heed_epoch(&mut self, now: Now) {
-        let Some((checkpoint, _)) = self.trust.seed() else {
+        let Some(checkpoint) = self.trust.checkpoint() else {
             return;
         };
         let height = checkpoint.height;
@@ -45,7 +48,7 @@ impl Peer {
     /// Has the newest head of the own log countersigned before long, if there are witnesses.
     pub(super) fn wish_countersigned(&mut self, now: Now) {
         let (size, _) = self.audit.head();
-        if size == 0 || self.trust.seed().is_none() {
+        if size == 0 || self.trust.checkpoint().is_none() {
             return;
         }
         let members = self.directory.active_count();
@@ -100,23 +103,27 @@ impl Peer {
         self.run_countersigning(now, out);
     }
 
-    /// Returns the witnesses that the newest checkpoint draws, with what shows that; none if the members known here are not
-    /// those that were certified.
+    /// Returns the witnesses that the newest checkpoint draws, with what shows that.
     fn drawn_witnesses(&self) -> Option<DrawnWitnesses> {
-        let certificate = self.trust.certificate()?;
-        let Statement::Checkpoint(checkpoint) = &certificate.statement else {
-            return None;
-        };
-        let roll = self.directory.roll(checkpoint.time);
-        if roll.electorate() != checkpoint.electorate {
-            return None;
-        }
-        let drawn = draw_witnesses(&roll, &certificate.seed());
+        let (certificate, roll, drawn) = self.draw_of_epoch()?;
         Some(DrawnWitnesses {
             places: witness_places(&roll, &drawn)?,
             keys: Witnesses::new(drawn.keys)?,
             certificate,
         })
+    }
+
+    /// Makes the draw of the newest checkpoint; none if nothing is certified, or if the members known here are not those
+    /// that were certified.
+    pub(super) fn draw_of_epoch(&self) -> Option<(Certificate, Arc<Roll>, WitnessDraw)> {
+        let checkpoint = self.trust.checkpoint()?;
+        let certificate = self.trust.certificate()?;
+        let roll = self.directory.roll(checkpoint.time);
+        if roll.electorate() != checkpoint.electorate {
+            return None;
+        }
+        let drawn = draw_witnesses(&roll, &certificate.seed());
+        Some((certificate, roll, drawn))
     }
 
     /// Has a signature checked that a witness has given.
@@ -179,7 +186,7 @@ impl Peer {
     }
 
     fn is_witness_at(&mut self, height: u64) -> bool {
-        let newest = self.trust.seed().map(|(checkpoint, _)| checkpoint.height);
+        let newest = self.trust.checkpoint().map(|checkpoint| checkpoint.height);
         let own = self.config.key;
         newest == Some(height) && self.witnesses().is_some_and(|drawn| drawn.contains(&own))
     }

@@ -32,7 +32,6 @@ use crate::{
         time::{Mono, Now, Wall},
     },
     spine::{
-        beacon::draw_witnesses,
         committee::Seats,
         halt::{
             self, ALERT_LIFE, AlertReport, Confirmation, EvidencePack, Groups, Halt, HaltId,
@@ -807,17 +806,15 @@ impl Peer {
     /// Returns the witnesses of the epoch that the newest checkpoint began; none if nothing is certified, or if the
     /// members known here are not those that were certified.
     pub(super) fn witnesses(&mut self) -> Option<Witnesses> {
-        let (checkpoint, seed) = self.trust.seed()?;
+        let checkpoint = self.trust.checkpoint()?;
         let of = (checkpoint.height, self.directory.active_count());
         let known = self.halting.as_ref();
         let known = known.and_then(|halting| halting.witnesses.as_ref());
         if let Some((_, drawn)) = known.filter(|(known, _)| *known == of) {
             return drawn.clone();
         }
-        let roll = self.directory.roll(checkpoint.time);
-        let drawn = (roll.electorate() == checkpoint.electorate)
-            .then(|| Witnesses::new(draw_witnesses(&roll, seed).keys))
-            .flatten();
+        let drawn = self.draw_of_epoch();
+        let drawn = drawn.and_then(|(_, _, drawn)| Witnesses::new(drawn.keys));
         self.halting().witnesses = Some((of, drawn.clone()));
         drawn
     }

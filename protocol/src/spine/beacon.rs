@@ -374,26 +374,14 @@ mod tests {
     use super::*;
     use crate::{
         core::time::Wall,
-        wire::{Elector, Panel, decode_own, encode_entry},
+        wire::{Elector, Panel, decode_own, encode_entry, no_signature},
     };
-
-    /// The generator of G1 of BLS12-381, compressed: a point that decodes.
-    const POINT: &str = "97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac58\
-                         6c55e83ff97a1aeffb3af00adb22c6bb";
 
     fn key(number: u16) -> PublicKey {
         let [a, b] = number.to_be_bytes();
         let mut seed = [7; 32];
         (seed[0], seed[1]) = (a, b);
         Identity::from_seed(Zeroizing::new(seed)).public()
-    }
-
-    fn signature() -> ThresholdSignature {
-        let digits = POINT.as_bytes().chunks(2);
-        let bytes: Vec<_> = digits
-            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-            .collect();
-        ThresholdSignature::from_bytes(&bytes).unwrap()
     }
 
     fn value(seed: [u8; 32]) -> BeaconValue {
@@ -470,7 +458,7 @@ mod tests {
                 let place = all.place_of(key).unwrap();
                 all.electors()[usize::try_from(place).unwrap()].subtree
             };
-            let drawn = draw((&all, &seats), &ticket, &value, signature(), wanted);
+            let drawn = draw((&all, &seats), &ticket, &value, no_signature(), wanted);
             let others = all.electorate().subtrees - 1;
             prop_assert_eq!(drawn.is_some(), others >= u32::from(size));
             let Some(drawn) = drawn else { return Ok(()) };

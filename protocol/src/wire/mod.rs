@@ -45,6 +45,8 @@ pub use case::{
     Appeal, CaseEntry, CaseFinding, CaseRecord, CaseSay, CaseWord, Claim, DismissedBy, Report,
     Ruled, Ruling, SealedReport, Verdict,
 };
+#[cfg(test)]
+pub(crate) use certificate::no_signature;
 pub use certificate::{
     Certificate, Checkpoint, CommitteeKeys, Electorate, Halted, KeysNamed, MultiSig, Panel,
     Statement, Subject, Ticket,

@@ -44,18 +44,6 @@ fn founded() -> World {
     world
 }
 
-fn seats(world: &World) -> Vec<usize> {
-    let seats = &world.genesis_body().seats;
-    seats.iter().map(|seat| world.at(seat).unwrap()).collect()
-}
-
-/// The two founders without a seat.
-fn others(world: &World) -> (usize, usize) {
-    let seats = seats(world);
-    let mut others = (0..6).filter(|at| !seats.contains(at));
-    (others.next().unwrap(), others.next().unwrap())
-}
-
 fn rounds(world: &mut World, at: usize) -> RoundsView {
     match world.command(at, Command::Inspection(InspectionCommand::Rounds)) {
         Ok(Reply::Rounds(rounds)) => *rounds,
@@ -232,7 +220,7 @@ fn rounds_follow_each_other_and_a_restart_of_all_neither_loses_nor_repeats_audit
 #[test]
 fn who_was_not_drawn_is_refused_and_the_log_of_the_asked_says_so() {
     let mut world = founded();
-    let (one, two) = others(&world);
+    let (one, two) = world.outsiders();
     assert!(matches!(
         ask(&mut world, one, two, AskBy::Draw),
         Err(CommandError::Inspection(InspectionRefusal::NotDrawn(_)))
@@ -266,7 +254,7 @@ fn a_signature_of_somebody_else_buys_no_account() {
     let mut world = founded();
     until_open(&mut world, 0, 1);
     world.pass(Millis(3_000));
-    let (one, _) = others(&world);
+    let (one, _) = world.outsiders();
     let drawn = auditor(&mut world, 0, one);
     let outsider = (0..6).find(|at| *at != drawn && *at != one).unwrap();
     let asked = AskDraft {
@@ -302,7 +290,7 @@ fn a_signature_of_somebody_else_buys_no_account() {
 #[test]
 fn a_node_that_hands_out_what_the_charter_does_not_list_signs_the_evidence() {
     let mut world = founded();
-    let (liar, reporter) = others(&world);
+    let (liar, reporter) = world.outsiders();
     let hidden = Exported {
         name: "user_location".to_owned(),
         declared: None,
@@ -356,7 +344,7 @@ fn an_auditor_that_is_down_leaves_its_audits_overdue_until_it_is_back() {
     let mut world = founded();
     until_open(&mut world, 0, 1);
     // Whoever audits another seat has not asked yet: the first try comes within two seconds.
-    let (one, _) = others(&world);
+    let (one, _) = world.outsiders();
     let down = auditor(&mut world, 0, one);
     let at = (0..6).find(|at| *at != down && *at != one).unwrap();
     if state(&mut world, at, one) != AuditState::Due {
@@ -382,9 +370,9 @@ fn an_auditor_that_is_down_leaves_its_audits_overdue_until_it_is_back() {
 #[test]
 fn a_node_that_is_away_is_named_as_unanswered_and_audited_when_it_is_back() {
     let mut world = founded();
-    let (away, _) = others(&world);
+    let (away, _) = world.outsiders();
     world.crash(away);
-    let at = seats(&world)[1];
+    let at = world.seats()[1];
     until_open(&mut world, at, 1);
     world.pass(Millis(9_000));
 
@@ -409,8 +397,8 @@ fn a_node_that_is_away_is_named_as_unanswered_and_audited_when_it_is_back() {
 #[test]
 fn a_token_for_audits_counts_under_the_root_of_a_seat_or_of_the_asked() {
     let mut world = founded();
-    let (one, two) = others(&world);
-    let seat = seats(&world)[0];
+    let (one, two) = world.outsiders();
+    let seat = world.seats()[0];
     let grant = |world: &World, root: usize| {
         let grant = Grant {
             holder: world.key(one),
@@ -457,7 +445,7 @@ fn a_token_for_audits_counts_under_the_root_of_a_seat_or_of_the_asked() {
 #[test]
 fn a_seat_asks_because_of_a_case_about_the_asked_and_of_no_other() {
     let mut world = founded();
-    let (accused, reporter) = others(&world);
+    let (accused, reporter) = world.outsiders();
     let report = Report {
         accused: Some(world.key(accused)),
         sort: Violation::SilentCollection,
@@ -468,7 +456,7 @@ fn a_seat_asks_because_of_a_case_about_the_asked_and_of_no_other() {
     let command = Command::Case(CaseCommand::Report(Box::new(report)));
     let case = world.recorded(reporter, command);
     world.pass(Millis(2_500));
-    let seats = seats(&world);
+    let seats = world.seats();
     let early = ask(&mut world, seats[0], accused, AskBy::Case(case));
     assert!(is_unanswered(early, "does not look into"));
     for at in seats.iter().take(3) {

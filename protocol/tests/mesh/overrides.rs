@@ -38,18 +38,6 @@ fn founded() -> World {
     world
 }
 
-fn seats(world: &World) -> Vec<usize> {
-    let seats = world.genesis_body().seats.iter();
-    seats.map(|seat| world.at(seat).unwrap()).collect()
-}
-
-/// Returns an agent and a target that have no seat.
-fn outsiders(world: &World) -> (usize, usize) {
-    let seats = seats(world);
-    let mut others = (0..10).filter(|at| !seats.contains(at));
-    (others.next().unwrap(), others.next().unwrap())
-}
-
 fn asks(world: &World, agent: usize, target: usize, why: &str) -> Command {
     let root = identity(1);
     Command::Override {
@@ -115,7 +103,7 @@ fn lapsed(event: &Event) -> bool {
 #[test]
 fn an_override_is_public_before_it_runs_and_stays_once_it_was_told_to_all() {
     let mut world = founded();
-    let (agent, target) = outsiders(&world);
+    let (agent, target) = world.outsiders();
 
     let act = propose(&mut world, agent, target);
     world.pass(Millis::from_secs(20));
@@ -154,8 +142,8 @@ fn an_override_is_public_before_it_runs_and_stays_once_it_was_told_to_all() {
 #[test]
 fn an_override_that_too_few_seats_have_heard_lapses_on_its_target_whatever_it_was_told() {
     let mut world = founded();
-    let (agent, target) = outsiders(&world);
-    let deaf = seats(&world)[..2].to_vec();
+    let (agent, target) = world.outsiders();
+    let deaf = world.seats()[..2].to_vec();
     world.deafen(&deaf, &[Kind::ACT]);
 
     let act = propose(&mut world, agent, target);
@@ -188,8 +176,8 @@ fn an_override_that_too_few_seats_have_heard_lapses_on_its_target_whatever_it_wa
 #[test]
 fn a_target_that_is_cut_off_goes_back_by_itself_although_the_others_were_told() {
     let mut world = founded();
-    let (agent, target) = outsiders(&world);
-    let deaf = seats(&world);
+    let (agent, target) = world.outsiders();
+    let deaf = world.seats();
     world.deafen(&deaf, &[Kind::ACT]);
     let act = propose(&mut world, agent, target);
     world.pass(Millis::from_secs(20));
@@ -210,7 +198,7 @@ fn a_target_that_is_cut_off_goes_back_by_itself_although_the_others_were_told() 
 #[test]
 fn a_target_takes_no_override_without_the_proof_that_it_is_public() {
     let mut world = founded();
-    let (agent, target) = outsiders(&world);
+    let (agent, target) = world.outsiders();
     let act = propose(&mut world, agent, target);
     world.pass(Millis::from_secs(20));
     let (_, body) = written(&mut world, agent, act);
@@ -264,7 +252,7 @@ fn a_target_takes_no_override_without_the_proof_that_it_is_public() {
 #[test]
 fn an_author_is_told_at_once_what_an_override_lacks() {
     let mut world = founded();
-    let (agent, target) = outsiders(&world);
+    let (agent, target) = world.outsiders();
     let command = asks(&world, agent, target, "  ");
     let refused = world.command(agent, command).unwrap_err();
     assert!(
@@ -285,7 +273,7 @@ fn an_author_is_told_at_once_what_an_override_lacks() {
 #[test]
 fn an_override_needs_a_panel_that_approves() {
     let mut world = founded();
-    let (agent, target) = outsiders(&world);
+    let (agent, target) = world.outsiders();
     let all: Vec<_> = (0..10).collect();
     world.reboot_with(&all, CosignPolicy::Refuse);
     let act = propose(&mut world, agent, target);
@@ -303,7 +291,7 @@ fn an_override_needs_a_panel_that_approves() {
 #[test]
 fn a_copy_of_the_public_log_is_the_same_after_a_restart_and_at_who_was_away() {
     let mut world = founded();
-    let (agent, target) = outsiders(&world);
+    let (agent, target) = world.outsiders();
     world.crash(9);
     propose(&mut world, agent, target);
     world.pass(Millis::from_secs(20));
@@ -326,7 +314,7 @@ fn a_copy_of_the_public_log_is_the_same_after_a_restart_and_at_who_was_away() {
 #[test]
 fn a_proof_of_the_public_log_rests_on_the_id_of_the_mesh_and_on_nothing_else() {
     let mut world = founded();
-    let (agent, target) = outsiders(&world);
+    let (agent, target) = world.outsiders();
     propose(&mut world, agent, target);
     world.pass(Millis::from_secs(20));
     let command = Command::ProvePublic {
@@ -501,7 +489,7 @@ fn signed_head(world: &World, size: u64) -> LogHead {
 fn a_halted_mesh_refuses_overrides_as_well() {
     let mut world = World::fast_with_seats(10, 4, SCALE);
     world.pass(Millis::from_secs(20));
-    let (agent, target) = outsiders(&world);
+    let (agent, target) = world.outsiders();
     let acts = stroke(&world, &identity(10), &identity(1));
     tell(&mut world, 9, target, &acts);
     world.pass(Millis::from_secs(10));
@@ -521,7 +509,7 @@ fn a_halted_mesh_refuses_overrides_as_well() {
 fn an_override_that_was_admitted_before_a_halt_runs_nowhere_within_it() {
     let mut world = World::fast_with_seats(10, 4, SCALE);
     world.pass(Millis::from_secs(20));
-    let (agent, target) = outsiders(&world);
+    let (agent, target) = world.outsiders();
     // The target hears of no act until the mesh is halted.
     world.deafen(&[target], &[Kind::ACT]);
     let act = propose(&mut world, agent, target);

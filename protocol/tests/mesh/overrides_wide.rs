@@ -24,14 +24,9 @@ fn founded() -> (World, usize) {
     (world, agent)
 }
 
-fn seats(world: &World) -> Vec<usize> {
-    let seats = world.genesis_body().seats.iter();
-    seats.map(|seat| world.at(seat).unwrap()).collect()
-}
-
 /// Nodes that are neither the agent nor a seat, in order of key.
 fn targets(world: &World, agent: usize) -> Vec<PublicKey> {
-    let seats = seats(world);
+    let seats = world.seats();
     let others = (0..usize::from(NODES)).filter(|at| *at != agent && !seats.contains(at));
     let mut keys: Vec<_> = others.map(|at| world.key(at)).take(WIDE).collect();
     keys.sort_unstable();
@@ -99,7 +94,7 @@ fn a_wide_override_needs_its_panel_and_stays_once_it_was_told_to_all() {
 #[test]
 fn a_wide_override_that_too_few_seats_have_heard_lapses_on_every_target() {
     let (mut world, agent) = founded();
-    let deaf = seats(&world)[..2].to_vec();
+    let deaf = world.seats()[..2].to_vec();
     world.deafen(&deaf, &[Kind::ACT]);
     let at = targets(&world, agent);
     let act = propose(&mut world, agent, &at);

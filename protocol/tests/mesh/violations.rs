@@ -41,18 +41,6 @@ fn founded() -> World {
     world
 }
 
-fn seats(world: &World) -> Vec<usize> {
-    let seats = &world.genesis_body().seats;
-    seats.iter().map(|seat| world.at(seat).unwrap()).collect()
-}
-
-/// The two founders without a seat: who is accused, and who reports.
-fn others(world: &World) -> (usize, usize) {
-    let seats = seats(world);
-    let mut others = (0..world.nodes.len()).filter(|at| !seats.contains(at));
-    (others.next().unwrap(), others.next().unwrap())
-}
-
 fn report(accused: Option<PublicKey>) -> Report {
     Report {
         accused,
@@ -127,7 +115,7 @@ fn say(world: &mut World, at: usize, case: ContentId, say: CaseSay) -> Result<Re
 
 /// Has as many seats as decide, three of four, say the same.
 fn agree(world: &mut World, case: ContentId, what: CaseSay) {
-    for at in seats(world).into_iter().take(3) {
+    for at in world.seats().into_iter().take(3) {
         say(world, at, case, what).unwrap();
     }
     world.pass(Millis(3_500));
@@ -143,7 +131,7 @@ fn found(accused: PublicKey, sort: Violation) -> CaseSay {
 
 /// Leads a report to a final verdict.
 pub(super) fn sentenced(world: &mut World, sort: Violation) -> (ContentId, usize, usize) {
-    let (accused, reporter) = others(world);
+    let (accused, reporter) = world.outsiders();
     let accused_key = world.key(accused);
     let command = CaseCommand::Report(Box::new(report(Some(accused_key))));
     let case = world.recorded(reporter, Command::Case(command));
@@ -187,7 +175,7 @@ fn forged(world: &World, by: usize, time: Wall, body: Body) -> Verified<Record> 
 #[test]
 fn a_sealed_report_is_opened_by_the_seats_alone_and_leads_to_a_verdict_and_a_bounty() {
     let mut world = founded();
-    let (accused, teller) = others(&world);
+    let (accused, teller) = world.outsiders();
     let accused_key = world.key(accused);
     let told = report(Some(accused_key));
     let (receipt, record) = sealed_report(&world, 77, &told);
@@ -196,7 +184,7 @@ fn a_sealed_report_is_opened_by_the_seats_alone_and_leads_to_a_verdict_and_a_bou
     world.pass(Millis(4_000));
 
     stands(&mut world, case, Stage::Reported);
-    for at in seats(&world) {
+    for at in world.seats() {
         let open = open_case(&mut world, at, case).expect("a seat reads it");
         assert_eq!(open.report.as_ref(), Some(&told), "node {at}");
         assert!(open.is_sealed());
@@ -363,12 +351,12 @@ fn a_suspended_member_is_refused_by_every_node_until_the_end_and_by_those_who_co
 #[test]
 fn an_invite_that_a_suspended_member_wrote_admits_nobody_whichever_record_comes_first() {
     let mut world = founded();
-    let (accused, reporter) = others(&world);
+    let (accused, reporter) = world.outsiders();
     // One node hears of no ruling, and takes the invite and who comes by it.
-    let late = seats(&world)[3];
+    let late = world.seats()[3];
     world.deafen(&[late], &[Kind::RULING]);
     let (_, accused_again, _) = sentenced_but(&mut world, Violation::SilentCollection, late);
-    assert_eq!((accused, reporter), (accused_again, others(&world).1));
+    assert_eq!((accused, reporter), (accused_again, world.outsiders().1));
     world.pass(Millis(1_000));
     let one_time = identity(90);
     let invite = forged(
@@ -407,13 +395,13 @@ fn an_invite_that_a_suspended_member_wrote_admits_nobody_whichever_record_comes_
 #[test]
 fn an_appeal_stops_the_penalty_and_a_second_decision_ends_the_case() {
     let mut world = founded();
-    let (accused, reporter) = others(&world);
+    let (accused, reporter) = world.outsiders();
     let key = world.key(accused);
     let command = CaseCommand::Report(Box::new(report(None)));
     let case = world.recorded(reporter, Command::Case(command));
     world.pass(Millis(3_500));
     // Words that do not fit are refused with what would.
-    let seat = seats(&world)[0];
+    let seat = world.seats()[0];
     let early = say(&mut world, seat, case, CaseSay::Uphold).unwrap_err();
     assert!(
         matches!(early, CommandError::Case(CaseRefusal::NotNow { .. })),
@@ -507,13 +495,13 @@ fn probation_leaves_local_changes_and_removal_ends_the_membership_everywhere() {
 #[test]
 fn a_lying_seat_does_not_stop_the_opening_and_a_report_copied_or_without_work_comes_to_nothing() {
     let mut world = founded();
-    let (accused, teller) = others(&world);
+    let (accused, teller) = world.outsiders();
     let told = report(Some(world.key(accused)));
-    world.lying.insert(seats(&world)[1]);
+    world.lying.insert(world.seats()[1]);
     let (_, record) = sealed_report(&world, 50, &told);
     let case = submit(&mut world, teller, &record);
     world.pass(Millis::from_secs(6));
-    let seat = seats(&world)[0];
+    let seat = world.seats()[0];
     let open = open_case(&mut world, seat, case).unwrap();
     assert_eq!(open.report, Some(told.clone()));
 
@@ -548,7 +536,7 @@ fn a_lying_seat_does_not_stop_the_opening_and_a_report_copied_or_without_work_co
 #[test]
 fn a_flood_of_sealed_reports_is_bounded_at_every_node() {
     let mut world = founded();
-    let (accused, teller) = others(&world);
+    let (accused, teller) = world.outsiders();
     let told = report(Some(world.key(accused)));
     let mut taken = 0;
     let mut refused = 0;
@@ -578,8 +566,8 @@ fn a_flood_of_sealed_reports_is_bounded_at_every_node() {
 #[test]
 fn who_is_accused_has_no_word_in_its_case_and_a_suspended_seat_in_none() {
     let mut world = founded();
-    let (_, reporter) = others(&world);
-    let seats = seats(&world);
+    let (_, reporter) = world.outsiders();
+    let seats = world.seats();
     let (accused, judges) = (seats[3], &seats[..3]);
     let key = world.key(accused);
     let command = CaseCommand::Report(Box::new(report(Some(key))));
@@ -620,7 +608,7 @@ fn who_is_accused_has_no_word_in_its_case_and_a_suspended_seat_in_none() {
 #[test]
 fn a_case_is_decided_by_the_charter_that_a_vote_has_put_in_force() {
     let mut world = founded();
-    let (_, reporter) = others(&world);
+    let (_, reporter) = world.outsiders();
     let old = world.peer(0).charter().unwrap().clone();
     let mut draft = old.text().clone();
     draft.number += 1;
@@ -781,7 +769,7 @@ fn voters(world: &mut World, at: usize, vote: ContentId) -> u32 {
 
 /// The same as [`sentenced`] where one node hears of no ruling.
 fn sentenced_but(world: &mut World, sort: Violation, deaf: usize) -> (ContentId, usize, usize) {
-    let (accused, reporter) = others(world);
+    let (accused, reporter) = world.outsiders();
     let key = world.key(accused);
     let command = CaseCommand::Report(Box::new(report(Some(key))));
     let case = world.recorded(reporter, Command::Case(command));

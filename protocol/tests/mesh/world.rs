@@ -337,6 +337,19 @@ impl World {
         self.pass(Millis::from_secs(15));
     }
 
+    /// Returns the nodes that hold the seats of the genesis.
+    pub(crate) fn seats(&self) -> Vec<usize> {
+        let seats = self.genesis_body().seats.iter();
+        seats.map(|seat| self.at(seat).unwrap()).collect()
+    }
+
+    /// Returns two nodes without a seat.
+    pub(crate) fn outsiders(&self) -> (usize, usize) {
+        let seats = self.seats();
+        let mut others = (0..self.nodes.len()).filter(|at| !seats.contains(at));
+        (others.next().unwrap(), others.next().unwrap())
+    }
+
     pub(crate) fn at(&self, key: &PublicKey) -> Option<usize> {
         (0..self.nodes.len()).find(|at| self.key(*at) == *key)
     }

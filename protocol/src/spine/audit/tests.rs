@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
-use x0_crypto::{ContentId, Identity, PublicKey, committee::ThresholdSignature};
+use x0_crypto::{ContentId, Identity, PublicKey};
 use zeroize::Zeroizing;
 
 use super::{
@@ -23,16 +23,10 @@ use crate::{
     },
     wire::{
         Certificate, Checkpoint, Countersign, CountersignedHead, HeldHead, LogHead, PublicHead,
-        Statement,
+        Statement, no_signature,
     },
 };
 
-/// The generator of G1 of BLS12-381, compressed: a point that decodes.
-const POINT: [u8; 48] = [
-    0x97, 0xf1, 0xd3, 0xa7, 0x31, 0x97, 0xd7, 0x94, 0x26, 0x95, 0x63, 0x8c, 0x4f, 0xa9, 0xac, 0x0f,
-    0xc3, 0x68, 0x8c, 0x4f, 0x97, 0x74, 0xb9, 0x05, 0xa1, 0x4e, 0x3a, 0x3f, 0x17, 0x1b, 0xac, 0x58,
-    0x6c, 0x55, 0xe8, 0x3f, 0xf9, 0x7a, 0x1a, 0xef, 0xfb, 0x3a, 0xf0, 0x0a, 0xdb, 0x22, 0xc6, 0xbb,
-];
 const HEIGHT: u64 = 12;
 
 fn mesh() -> ContentId {
@@ -70,7 +64,7 @@ fn drawn(members: u16) -> DrawnWitnesses {
             state: ContentId::of(b"state"),
             log: PublicHead::default(),
         }),
-        signature: ThresholdSignature::from_bytes(&POINT).unwrap(),
+        signature: no_signature(),
     };
     let drawn = draw_witnesses(&roll, &certificate.seed());
     DrawnWitnesses {

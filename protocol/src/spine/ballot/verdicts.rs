@@ -301,23 +301,13 @@ fn is_yes(ballot: &Ballot) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use x0_crypto::committee::ThresholdSignature;
-
     use super::{
         super::tests::{MESH, key, member},
         *,
     };
-    use crate::wire::{Reason, VoteRules, jury_electorate};
+    use crate::wire::{Reason, VoteRules, jury_electorate, no_signature};
 
     const DAY: u64 = 24 * 3_600_000;
-
-    /// The generator of the group, in compressed form: a signature that decodes and that nobody made.
-    const POINT: [u8; 48] = [
-        0x97, 0xf1, 0xd3, 0xa7, 0x31, 0x97, 0xd7, 0x94, 0x26, 0x95, 0x63, 0x8c, 0x4f, 0xa9, 0xac,
-        0x0f, 0xc3, 0x68, 0x8c, 0x4f, 0x97, 0x74, 0xb9, 0x05, 0xa1, 0x4e, 0x3a, 0x3f, 0x17, 0x1b,
-        0xac, 0x58, 0x6c, 0x55, 0xe8, 0x3f, 0xf9, 0x7a, 0x1a, 0xef, 0xfb, 0x3a, 0xf0, 0x0a, 0xdb,
-        0x22, 0xc6, 0xbb,
-    ];
 
     fn jury(numbers: core::ops::Range<u16>) -> Vec<PublicKey> {
         let mut jury: Vec<_> = numbers.map(key).collect();
@@ -334,7 +324,7 @@ mod tests {
                 from: Wall(day * DAY),
                 until: Wall((day + 1) * DAY),
             }),
-            signature: ThresholdSignature::from_bytes(&POINT).unwrap(),
+            signature: no_signature(),
         };
         verdicts.draw(&certificate, jury)
     }

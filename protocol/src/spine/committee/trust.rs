@@ -42,8 +42,6 @@ pub struct Trust {
     checkpoint: Option<(Checkpoint, Mono)>,
     /// The epoch of the keys that certified it, and their signature.
     signed: Option<(u64, ThresholdSignature)>,
-    /// The hash of the signature over it, see [`Certificate::seed`].
-    seed: [u8; 32],
     /// Words for a new committee; none in quiet times.
     words: Option<Box<Words>>,
     /// The last committee that members have seated, and how many epochs there were before it.
@@ -306,11 +304,6 @@ impl Trust {
         Ok(Question::new(mesh, keys, certificate))
     }
 
-    /// Returns public randomness of the newest checkpoint known: fixed until the next, and steered by nobody.
-    pub fn seed(&self) -> Option<(&Checkpoint, &[u8; 32])> {
-        Some((self.checkpoint()?, &self.seed))
-    }
-
     /// Returns the certificate of the newest checkpoint known.
     pub fn certificate(&self) -> Option<Certificate> {
         let (epoch, signature) = self.signed?;
@@ -330,7 +323,6 @@ impl Trust {
         if known.is_none_or(|(known, _)| known.height < checkpoint.height) {
             self.checkpoint = Some((*checkpoint, now));
             self.signed = Some((certificate.epoch, certificate.signature));
-            self.seed = certificate.seed();
         }
     }
 
