@@ -22,8 +22,9 @@ pub mod takeover;
 pub mod violation;
 pub mod vote;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::ValueEnum;
+use x0_protocol::charter::SHIPPED;
 
 use crate::{
     account::Account,
@@ -195,6 +196,29 @@ impl Journey {
         }
     }
 
+    /// Returns the charter of its mesh, unless that is the one that ships.
+    fn charter(self) -> Result<Option<String>> {
+        match self {
+            Self::Override => overriding::charter().map(Some),
+            Self::Violation => violation::charter().map(Some),
+            Self::Join
+            | Self::Capabilities
+            | Self::Crash
+            | Self::Partition
+            | Self::Committee
+            | Self::CommitteeChange
+            | Self::CommitteeKeys
+            | Self::Standby
+            | Self::MassAction
+            | Self::Takeover
+            | Self::Vote
+            | Self::Data
+            | Self::Charter
+            | Self::Dashboard
+            | Self::Speed => Ok(None),
+        }
+    }
+
     /// Tells the story on a running mesh.
     ///
     /// # Errors
@@ -269,10 +293,7 @@ async fn go(
         relayed: journey == Journey::Partition,
         founders: journey.founders(nodes),
         time_scale: journey.time_scale(),
-        charter: match journey == Journey::Override {
-            true => Some(overriding::charter()?),
-            false => None,
-        },
+        charter: journey.charter()?,
         programs,
         settings: match journey == Journey::Charter {
             true => vec!["gateway.listen=127.0.0.1:0".to_owned()],
@@ -288,4 +309,17 @@ async fn go(
     mesh.close().await?;
     account.saw("all of them ended well");
     Ok(())
+}
+
+/// Returns the charter that ships with one of its lines changed.
+///
+/// # Errors
+///
+/// Returns that the charter does not have that line.
+fn shipped_but(line: &str, instead: &str) -> Result<String> {
+    ensure!(
+        SHIPPED.matches(line).count() == 1,
+        "the charter that ships does not say {line:?} once"
+    );
+    Ok(SHIPPED.replace(line, instead))
 }

@@ -11,9 +11,11 @@ use x0_node::api::{
     public::{OverrideBody, OverrideView, PublicPageView},
     view::{PolicyView, ProposedView},
 };
-use x0_protocol::charter::SHIPPED;
 
-use super::mass_action::{POLICY, STEP_PATIENCE, answer, asked, ended, grant, makes_keys, named};
+use super::{
+    mass_action::{POLICY, STEP_PATIENCE, answer, asked, ended, grant, makes_keys, named},
+    shipped_but,
+};
 use crate::{
     account::Account,
     mesh::Mesh,
@@ -44,13 +46,10 @@ const CONSEQUENCES: &str = "fewer acts are shown for an hour";
 ///
 /// Returns that the charter that ships asks for another notice than this knows.
 pub(super) fn charter() -> Result<String> {
-    let shipped = "override_notice_minutes: 60";
-    ensure!(
-        SHIPPED.matches(shipped).count() == 1,
-        "the charter that ships does not say {shipped:?}"
-    );
-    let shorter = format!("override_notice_minutes: {NOTICE_MINUTES}");
-    Ok(SHIPPED.replace(shipped, &shorter))
+    shipped_but(
+        "override_notice_minutes: 60",
+        &format!("override_notice_minutes: {NOTICE_MINUTES}"),
+    )
 }
 
 /// Tells the story.

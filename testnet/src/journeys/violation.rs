@@ -7,11 +7,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
-use x0_node::api::cases::{CaseView, CasesView, LedgerView};
+use x0_node::api::{
+    cases::{CaseView, CasesView, LedgerView},
+    inspections::{AuditsView, RoundView},
+};
 
 use crate::{
     account::Account,
-    journeys::capabilities::{attack, rejected},
+    journeys::{
+        capabilities::{attack, rejected},
+        shipped_but,
+    },
     mesh::Mesh,
     node::Node,
     wait::{Look, until},
@@ -28,12 +34,27 @@ const ACCUSED: usize = 7;
 /// What the reporter gets, x0.
 const BOUNTY: &str = "500";
 
+/// Days between two audits by the charter of this mesh: 43 s.
+const AUDIT_DAYS: u64 = 4;
+
 /// Longest wait for the committee's keys, and for members to count.
 const KEYS_PATIENCE: Duration = Duration::from_secs(120);
 /// Longest wait for a step.
 const STEP_PATIENCE: Duration = Duration::from_secs(60);
 /// Longest wait for the window in which the accused can appeal: 72 h pass in 32 s.
 const WINDOW_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Longest wait for a round of audits in which all nodes answered: two rounds.
+const AUDITS_PATIENCE: Duration = Duration::from_secs(150);
+
+/// Returns the charter of the mesh: the one that ships, with audits every few days.
+///
+/// # Errors
+///
+/// Returns that the charter that ships asks for audits at another time than this knows.
+pub(super) fn charter() -> Result<String> {
+    shipped_but("audit_days: 90", &format!("audit_days: {AUDIT_DAYS}"))
+}
 
 /// What the attacker tells of an act that it has sent.
 #[derive(Debug, Deserialize)]
@@ -54,7 +75,8 @@ pub async fn tell(mesh: &mut Mesh, account: &mut Account) -> Result<()> {
     inspects(mesh, account, &case).await?;
     decides(mesh, account, &case).await?;
     is_refused(mesh, account).await?;
-    is_paid(mesh, account, &case, &receipt).await
+    is_paid(mesh, account, &case, &receipt).await?;
+    is_audited(mesh, account).await
 }
 
 async fn has_keys(mesh: &Mesh, account: &mut Account) -> Result<()> {
@@ -383,6 +405,57 @@ async fn is_paid(mesh: &Mesh, account: &mut Account, case: &str, receipt: &str) 
     }
     let said = to.run_well(&["ledger", "balance", &key]).await?;
     account.saw(format!("on all nodes: {}", said.trim()));
+    Ok(())
+}
+
+async fn is_audited(mesh: &Mesh, account: &mut Account) -> Result<()> {
+    account.step(
+        format!("{AUDIT_DAYS} days are over, and nobody does anything"),
+        "the charter promises audits: nodes of the seats ask those whom the beacon draws, and all members see what came of it",
+    );
+    let count = u32::try_from(mesh.nodes().len())?;
+    let answered = |round: &RoundView| round.tally.clean + round.tally.with_findings == count;
+    until(
+        "a round in which all answered",
+        AUDITS_PATIENCE,
+        async || {
+            let mut seen = Vec::new();
+            for node in mesh.nodes() {
+                let known: AuditsView = node.get("/v1/charter/audits").await?;
+                seen.push(
+                    known
+                        .rounds
+                        .iter()
+                        .find(|round| answered(round))
+                        .map(|round| round.round),
+                );
+            }
+            Ok(match seen.iter().all(|round| round.is_some()) {
+                true => Look::Holds(()),
+                false => Look::NotYet(format!("rounds with all answers, by node: {seen:?}")),
+            })
+        },
+    )
+    .await?;
+    let node = mesh.node(4)?;
+    let known: AuditsView = node.get("/v1/charter/audits").await?;
+    let round = known.rounds.iter().find(|round| answered(round));
+    let round = round.context("the round is gone")?;
+    for audit in &round.audits {
+        ensure!(audit.node != audit.auditor, "{} audits itself", audit.node);
+        ensure!(audit.report.is_some(), "{} has no report", audit.node);
+        let by_a_seat = SEATS.iter().any(|place| {
+            let seat = mesh.node(*place).and_then(Node::key);
+            seat.is_ok_and(|seat| seat.to_string() == audit.auditor)
+        });
+        ensure!(by_a_seat, "{} is audited by nobody's seat", audit.node);
+    }
+    let said = node.run_well(&["charter", "audits"]).await?;
+    account.saw(said.lines().next().unwrap_or_default());
+    account.saw(format!(
+        "round {}: all {count} nodes gave an account, {} with findings",
+        round.round, round.tally.with_findings
+    ));
     Ok(())
 }
 
