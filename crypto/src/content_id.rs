@@ -1,8 +1,9 @@
 //! The name of a block: its SHA-256 hash, written as a CID so that any IPFS node can hold the block.
 //!
-//! Only one kind of CID exists here: version 1, codec dag-cbor, multihash sha2-256. So the 32 bytes of the hash
-//! say everything, and that is all that is kept. Text and wire forms are the ordinary ones (`bafyrei…`, and an
-//! IPLD link in DAG-CBOR); CIDs of any other kind are refused with the reason.
+//! Only two kinds of CID exist here, both of version 1 with multihash sha2-256: [`ContentId`], codec dag-cbor, names
+//! what is said, and [`ChunkId`], codec raw, names a chunk of encrypted content. So the 32 bytes of the hash and the
+//! type say everything, and the hash is all that is kept. Text and wire forms are the ordinary ones (`bafyrei…` and
+//! `bafkrei…`, and an IPLD link in DAG-CBOR); CIDs of any other kind are refused with the reason.
 
 use core::fmt;
 use core::str::FromStr;
@@ -12,16 +13,20 @@ use cid::multihash::Multihash;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-/// Codec of DAG-CBOR blocks (multicodec table).
-const DAG_CBOR: u64 = 0x71;
 /// Multihash code of SHA-256 (multicodec table).
 const SHA2_256: u64 = 0x12;
 /// Characters that [`ContentId::short`] keeps.
 const SHORT_CHARS: usize = 8;
 
-/// Names a DAG-CBOR block by its SHA-256 hash.
+/// Names a block of one codec by its SHA-256 hash.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ContentId([u8; 32]);
+pub struct BlockId<const CODEC: u64>([u8; 32]);
+
+/// Names a DAG-CBOR block (0x71 in the multicodec table) by its SHA-256 hash.
+pub type ContentId = BlockId<0x71>;
+
+/// Names a block of raw bytes (0x55), a chunk of encrypted content, by its SHA-256 hash.
+pub type ChunkId = BlockId<0x55>;
 
 /// Says why a text or a link is not a content id of x0.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,11 +46,14 @@ pub enum ParseContentIdError {
     Version0,
     /// A CID of a block in another encoding.
     #[error(
-        "this content id names a block of codec {codec:#x}; x0 blocks are dag-cbor (0x71, bafyrei…)"
+        "this content id names a block of codec {codec:#x}; here belongs one of codec {wanted:#x} \
+         (0x71 is dag-cbor, bafyrei…; 0x55 is raw, bafkrei…)"
     )]
     OtherCodec {
         /// The multicodec number found.
         codec: u64,
+        /// The one that belongs there.
+        wanted: u64,
     },
     /// A CID with another hash.
     #[error(
@@ -59,7 +67,7 @@ pub enum ParseContentIdError {
     },
 }
 
-impl ContentId {
+impl<const CODEC: u64> BlockId<CODEC> {
     /// Hashes an encoded block.
     pub fn of(block: &[u8]) -> Self {
         Self(Sha256::digest(block).into())
@@ -84,23 +92,23 @@ impl ContentId {
     fn to_cid(self) -> Cid {
         // 32 bytes always fit the 64 of `Cid`'s multihash, so the fallback is never taken.
         let hash = Multihash::wrap(SHA2_256, &self.0).unwrap_or_default();
-        Cid::new_v1(DAG_CBOR, hash)
+        Cid::new_v1(CODEC, hash)
     }
 }
 
-impl fmt::Display for ContentId {
+impl<const CODEC: u64> fmt::Display for BlockId<CODEC> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.to_cid().fmt(f)
     }
 }
 
-impl fmt::Debug for ContentId {
+impl<const CODEC: u64> fmt::Debug for BlockId<CODEC> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl FromStr for ContentId {
+impl<const CODEC: u64> FromStr for BlockId<CODEC> {
     type Err = ParseContentIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -120,15 +128,18 @@ impl FromStr for ContentId {
     }
 }
 
-impl TryFrom<Cid> for ContentId {
+impl<const CODEC: u64> TryFrom<Cid> for BlockId<CODEC> {
     type Error = ParseContentIdError;
 
     fn try_from(cid: Cid) -> Result<Self, Self::Error> {
         if cid.version() == cid::Version::V0 {
             return Err(ParseContentIdError::Version0);
         }
-        if cid.codec() != DAG_CBOR {
-            return Err(ParseContentIdError::OtherCodec { codec: cid.codec() });
+        if cid.codec() != CODEC {
+            return Err(ParseContentIdError::OtherCodec {
+                codec: cid.codec(),
+                wanted: CODEC,
+            });
         }
         let hash = cid.hash();
         match (hash.code(), hash.digest().try_into()) {
@@ -141,13 +152,13 @@ impl TryFrom<Cid> for ContentId {
     }
 }
 
-impl From<ContentId> for Cid {
-    fn from(id: ContentId) -> Self {
+impl<const CODEC: u64> From<BlockId<CODEC>> for Cid {
+    fn from(id: BlockId<CODEC>) -> Self {
         id.to_cid()
     }
 }
 
-impl Serialize for ContentId {
+impl<const CODEC: u64> Serialize for BlockId<CODEC> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             serializer.collect_str(self)
@@ -157,7 +168,7 @@ impl Serialize for ContentId {
     }
 }
 
-impl<'de> Deserialize<'de> for ContentId {
+impl<'de, const CODEC: u64> Deserialize<'de> for BlockId<CODEC> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
             let text = String::deserialize(deserializer)?;
@@ -208,13 +219,28 @@ mod tests {
         );
         assert_eq!(
             parse("bafkreibme22gw2h7y2h7tg2fhqotaqjucnbc24deqo72b6mkl2egezxhvy"),
-            ParseContentIdError::OtherCodec { codec: 0x55 }
+            ParseContentIdError::OtherCodec {
+                codec: 0x55,
+                wanted: 0x71
+            }
         );
         assert!(matches!(
             parse("bafyreiabc"),
             ParseContentIdError::NotACid { .. }
         ));
         assert!(matches!(parse(""), ParseContentIdError::NotACid { .. }));
+    }
+
+    #[test]
+    fn a_chunk_is_named_as_raw_bytes_and_is_no_content_id() {
+        let chunk = ChunkId::of(b"hello world");
+
+        // As `ipfs add --cid-version 1` names the eleven bytes.
+        let text = "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e";
+        assert_eq!(chunk.to_string(), text);
+        assert_eq!(text.parse::<ChunkId>().unwrap(), chunk);
+        assert!(text.parse::<ContentId>().is_err());
+        assert!(EMPTY_MAP.parse::<ChunkId>().is_err());
     }
 
     #[test]

@@ -35,6 +35,7 @@ const CAPABILITY_ROOT_LABEL: &[u8] = b"x0/capability-root/1";
 const MEMBERSHIP_LABEL: &[u8] = b"x0/membership/1";
 const DEALER_LABEL: &[u8] = b"x0/committee/dealer/1";
 const BALLOT_LABEL: &[u8] = b"x0/ballot/seed/1";
+const RELEASE_LABEL: &[u8] = b"x0/release-seed/1";
 
 /// Names a node or an agent by its Ed25519 public key.
 ///
@@ -118,6 +119,11 @@ impl Identity {
     /// Derives the seed with which this node seals a ballot; `of` names it among all others.
     pub fn ballot_seed(&self, of: &[u8]) -> Zeroizing<[u8; 32]> {
         self.derive(&[BALLOT_LABEL, &[0], of].concat())
+    }
+
+    /// Derives the seed with which this node seals what a vote has it release.
+    pub fn release_seed(&self) -> Zeroizing<[u8; 32]> {
+        self.derive(RELEASE_LABEL)
     }
 
     pub(crate) fn seed(&self) -> Zeroizing<[u8; 32]> {

@@ -2,11 +2,12 @@
 //!
 //! - [`Identity`] and [`PublicKey`]: one Ed25519 key per node; its public half is written as a libp2p peer id.
 //! - [`Signature`], [`verify`], [`verify_batch`]: signatures that carry a [`Namespace`], under one validity rule.
-//! - [`ContentId`]: the name of a block of DAG-CBOR by its hash.
+//! - [`ContentId`] and [`ChunkId`]: the name of a block by its hash.
 //! - [`capability`]: Biscuit tokens that say what an agent may do, narrowed offline, checked by Datalog.
 //! - [`committee`]: keys that the seats of a committee hold together: how they make, use and hand them over.
 //! - [`seal`] and [`open`]: bytes locked with a passphrase.
 //! - [`seal_for`] and [`Identity::open_sealed`]: bytes that one node alone can open.
+//! - [`sublime`]: content in encrypted chunks, keys shared among guardians, sealing that outlasts quantum computers.
 //! - [`MembershipCommitment`]: what a member publishes so that it can later prove membership without its name.
 //!
 //! Verification is pure: it reads no clock and no randomness, so every node answers alike. Only making new
@@ -18,9 +19,11 @@
 
 pub mod capability;
 pub mod committee;
+pub mod sublime;
 
 mod content_id;
 mod fixed_bytes;
+mod hpke_base;
 mod identity;
 mod identity_file;
 mod membership;
@@ -28,8 +31,9 @@ mod poseidon;
 mod sealed;
 mod sealed_for;
 mod signature;
+mod wire;
 
-pub use content_id::{ContentId, ParseContentIdError};
+pub use content_id::{BlockId, ChunkId, ContentId, ParseContentIdError};
 pub use identity::{Identity, InvalidPublicKey, PublicKey};
 pub use identity_file::IdentityFileError;
 pub use membership::MembershipCommitment;

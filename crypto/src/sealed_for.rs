@@ -13,17 +13,15 @@
 
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
-use hpke::aead::AesGcm256;
-use hpke::kdf::HkdfSha256;
 use hpke::kem::X25519HkdfSha256;
-use hpke::{Deserializable as _, Kem, OpModeR, OpModeS, Serializable as _};
+use hpke::{Deserializable as _, Kem};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use crate::hpke_base::{self, TAG_BYTES};
 use crate::{Identity, PublicKey};
 
 const ENCAPSULATED_BYTES: usize = 32;
-const TAG_BYTES: usize = 16;
 
 /// By how many bytes the sealed form is longer.
 pub const SEALED_FOR_OVERHEAD: usize = ENCAPSULATED_BYTES + TAG_BYTES;
@@ -50,19 +48,8 @@ pub fn seal_for(
 ) -> Result<Vec<u8>, NotForThisKey> {
     let key = recipient.montgomery().ok_or(NotForThisKey)?;
     let key = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&key).map_err(|_| NotForThisKey)?;
-    let (encapsulated, locked) =
-        hpke::single_shot_seal_with_rng::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
-            &OpModeS::Base,
-            &key,
-            info,
-            plaintext,
-            &[],
-            &mut rng(recipient, info, plaintext, seed),
-        )
-        .map_err(|_| NotForThisKey)?;
-    let mut sealed = encapsulated.to_bytes().to_vec();
-    sealed.extend_from_slice(&locked);
-    Ok(sealed)
+    let rng = &mut rng(recipient, info, plaintext, seed);
+    hpke_base::seal::<X25519HkdfSha256>(&key, info, plaintext, rng).map_err(|_| NotForThisKey)
 }
 
 impl Identity {
@@ -75,23 +62,9 @@ impl Identity {
         info: &[u8],
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, NotForThisKey> {
-        let (encapsulated, locked) = sealed
-            .split_at_checked(ENCAPSULATED_BYTES)
-            .ok_or(NotForThisKey)?;
         let secret = <X25519HkdfSha256 as Kem>::PrivateKey::from_bytes(self.scalar().as_slice())
             .map_err(|_| NotForThisKey)?;
-        let encapsulated = <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(encapsulated)
-            .map_err(|_| NotForThisKey)?;
-        hpke::single_shot_open::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
-            &OpModeR::Base,
-            &secret,
-            &encapsulated,
-            info,
-            locked,
-            &[],
-        )
-        .map(Zeroizing::new)
-        .map_err(|_| NotForThisKey)
+        hpke_base::open::<X25519HkdfSha256>(&secret, info, sealed).map_err(|_| NotForThisKey)
     }
 }
 

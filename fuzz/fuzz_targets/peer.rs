@@ -16,6 +16,7 @@ use x0_protocol::{
     Stored, Wall,
     anti_meave::CosignPolicy,
     charter::{Charter, inspection::Collected},
+    core::secret::SeededShareKeys,
     wire::{
         Block, Body, Draft, Founder, Genesis, Kind, LogHead, Parameters, Phase, Record, Request,
         Response, Said, SeatDraft, Unverified, Verified, decode_record,
@@ -49,6 +50,7 @@ fuzz_target!(|data: &[u8]| {
 struct World {
     peer: Peer,
     keyring: Keyring,
+    share_keys: SeededShareKeys,
     now: Now,
     queue: VecDeque<Input>,
     asked: VecDeque<RequestId>,
@@ -79,6 +81,7 @@ impl World {
         let mut world = Self {
             peer,
             keyring: Keyring::default(),
+            share_keys: SeededShareKeys::new(OWN.release_seed()),
             now,
             queue: VecDeque::new(),
             asked: VecDeque::new(),
@@ -247,7 +250,7 @@ impl World {
                     self.queue.push_back(Input::SeatSigned { id, message });
                 }
                 Effect::Secret { id, task } => {
-                    let done = task.run(&OWN, &mut self.keyring);
+                    let done = task.run(&OWN, &mut self.keyring, &mut self.share_keys);
                     self.queue.push_back(Input::SecretDone { id, done });
                 }
                 Effect::SignWord { id, act, word } => {

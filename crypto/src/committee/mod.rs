@@ -27,12 +27,14 @@ mod seat_key;
 mod secrets;
 mod share;
 mod signature;
-mod wire;
 
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::wire;
+
+pub use crate::wire::Malformed;
 pub use ceremony::{Ceremony, CeremonyError, CeremonyPlan, Role};
 pub use committee_key::{BadThresholdSignature, BeaconValue, COMMITTEE_KEY_BYTES, CommitteeKey};
 pub use dealer::{AckError, Dealer, DealerError, Dealt};
@@ -52,7 +54,6 @@ pub use secrets::{
 };
 pub use share::{KEY_SHARE_BYTES, KeyShare};
 pub use signature::{PartialSignature, THRESHOLD_SIGNATURE_BYTES, ThresholdSignature};
-pub use wire::Malformed;
 
 /// Fewest seats of a committee: with fewer, not one of them may be hostile (n ≥ 3f + 1 with f = 1).
 pub const SEATS_MIN: u8 = 4;

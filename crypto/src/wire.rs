@@ -35,7 +35,7 @@ pub enum Malformed {
 }
 
 impl Malformed {
-    pub(super) fn not_one(what: &'static str, reason: impl fmt::Display) -> Self {
+    pub(crate) fn not_one(what: &'static str, reason: impl fmt::Display) -> Self {
         Self::NotOne {
             what,
             reason: reason.to_string(),
@@ -47,7 +47,7 @@ impl Malformed {
 ///
 /// # Errors
 /// [`Malformed`] if they are more than `bytes_max` or not the encoding of a value.
-pub(super) fn decode<T: Decode + Encode>(
+pub(crate) fn decode<T: Decode + Encode>(
     what: &'static str,
     bytes_max: usize,
     bytes: &[u8],
@@ -68,7 +68,7 @@ pub(super) fn decode<T: Decode + Encode>(
     Ok(value)
 }
 
-pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     if serializer.is_human_readable() {
         serializer.serialize_str(&Zeroizing::new(HEXLOWER.encode(bytes)))
     } else {
@@ -76,7 +76,7 @@ pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S:
     }
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     bytes_max: usize,
     deserializer: D,
 ) -> Result<Zeroizing<Vec<u8>>, D::Error> {
@@ -142,16 +142,16 @@ macro_rules! serde_by_bytes {
     ($name:ident, $bytes_max:expr) => {
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                $crate::committee::wire::serialize(&self.to_bytes()[..], serializer)
+                $crate::wire::serialize(&self.to_bytes()[..], serializer)
             }
         }
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let bytes = $crate::committee::wire::deserialize($bytes_max, deserializer)?;
+                let bytes = $crate::wire::deserialize($bytes_max, deserializer)?;
                 Self::from_bytes(&bytes).map_err(serde::de::Error::custom)
             }
         }
     };
 }
-pub(super) use serde_by_bytes;
+pub(crate) use serde_by_bytes;
