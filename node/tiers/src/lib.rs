@@ -4,8 +4,29 @@
 //! for ([`Block::new`]), so that a tier can lose content but never change it. A tier decides nothing: which content is
 //! kept where, and how often, is told to it.
 
+mod arweave;
 mod block;
+mod ipfs;
+mod key_file;
+mod race;
+#[cfg(feature = "sia")]
+mod sia;
 mod tier;
+mod upkeep;
 
-pub use block::{BLOCK_BYTES_MAX, Block, NotThisBlock};
+pub use cid::Cid;
+pub use libp2p::{Multiaddr, PeerId};
+
+pub use arweave::{ArweaveKey, ArweaveSettings, ArweaveTier, DataItem, ItemId, Writing};
+pub use block::{BLOCK_BYTES_MAX, Block, DAG_CBOR, NotThisBlock, RAW};
+pub use ipfs::{
+    BlockStore, Dht, Held, Holder, IpfsConfig, IpfsStats, IpfsTier, KeyError as IpfsKeyError, Pin,
+    PinError, Progress as PinProgress, Released, StartError, StoreError, Traffic, TreeLimits,
+    Unpinned,
+};
+pub use key_file::KeyError;
+pub use race::{NobodyGives, Pace, Reading, Tiers};
+#[cfg(feature = "sia")]
+pub use sia::SiaTier;
 pub use tier::{Forgotten, Tier, TierError, TierKind};
+pub use upkeep::{Audit, Depth, Mending, NotMended, Outcome, Progress};
