@@ -24,6 +24,7 @@ pub mod charter;
 pub mod core;
 pub mod peer;
 pub mod spine;
+pub mod sublime;
 pub mod wire;
 
 pub use crate::core::{

@@ -289,7 +289,8 @@ impl Node {
                 | Write::Proposal(_)
                 | Write::AcceptRoot { .. }
                 | Write::Public { .. }
-                | Write::Override(_) => {}
+                | Write::Override(_)
+                | Write::Sublime(_) => {}
             }
         }
     }

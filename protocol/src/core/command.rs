@@ -15,6 +15,7 @@ use super::{
     inspection::{AccountView, InspectionCommand, InspectionRefusal, RoundsView},
     limits::ERASED_IDS_MAX,
     reject::{ActRefusal, RejectReason},
+    sublime::{DealtView, DrawnView, ReleasedView, SublimeCommand, SublimeRefusal, SublimeView},
     time::{Millis, Mono, Wall},
     vote::{JuryView, VoteCommand, VoteRefusal, VotesView},
 };
@@ -189,6 +190,8 @@ pub enum Command {
     Case(CaseCommand),
     /// Asks or does something about audits of members' nodes.
     Inspection(InspectionCommand),
+    /// Asks or does something about Sublime.
+    Sublime(SublimeCommand),
     /// Shows the policies in force here.
     Policies,
     /// Leaves the mesh.
@@ -235,7 +238,10 @@ impl Command {
                 | VoteCommand::Bundle(_),
             )
             | Self::Case(CaseCommand::List | CaseCommand::Ledger)
-            | Self::Inspection(InspectionCommand::Rounds) => true,
+            | Self::Inspection(InspectionCommand::Rounds)
+            | Self::Sublime(
+                SublimeCommand::Show | SublimeCommand::Draw(_) | SublimeCommand::Released(_),
+            ) => true,
             Self::Invite { .. }
             | Self::PublishCapability { .. }
             | Self::Revoke { .. }
@@ -256,6 +262,13 @@ impl Command {
                 | CaseCommand::Appeal(_),
             )
             | Self::Inspection(InspectionCommand::Ask { .. })
+            | Self::Sublime(
+                SublimeCommand::Serve(_)
+                | SublimeCommand::Deal(_)
+                | SublimeCommand::Submit(_)
+                | SublimeCommand::Announce(_)
+                | SublimeCommand::Request { .. },
+            )
             | Self::Local { .. }
             | Self::Vote(
                 VoteCommand::Propose { .. }
@@ -378,6 +391,14 @@ pub enum Reply {
     Rounds(Box<RoundsView>),
     /// To [`InspectionCommand::Ask`].
     Account(Box<AccountView>),
+    /// To [`SublimeCommand::Show`].
+    Sublime(Box<SublimeView>),
+    /// To [`SublimeCommand::Draw`].
+    Drawn(Box<DrawnView>),
+    /// To [`SublimeCommand::Deal`].
+    Dealt(Box<DealtView>),
+    /// To [`SublimeCommand::Released`].
+    Released(Box<ReleasedView>),
     /// To [`CaseCommand::Ledger`].
     Ledger(Box<LedgerView>),
     /// To [`Command::Policies`].
@@ -746,6 +767,9 @@ pub enum CommandError {
     /// A node gave no account of what it collects.
     #[error(transparent)]
     Inspection(#[from] InspectionRefusal),
+    /// Something about Sublime cannot be done.
+    #[error(transparent)]
+    Sublime(#[from] SublimeRefusal),
     /// Something about a vote cannot be done.
     #[error(transparent)]
     Vote(#[from] VoteRefusal),

@@ -27,6 +27,7 @@ use crate::{
         erasure::ErasureReceipt,
         halt::Halt,
     },
+    sublime::shares::SublimeWrite,
     wire::{
         Change, Decided, Draft, HeldHead, InspectionDraft, LogHead, PolicyName, PublicEntry,
         Record, Request, Response, SeatDraft, Topic, Verified, VoteDraft, Word,
@@ -305,6 +306,8 @@ pub enum Write {
     },
     /// Something about overrides that run here.
     Override(OverrideWrite),
+    /// A share kept for somebody, or what was released for this node.
+    Sublime(SublimeWrite),
 }
 
 /// The effects of one call to [`crate::Peer::handle`], in order.
@@ -380,4 +383,6 @@ pub enum Why {
     Countersigning,
     /// A node is to be audited.
     Audits,
+    /// Something of an item is to be released, or looked at whether it is.
+    Releases,
 }

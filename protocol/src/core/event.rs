@@ -8,7 +8,7 @@ use crate::{
         committee::SeatNews,
         halt::{End, HaltId},
     },
-    wire::Role,
+    wire::{Role, TierAddress},
 };
 
 /// Something the user of the node may want to know.
@@ -252,6 +252,27 @@ pub enum Event {
         case: ContentId,
         /// What, in words.
         what: String,
+    },
+    /// A record about Sublime has taken effect here.
+    Sublime {
+        /// The record.
+        record: ContentId,
+        /// `guardian`, `item` or `request`.
+        kind: &'static str,
+    },
+    /// A linked node says where its IPFS node is reached.
+    TierPeer {
+        /// Whose node.
+        peer: PublicKey,
+        /// Where.
+        addresses: Vec<TierAddress>,
+    },
+    /// Something was released for a request of this node.
+    Released {
+        /// The request.
+        request: ContentId,
+        /// How many parts have come so far.
+        parts: usize,
     },
     /// Authoring is open: the own chain's head is known.
     Ready {

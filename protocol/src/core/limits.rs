@@ -551,3 +551,67 @@ pub const ACCUSED_KNOWN_MAX: usize = 256;
 
 /// Accounts asked for by hand that a node waits for at a time.
 pub const ASKED_BY_HAND_MAX: usize = 16;
+
+/// Most guardians of one item, and so the highest number of a share.
+pub const GUARDIANS_MAX: u8 = 32;
+
+/// Guardians of an item where enough members serve, and of these as many as open it.
+pub const GUARDIANS_DRAWN: u8 = 10;
+/// See [`GUARDIANS_DRAWN`].
+pub const GUARDIANS_NEEDED: u8 = 3;
+
+/// Fewest members who serve before items can be put: two of three shares open one.
+pub const GUARDIANS_MIN: u8 = 3;
+
+/// Members who serve as guardians that a node remembers, 1.3 KiB each: those whose keys hash lowest, everywhere the same.
+pub const GUARDIANS_KNOWN_MAX: usize = 4_096;
+
+/// Longest sealed description of an item, bytes: 16 KiB of metadata with salt and tag.
+pub const SEALED_ABOUT_BYTES_MAX: usize = 16 * 1024 + 48;
+
+/// Longest sealed share or opening, bytes: the committee's key of 31 seats beside a part of a signature.
+pub const SEALED_PART_BYTES_MAX: usize = 32 * 1024;
+
+/// Least work in a manifest, bits: about 4 million hashes, 0.4 s of one processor core for an item that stays for years.
+pub const MANIFEST_WORK_BITS: u32 = 22;
+
+/// Most manifests dated within one hour that a node keeps and passes on: 3 KiB each as a rule.
+pub const MANIFESTS_AN_HOUR_MAX: u32 = 128;
+
+/// How old a manifest may be that comes by gossip; older ones come by catching up only.
+pub const MANIFEST_AGE_MAX: Millis = Millis::from_mins(120);
+
+/// Items that a node remembers beside those it guards, 0.2 KiB each, the newest.
+pub const ITEMS_KNOWN_MAX: usize = 65_536;
+
+/// Shares that one node keeps, 1.3 KiB each.
+pub const SHARES_KEPT_MAX: usize = 10_000;
+
+/// Shares among them that one member has handed out: nobody fills a guardian's room alone.
+pub const SHARES_PER_OWNER_MAX: usize = 1_000;
+
+/// Requests for items that a node remembers, 1.3 KiB each, the newest.
+pub const REQUESTS_KNOWN_MAX: usize = 1_024;
+
+/// Requests of one member among them, the newest.
+pub const REQUESTS_PER_MEMBER_MAX: usize = 16;
+
+/// Time from its date in which what a request asks for is released, mesh time: a vote of three days, its challenge time,
+/// and guardians who come back from a holiday.
+pub const REQUEST_LIFE: Millis = Millis::from_mins(30 * 24 * 60);
+
+/// Shortest window of a vote that opens an item, mesh time.
+pub const ACCESS_WINDOW_MIN: Millis = Millis::from_mins(72 * 60);
+
+/// Time after which what is released is sent again to a node that has not confirmed it, real time.
+pub const RELEASE_AGAIN: Millis = Millis::from_secs(30);
+
+/// Parts released for one own request that are kept: the shares of all guardians, the openings of all seats, and as many
+/// again from members who are neither.
+pub const RELEASES_KEPT_MAX: usize = 128;
+
+/// Shares that are dealt in one command.
+pub const DEALT_MAX: usize = GUARDIANS_MAX as usize;
+
+/// Addresses by which one node introduces its IPFS node to a linked one.
+pub const TIER_ADDRESSES_MAX: usize = 8;

@@ -15,5 +15,6 @@ pub(crate) mod pairs;
 pub mod reject;
 pub mod rng;
 pub mod secret;
+pub mod sublime;
 pub mod time;
 pub mod vote;

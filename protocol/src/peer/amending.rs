@@ -202,14 +202,19 @@ impl Peer {
         if opening.proposal.rules.window() < needed {
             return None;
         }
+        Some(self.heed_vote(now, &vote).map(|()| vote))
+    }
+
+    /// Tells whether this node acts on a vote of which the committee says that it has passed.
+    pub(super) fn heed_vote(&self, now: Now, vote: &VoteResolved) -> Result<(), NotHeeded> {
+        let book = &self.voting.book;
         // Whoever came later could not have counted again: all that is left is to look for proofs against the tally.
         let own = self.directory.member(&self.config.key);
         let came_later = own.is_some_and(|own: &Member| own.since > self.real_time(vote.time));
-        let heeded = match came_later {
+        match came_later {
             true => book.heed_later(&vote.proposal),
             false => book.heed(&vote.proposal, now.mono, self.time_scale()),
-        };
-        Some(heeded.map(|()| vote))
+        }
     }
 
     /// Returns when a vote that has passed will be heeded here.

@@ -124,6 +124,7 @@ impl StoredHalting {
                 | Body::Claim(_)
                 | Body::AuditRound(_)
                 | Body::AuditReport(_)
+                | Body::Sublime(_)
                 | Body::Vote(_)
                 | Body::Unknown(..) => {}
             }

@@ -343,6 +343,7 @@ impl Peer {
             | Body::Claim(_)
             | Body::AuditRound(_)
             | Body::AuditReport(_)
+            | Body::Sublime(_)
             | Body::Vote(_)
             | Body::Checkpoint(_)
             | Body::Unknown(..) => true,

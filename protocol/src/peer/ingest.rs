@@ -21,8 +21,8 @@ use crate::{
     },
     spine::{audit::What, committee::Seats, delivery::Placed, directory},
     wire::{
-        Body, Certificate, Kind, Merge, Record, Refused, Response, Topic, Unverified, Verified,
-        VersionRange, Warrants, Welcome,
+        Body, Certificate, Kind, Merge, Record, Refused, Response, SublimeBody, Topic, Unverified,
+        Verified, VersionRange, Warrants, Welcome,
     },
 };
 
@@ -96,7 +96,8 @@ fn acts_in(writes: &[Write]) -> Vec<Verified<Record>> {
         | Write::Proposal(_)
         | Write::AcceptRoot { .. }
         | Write::Public { .. }
-        | Write::Override(_) => None,
+        | Write::Override(_)
+        | Write::Sublime(_) => None,
     });
     acts.filter(|record| matches!(record.value().body(), Body::Act(_)))
         .cloned()
@@ -234,7 +235,8 @@ impl Peer {
             | Write::Proposal(_)
             | Write::AcceptRoot { .. }
             | Write::Public { .. }
-            | Write::Override(_) => None,
+            | Write::Override(_)
+            | Write::Sublime(_) => None,
         });
         records.collect()
     }
@@ -268,6 +270,7 @@ impl Peer {
             return Err(RejectReason::NoLongerAMember(author));
         }
         self.bound_report(now, record.value(), live)?;
+        self.bound_manifest(now, record.value(), live)?;
         if live {
             self.check_barred_now(now, record.value())?;
         }
@@ -356,6 +359,10 @@ impl Peer {
                 self.hear_of_case(now, record);
                 return Ok(());
             }
+            Body::Sublime(SublimeBody::Manifest(_)) => {
+                self.hear_sublime(record, out);
+                return Ok(());
+            }
             Body::Claim(claim) => {
                 self.bound_claim(&author, claim)?;
                 self.hear_of_case(now, record);
@@ -392,6 +399,7 @@ impl Peer {
             | Body::Appeal(_)
             | Body::AuditRound(_)
             | Body::AuditReport(_)
+            | Body::Sublime(_)
             | Body::Vote(_)
             | Body::Erasure(_)
             | Body::Erased { .. }
@@ -455,6 +463,7 @@ impl Peer {
         if let Body::AuditReport(report) = value.body() {
             self.file_report(value, report, out)?;
         }
+        self.hear_sublime(record, out);
         Ok(())
     }
 
@@ -732,6 +741,7 @@ impl Peer {
                 | Body::Claim(_)
                 | Body::AuditRound(_)
                 | Body::AuditReport(_)
+                | Body::Sublime(_)
                 | Body::Vote(_)
                 | Body::Erasure(_)
                 | Body::Erased { .. }

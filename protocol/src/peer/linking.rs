@@ -91,6 +91,7 @@ impl Peer {
             self.schedule_catch_up(now.mono);
         }
         self.ask_for_receipts(now);
+        self.introduce(peer, out);
     }
 
     pub(super) fn ask(&mut self, to: PublicKey, request: Request, asked: Asked, out: &mut Outbox) {
@@ -192,6 +193,12 @@ impl Peer {
             }
             (Asked::Parts, Some(Response::Signed(signatures))) => {
                 self.on_signatures_told(now, &signatures, out);
+            }
+            (Asked::Guard { command, to }, response) => {
+                self.on_guard_answer(command, to, response, out);
+            }
+            (Asked::Release { request, part }, response) => {
+                self.on_release_answer(now, (request, part), response);
             }
             (Asked::Admit { act, to }, Some(Response::Admitted(answer))) => {
                 self.on_admitted(act, to, answer, out);

@@ -6,6 +6,7 @@
 //! of this node), `halting` (anomalies, freezes, halts), `pulling` (evidence after a halt), `voting` (votes of a member),
 //! `jury` (what juries decide past the committee), `judging` (reported violations and what came of them),
 //! `inspecting` and `auditing` (audits of what members' nodes collect, as the asked and as the auditor),
+//! `sublime`, `guarding` and `releasing` (items, their guardians, and what a vote opens),
 //! `recounting` (what was counted, fetched and counted again), `polling` (votes as a seat holds them), `erasing` (what records said, and receipts), `writing` (records of our own), `seat`
 //! (the committee), `handover` and `recovery` (its next seats), `publishing` (the copy of the public log), `overriding`
 //! (overrides that may lapse), `commands` (the local user).
@@ -22,6 +23,7 @@ mod commands;
 mod consenting;
 mod countersigning;
 mod erasing;
+mod guarding;
 mod halting;
 mod handover;
 mod ingest;
@@ -37,8 +39,10 @@ mod publishing;
 mod pulling;
 mod recounting;
 mod recovery;
+mod releasing;
 mod requests;
 mod seat;
+mod sublime;
 mod voting;
 mod writing;
 
@@ -64,7 +68,9 @@ use self::{
     proposing::written_acts,
     publishing::Public,
     pulling::ShowTo,
+    releasing::VaultFor,
     seat::Seat,
+    sublime::Vault,
     voting::Voting,
     writing::Wanted,
 };
@@ -99,10 +105,11 @@ use crate::{
         healing::Healing,
         links::Links,
     },
+    sublime::shares::StoredSublime,
     wire::{
         AccountAsk, Act, AuditAsk, AuditRound, Body, Certificate, Change, Countersign, Draw,
-        HeldHead, LogHead, Outcome, Override, PolicyName, PublicAsk, PublicEntry, Record, Role,
-        SeatDraft, SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
+        HeldHead, LogHead, Outcome, Override, PolicyName, PublicAsk, PublicEntry, Record,
+        ReleasedPart, Role, SeatDraft, SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
     },
 };
 
@@ -163,6 +170,8 @@ pub struct Stored {
     pub public: Vec<PublicEntry>,
     /// Overrides that run here and may lapse.
     pub overrides: Vec<OverrideHere>,
+    /// Shares kept for others, and what was released for this node.
+    pub sublime: StoredSublime,
 }
 
 /// What of its configuration a peer needs for good.
@@ -220,6 +229,8 @@ pub struct Peer {
     public: Option<Box<Public>>,
     /// Only a peer of a mesh with a committee has witnesses.
     countersigning: Option<Box<Countersigning>>,
+    /// Only a peer that has heard of Sublime keeps anything of it.
+    vault: Option<Box<Vault>>,
 }
 
 /// How far the peer knows its own chain.
@@ -281,6 +292,7 @@ enum Waiting {
     Offered,
     Combine(ContentId),
     Secret(Box<SecretFor>),
+    Vault(VaultFor),
     Certificate(Box<Certificate>),
     HandOver(Verified<Record>),
     Warrants(Verified<Record>),
@@ -440,6 +452,14 @@ enum Asked {
         ask: Box<AccountAsk>,
         purpose: AskFor,
     },
+    Guard {
+        command: CommandId,
+        to: PublicKey,
+    },
+    Release {
+        request: ContentId,
+        part: ReleasedPart,
+    },
 }
 
 impl Peer {
@@ -515,6 +535,7 @@ impl Peer {
             halting: None,
             public: Public::restore(stored.public, stored.overrides),
             countersigning: None,
+            vault: Vault::restore(stored.sublime),
             config: Settled {
                 key,
                 root,
@@ -654,6 +675,7 @@ impl Peer {
             due(self.charter_due(), Why::Charter),
             due(self.receipts.due(), Why::Receipts),
             due(self.audits_due(), Why::Audits),
+            due(self.releases_due(), Why::Releases),
             due(
                 self.public.as_ref().and_then(|public| public.due()),
                 Why::Public,
@@ -731,6 +753,7 @@ impl Peer {
         self.run_public(now, out);
         self.run_countersigning(now, out);
         self.run_audits(now, out);
+        self.run_releases(now, out);
     }
 
     fn start(&mut self, now: Now, fresh: bool, is_certified: bool, out: &mut Outbox) {
@@ -953,7 +976,9 @@ impl Peer {
                 | What::Lapsed { .. }
                 | What::Account { .. }
                 | What::AccountRefused { .. }
+                | What::ShareKept { .. }
                 | What::TwoHeads { .. } => {}
+                What::Released { request, .. } => self.recall_release(*request),
                 What::TwoPublicLogs { .. } => self.recall_two_public_logs(),
             }
         }

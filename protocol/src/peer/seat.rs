@@ -580,8 +580,10 @@ impl Peer {
         done: SecretDone,
         out: &mut Outbox,
     ) {
-        let Some(Waiting::Secret(what)) = self.waiting.remove(&id) else {
-            return;
+        let what = match self.waiting.remove(&id) {
+            Some(Waiting::Secret(what)) => what,
+            Some(Waiting::Vault(what)) => return self.on_vault_done(now, what, done, out),
+            _ => return,
         };
         if let Some(seat) = &mut self.committee {
             let duty = seat.work.done(*what, done, now.mono);
@@ -1016,15 +1018,23 @@ impl Peer {
         }
     }
 
-    fn founded(&self) -> Wall {
+    pub(super) fn founded(&self) -> Wall {
         self.config.genesis.value().header().time
     }
 
     /// Returns what this node's clock shows in mesh time: on a test mesh time runs faster from its founding on.
     pub(super) fn clock(&self, now: Now) -> Wall {
+        self.mesh_date(now.wall)
+    }
+
+    /// Returns the mesh time of a real moment, as clocks go without a committee.
+    pub(super) fn mesh_date(&self, real: Wall) -> Wall {
         let founded = self.founded();
-        let scale = u64::from(self.directory.genesis().parameters.time_scale.0);
-        let passed = now.wall.0.saturating_sub(founded.0);
-        Wall(founded.0.saturating_add(passed.saturating_mul(scale)))
+        let passed = real.0.saturating_sub(founded.0);
+        Wall(
+            founded
+                .0
+                .saturating_add(passed.saturating_mul(self.time_scale())),
+        )
     }
 }

@@ -466,6 +466,9 @@ impl Peer {
         self.recount_by_lot(proposal, &certificate.statement, out);
         self.heed_votes_on_halts(now, out);
         self.settle_charter(now, out);
+        if let Some(vault) = &mut self.vault {
+            vault.releasing.look();
+        }
     }
 
     /// Takes up the newest of the notices read back at a start whose certificates hold. How long they are known goes by

@@ -13,7 +13,7 @@ use x0_crypto::{
 use super::{
     Act, Appeal, AuditReport, AuditRound, CaseWord, Certificate, Checkpoint, Claim, CommitteeKeys,
     DecodeError, Erasure, HandedOver, JuryWord, KeysNamed, RecoveryWord, Report, Rules,
-    SealedReport, Statement, VoteNotice,
+    SealedReport, Statement, SublimeBody, VoteNotice,
     case::check_body,
     codec::{decode, encode},
 };
@@ -92,6 +92,12 @@ impl Kind {
     pub const AUDIT_ROUND: Self = Self(0x0507);
     /// [`AuditReport`].
     pub const AUDIT_REPORT: Self = Self(0x0508);
+    /// [`super::GuardianWord`].
+    pub const GUARDIAN: Self = Self(0x0600);
+    /// [`super::Manifest`].
+    pub const MANIFEST: Self = Self(0x0601);
+    /// [`super::AccessRequest`].
+    pub const ACCESS_REQUEST: Self = Self(0x0602);
     /// [`Erasure`].
     pub const ERASURE: Self = Self(0x0700);
 }
@@ -151,6 +157,8 @@ pub enum Body {
     AuditRound(Box<AuditRound>),
     /// What came of an audit.
     AuditReport(Box<AuditReport>),
+    /// About Sublime: guardians, items, requests.
+    Sublime(SublimeBody),
     /// The author has what own records say erased.
     Erasure(Erasure),
     /// What the record said is erased; only its header is left.
@@ -406,6 +414,13 @@ bounded_text! {
 }
 
 bounded_text! {
+    /// Where an IPFS node is reached, as a multiaddress.
+    TierAddress, "address", 256,
+    |text| text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic()),
+    "a multiaddress such as /ip4/192.0.2.1/tcp/4001/p2p/12D3…"
+}
+
+bounded_text! {
     /// The written name of a policy, known to this build or not.
     PolicyName, "policy name", 60,
     |text| !text.is_empty()
@@ -457,6 +472,7 @@ impl Body {
             Self::Claim(_) => Kind::CLAIM,
             Self::AuditRound(_) => Kind::AUDIT_ROUND,
             Self::AuditReport(_) => Kind::AUDIT_REPORT,
+            Self::Sublime(body) => body.kind(),
             Self::Erasure(_) => Kind::ERASURE,
             Self::Erased { kind, .. } => *kind,
             Self::Unknown(kind, _) => *kind,
@@ -529,6 +545,7 @@ impl Body {
             | Self::Claim(_)
             | Self::AuditRound(_)
             | Self::AuditReport(_)
+            | Self::Sublime(_)
             | Self::Unknown(..) => None,
         }
     }
@@ -563,6 +580,7 @@ impl Body {
             Self::Claim(body) => encode(body),
             Self::AuditRound(body) => encode(body),
             Self::AuditReport(body) => encode(body),
+            Self::Sublime(body) => body.encode(),
             Self::Unknown(_, bytes) => bytes.to_vec(),
         }
     }
@@ -691,7 +709,10 @@ impl Body {
                 report.check()?;
                 Ok(Self::AuditReport(report))
             }
-            Kind(_) => Ok(Self::Unknown(kind, bytes.into())),
+            Kind(_) => match SublimeBody::decode(kind, bytes) {
+                Some(decoded) => decoded.map(Self::Sublime),
+                None => Ok(Self::Unknown(kind, bytes.into())),
+            },
         }
     }
 }

@@ -11,7 +11,6 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_bytes::{ByteBuf, Bytes};
-use sha2::{Digest, Sha256};
 use x0_crypto::{
     ContentId, PublicKey,
     committee::{SealedToLabel, ThresholdSignature},
@@ -22,6 +21,7 @@ use super::{
     body::{Description, ordered},
     codec::encode,
     decode_record,
+    work::{Worker, check_alone},
 };
 use crate::{
     charter::{
@@ -83,10 +83,7 @@ impl SealedReport {
 
     /// Finds the first nonce that comes to so many bits of work, at most 40.
     pub fn find_nonce(&mut self, mesh: &ContentId, author: &PublicKey, bits: u32) {
-        let worker = self.worker(mesh, author);
-        let bits = bits.min(40);
-        let found = (0..=u64::MAX).find(|nonce| worker.bits(*nonce) >= bits);
-        self.nonce = found.unwrap_or_default();
+        self.nonce = self.worker(mesh, author).find(bits);
     }
 
     fn worker(&self, mesh: &ContentId, author: &PublicKey) -> Worker {
@@ -97,7 +94,7 @@ impl SealedReport {
             &self.commitment,
             &self.sealed,
         );
-        Worker(*ContentId::of(&encode(&said)).digest())
+        Worker::over(&said)
     }
 
     fn check(&self) -> Result<(), DecodeError> {
@@ -115,35 +112,9 @@ impl SealedReport {
         mesh: &ContentId,
         record: &Record,
     ) -> Result<(), RejectReason> {
-        if record.header().seq != 0 {
-            return Err(RejectReason::NotEntitled(
-                "a sealed report stands alone at place 0 of a key of its own",
-            ));
-        }
-        match self.work(mesh, &record.author()) >= REPORT_WORK_BITS {
-            true => Ok(()),
-            false => Err(RejectReason::TooLittleWork),
-        }
-    }
-}
-
-/// The fixed part of what is hashed in search of a nonce.
-struct Worker([u8; 32]);
-
-impl Worker {
-    fn bits(&self, nonce: u64) -> u32 {
-        let hash = Sha256::new()
-            .chain_update(self.0)
-            .chain_update(nonce.to_be_bytes())
-            .finalize();
-        let mut zeros = 0;
-        for byte in hash {
-            zeros += byte.leading_zeros();
-            if byte != 0 {
-                break;
-            }
-        }
-        zeros
+        let work = self.work(mesh, &record.author());
+        let why = "a sealed report stands alone at place 0 of a key of its own";
+        check_alone(record, (work, REPORT_WORK_BITS), why)
     }
 }
 
@@ -476,6 +447,7 @@ pub(super) fn check_body(body: &Body) -> Result<(), DecodeError> {
         | Body::Claim(_)
         | Body::AuditRound(_)
         | Body::AuditReport(_)
+        | Body::Sublime(_)
         | Body::Unknown(..) => Ok(()),
     }
 }

@@ -14,7 +14,8 @@ use x0_crypto::{
 use super::{
     Account, AccountAsk, Admission, Admitted, AuditAsk, AuditShown, Consented, Countersign,
     CountersignAsk, Decided, DecodeError, Entry, Kind, PublicAsk, PublicPage, Record, Role,
-    SeatMessage, Topic, Unverified, VersionRange, VoteAnswer, VoteAsk, Warrant, Warrants,
+    SeatMessage, SublimeAsk, Topic, Unverified, VersionRange, VoteAnswer, VoteAsk, Warrant,
+    Warrants,
     codec::{decode, encode},
     decode_record,
 };
@@ -117,6 +118,8 @@ pub enum Request {
     Countersign(Box<CountersignAsk>),
     /// As an auditor: asks what the node collects.
     Account(Box<AccountAsk>),
+    /// Something about Sublime.
+    Sublime(Box<SublimeAsk>),
 }
 
 /// An agent's request for a target's, co-signer's or signatory's word about its act.
@@ -205,6 +208,7 @@ impl Part {
             | Topic::Acts
             | Topic::Alerts
             | Topic::Certificates
+            | Topic::Sublime
             | Topic::Other => Self::Rest,
         }
     }
@@ -409,6 +413,7 @@ enum RequestWire {
         height: u64,
     },
     Account(Box<AccountAsk>),
+    Sublime(Box<SublimeAsk>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -551,6 +556,7 @@ impl Request {
                 height: ask.height,
             },
             Self::Account(ask) => RequestWire::Account(ask.clone()),
+            Self::Sublime(ask) => RequestWire::Sublime(ask.clone()),
         })
     }
 
@@ -663,6 +669,10 @@ impl Request {
                 Self::Countersign(Box::new(CountersignAsk { head, height }))
             }
             RequestWire::Account(ask) => Self::Account(ask),
+            RequestWire::Sublime(ask) => {
+                ask.check()?;
+                Self::Sublime(ask)
+            }
         })
     }
 }

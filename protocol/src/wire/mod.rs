@@ -24,9 +24,11 @@ mod record;
 mod recovery;
 mod seat;
 mod shown;
+mod sublime;
 mod topic;
 mod version;
 mod vote;
+mod work;
 
 pub use act::{Act, Change, Policy, Targets, Warrant};
 pub use admission::{
@@ -39,7 +41,7 @@ pub use ballot::{
 };
 pub use body::{
     Body, CapabilityGrant, Description, Founder, Genesis, Invite, Join, Kind, Leave, Merge,
-    MeshName, Parameters, Pinned, PolicyName, Reason, Region, Removal, Revocation,
+    MeshName, Parameters, Pinned, PolicyName, Reason, Region, Removal, Revocation, TierAddress,
 };
 pub use case::{
     Appeal, CaseEntry, CaseFinding, CaseRecord, CaseSay, CaseWord, Claim, DismissedBy, Report,
@@ -76,6 +78,10 @@ pub use seat::{
     SeatDraft, SeatMessage, SeatVote,
 };
 pub use shown::{AuditAsk, AuditShown, ShownEntry, ShownFault};
+pub use sublime::{
+    AccessRequest, GuardAsk, GuardianWord, Manifest, Release, ReleasedPart, SeatOpening, Sharing,
+    SublimeAsk, SublimeBody, release_info, second_label, share_info,
+};
 pub use topic::Topic;
 pub use version::{Rules, VersionRange, WIRE_VERSION};
 pub(crate) use vote::decided;

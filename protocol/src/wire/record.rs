@@ -19,7 +19,7 @@ use x0_crypto::{
 };
 
 use super::{
-    Body, DecodeError, Join, Kind, WIRE_VERSION,
+    Body, DecodeError, Join, Kind, SublimeBody, WIRE_VERSION,
     codec::{decode, encode},
 };
 use crate::core::{limits::RECORD_BYTES_MAX, reject::RejectReason, time::Wall};
@@ -406,6 +406,7 @@ impl Verified<Record> {
             | Body::Claim(_)
             | Body::AuditRound(_)
             | Body::AuditReport(_)
+            | Body::Sublime(_)
             | Body::Vote(_)
             | Body::Erasure(_)
             | Body::Erased { .. }
@@ -416,6 +417,11 @@ impl Verified<Record> {
         }
         if let (Body::SealedReport(report), Some(mesh)) = (record.body(), record.header().mesh) {
             report.check_carried(&mesh, &record)?;
+        }
+        if let (Body::Sublime(SublimeBody::Manifest(manifest)), Some(mesh)) =
+            (record.body(), record.header().mesh)
+        {
+            manifest.check_carried(&mesh, &record)?;
         }
         if let Body::Claim(claim) = record.body() {
             claim.check_carried(&record)?;

@@ -16,18 +16,21 @@ pub enum Topic {
     /// What the committee certifies, the charters that are voted on, what is said about violations of one, and
     /// audits of members' nodes.
     Certificates,
+    /// Guardians, items and requests of Sublime.
+    Sublime,
     /// Records of a kind this version does not know.
     Other,
 }
 
 impl Topic {
     /// Every topic a peer subscribes to.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Directory,
         Self::Capabilities,
         Self::Acts,
         Self::Alerts,
         Self::Certificates,
+        Self::Sublime,
         Self::Other,
     ];
 
@@ -39,6 +42,7 @@ impl Topic {
             Self::Acts => "acts",
             Self::Alerts => "alerts",
             Self::Certificates => "certificates",
+            Self::Sublime => "sublime",
             Self::Other => "other",
         }
     }
@@ -70,6 +74,7 @@ impl Topic {
             | Kind::CLAIM
             | Kind::AUDIT_ROUND
             | Kind::AUDIT_REPORT => Self::Certificates,
+            Kind::GUARDIAN | Kind::MANIFEST | Kind::ACCESS_REQUEST => Self::Sublime,
             Kind::ERASURE | Kind(_) => Self::Other,
         }
     }

@@ -11,6 +11,7 @@ mod charter;
 mod committee;
 mod erasure;
 mod public;
+mod sublime;
 mod votes;
 
 use std::collections::BTreeMap;

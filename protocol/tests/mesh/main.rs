@@ -21,6 +21,7 @@ mod proposing;
 mod pulling;
 mod recovery;
 mod sealed;
+mod sublime;
 mod violations;
 mod votes;
 mod world;

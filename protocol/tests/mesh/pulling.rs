@@ -240,7 +240,9 @@ fn a_log_rewritten_after_the_halt_is_found_out() {
         | What::TwoHeads { .. }
         | What::TwoPublicLogs { .. }
         | What::Account { .. }
-        | What::AccountRefused { .. } => None,
+        | What::AccountRefused { .. }
+        | What::ShareKept { .. }
+        | What::Released { .. } => None,
     });
     "it was never asked".clone_into(told.expect("node 4 has refused"));
     world.boot(4, false);

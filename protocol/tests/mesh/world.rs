@@ -15,7 +15,7 @@ use x0_protocol::{
     Mono, Now, Outbox, Peer, PeerConfig, Reply, RequestId, RequestToken, Stored, Wall, Write,
     anti_meave::CosignPolicy,
     charter::{Charter, inspection::Collected},
-    core::{command::Status, time::TimeScale},
+    core::{command::Status, secret::SeededShareKeys, time::TimeScale},
     wire::{
         Body, Change, CommitteeKeys, Decided, Draft, Founder, Genesis, Hello, Join, Kind, LogHead,
         Parameters, Record, Request, Response, Said, SignaturePart, Verified, VersionRange,
@@ -112,6 +112,7 @@ impl Disk {
                     public.push(*entry);
                 }
                 Write::Override(write) => write.apply(&mut self.rest.overrides),
+                Write::Sublime(write) => write.apply(&mut self.rest.sublime),
                 Write::AcceptRoot {
                     root,
                     accepted: true,
@@ -156,6 +157,8 @@ pub(crate) struct Node {
     /// What the node says it collects.
     pub(crate) collects: Collected,
     keyring: Keyring,
+    /// Kept apart from the disk, as a node does.
+    share_keys: SeededShareKeys,
     replies: BTreeMap<CommandId, Result<Reply, CommandError>>,
 }
 
@@ -418,6 +421,7 @@ impl World {
             cosign: CosignPolicy::Approve,
             collects: Collected::as_listed(&Charter::shipped()),
             keyring: Keyring::default(),
+            share_keys: SeededShareKeys::new(Zeroizing::new([at as u8; 32])),
             replies: BTreeMap::new(),
         });
         self.boot(at, fresh);
@@ -770,7 +774,7 @@ impl World {
             }
             Effect::Secret { id, task } => {
                 let node = &mut self.nodes[at];
-                let done = task.run(&node.identity, &mut node.keyring);
+                let done = task.run(&node.identity, &mut node.keyring, &mut node.share_keys);
                 self.queue.push_back((at, Input::SecretDone { id, done }));
             }
             Effect::SignWord { id, act, word } => {

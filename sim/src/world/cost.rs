@@ -40,6 +40,15 @@ const COMBINE: Span = Span(1_050);
 /// One part of the committee's signature made (3.8 times).
 const PART: Span = Span(110);
 
+/// Making a hybrid key (X-Wing: about 60 µs).
+const SEAL_HYBRID: Span = Span(60);
+
+/// Opening a share and checking it against its commitments (about 120 µs and 3 multiplications in the group).
+const CHECK_SHARE: Span = Span(400);
+
+/// Opening a share, or signing a part, and sealing it to another hybrid key.
+const RELEASE: Span = Span(300);
+
 /// Dealing to the seats in one ceremony (15 seats: 91 times).
 const DEAL: Span = Span(2_630);
 
@@ -116,6 +125,9 @@ pub(super) const fn of_secret(task: &SecretTask) -> Span {
         SecretTask::Acknowledge { .. } => TAKE,
         SecretTask::Share { .. } => FIND_SHARE,
         SecretTask::Part { .. } => PART,
+        SecretTask::ShareKey => SEAL_HYBRID,
+        SecretTask::CheckShare { .. } => CHECK_SHARE,
+        SecretTask::ReleaseShare { .. } | SecretTask::ReleaseOpening { .. } => RELEASE,
         SecretTask::Forget { .. } => Span(0),
     }
 }
@@ -154,6 +166,7 @@ fn of_record(record: &Record) -> Span {
         | Body::Appeal(_)
         | Body::Claim(_)
         | Body::AuditRound(_)
+        | Body::Sublime(_)
         | Body::Vote(_)
         | Body::Unknown(..) => VERIFY,
         Body::Jury(_) => times(VERIFY, 2),

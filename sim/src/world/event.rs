@@ -7,7 +7,7 @@
 use x0_protocol::{
     Command, CommandId, Input, JobId, RequestId, RequestToken,
     core::effect::Write,
-    wire::{Admitted, Consented, Request, Response, VoteAnswer, VoteAsk},
+    wire::{Admitted, Consented, Request, Response, SublimeAsk, VoteAnswer, VoteAsk},
 };
 
 use crate::{queue::Timed, time::Time};
@@ -213,6 +213,15 @@ fn request_fingerprint(request: &Request) -> u64 {
             46 ^ fold(&ask.head.peek().root.0) ^ ask.head.peek().size << 8 ^ ask.height << 32
         }
         Request::Account(ask) => 48 ^ fold(ask.signature.bytes()),
+        Request::Sublime(ask) => match &**ask {
+            SublimeAsk::Guard(ask) => 49 ^ fold(ask.item.bytes()) ^ fold(&ask.sealed) << 1,
+            SublimeAsk::Release(release) => {
+                50 ^ fold(release.request.digest()) ^ fold(&release.sealed) << 1
+            }
+            SublimeAsk::Introduce(addresses) => addresses
+                .iter()
+                .fold(51, |sum, address| sum ^ fold(address.as_str().as_bytes())),
+        },
     }
 }
 

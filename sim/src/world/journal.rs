@@ -157,6 +157,10 @@ impl Journal {
                 | Reply::Cases(_)
                 | Reply::Ledger(_)
                 | Reply::Rounds(_)
+                | Reply::Sublime(_)
+                | Reply::Drawn(_)
+                | Reply::Dealt(_)
+                | Reply::Released(_)
                 | Reply::Account(_)
                 | Reply::AuditHeads(_)
                 | Reply::Erasures(_)
@@ -227,6 +231,9 @@ impl Journal {
             | Told::Case { .. }
             | Told::Audit { .. }
             | Told::AccountAsked { .. }
+            | Told::Sublime { .. }
+            | Told::Released { .. }
+            | Told::TierPeer { .. }
             | Told::Ready { .. } => {}
         }
     }

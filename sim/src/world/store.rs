@@ -24,6 +24,7 @@ use x0_protocol::{
         erasure::ErasureReceipt,
         halt::{Halt, HaltId},
     },
+    sublime::shares::StoredSublime,
     wire::{Decided, LogHead, PolicyName, PublicEntry, Record, Unverified, Verified},
 };
 
@@ -52,6 +53,7 @@ struct Rest {
     receipts: Vec<ErasureReceipt>,
     public: Vec<PublicEntry>,
     overrides: Vec<OverrideHere>,
+    sublime: StoredSublime,
 }
 
 /// An audit entry written at a place that was not the end of the log.
@@ -140,6 +142,7 @@ impl Store {
                 Write::Proposal(write) => write.apply(&mut self.rest().proposals),
                 Write::Public { entry, .. } => self.rest().public.push(*entry),
                 Write::Override(write) => write.apply(&mut self.rest().overrides),
+                Write::Sublime(write) => write.apply(&mut self.rest().sublime),
                 Write::AcceptRoot {
                     root,
                     accepted: true,
@@ -181,6 +184,7 @@ impl Store {
             stored.receipts = rest.receipts.clone();
             stored.public = rest.public.clone();
             stored.overrides = rest.overrides.clone();
+            stored.sublime = rest.sublime.clone();
         }
         stored
     }

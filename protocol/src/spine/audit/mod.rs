@@ -154,6 +154,24 @@ pub enum What {
         /// Why it was refused.
         why: String,
     },
+    /// This node keeps a share of an item for its owner.
+    ShareKept {
+        /// The item's key.
+        item: PublicKey,
+        /// The epoch of the sharing.
+        epoch: u32,
+        /// Who asked.
+        owner: PublicKey,
+    },
+    /// This node releases what it holds of an item, as a vote has decided.
+    Released {
+        /// The request that the vote was about.
+        request: ContentId,
+        /// The item.
+        item: ContentId,
+        /// Who asked for it.
+        to: PublicKey,
+    },
 }
 
 impl What {
@@ -171,7 +189,28 @@ impl What {
             | Self::TwoHeads { .. }
             | Self::TwoPublicLogs { .. }
             | Self::Account { .. }
-            | Self::AccountRefused { .. } => None,
+            | Self::AccountRefused { .. }
+            | Self::ShareKept { .. }
+            | Self::Released { .. } => None,
+        }
+    }
+
+    /// Tells whether it is about two logs where there must be one.
+    pub const fn is_contradiction(&self) -> bool {
+        match self {
+            Self::SplitView { .. } | Self::TwoHeads { .. } | Self::TwoPublicLogs { .. } => true,
+            Self::Wrote { .. }
+            | Self::Executed { .. }
+            | Self::Refused { .. }
+            | Self::Local { .. }
+            | Self::LocalRefused { .. }
+            | Self::Fork { .. }
+            | Self::Erased { .. }
+            | Self::Lapsed { .. }
+            | Self::Account { .. }
+            | Self::AccountRefused { .. }
+            | Self::ShareKept { .. }
+            | Self::Released { .. } => false,
         }
     }
 
@@ -190,7 +229,9 @@ impl What {
             | Self::TwoHeads { .. }
             | Self::TwoPublicLogs { .. }
             | Self::Account { .. }
-            | Self::AccountRefused { .. } => self.act(),
+            | Self::AccountRefused { .. }
+            | Self::ShareKept { .. }
+            | Self::Released { .. } => self.act(),
         }
     }
 }

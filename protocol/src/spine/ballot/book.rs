@@ -129,6 +129,18 @@ impl Book {
         passed.next()?.resolved()
     }
 
+    /// Iterates over the votes that have decided something, each with how it was opened.
+    pub fn decided(&self) -> impl Iterator<Item = (VoteResolved, &Opening)> {
+        let known = self.votes.values();
+        known.filter_map(|known| {
+            let resolved = known.resolved()?;
+            match resolved.end {
+                VoteEnd::Outcome(_) => Some((resolved, known.opening()?)),
+                VoteEnd::Void(_) => None,
+            }
+        })
+    }
+
     fn on(&self, subject: &ContentId) -> impl Iterator<Item = &Known> {
         let known = self.votes.values().map(|known| &**known);
         known.filter(move |known| {
@@ -408,7 +420,6 @@ impl Opening {
     }
 }
 
-/// Returns the vote that a statement is about.
 /// Returns the vote that a statement is about, if it is about one.
 pub(crate) fn vote_of(statement: &Statement) -> Option<ContentId> {
     match statement {

@@ -322,6 +322,7 @@ impl Cases {
             | Body::Ruling(_)
             | Body::AuditRound(_)
             | Body::AuditReport(_)
+            | Body::Sublime(_)
             | Body::Unknown(..) => Timely::Never,
         }
     }
@@ -484,6 +485,7 @@ impl Cases {
             | Body::Ruling(_)
             | Body::AuditRound(_)
             | Body::AuditReport(_)
+            | Body::Sublime(_)
             | Body::Unknown(..) => {}
         }
     }

@@ -467,6 +467,7 @@ impl Directory {
             | Body::Vote(_)
             | Body::AuditRound(_)
             | Body::AuditReport(_)
+            | Body::Sublime(_)
             | Body::Unknown(..) => return Ok(Change::Nothing),
         };
         Arc::make_mut(&mut self.overlay).note_applied(&record.id());

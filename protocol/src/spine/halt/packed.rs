@@ -361,6 +361,8 @@ fn checked_log(log: &PackedLog, faults: &mut Vec<String>) -> CheckedLog {
                 | What::TwoHeads { .. }
                 | What::Account { .. }
                 | What::AccountRefused { .. }
+                | What::ShareKept { .. }
+                | What::Released { .. }
                 | What::TwoPublicLogs { .. } => {}
             }
         }

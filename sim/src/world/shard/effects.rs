@@ -8,7 +8,7 @@ use x0_protocol::{
     charter::{Charter, inspection::Collected},
     core::{
         effect::Write,
-        secret::{SecretDone, SecretTask},
+        secret::{SecretDone, SecretTask, SeededShareKeys},
     },
     wire::{Change, LogHead, Record, Request, Response, Said, Unverified, Verified},
 };
@@ -185,7 +185,10 @@ impl Shard {
                 let done = if withheld {
                     SecretDone::Part(None)
                 } else {
-                    task.run(&identity, keyring)
+                    let share_keys = self.share_keys.entry(turn.id);
+                    let share_keys =
+                        share_keys.or_insert_with(|| SeededShareKeys::new(identity.release_seed()));
+                    task.run(&identity, keyring, share_keys)
                 };
                 self.inputs.push_back(Input::SecretDone { id, done });
                 20

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use x0_crypto::{ContentId, committee::Keyring};
 use x0_protocol::{
     Input, MessageId, Millis, Mono, Now, Outbox, Wall,
+    core::secret::SeededShareKeys,
     wire::{Record, Unverified},
 };
 
@@ -61,6 +62,8 @@ pub(super) struct Shard {
     verdicts: Verdicts,
     /// What seats of the committee hold of its keys.
     keyrings: BTreeMap<u32, Keyring>,
+    /// The keys for shares of those who serve as guardians; they outlive a loss of power, as files of a node do.
+    share_keys: BTreeMap<u32, SeededShareKeys>,
     /// Every record that a node of this shard stores.
     library: HashMap<[u8; 32], Unverified<Record>, ByDigest>,
     pub(super) outgoing: Vec<Mail>,
@@ -91,6 +94,7 @@ impl Shard {
             parcels: Parcels::default(),
             verdicts: Verdicts::default(),
             keyrings: BTreeMap::new(),
+            share_keys: BTreeMap::new(),
             library: HashMap::default(),
             outgoing: Vec::new(),
             published: Vec::new(),

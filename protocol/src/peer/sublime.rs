@@ -1,0 +1,248 @@
+//! Sublime at one node: what it hears of guardians, items and requests, and what its user asks.
+//!
+//! `guarding` has what passes between an owner's node and guardians before an item is put, `releasing` what guardians, seats
+//! and whoever asked do once a vote has ended.
+
+use x0_crypto::PublicKey;
+
+use super::{
+    Asked, Peer, guarding::Dealing, ingest::Origin, refuse, releasing::Releasing, requests::respond,
+};
+use crate::{
+    core::{
+        command::{CommandError, Reply},
+        effect::{Effect, Outbox},
+        event::Event,
+        ids::{CommandId, RequestToken},
+        limits::MANIFEST_AGE_MAX,
+        reject::RejectReason,
+        sublime::{SublimeCommand, SublimeRefusal, SublimeView},
+        time::Now,
+    },
+    sublime::{
+        draw::shares,
+        known::Known,
+        shares::{Shares, StoredSublime},
+    },
+    wire::{
+        AccessRequest, Body, Kind, Record, Request, Response, SublimeAsk, SublimeBody, TierAddress,
+        Unverified, Verified,
+    },
+};
+
+/// What a peer knows and does about Sublime.
+#[derive(Default)]
+pub(super) struct Vault {
+    pub(super) known: Known,
+    pub(super) shares: Shares,
+    pub(super) dealing: Dealing,
+    pub(super) releasing: Releasing,
+    /// Where this node's IPFS node is reached.
+    addresses: Vec<TierAddress>,
+}
+
+impl Vault {
+    pub(super) fn restore(stored: StoredSublime) -> Option<Box<Self>> {
+        if stored.shares.is_empty() && stored.released.is_empty() {
+            return None;
+        }
+        let mut vault = Self::default();
+        for share in stored.shares {
+            vault.shares.keep(share);
+        }
+        for (from, release) in stored.released {
+            vault.releasing.keep(from, release);
+        }
+        Some(Box::new(vault))
+    }
+}
+
+impl Peer {
+    /// Bounds how many manifests of one hour are kept here.
+    pub(super) fn bound_manifest(
+        &mut self,
+        now: Now,
+        record: &Record,
+        live: bool,
+    ) -> Result<(), RejectReason> {
+        let Body::Sublime(SublimeBody::Manifest(_)) = record.body() else {
+            return Ok(());
+        };
+        let dated = record.header().time;
+        if dated < self.founded() {
+            return Err(RejectReason::NotEntitled(
+                "a manifest is not older than its mesh",
+            ));
+        }
+        let is_late = live && dated + MANIFEST_AGE_MAX < now.wall;
+        let known = &mut self.vault.get_or_insert_default().known;
+        match !is_late && known.is_kept(dated) {
+            true => Ok(()),
+            false => Err(RejectReason::TooManyReports),
+        }
+    }
+
+    /// Takes what a record says about Sublime.
+    pub(super) fn hear_sublime(&mut self, record: &Verified<Record>, out: &mut Outbox) {
+        let record = record.value();
+        let Body::Sublime(body) = record.body() else {
+            return;
+        };
+        let vault = self.vault.get_or_insert_default();
+        match body {
+            SublimeBody::Guardian(word) => vault.known.hear_guardian(record, word),
+            SublimeBody::Manifest(manifest) => {
+                vault.known.hear_manifest(record, manifest);
+                let shares = &vault.shares;
+                vault.known.trim(|item| shares.of(item).is_some());
+            }
+            SublimeBody::Request(request) => vault.known.hear_request(record, request),
+        }
+        vault.releasing.look();
+        out.push(Effect::Notify(Event::Sublime {
+            record: record.id(),
+            kind: body.name(),
+        }));
+    }
+
+    pub(super) fn on_sublime_asked(
+        &mut self,
+        from: PublicKey,
+        token: RequestToken,
+        ask: SublimeAsk,
+        out: &mut Outbox,
+    ) {
+        match ask {
+            SublimeAsk::Guard(ask) => self.on_guard_asked(from, token, *ask, out),
+            SublimeAsk::Release(release) => self.on_released(from, token, *release, out),
+            SublimeAsk::Introduce(addresses) => {
+                out.push(Effect::Notify(Event::TierPeer {
+                    peer: from,
+                    addresses,
+                }));
+                respond(token, Response::Noted, out);
+            }
+        }
+    }
+
+    pub(super) fn on_sublime_command(
+        &mut self,
+        now: Now,
+        id: CommandId,
+        command: SublimeCommand,
+        out: &mut Outbox,
+    ) {
+        let answer = match command {
+            SublimeCommand::Show => Ok(Reply::Sublime(Box::new(self.sublime_view(now)))),
+            SublimeCommand::Serve(serves) => return self.serve(now, id, serves, out),
+            SublimeCommand::Draw(item) => self
+                .drawn_view(&item)
+                .map(|view| Reply::Drawn(Box::new(view))),
+            SublimeCommand::Deal(asks) => return self.deal(id, asks, out),
+            SublimeCommand::Submit(record) => return self.put_manifest(now, id, *record, out),
+            SublimeCommand::Request { item, key, why } => {
+                let request = AccessRequest { item, key, why };
+                self.request_item(now, id, request, out)
+            }
+            SublimeCommand::Announce(addresses) => {
+                self.vault.get_or_insert_default().addresses = addresses;
+                let linked: Vec<_> = self.links.greeted().collect();
+                for peer in linked {
+                    self.introduce(peer, out);
+                }
+                Ok(Reply::Done)
+            }
+            SublimeCommand::Released(request) => self
+                .released_view(now, &request)
+                .map(|view| Reply::Released(Box::new(view))),
+        };
+        match answer {
+            // Answered once the record is on disk.
+            Ok(Reply::Recorded(_)) => {}
+            Ok(reply) => out.push(Effect::Reply {
+                id,
+                reply: Ok(reply),
+            }),
+            Err(error) => refuse(id, error, out),
+        }
+    }
+
+    /// Tells a linked node where this one's IPFS node is reached.
+    pub(super) fn introduce(&mut self, peer: PublicKey, out: &mut Outbox) {
+        let addresses = self.vault.as_ref().map(|vault| vault.addresses.clone());
+        let Some(addresses) = addresses.filter(|addresses| !addresses.is_empty()) else {
+            return;
+        };
+        let ask = Box::new(SublimeAsk::Introduce(addresses));
+        self.ask(peer, Request::Sublime(ask), Asked::Told, out);
+    }
+
+    fn put_manifest(
+        &mut self,
+        now: Now,
+        id: CommandId,
+        record: Unverified<Record>,
+        out: &mut Outbox,
+    ) {
+        if record.peek().header().kind != Kind::MANIFEST {
+            return refuse(id, SublimeRefusal::NotAManifest.into(), out);
+        }
+        if !self.chain.ready {
+            return refuse(id, CommandError::NotReady, out);
+        }
+        let by = self.config.key;
+        self.on_page(
+            now,
+            vec![record],
+            Origin::Submitted { by, command: id },
+            out,
+        );
+    }
+
+    fn request_item(
+        &mut self,
+        now: Now,
+        id: CommandId,
+        request: AccessRequest,
+        out: &mut Outbox,
+    ) -> Result<Reply, CommandError> {
+        let vault = self.vault.as_ref();
+        if vault.is_none_or(|vault| vault.known.item(&request.item).is_none()) {
+            return Err(SublimeRefusal::NoSuchItem(request.item).into());
+        }
+        self.write_for(now, id, Body::Sublime(SublimeBody::Request(request)), out)
+    }
+
+    fn sublime_view(&self, now: Now) -> SublimeView {
+        let Some(vault) = &self.vault else {
+            return SublimeView::default();
+        };
+        let own = self.config.key;
+        let serving = vault.known.serving();
+        let serving = serving.filter(|(member, _)| self.directory.is_active(member));
+        let (mine, others): (Vec<_>, Vec<_>) = serving.partition(|(member, _)| **member == own);
+        let mut items: Vec<_> = vault
+            .known
+            .items()
+            .map(|(id, item)| (*id, item.clone()))
+            .collect();
+        items.sort_by_key(|(id, item)| (core::cmp::Reverse(item.time), *id));
+        let votes = self.access_votes();
+        let requests = vault.known.requests();
+        let mut requests: Vec<_> = requests
+            .map(|(id, request)| self.request_view(now, (*id, request), votes.get(id)))
+            .collect();
+        requests.sort_by_key(|request| (core::cmp::Reverse(request.time), request.id));
+        let kept = vault.shares.iter();
+        SublimeView {
+            serving: mine.len() + others.len(),
+            shares: shares(others.len()),
+            serves: !mine.is_empty(),
+            items,
+            requests,
+            shares_kept: kept
+                .map(|share| (share.item, share.epoch, share.index, share.owner))
+                .collect(),
+        }
+    }
+}

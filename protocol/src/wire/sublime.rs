@@ -1,0 +1,379 @@
+//! What is said about Sublime: who serves as a guardian, what items there are, who asks for one; and what passes directly
+//! between an owner's node, guardians, seats and whoever asked.
+//!
+//! - [`GuardianWord`]: a member's consent to be drawn as a guardian, with the key that shares are sealed to.
+//! - [`Manifest`]: an item, signed by a key that is used for it and for nothing else: the record stands at place 0 of a
+//!   chain that nobody knows. The record's name is the item's.
+//! - [`AccessRequest`]: a member asks for an item, with a key made for this one request. The record's name is the subject
+//!   of the vote that decides.
+//! - [`GuardAsk`] and [`Release`] are never gossiped: they go to one node, over its link.
+//!
+//! What is sealed says what it belongs to by its *info*, see [`share_info`] and its neighbours: nothing opens as
+//! something else.
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use x0_crypto::{
+    ContentId, PublicKey,
+    committee::{PartialSignature, SealedToLabel},
+    sublime::{AccessStructure, Commitments, HybridPublic, ShareIndex},
+};
+
+use super::{
+    DecodeError, Kind, Reason, Record,
+    body::TierAddress,
+    codec::{decode, encode},
+    work::{Worker, check_alone},
+};
+use crate::{
+    core::{
+        limits::{
+            MANIFEST_WORK_BITS, RECORD_BYTES_MAX, SEALED_ABOUT_BYTES_MAX, SEALED_PART_BYTES_MAX,
+            TIER_ADDRESSES_MAX,
+        },
+        reject::RejectReason,
+    },
+    sublime::content::CHUNKS_MAX,
+};
+
+/// What a record says about Sublime.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SublimeBody {
+    /// A member serves as a guardian, or no longer.
+    Guardian(GuardianWord),
+    /// An item.
+    Manifest(Box<Manifest>),
+    /// A member asks for an item.
+    Request(AccessRequest),
+}
+
+/// A member's consent to be drawn as a guardian, or its end; the newest counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuardianWord {
+    /// The key that shares are sealed to; none if the member serves no longer.
+    pub key: Option<HybridPublic>,
+}
+
+/// An item: where its content is, and what opens it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The root of the encrypted content.
+    pub content: ContentId,
+    /// Chunks under it.
+    pub chunks: u64,
+    /// Title, true length, guardians and what else is said about it, sealed under the item's key.
+    pub about: ByteBuf,
+    /// The second part of the key, sealed to the committee under [`second_label`].
+    pub second: SealedToLabel,
+    /// How the first part is shared.
+    pub sharing: Sharing,
+    /// What the work was found with, see [`Manifest::work`].
+    pub nonce: u64,
+}
+
+/// How the first part of an item's key is shared among guardians.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sharing {
+    /// How often it was shared anew; shares of different epochs do not combine.
+    pub epoch: u32,
+    /// How many shares of how many are needed, and what each is checked against.
+    pub commitments: Commitments,
+}
+
+/// A member asks for an item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessRequest {
+    /// The item.
+    pub item: ContentId,
+    /// What is released is sealed to this key, made for this request alone.
+    pub key: HybridPublic,
+    /// Why, in words for everyone who votes.
+    pub why: Reason,
+}
+
+/// What nodes tell each other directly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum SublimeAsk {
+    /// An owner's node asks a guardian's to keep a share.
+    Guard(Box<GuardAsk>),
+    /// A guardian's or a seat's node sends what a request has opened.
+    Release(Box<Release>),
+    /// A linked node says where its IPFS node is reached, so that content goes from one to the other.
+    Introduce(Vec<TierAddress>),
+}
+
+/// A share for a guardian.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuardAsk {
+    /// The key of the item.
+    pub item: PublicKey,
+    /// How it is shared.
+    pub sharing: Sharing,
+    /// The number of the share.
+    pub index: ShareIndex,
+    /// The share, sealed to the guardian under [`share_info`].
+    pub sealed: ByteBuf,
+}
+
+/// A part of what opens an item, sealed to the key of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// The request.
+    pub request: ContentId,
+    /// Which part.
+    pub part: ReleasedPart,
+    /// The part, sealed under [`release_info`].
+    pub sealed: ByteBuf,
+}
+
+/// Which part of what opens an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum ReleasedPart {
+    /// A guardian's share.
+    Share {
+        /// The epoch of the sharing.
+        epoch: u32,
+        /// The number of the share.
+        index: ShareIndex,
+    },
+    /// A seat's part of the signature that opens the second part.
+    Seat {
+        /// The epoch of the committee whose key share it is made with.
+        epoch: u64,
+    },
+}
+
+impl SublimeBody {
+    /// Returns what it is about: `guardian`, `item` or `request`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Guardian(_) => "guardian",
+            Self::Manifest(_) => "item",
+            Self::Request(_) => "request",
+        }
+    }
+
+    pub(super) const fn kind(&self) -> Kind {
+        match self {
+            Self::Guardian(_) => Kind::GUARDIAN,
+            Self::Manifest(_) => Kind::MANIFEST,
+            Self::Request(_) => Kind::ACCESS_REQUEST,
+        }
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Guardian(body) => encode(body),
+            Self::Manifest(body) => encode(body),
+            Self::Request(body) => encode(body),
+        }
+    }
+
+    /// Reads a body; none if its kind is not one of Sublime's.
+    pub(super) fn decode(kind: Kind, bytes: &[u8]) -> Option<Result<Self, DecodeError>> {
+        let max = RECORD_BYTES_MAX;
+        Some(match kind {
+            Kind::GUARDIAN => decode("guardian's word", bytes, max).map(Self::Guardian),
+            Kind::ACCESS_REQUEST => decode("request for an item", bytes, max).map(Self::Request),
+            Kind::MANIFEST => {
+                let manifest = decode::<Box<Manifest>>("manifest", bytes, max);
+                manifest.and_then(|manifest| {
+                    manifest.check()?;
+                    Ok(Self::Manifest(manifest))
+                })
+            }
+            Kind(_) => return None,
+        })
+    }
+}
+
+impl Manifest {
+    fn check(&self) -> Result<(), DecodeError> {
+        let wrong = |field, why: String| Err(DecodeError::bounds("manifest", field, why));
+        if !(1..=CHUNKS_MAX).contains(&self.chunks) {
+            return wrong("chunks", format!("is 1 to {CHUNKS_MAX}"));
+        }
+        if self.about.len() > SEALED_ABOUT_BYTES_MAX {
+            return wrong(
+                "about",
+                format!("has at most {SEALED_ABOUT_BYTES_MAX} bytes"),
+            );
+        }
+        Ok(())
+    }
+
+    /// Returns how much work stands in the manifest: zero bits at the front of a hash over the mesh, the item's key and all
+    /// that it says.
+    pub fn work(&self, mesh: &ContentId, item: &PublicKey) -> u32 {
+        self.worker(mesh, item).bits(self.nonce)
+    }
+
+    /// Finds the first nonce that comes to the work that every manifest needs.
+    pub fn find_nonce(&mut self, mesh: &ContentId, item: &PublicKey) {
+        self.nonce = self.worker(mesh, item).find(MANIFEST_WORK_BITS);
+    }
+
+    fn worker(&self, mesh: &ContentId, item: &PublicKey) -> Worker {
+        let Self {
+            content,
+            chunks,
+            about,
+            second,
+            sharing,
+            nonce: _,
+        } = self;
+        let said = (
+            ("x0/manifest/work/1", mesh, item),
+            (content, chunks, about, second, sharing),
+        );
+        Worker::over(&said)
+    }
+
+    /// Checks place and work of the record that carries the manifest.
+    pub(super) fn check_carried(
+        &self,
+        mesh: &ContentId,
+        record: &Record,
+    ) -> Result<(), RejectReason> {
+        let work = self.work(mesh, &record.author());
+        let why = "a manifest stands alone at place 0 of a key of its own";
+        check_alone(record, (work, MANIFEST_WORK_BITS), why)
+    }
+}
+
+impl Sharing {
+    /// Returns how many shares of how many are needed.
+    pub const fn access(&self) -> AccessStructure {
+        self.commitments.access()
+    }
+
+    /// Returns the name of the sharing, which every share belongs to.
+    pub fn id(&self) -> ContentId {
+        ContentId::of(&encode(&("x0/sharing/1", self)))
+    }
+}
+
+impl GuardAsk {
+    /// Encodes the ask, for the way from the owner's program to its node.
+    pub fn encode(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Reads an ask.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong with the bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let ask: Self = decode("share", bytes, 2 * SEALED_PART_BYTES_MAX)?;
+        ask.check()?;
+        Ok(ask)
+    }
+
+    fn check(&self) -> Result<(), DecodeError> {
+        let shares = self.sharing.access().shares();
+        if self.index.number() > shares {
+            let why = format!("is 1 to {shares}");
+            return Err(DecodeError::bounds("share", "index", why));
+        }
+        check_sealed(&self.sealed)
+    }
+}
+
+impl Release {
+    /// Encodes the release, for the way from the node to the asking user's program.
+    pub fn encode(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Reads a release.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong with the bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        decode("release", bytes, 2 * SEALED_PART_BYTES_MAX)
+    }
+}
+
+impl SublimeAsk {
+    pub(super) fn check(&self) -> Result<(), DecodeError> {
+        match self {
+            Self::Guard(ask) => ask.check(),
+            Self::Release(release) => check_sealed(&release.sealed),
+            Self::Introduce(addresses) => {
+                if addresses.len() > TIER_ADDRESSES_MAX {
+                    let why = format!("are at most {TIER_ADDRESSES_MAX}");
+                    return Err(DecodeError::bounds("introduction", "addresses", why));
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn check_sealed(sealed: &[u8]) -> Result<(), DecodeError> {
+    if sealed.len() > SEALED_PART_BYTES_MAX {
+        let why = format!("has at most {SEALED_PART_BYTES_MAX} bytes");
+        return Err(DecodeError::bounds("share", "sealed", why));
+    }
+    Ok(())
+}
+
+/// What a seat seals to the key of a request: its part of the signature that opens the second part of an item's key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeatOpening {
+    /// The part of the signature of [`second_label`].
+    pub part: PartialSignature,
+    /// The encoded key of the committee that the part is checked against: of it members know the public half only.
+    pub group: ByteBuf,
+}
+
+impl SeatOpening {
+    /// Encodes what is to be sealed.
+    pub fn encode(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Reads what was sealed.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong with the bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        decode("opening by a seat", bytes, SEALED_PART_BYTES_MAX)
+    }
+}
+
+/// Returns the label to which the second part of an item's key is sealed.
+pub fn second_label(mesh: &ContentId, item: &PublicKey) -> Vec<u8> {
+    encode(&("x0/sublime/second/1", mesh, item))
+}
+
+/// Returns what a share is sealed to its guardian as.
+pub fn share_info(
+    mesh: &ContentId,
+    item: &PublicKey,
+    sharing: &ContentId,
+    (guardian, index): (&PublicKey, ShareIndex),
+) -> Vec<u8> {
+    encode(&("x0/sublime/share/1", mesh, item, sharing, guardian, index))
+}
+
+/// Returns what a part is sealed to the key of a request as.
+pub fn release_info(
+    mesh: &ContentId,
+    request: &ContentId,
+    (from, part): (&PublicKey, ReleasedPart),
+) -> Vec<u8> {
+    encode(&("x0/sublime/release/1", mesh, request, from, part))
+}
