@@ -146,6 +146,14 @@ event-vote = Vote:
 event-charter = Charter number { $number } is in force
 event-erased = Has erased what this node asked for:
 event-case = Reported violation
+event-sublime-guardian = A member serves as a guardian, or no longer
+event-sublime-item = An item of Sublime was put
+event-sublime-request = A member asks for an item of Sublime
+event-tier-peer = Content can be exchanged with
+event-released = { $n ->
+    [one] { $n } part was released for a request of this node
+   *[other] { $n } parts were released for a request of this node
+}
 event-audit = Round { $n } of the audits
 event-ready = { $n ->
     [0] Ready to write
@@ -157,6 +165,8 @@ entry-refused = Act refused, asked by
 entry-local = This node changed, asked by
 entry-account = Told what this node collects to
 entry-account-refused = Did not tell what this node collects to
+entry-share-kept = Keeps a share of an item for
+entry-released = Released its part of an item, as a vote decided, to
 entry-local-refused = Change of this node refused, asked by
 entry-wrote = Wrote a record: { $kind }
 entry-erased = { $n ->
@@ -186,6 +196,15 @@ kind-hand-over = hand-over of the committee
 kind-recovery = word for a new committee
 kind-charter = charter
 kind-erasure = erasure
+kind-ruling = step in a case
+kind-report = report of a violation
+kind-sealed-report = sealed report
+kind-case-word = word on a case
+kind-appeal = appeal
+kind-claim = claim of a bounty
+kind-guardian = word of a guardian
+kind-manifest = item of Sublime
+kind-access-request = request for an item
 kind-unknown = kind { $number }, unknown to this version
 
 ## Map

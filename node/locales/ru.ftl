@@ -151,6 +151,15 @@ event-vote = Голосование:
 event-charter = Действует хартия номер { $number }
 event-erased = Стёрто то, о чём просил этот узел:
 event-case = Сообщённое нарушение
+event-sublime-guardian = Участник стал хранителем или перестал им быть
+event-sublime-item = Положен документ Sublime
+event-sublime-request = Участник просит документ Sublime
+event-tier-peer = Обмен документами возможен с
+event-released = { $n ->
+    [one] Для запроса этого узла выдана { $n } часть
+    [few] Для запроса этого узла выданы { $n } части
+   *[other] Для запроса этого узла выдано { $n } частей
+}
 event-audit = Раунд { $n } проверок
 event-ready = { $n ->
     [0] Узел готов писать
@@ -163,6 +172,8 @@ entry-refused = Отвергнуто действие, просил
 entry-local = Изменён этот узел, просил
 entry-account = Сообщено, что собирает этот узел, для
 entry-account-refused = Не сообщено, что собирает этот узел, для
+entry-share-kept = Хранит долю ключа документа для
+entry-released = Выдана часть ключа документа по решению голосования, получатель
 entry-local-refused = Отвергнуто изменение этого узла, просил
 entry-wrote = Написан факт: { $kind }
 entry-erased = { $n ->
@@ -193,6 +204,15 @@ kind-hand-over = передача комитета
 kind-recovery = слово за новый комитет
 kind-charter = хартия
 kind-erasure = стирание
+kind-ruling = шаг в деле
+kind-report = сообщение о нарушении
+kind-sealed-report = запечатанное сообщение
+kind-case-word = слово по делу
+kind-appeal = апелляция
+kind-claim = требование награды
+kind-guardian = слово хранителя
+kind-manifest = документ Sublime
+kind-access-request = запрос документа
 kind-unknown = вид { $number }, этой версии неизвестный
 
 ## Карта

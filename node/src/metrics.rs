@@ -250,6 +250,9 @@ impl Metrics {
             | Event::Case { .. }
             | Event::Audit { .. }
             | Event::AccountAsked { .. }
+            | Event::Sublime { .. }
+            | Event::Released { .. }
+            | Event::TierPeer { .. }
             | Event::Ready { .. } => return,
         };
         self.add(counter, 1);

@@ -44,7 +44,11 @@ const LOG_LINES: usize = 12;
 /// Calls a second that a node takes: stories ask for thousands of records, one by one.
 const CALLS_PER_SECOND: &str = "api.rate_per_second=10000";
 /// Nodes of one machine leave the gateway's address, and the kernel's helper, to the node of its user.
-const APART: [&str; 2] = ["gateway.listen=off", "charter.probe=manual"];
+const APART: [&str; 3] = [
+    "gateway.listen=off",
+    "charter.probe=manual",
+    "sublime.listen=/ip4/127.0.0.1/tcp/0",
+];
 
 /// Where a node is and how it is reached.
 #[derive(Clone, Debug)]

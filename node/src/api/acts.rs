@@ -296,6 +296,9 @@ fn is_about(event: &Event, id: &ContentId) -> bool {
         | Event::Case { .. }
         | Event::Audit { .. }
         | Event::AccountAsked { .. }
+        | Event::Sublime { .. }
+        | Event::Released { .. }
+        | Event::TierPeer { .. }
         | Event::Ready { .. } => false,
     }
 }

@@ -215,6 +215,7 @@ fn table(error: &CommandError) -> (StatusCode, &'static str, &'static str) {
         CommandError::Case(refusal) => super::cases::refused(refusal),
         CommandError::Vote(refusal) => super::votes::refused(refusal),
         CommandError::Inspection(refusal) => super::inspections::refused(refusal),
+        CommandError::Sublime(refusal) => super::sublime::refused(refusal),
         CommandError::TooManyProposals(_) => (
             StatusCode::SERVICE_UNAVAILABLE,
             "too_many_proposals",

@@ -276,6 +276,21 @@ fn describe(event: &Event) -> Described<'_> {
             None,
             format!("round {round} of the audits: {what}"),
         ),
+        Event::Sublime { record, kind } => {
+            ("sublime", None, Some(record), format!("{kind} of Sublime"))
+        }
+        Event::TierPeer { peer, addresses } => (
+            "tier_peer",
+            Some(peer),
+            None,
+            format!("said {} addresses of its IPFS node", addresses.len()),
+        ),
+        Event::Released { request, parts } => (
+            "released",
+            None,
+            Some(request),
+            format!("{parts} parts were released for this request so far"),
+        ),
         Event::AccountAsked { auditor, refused } => (
             "account_asked",
             Some(auditor),

@@ -34,6 +34,7 @@ pub mod public;
 pub mod rate;
 pub mod sessions;
 pub mod sockets;
+pub mod sublime;
 pub mod tokens;
 pub mod view;
 pub mod votes;
@@ -59,6 +60,7 @@ use utoipa::openapi::{
 };
 use utoipa_axum::router::OpenApiRouter;
 use x0_protocol::Reply;
+use x0_tiers::IpfsTier;
 
 use self::{
     error::ApiError,
@@ -111,6 +113,8 @@ pub struct ApiState {
     pub kernel: watch::Receiver<Standing>,
     /// The charter's gateway.
     pub gateway: Arc<Hub>,
+    /// The IPFS node that keeps content.
+    pub ipfs: Arc<IpfsTier>,
     feed: Feed,
     limiter: RateLimiter,
     started: Instant,
@@ -141,6 +145,8 @@ pub struct ApiParts {
     pub kernel: watch::Receiver<Standing>,
     /// The charter's gateway.
     pub gateway: Arc<Hub>,
+    /// The IPFS node that keeps content.
+    pub ipfs: Arc<IpfsTier>,
 }
 
 impl ApiState {
@@ -165,6 +171,7 @@ impl ApiState {
             config: parts.config,
             kernel: parts.kernel,
             gateway: parts.gateway,
+            ipfs: parts.ipfs,
             limiter: RateLimiter::default(),
             started: Instant::now(),
         });
@@ -234,6 +241,7 @@ fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(cases::read_routes())
         .merge(inspections::read_routes())
         .merge(gateway::read_routes())
+        .merge(sublime::read_routes())
         .merge(halts::routes())
         .merge(packs::routes())
         .merge(votes::read_routes())
@@ -255,6 +263,7 @@ fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(cases::act_routes())
         .merge(inspections::act_routes())
         .merge(gateway::act_routes())
+        .merge(sublime::act_routes())
 }
 
 fn admin_routes() -> OpenApiRouter<Arc<ApiState>> {

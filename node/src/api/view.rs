@@ -804,6 +804,18 @@ impl AuditEntryView {
                 None,
                 format!("did not tell it what this node collects ({right}): {why}"),
             ),
+            What::ShareKept { item, epoch, owner } => (
+                "share_kept",
+                Some(owner),
+                None,
+                format!("keeps a share of the item with the key {item} for it, epoch {epoch}"),
+            ),
+            What::Released { request, item, to } => (
+                "released",
+                Some(to),
+                Some(request),
+                format!("released to it what this node holds of item {item}, as a vote decided"),
+            ),
             What::TwoPublicLogs { first, second } => (
                 "two_public_logs",
                 None,
@@ -857,6 +869,9 @@ pub fn kind_name(kind: u16) -> String {
         Kind::CASE_WORD => "a seat's word on a case",
         Kind::APPEAL => "an appeal against a verdict",
         Kind::CLAIM => "a claim of a bounty",
+        Kind::GUARDIAN => "a guardian's word",
+        Kind::MANIFEST => "an item of Sublime",
+        Kind::ACCESS_REQUEST => "a request for an item of Sublime",
         Kind(other) => return format!("a record of unknown kind {other:#06x}"),
     };
     name.to_owned()

@@ -24,6 +24,7 @@ use super::{
     daemon::RunFlags,
     data::DataCommand,
     error::CliError,
+    guardian::GuardianCommand,
     halt::HaltCommand,
     identity::IdentityCommand,
     join::JoinArgs,
@@ -34,6 +35,7 @@ use super::{
     sim::SimCommand,
     snapshot::SnapshotCommand,
     status::{EventsArgs, PeersArgs},
+    sublime::SublimeCommand,
     vote::VoteCommand,
 };
 
@@ -98,6 +100,12 @@ pub(super) enum Command {
     /// Check, show, compare and amend charters: what a mesh may collect; and hold programs to one by the kernel
     #[command(subcommand)]
     Charter(CharterCommand),
+    /// Put content that nobody opens without a vote, ask for it, and open it
+    #[command(subcommand)]
+    Sublime(SublimeCommand),
+    /// Serve as a guardian of others' content, or no longer
+    #[command(subcommand)]
+    Guardian(GuardianCommand),
     /// Show balances in x0: fines, bounties, and who owes
     #[command(subcommand)]
     Ledger(LedgerCommand),

@@ -20,6 +20,8 @@ use crate::api::{
     events::EventView,
 };
 
+/// The sort of body that calls have as a rule.
+const JSON: &str = "application/json";
 /// Longest wait for an answer: longer than the longest the API makes callers wait.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Largest answer read, bytes: a page of acts that each name 2,000 nodes.
@@ -66,9 +68,35 @@ impl Client {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, CliError> {
-        let body =
-            serde_json::to_vec(body).map_err(|fault| CliError::BadAnswer(fault.to_string()))?;
-        self.call(Method::POST, path, Some(body)).await
+        self.call(Method::POST, path, Some((JSON, to_json(body)?)))
+            .await
+    }
+
+    /// Hands over bytes that are no JSON.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Client::get`].
+    pub async fn upload<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<T, CliError> {
+        let sort = "application/octet-stream";
+        let bytes = self
+            .exchange(Method::POST, path, Some((sort, body)))
+            .await?;
+        read_json(&bytes)
+    }
+
+    /// Asks for bytes that are no JSON, by what a list names.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Client::get`].
+    pub async fn fetch(&self, path: &str, body: &impl Serialize) -> Result<Bytes, CliError> {
+        self.exchange(Method::POST, path, Some((JSON, to_json(body)?)))
+            .await
     }
 
     /// Asks for something to be removed.
@@ -113,23 +141,23 @@ impl Client {
         &self,
         method: Method,
         path: &str,
-        body: Option<Vec<u8>>,
+        body: Option<(&str, Vec<u8>)>,
     ) -> Result<T, CliError> {
-        let bytes = self.exchange(method, path, body).await?;
-        serde_json::from_slice(&bytes).map_err(|fault| CliError::BadAnswer(fault.to_string()))
+        read_json(&self.exchange(method, path, body).await?)
     }
 
     async fn exchange(
         &self,
         method: Method,
         path: &str,
-        body: Option<Vec<u8>>,
+        body: Option<(&str, Vec<u8>)>,
     ) -> Result<Bytes, CliError> {
         let mut request = self.request(method, path);
-        if body.is_some() {
-            request = request.header(CONTENT_TYPE, "application/json");
+        if let Some((sort, _)) = &body {
+            request = request.header(CONTENT_TYPE, *sort);
         }
-        let body = Full::new(Bytes::from(body.unwrap_or_default()));
+        let body = body.map(|(_, bytes)| bytes).unwrap_or_default();
+        let body = Full::new(Bytes::from(body));
         let request = request.body(body).map_err(bad)?;
         let (status, bytes) = timeout(PATIENCE, async {
             let response = self.send(request).await?;
@@ -174,6 +202,14 @@ impl Client {
         tokio::spawn(connection);
         sender.send_request(request).await.map_err(bad)
     }
+}
+
+fn to_json(body: &impl Serialize) -> Result<Vec<u8>, CliError> {
+    serde_json::to_vec(body).map_err(|fault| CliError::BadAnswer(fault.to_string()))
+}
+
+fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CliError> {
+    serde_json::from_slice(bytes).map_err(|fault| CliError::BadAnswer(fault.to_string()))
 }
 
 async fn read(body: Incoming) -> Result<Bytes, CliError> {

@@ -24,6 +24,7 @@ mod cosign;
 mod daemon;
 mod data;
 pub mod error;
+mod guardian;
 mod halt;
 mod identity;
 mod join;
@@ -39,6 +40,7 @@ mod sim;
 mod sim_attack;
 mod snapshot;
 mod status;
+mod sublime;
 mod vote;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
@@ -156,6 +158,8 @@ async fn ask(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Committee(command) => committee::answer(context, command).await,
         Command::Halt(command) => halt::answer(context, command).await,
         Command::Charter(command) => charter::answer(context, command).await,
+        Command::Sublime(command) => sublime::answer(context, command).await,
+        Command::Guardian(command) => guardian::answer(context, command).await,
         Command::Ledger(command) => case::ledger(context, command).await,
         Command::Vote(command) => vote::answer(context, command).await,
         Command::Data(command) => data::answer(context, command).await,

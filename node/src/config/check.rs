@@ -13,7 +13,7 @@ use x0_protocol::{anti_meave::CosignPolicy, charter::bounds::SERVICE_BYTES_MAX};
 
 use super::{
     Acts, Api, CharterSettings, Config, Fault, GatewayPlace, GatewaySettings, Key, Log, LogFormat,
-    Network, ProbeMode, RawConfig, Source, Sources, Store, Target, Telemetry,
+    Network, ProbeMode, RawConfig, Source, Sources, Store, SublimeSettings, Target, Telemetry,
     fault::UNITS,
     raw::{Given, shown},
 };
@@ -57,6 +57,7 @@ pub(super) fn check(raw: RawConfig, sources: Sources, faults: &mut Vec<Fault>) -
     let gateway_listen = check.value(Key::GatewayListen, gateway_place);
     let targets = check.pairs(Key::GatewayTargets, target);
     let scrape_secs = check.number(Key::GatewayScrapeSecs);
+    let sublime_listen = check.addresses(Key::SublimeListen, OWN_ADDRESSES_MAX, listen_fault);
     let format = check.value(Key::LogFormat, format);
     let filter = check.value(Key::LogFilter, filter);
     let otlp_endpoint = check.value(Key::TelemetryOtlpEndpoint, endpoint);
@@ -91,6 +92,9 @@ pub(super) fn check(raw: RawConfig, sources: Sources, faults: &mut Vec<Fault>) -
             listen: gateway_listen?,
             targets: targets?,
             scrape_secs: scrape_secs?,
+        },
+        sublime: SublimeSettings {
+            listen: sublime_listen?,
         },
         log: Log {
             format: format?,

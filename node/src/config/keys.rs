@@ -45,6 +45,8 @@ pub enum Key {
     GatewayTargets,
     /// `gateway.scrape_secs`
     GatewayScrapeSecs,
+    /// `sublime.listen`
+    SublimeListen,
     /// `log.format`
     LogFormat,
     /// `log.filter`
@@ -81,7 +83,7 @@ pub(super) struct Row {
 
 impl Key {
     /// Every key, in the order of the file.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::NetworkListen,
         Self::NetworkExternal,
         Self::NetworkBootstrap,
@@ -101,6 +103,7 @@ impl Key {
         Self::GatewayListen,
         Self::GatewayTargets,
         Self::GatewayScrapeSecs,
+        Self::SublimeListen,
         Self::LogFormat,
         Self::LogFilter,
         Self::TelemetryOtlpEndpoint,
@@ -297,6 +300,16 @@ impl Key {
                 default: "30",
                 meaning: "Time between two visits of a target, in seconds.",
                 allowed: Range::Numbers(1, 3_600),
+                live: false,
+            },
+            Self::SublimeListen => Row {
+                name: "sublime.listen",
+                shape: Shape::List,
+                default: "/ip4/0.0.0.0/tcp/0",
+                meaning: "Addresses at which the IPFS node of Sublime gives content to others; an empty list makes one that only fetches.",
+                allowed: Range::Words(
+                    "up to 16 addresses such as /ip4/0.0.0.0/tcp/4701 or /ip6/::/udp/4701/quic-v1",
+                ),
                 live: false,
             },
             Self::LogFormat => Row {

@@ -52,6 +52,8 @@ pub struct Config {
     pub charter: CharterSettings,
     /// What the node takes in as the charter's gateway.
     pub gateway: GatewaySettings,
+    /// How content is kept and exchanged.
+    pub sublime: SublimeSettings,
     /// What the node tells about its work.
     pub log: Log,
     /// What the node sends to a collector of traces.
@@ -135,6 +137,13 @@ pub struct GatewaySettings {
     pub targets: Vec<Target>,
     /// Time between two visits of a target, seconds.
     pub scrape_secs: u32,
+}
+
+/// How content is kept and exchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SublimeSettings {
+    /// Where the IPFS node listens.
+    pub listen: Vec<Multiaddr>,
 }
 
 /// Where the gateway takes telemetry.
@@ -252,6 +261,7 @@ impl Config {
             | Key::GatewayListen
             | Key::GatewayTargets
             | Key::GatewayScrapeSecs
+            | Key::SublimeListen
             | Key::LogFormat
             | Key::TelemetryOtlpEndpoint => return,
         }

@@ -253,13 +253,14 @@ impl RawConfig {
 }
 
 /// The sections of the file.
-pub(super) const SECTIONS: [&str; 8] = [
+pub(super) const SECTIONS: [&str; 9] = [
     "network",
     "api",
     "store",
     "acts",
     "charter",
     "gateway",
+    "sublime",
     "log",
     "telemetry",
 ];

@@ -105,6 +105,7 @@ impl Config {
                 list(targets.map(|target| format!("{}={}", target.node, target.url)))
             }
             Key::GatewayScrapeSecs => self.gateway.scrape_secs.to_string(),
+            Key::SublimeListen => list(&self.sublime.listen),
             Key::LogFormat => quoted(&match self.log.format {
                 LogFormat::Text => "text",
                 LogFormat::Json => "json",

@@ -318,6 +318,7 @@ fn every_key_that_claims_to_be_live_is_taken_over() {
          [charter]\nprobe = \"manual\"\nprobe_socket = \"/p\"\nprobe_users = [\"app=7\"]\n\
          probe_listen = [\"app=9464/tcp\"]\n\
          [gateway]\nlisten = \"off\"\ntargets = [\"self=http://127.0.0.1:1/metrics\"]\nscrape_secs = 9\n\
+         [sublime]\nlisten = []\n\
          [log]\nformat = \"json\"\nfilter = \"off\"\n\
          [telemetry]\notlp_endpoint = \"http://127.0.0.1:1\"\n"
     ));

@@ -3,7 +3,7 @@
 //! Such an entry may stand anywhere in a long log, and has to stand at the top of a page for good. So the log is read
 //! once, and from then on only what was added to it.
 
-use x0_protocol::spine::audit::{Entry, What};
+use x0_protocol::spine::audit::Entry;
 
 /// Contradictions that are kept: whoever signs one can sign many, and a few show it as well.
 const KEPT_MAX: usize = 20;
@@ -61,28 +61,11 @@ impl Contradictions {
     fn take(&mut self, entry: Entry) {
         let index = self.seen;
         self.seen += 1;
-        if is_contradiction(&entry.what) {
+        if entry.what.is_contradiction() {
             self.count += 1;
             self.newest.insert(0, (index, entry));
             self.newest.truncate(KEPT_MAX);
         }
-    }
-}
-
-/// Tells whether an entry is about two logs where there must be one.
-const fn is_contradiction(what: &What) -> bool {
-    match what {
-        What::SplitView { .. } | What::TwoHeads { .. } | What::TwoPublicLogs { .. } => true,
-        What::Wrote { .. }
-        | What::Executed { .. }
-        | What::Refused { .. }
-        | What::Local { .. }
-        | What::LocalRefused { .. }
-        | What::Fork { .. }
-        | What::Erased { .. }
-        | What::Lapsed { .. }
-        | What::Account { .. }
-        | What::AccountRefused { .. } => false,
     }
 }
 
@@ -93,7 +76,7 @@ mod tests {
     use std::{cell::Cell, convert::Infallible};
 
     use x0_crypto::{ContentId, Identity};
-    use x0_protocol::{Wall, wire::Kind};
+    use x0_protocol::{Wall, spine::audit::What, wire::Kind};
     use zeroize::Zeroizing;
 
     use super::*;

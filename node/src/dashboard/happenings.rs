@@ -204,6 +204,19 @@ pub(super) fn event(t: Texts, event: &Event) -> Line {
             auditor,
             refused: Some(why),
         } => line(Bad, "entry-account-refused").who(auditor).quote(why),
+        Event::Sublime { record, kind } => {
+            let key = match *kind {
+                "guardian" => "event-sublime-guardian",
+                "item" => "event-sublime-item",
+                _ => "event-sublime-request",
+            };
+            line(Plain, key).record(Some(*record))
+        }
+        Event::TierPeer { peer, .. } => line(Plain, "event-tier-peer").who(peer),
+        Event::Released { request, parts } => {
+            let parts = u64::try_from(*parts).unwrap_or(u64::MAX);
+            Line::new(Good, t.count("event-released", parts)).record(Some(*request))
+        }
         Event::Ready { witnesses } => Line::new(Good, t.count("event-ready", *witnesses)),
     }
 }
@@ -248,6 +261,10 @@ pub(super) fn entry(t: Texts, what: &What) -> Line {
         What::AccountRefused { auditor, why, .. } => {
             line(Bad, "entry-account-refused").who(auditor).quote(why)
         }
+        What::ShareKept { owner, .. } => line(Plain, "entry-share-kept").who(owner),
+        What::Released { request, to, .. } => {
+            line(Plain, "entry-released").who(to).record(Some(*request))
+        }
         What::TwoPublicLogs { first, second } => {
             let heights = [
                 ("first", first.statement.height().to_string().into()),
@@ -282,6 +299,15 @@ fn kind_name(t: Texts, kind: u16) -> String {
         Kind::RECOVERY => t.say("kind-recovery"),
         Kind::CHARTER => t.say("kind-charter"),
         Kind::ERASURE => t.say("kind-erasure"),
+        Kind::RULING => t.say("kind-ruling"),
+        Kind::REPORT => t.say("kind-report"),
+        Kind::SEALED_REPORT => t.say("kind-sealed-report"),
+        Kind::CASE_WORD => t.say("kind-case-word"),
+        Kind::APPEAL => t.say("kind-appeal"),
+        Kind::CLAIM => t.say("kind-claim"),
+        Kind::GUARDIAN => t.say("kind-guardian"),
+        Kind::MANIFEST => t.say("kind-manifest"),
+        Kind::ACCESS_REQUEST => t.say("kind-access-request"),
         Kind(number) => t.with(
             "kind-unknown",
             [("number", format!("{number:#06x}").into())],

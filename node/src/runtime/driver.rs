@@ -41,6 +41,7 @@ use super::{
 use crate::{
     charter::{in_force, inspection::Collection},
     metrics::Metrics,
+    share_keys::ShareKeyFiles,
     store::{Store, StoreError, Writer},
 };
 
@@ -81,6 +82,7 @@ struct WaitingRequest {
 pub(super) struct Secrets {
     pub(super) identity: Arc<Identity>,
     pub(super) keyring: Arc<Mutex<Keyring>>,
+    pub(super) share_keys: Arc<Mutex<ShareKeyFiles>>,
 }
 
 /// Everything the loop owns.
@@ -529,9 +531,11 @@ impl Driver {
             Effect::Secret { id, task } => {
                 let identity = self.secrets.identity.clone();
                 let keyring = self.secrets.keyring.clone();
+                let share_keys = self.secrets.share_keys.clone();
                 let run = tokio::task::spawn_blocking(move || {
                     let mut keyring = keyring.lock().unwrap_or_else(PoisonError::into_inner);
-                    task.run(&identity, &mut keyring)
+                    let mut share_keys = share_keys.lock().unwrap_or_else(PoisonError::into_inner);
+                    task.run(&identity, &mut keyring, &mut *share_keys)
                 });
                 self.work.push(Box::pin(async move {
                     match run.await {
@@ -763,6 +767,11 @@ impl Driver {
                     what,
                     "audit"
                 );
+            }
+            Event::Sublime { record, kind } => debug!(%record, kind, "Sublime"),
+            Event::TierPeer { peer, .. } => debug!(%peer, "it says where its IPFS node is"),
+            Event::Released { request, parts } => {
+                info!(%request, parts, "released for a request of this node");
             }
             Event::AccountAsked { auditor, refused } => {
                 info!(%auditor, refused, "asked what this node collects");

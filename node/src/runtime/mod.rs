@@ -40,6 +40,7 @@ use self::{
 use crate::{
     charter::{in_force, inspection::Collection},
     metrics::{Counter, Gauge, Metrics},
+    share_keys::ShareKeyFiles,
     standby::{self, StandbyError},
     store::{RocksStore, Store, StoreError, Writer},
 };
@@ -132,6 +133,16 @@ pub enum StartError {
     /// Whether the node may sign for a seat cannot be told.
     #[error(transparent)]
     Standby(#[from] StandbyError),
+    /// The keys that shares are sealed to cannot be read.
+    #[error(
+        "the keys for shares in {data_dir:?} cannot be read: {cause}; restore them from a backup, or move the directory share-keys away"
+    )]
+    ShareKeys {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// What happened.
+        cause: std::io::Error,
+    },
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes: {0}")]
     NoRandomness(#[from] getrandom::Error),
@@ -340,10 +351,15 @@ pub fn start(
         collection: Collection::new(metrics.clone()),
     };
     let collection = handle.collection.clone();
+    let data_dir = settings.data_dir.clone();
     let mut out = Outbox::new();
     let peer = Peer::new(config, stored, clock.now(), &mut out);
+    let identity = Arc::new(identity);
+    let share_keys = ShareKeyFiles::open(&data_dir, identity.clone());
+    let share_keys = share_keys.map_err(|cause| StartError::ShareKeys { data_dir, cause })?;
     let secrets = Secrets {
-        identity: Arc::new(identity),
+        identity,
+        share_keys: Arc::new(Mutex::new(share_keys)),
         keyring: Arc::new(Mutex::new(keyring)),
     };
     let metrics = (metrics, collection);

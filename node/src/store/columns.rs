@@ -20,6 +20,8 @@
 //! | `receipts` | erasure, node (32 bytes each) | the node's proof that it complied, DAG-CBOR |
 //! | `public_log` | `e`, index (8 bytes big-endian) | an entry of the public log, DAG-CBOR |
 //! | | `o`, digest of the act (32 bytes) | an override that runs here and may lapse, DAG-CBOR |
+//! | `sublime` | `s`, key of the item (32 bytes) | a share kept for somebody, sealed, DAG-CBOR |
+//! | | `r`, request (32 bytes), hash of the rest | what was released for an own request, and by whom, DAG-CBOR |
 //! | `meta` | `schema`, `genesis`, `owner` | number (4 bytes big-endian), record, public key |
 //! | | `rewrite` | there is: files may still hold what was erased |
 //! | | `tip`, `state` | what the committee log ends with, and what followed from it at some height, DAG-CBOR |
@@ -47,6 +49,7 @@ use x0_protocol::{
         erasure::ErasureReceipt,
         halt::Halt,
     },
+    sublime::shares::{StoredSublime, SublimeWrite},
     wire::{Decided, LogHead, PolicyName, PublicEntry, Record, Verified},
 };
 
@@ -69,6 +72,7 @@ pub(super) enum Column {
     Proposals,
     Receipts,
     PublicLog,
+    Sublime,
     Meta,
 }
 
@@ -87,13 +91,17 @@ const SHARE: u8 = b's';
 const ENTRY: u8 = b'e';
 const OVERRIDE: u8 = b'o';
 
+/// First byte of the keys of shares kept for others, and of what was released for this node.
+const KEPT_SHARE: u8 = b's';
+const RELEASED: u8 = b'r';
+
 /// First byte of the keys of what this node has handed in for votes, of receipts for it, and of ballots held.
 const OWN: u8 = b'o';
 const RECEIPT: u8 = b'r';
 const HELD: u8 = b'h';
 
 impl Column {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::Records,
         Self::Executed,
         Self::Policies,
@@ -108,6 +116,7 @@ impl Column {
         Self::Proposals,
         Self::Receipts,
         Self::PublicLog,
+        Self::Sublime,
         Self::Meta,
     ];
 
@@ -127,6 +136,7 @@ impl Column {
             Self::Proposals => "proposals",
             Self::Receipts => "receipts",
             Self::PublicLog => "public_log",
+            Self::Sublime => "sublime",
             Self::Meta => "meta",
         }
     }
@@ -258,6 +268,17 @@ pub(super) fn put<'a>(
         }
         Write::Override(OverrideWrite::Forget(act)) => {
             batch.delete_cf(Column::PublicLog.of(db)?, override_key(act));
+        }
+        Write::Sublime(SublimeWrite::Share(share)) => {
+            let key = [&[KEPT_SHARE], &share.item.bytes()[..]].concat();
+            batch.put_cf(Column::Sublime.of(db)?, key, encoded(db, share)?);
+        }
+        Write::Sublime(SublimeWrite::Released(released)) => {
+            let bytes = encoded(db, released)?;
+            let request = released.1.request;
+            let name = ContentId::of(&bytes);
+            let key = [&[RELEASED], &request.digest()[..], &name.digest()[..]].concat();
+            batch.put_cf(Column::Sublime.of(db)?, key, bytes);
         }
         Write::Witnessed(head) => {
             let bytes = encoded(db, head)?;
@@ -496,6 +517,27 @@ impl Rows<'_> {
                 .overrides
                 .push(self.decode(format_args!("an override"), value)?),
             _ => return Err(self.damaged("a row of the column `public_log` has an unknown key")),
+        }
+        Ok(())
+    }
+
+    /// Reads a row of the column of Sublime into what a node starts with.
+    pub(super) fn sublime_row(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        sublime: &mut StoredSublime,
+    ) -> Result<(), StoreError> {
+        match key.first() {
+            Some(&KEPT_SHARE) => sublime
+                .shares
+                .push(self.decode(format_args!("a share"), value)?),
+            Some(&RELEASED) => sublime
+                .released
+                .push(self.decode(format_args!("something released"), value)?),
+            Some(_) | None => {
+                return Err(self.damaged("a row of the column `sublime` has an unknown key"));
+            }
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ use x0_protocol::{
         ballot::StoredVotes,
         committee::{State, StoredLog, StoredWork},
     },
+    sublime::shares::StoredSublime,
     wire::{Record, Verified},
 };
 
@@ -294,7 +295,12 @@ impl Store for RocksStore {
         self.each(Column::PublicLog, |key, value| {
             rows.public_row(key, value, &mut public)
         })?;
+        let mut sublime = StoredSublime::default();
+        self.each(Column::Sublime, |key, value| {
+            rows.sublime_row(key, value, &mut sublime)
+        })?;
         Ok(Stored {
+            sublime,
             public: public.public,
             overrides: public.overrides,
             votes,

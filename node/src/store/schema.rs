@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The layout this program writes.
-pub const SCHEMA: u32 = 7;
+pub const SCHEMA: u32 = 8;
 
 /// One step from a layout to the next.
 struct Migration {
@@ -53,6 +53,10 @@ const MIGRATIONS: [Migration; SCHEMA as usize] = [
     Migration {
         what: "adds the column of the public log and of overrides",
         run: |db| add(db, &[Column::PublicLog]),
+    },
+    Migration {
+        what: "adds the column of shares kept for others",
+        run: |db| add(db, &[Column::Sublime]),
     },
 ];
 

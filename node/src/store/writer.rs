@@ -304,6 +304,7 @@ fn record_bytes(write: &Write) -> usize {
         | Write::Proposal(_)
         | Write::AcceptRoot { .. }
         | Write::Public { .. }
-        | Write::Override(_) => 0,
+        | Write::Override(_)
+        | Write::Sublime(_) => 0,
     }
 }

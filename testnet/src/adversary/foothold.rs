@@ -396,7 +396,8 @@ impl Foothold {
             | Request::Public(_)
             | Request::Heads(_)
             | Request::Countersign(_)
-            | Request::Account(_) => None,
+            | Request::Account(_)
+            | Request::Sublime(_) => None,
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod partition;
 pub mod speed;
 pub mod standby;
 pub mod takeover;
+pub mod vault;
 pub mod violation;
 pub mod vote;
 
@@ -67,6 +68,8 @@ pub enum Journey {
     Violation,
     /// Programs hand telemetry in under the charter; members amend it, and gateway, node and kernel obey by themselves.
     Charter,
+    /// Content is put, denied, granted and opened after its owner is gone; it is found on no disk.
+    Vault,
     /// The dashboard as people see it, in a real browser; no part of the tour.
     Dashboard,
     /// How fast records, repairs and catch-ups are, and what idling costs; no part of the tour.
@@ -92,6 +95,7 @@ impl Journey {
             Self::Data => "data",
             Self::Violation => "violation",
             Self::Charter => "charter",
+            Self::Vault => "vault",
             Self::Dashboard => "dashboard",
             Self::Speed => "speed",
         }
@@ -127,6 +131,7 @@ impl Journey {
             Self::Charter => {
                 "what may be collected is decided by all, and obeyed by every part at once"
             }
+            Self::Vault => "what people depend on survives, and opens only when all have said so",
             Self::Dashboard => {
                 "everybody can see what goes on, on a phone, by keyboard, without reloading"
             }
@@ -149,7 +154,7 @@ impl Journey {
             Self::MassAction | Self::Takeover => (16, 8),
             Self::Override => (12, 10),
             Self::Vote => (16, 16),
-            Self::Violation => (8, 8),
+            Self::Violation | Self::Vault => (8, 8),
             Self::Dashboard => (6, 6),
             Self::Speed => (30, 5),
         }
@@ -167,6 +172,7 @@ impl Journey {
             | Self::Vote
             | Self::Violation
             | Self::Charter
+            | Self::Vault
             | Self::Takeover
             | Self::Data
             | Self::Dashboard => 4,
@@ -178,7 +184,7 @@ impl Journey {
     const fn time_scale(self) -> u32 {
         match self {
             // 72 h pass in 32 s, and 24 h in 11 s.
-            Self::Vote | Self::Violation | Self::Charter => 8_000,
+            Self::Vote | Self::Violation | Self::Charter | Self::Vault => 8_000,
             Self::Override => overriding::TIME_SCALE,
             Self::Join
             | Self::Capabilities
@@ -214,6 +220,7 @@ impl Journey {
             | Self::Vote
             | Self::Data
             | Self::Charter
+            | Self::Vault
             | Self::Dashboard
             | Self::Speed => Ok(None),
         }
@@ -241,6 +248,7 @@ impl Journey {
             Self::Data => data::tell(mesh, account).await,
             Self::Violation => violation::tell(mesh, account).await,
             Self::Charter => charter::tell(mesh, account).await,
+            Self::Vault => vault::tell(mesh, account).await,
             Self::Dashboard => dashboard::tell(mesh, account).await,
             Self::Speed => speed::tell(mesh, account).await,
         }

@@ -34,6 +34,7 @@ use tokio::{
     time::timeout,
 };
 use x0_crypto::Identity;
+use x0_tiers::{IpfsConfig, IpfsTier};
 
 use super::{
     ApiParts, ApiState, Order,
@@ -89,6 +90,11 @@ impl Served {
             config: watch::channel(Arc::new(config)).1,
             kernel: watch::channel(Standing::Waiting).1,
             gateway: Arc::new(Hub::open(dir.path(), SHIPPED.clone(), Metrics::new()).unwrap()),
+            ipfs: Arc::new(
+                IpfsTier::start(IpfsConfig::new(dir.path().join("ipfs")))
+                    .await
+                    .unwrap(),
+            ),
         })
         .unwrap();
         tokio::spawn(sockets.serve(router(Arc::clone(&api)), Arc::clone(&api)));

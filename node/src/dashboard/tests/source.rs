@@ -45,6 +45,7 @@ impl Source for Sample {
             Command::Proposals => Ok(Reply::Proposals(data.proposals)),
             Command::Consents => Ok(Reply::Consents(data.consents)),
             Command::Committee => panic!("the dashboard does not ask for the seats"),
+            Command::Sublime(_) => panic!("the dashboard does not show Sublime yet"),
             Command::Inspection(_) => panic!("the dashboard reads of audits in the status"),
             Command::Halt | Command::Pull { .. } => {
                 panic!("the dashboard reads of halts in the status")

@@ -144,6 +144,7 @@ fn a_store_from_before_the_committee_log_is_migrated_and_can_keep_it() {
             Column::Proposals,
             Column::Receipts,
             Column::PublicLog,
+            Column::Sublime,
         ],
         Some(1),
     );
@@ -161,7 +162,12 @@ fn a_store_from_before_the_committee_log_is_migrated_and_can_keep_it() {
 #[test]
 fn a_store_from_before_own_acts_were_kept_is_migrated_and_can_keep_them() {
     let home = Home::new();
-    let later = [Column::Proposals, Column::Receipts, Column::PublicLog];
+    let later = [
+        Column::Proposals,
+        Column::Receipts,
+        Column::PublicLog,
+        Column::Sublime,
+    ];
     let record = make_store(&home, &later, Some(4));
 
     let store = home.open().unwrap();
@@ -186,6 +192,7 @@ fn make_layout_0(home: &Home) -> Verified<Record> {
         Column::Proposals,
         Column::Receipts,
         Column::PublicLog,
+        Column::Sublime,
     ];
     make_store(home, &later, None)
 }

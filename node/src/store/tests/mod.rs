@@ -7,6 +7,7 @@ mod layouts;
 mod proposals;
 mod public_log;
 mod room;
+mod sublime;
 
 use std::{path::Path, sync::Arc};
 

@@ -1,0 +1,633 @@
+//! Sublime through the API: what is known of items, guardians and requests; what an owner's program hands over; blocks of
+//! encrypted content; and what was released for a request.
+//!
+//! Plaintext and keys never come here: the owner's program seals, that of whoever asked opens.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State},
+    http::{StatusCode, header},
+    response::IntoResponse,
+};
+use data_encoding::BASE64;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use x0_crypto::{ContentId, PublicKey, sublime::HybridPublic};
+use x0_protocol::{
+    Command, Reply,
+    core::sublime::{self, SublimeCommand, SublimeRefusal},
+    sublime::known::Item,
+    wire::{GuardAsk, Reason, decode_record},
+};
+use x0_tiers::{Cid, Tier as _, TierError};
+
+use super::{
+    ApiState,
+    error::{ApiError, ErrorBody},
+    expect_reply,
+    extract::{Body, Found},
+    recorded,
+    view::RecordedView,
+};
+use crate::sublime::frames::{self, BATCH_BYTES_MAX};
+
+/// Most bytes of a body of blocks: a batch, with names and lengths.
+const BODY_BYTES_MAX: usize = BATCH_BYTES_MAX + 64 * 1024;
+/// Most blocks that are fetched in one call.
+const FETCHED_MAX: usize = 64;
+/// Blocks of one call that are waited for at a time.
+const FETCHED_AT_A_TIME: usize = 16;
+
+pub(super) fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
+    OpenApiRouter::new()
+        .routes(routes!(show))
+        .routes(routes!(released))
+        .routes(routes!(fetch))
+        .routes(routes!(manifest))
+}
+
+pub(super) fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
+    OpenApiRouter::new()
+        .routes(routes!(serve))
+        .routes(routes!(draw))
+        .routes(routes!(deal))
+        .routes(routes!(put_manifest))
+        .routes(routes!(request))
+        .merge(
+            OpenApiRouter::new()
+                .routes(routes!(put_blocks))
+                .layer(DefaultBodyLimit::max(BODY_BYTES_MAX)),
+        )
+}
+
+/// What this node knows of Sublime.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SublimeView {
+    /// How many members serve as guardians, this one included.
+    pub serving: usize,
+    /// Shares that would open an item that is put now; none if too few others serve.
+    pub shares_needed: Option<u8>,
+    /// Of how many.
+    pub shares_of: Option<u8>,
+    /// Whether this node's member serves.
+    pub serves: bool,
+    /// Bytes of content that the IPFS node holds.
+    pub held_bytes: u64,
+    /// Blocks of content that it holds.
+    pub held_blocks: u64,
+    /// IPFS nodes that it is connected to.
+    pub ipfs_peers: usize,
+    /// The items, the newest first.
+    pub items: Vec<ItemView>,
+    /// The requests, the newest first.
+    pub requests: Vec<AccessView>,
+    /// The shares that are kept here for others.
+    pub shares_kept: Vec<KeptShareView>,
+}
+
+/// An item.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ItemView {
+    /// Its name: the record that describes it.
+    pub item: String,
+    /// Its key.
+    pub key: String,
+    /// The root of its encrypted content.
+    pub content: String,
+    /// Chunks of up to 256 KiB under it.
+    pub chunks: u64,
+    /// Shares that open it.
+    pub shares_needed: u8,
+    /// Of how many guardians.
+    pub guardians: u8,
+    /// When it was put, by its author's clock.
+    pub time_ms: u64,
+}
+
+/// A request for an item.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AccessView {
+    /// Its name, which is the subject of the vote.
+    pub request: String,
+    /// The item.
+    pub item: String,
+    /// Who asks.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// When, by the member's clock.
+    pub time_ms: u64,
+    /// `undecided`, `passed`, `granted`, `denied` or `over`.
+    pub standing: String,
+}
+
+/// A share that is kept here.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct KeptShareView {
+    /// The key of the item.
+    pub item_key: String,
+    /// The epoch of the sharing.
+    pub epoch: u32,
+    /// The number of the share.
+    pub index: u8,
+    /// For whom.
+    pub owner: String,
+}
+
+/// Whether the member serves as a guardian.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ServeBody {
+    /// From now on, or no longer.
+    pub serves: bool,
+}
+
+/// The item for which guardians are drawn.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DrawBody {
+    /// Its key.
+    #[schema(value_type = String)]
+    pub key: PublicKey,
+}
+
+/// A member who serves, and what is sealed to it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct GuardianView {
+    /// Who.
+    pub member: String,
+    /// Its key for shares, base64.
+    pub key: String,
+}
+
+/// Who is to guard an item.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DrawnView {
+    /// The guardians; they keep the shares from 1 in this order.
+    pub guardians: Vec<GuardianView>,
+    /// Who stands in for one that does not take its share, in order.
+    pub stand_ins: Vec<GuardianView>,
+    /// How many shares are to open the item.
+    pub shares_needed: u8,
+    /// How many first-level invite subtrees the guardians come from.
+    pub subtrees: usize,
+    /// The mesh.
+    pub mesh: String,
+    /// What the second part of the key is sealed to, base64.
+    pub committee: String,
+}
+
+/// Shares for guardians.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DealBody {
+    /// Each share, with whose it is.
+    pub shares: Vec<DealtShare>,
+}
+
+/// A sealed share.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DealtShare {
+    /// The guardian.
+    #[schema(value_type = String)]
+    pub guardian: PublicKey,
+    /// What it is asked to keep: DAG-CBOR, base64.
+    pub ask: String,
+}
+
+/// What guardians' nodes said to their shares.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DealtView {
+    /// Whose nodes have checked their share and keep it.
+    pub kept: Vec<String>,
+    /// Whose have not.
+    pub not: Vec<NotKept>,
+}
+
+/// A guardian that keeps no share.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct NotKept {
+    /// Who.
+    pub guardian: String,
+    /// Why.
+    pub why: String,
+}
+
+/// A manifest, signed by the item's key.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ManifestBody {
+    /// The record: DAG-CBOR, base64.
+    pub record: String,
+}
+
+/// A request for an item.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RequestBody {
+    /// The item.
+    #[schema(value_type = String)]
+    pub item: ContentId,
+    /// The public half of a key made for this request alone, base64.
+    pub key: String,
+    /// Why, in words for everyone who votes.
+    pub why: String,
+}
+
+/// What was released for a request of this node.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ReleasedView {
+    /// The request.
+    pub request: AccessView,
+    /// The item.
+    pub item: ItemView,
+    /// The parts.
+    pub parts: Vec<PartView>,
+    /// The mesh.
+    pub mesh: String,
+    /// The committee's public key that openings are of, base64.
+    pub committee: String,
+}
+
+/// A part that was released.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PartView {
+    /// Whose node sent it.
+    pub from: String,
+    /// The part: DAG-CBOR, base64.
+    pub release: String,
+}
+
+/// Blocks that are wanted.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct FetchBody {
+    /// Their CIDs, 64 at most.
+    pub cids: Vec<String>,
+}
+
+/// How many blocks were stored.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct StoredView {
+    /// Blocks, now safely on this node's disk.
+    pub blocks: usize,
+}
+
+impl ItemView {
+    fn new(id: &ContentId, item: &Item) -> Self {
+        Self {
+            item: id.to_string(),
+            key: item.key.to_string(),
+            content: item.content.to_string(),
+            chunks: item.chunks,
+            shares_needed: item.access.threshold(),
+            guardians: item.access.shares(),
+            time_ms: item.time.0,
+        }
+    }
+}
+
+impl AccessView {
+    fn new(request: &sublime::RequestView) -> Self {
+        Self {
+            request: request.id.to_string(),
+            item: request.item.to_string(),
+            by: request.by.to_string(),
+            why: request.why.clone(),
+            time_ms: request.time.0,
+            standing: request.standing.name().to_owned(),
+        }
+    }
+}
+
+async fn command(api: &ApiState, command: SublimeCommand) -> Result<Reply, ApiError> {
+    Ok(api.node.command(Command::Sublime(command)).await?)
+}
+
+/// Shows what this node knows of Sublime.
+#[utoipa::path(
+    get, path = "/v1/sublime", tag = "sublime",
+    responses((status = 200, body = SublimeView), (status = 503, body = ErrorBody)),
+    security(("api_token" = ["read"]))
+)]
+async fn show(State(api): State<Arc<ApiState>>) -> Result<Json<SublimeView>, ApiError> {
+    let reply = command(&api, SublimeCommand::Show).await?;
+    let stats = api.ipfs.stats().await.map_err(|cause| tier_error(&cause))?;
+    expect_reply!(reply, Reply::Sublime(view) => Json(SublimeView {
+        serving: view.serving,
+        shares_needed: view.shares.map(|access| access.threshold()),
+        shares_of: view.shares.map(|access| access.shares()),
+        serves: view.serves,
+        held_bytes: stats.held.bytes,
+        held_blocks: stats.held.blocks,
+        ipfs_peers: stats.traffic.peers,
+        items: view.items.iter().map(|(id, item)| ItemView::new(id, item)).collect(),
+        requests: view.requests.iter().map(AccessView::new).collect(),
+        shares_kept: view
+            .shares_kept
+            .iter()
+            .map(|(item, epoch, index, owner)| KeptShareView {
+                item_key: item.to_string(),
+                epoch: *epoch,
+                index: index.number(),
+                owner: owner.to_string(),
+            })
+            .collect(),
+    }))
+}
+
+/// Has the member serve as a guardian, or no longer.
+#[utoipa::path(
+    post, path = "/v1/sublime/guardian", tag = "sublime", request_body = ServeBody,
+    responses((status = 200, body = RecordedView), (status = 503, body = ErrorBody)),
+    security(("api_token" = ["act"]))
+)]
+async fn serve(
+    State(api): State<Arc<ApiState>>,
+    Body(body): Body<ServeBody>,
+) -> Result<Json<RecordedView>, ApiError> {
+    recorded(command(&api, SublimeCommand::Serve(body.serves)).await?)
+}
+
+/// Draws the guardians of an item that is to be put.
+#[utoipa::path(
+    post, path = "/v1/sublime/draw", tag = "sublime", request_body = DrawBody,
+    responses((status = 200, body = DrawnView), (status = 409, body = ErrorBody)),
+    security(("api_token" = ["act"]))
+)]
+async fn draw(
+    State(api): State<Arc<ApiState>>,
+    Body(body): Body<DrawBody>,
+) -> Result<Json<DrawnView>, ApiError> {
+    let reply = command(&api, SublimeCommand::Draw(body.key)).await?;
+    let views = |members: Vec<(PublicKey, HybridPublic)>| {
+        let members = members.into_iter();
+        let views = members.map(|(member, key)| GuardianView {
+            member: member.to_string(),
+            key: BASE64.encode(&key.to_bytes()),
+        });
+        views.collect()
+    };
+    expect_reply!(reply, Reply::Drawn(view) => Json(DrawnView {
+        shares_needed: view.access.threshold(),
+        guardians: views(view.guardians),
+        stand_ins: views(view.stand_ins),
+        subtrees: view.subtrees,
+        mesh: view.mesh.to_string(),
+        committee: BASE64.encode(&view.committee.to_bytes()),
+    }))
+}
+
+/// Hands shares to guardians' nodes; answers when each has said whether it keeps its share.
+#[utoipa::path(
+    post, path = "/v1/sublime/shares", tag = "sublime", request_body = DealBody,
+    responses((status = 200, body = DealtView), (status = 422, body = ErrorBody)),
+    security(("api_token" = ["act"]))
+)]
+async fn deal(
+    State(api): State<Arc<ApiState>>,
+    Body(body): Body<DealBody>,
+) -> Result<Json<DealtView>, ApiError> {
+    let asks = body.shares.iter().map(|share| {
+        let bytes = from_base64("share", &share.ask)?;
+        let ask = GuardAsk::decode(&bytes).map_err(|error| malformed("share", error))?;
+        Ok::<_, ApiError>((share.guardian, ask))
+    });
+    let asks = asks.collect::<Result<_, _>>()?;
+    let reply = command(&api, SublimeCommand::Deal(asks)).await?;
+    expect_reply!(reply, Reply::Dealt(view) => Json(DealtView {
+        kept: view.kept.iter().map(ToString::to_string).collect(),
+        not: view
+            .not
+            .iter()
+            .map(|(guardian, why)| NotKept {
+                guardian: guardian.to_string(),
+                why: why.clone(),
+            })
+            .collect(),
+    }))
+}
+
+/// Hands in the manifest of an item; with it the item is known to all.
+#[utoipa::path(
+    post, path = "/v1/sublime/items", tag = "sublime", request_body = ManifestBody,
+    responses((status = 200, body = RecordedView), (status = 422, body = ErrorBody)),
+    security(("api_token" = ["act"]))
+)]
+async fn put_manifest(
+    State(api): State<Arc<ApiState>>,
+    Body(body): Body<ManifestBody>,
+) -> Result<Json<RecordedView>, ApiError> {
+    let bytes = from_base64("record", &body.record)?;
+    let record = decode_record(&bytes).map_err(|error| malformed("record", error))?;
+    recorded(command(&api, SublimeCommand::Submit(Box::new(record))).await?)
+}
+
+/// Returns the manifest of an item, as a record.
+#[utoipa::path(
+    get, path = "/v1/sublime/items/{item}", tag = "sublime",
+    params(("item" = String, Path, description = "The item")),
+    responses((status = 200, body = ManifestBody), (status = 404, body = ErrorBody)),
+    security(("api_token" = ["read"]))
+)]
+async fn manifest(
+    State(api): State<Arc<ApiState>>,
+    Found(item): Found<String>,
+) -> Result<Json<ManifestBody>, ApiError> {
+    let item: ContentId = item.parse().map_err(|error| malformed("item", error))?;
+    let store = api.node.store();
+    let record = super::blocking(move || store.record(&item)).await?;
+    match record {
+        Some(record) => Ok(Json(ManifestBody {
+            record: BASE64.encode(&record),
+        })),
+        None => Err(ApiError::not_found(
+            format!("no item {item} is known here"),
+            "`x0 sublime list` lists those known",
+        )),
+    }
+}
+
+/// Asks for an item; a vote on the request's name decides.
+#[utoipa::path(
+    post, path = "/v1/sublime/requests", tag = "sublime", request_body = RequestBody,
+    responses((status = 200, body = RecordedView), (status = 404, body = ErrorBody)),
+    security(("api_token" = ["act"]))
+)]
+async fn request(
+    State(api): State<Arc<ApiState>>,
+    Body(body): Body<RequestBody>,
+) -> Result<Json<RecordedView>, ApiError> {
+    let key = from_base64("key", &body.key)?;
+    let key = HybridPublic::from_bytes(&key).map_err(|error| malformed("key", error))?;
+    let why: Reason = body
+        .why
+        .parse()
+        .map_err(|error| malformed("reason", error))?;
+    let item = body.item;
+    recorded(command(&api, SublimeCommand::Request { item, key, why }).await?)
+}
+
+/// Shows what was released for a request of this node.
+#[utoipa::path(
+    get, path = "/v1/sublime/requests/{request}", tag = "sublime",
+    params(("request" = String, Path, description = "The request")),
+    responses((status = 200, body = ReleasedView), (status = 404, body = ErrorBody)),
+    security(("api_token" = ["read"]))
+)]
+async fn released(
+    State(api): State<Arc<ApiState>>,
+    Found(request): Found<String>,
+) -> Result<Json<ReleasedView>, ApiError> {
+    let id = request
+        .parse()
+        .map_err(|error| malformed("request", error))?;
+    let reply = command(&api, SublimeCommand::Released(id)).await?;
+    expect_reply!(reply, Reply::Released(view) => Json(ReleasedView {
+        request: AccessView::new(&view.request),
+        item: ItemView::new(&view.request.item, &view.item),
+        parts: view
+            .parts
+            .iter()
+            .map(|(from, release)| PartView {
+                from: from.to_string(),
+                release: BASE64.encode(&release.encode()),
+            })
+            .collect(),
+        mesh: view.mesh.to_string(),
+        committee: BASE64.encode(&view.committee.to_bytes()),
+    }))
+}
+
+/// Stores blocks of encrypted content on this node.
+#[utoipa::path(
+    post, path = "/v1/sublime/blocks", tag = "sublime",
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 200, body = StoredView), (status = 422, body = ErrorBody)),
+    security(("api_token" = ["act"]))
+)]
+async fn put_blocks(
+    State(api): State<Arc<ApiState>>,
+    body: Bytes,
+) -> Result<Json<StoredView>, ApiError> {
+    let blocks = frames::read(body).map_err(|error| malformed("blocks", error))?;
+    let count = blocks.len();
+    let stored = api.ipfs.put_many(blocks).await;
+    stored.map_err(|cause| tier_error(&cause))?;
+    Ok(Json(StoredView { blocks: count }))
+}
+
+/// Returns blocks of encrypted content, from this node or from whoever it is connected to.
+#[utoipa::path(
+    post, path = "/v1/sublime/blocks/fetch", tag = "sublime", request_body = FetchBody,
+    responses(
+        (status = 200, content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 404, body = ErrorBody)
+    ),
+    security(("api_token" = ["read"]))
+)]
+async fn fetch(
+    State(api): State<Arc<ApiState>>,
+    Body(body): Body<FetchBody>,
+) -> Result<impl IntoResponse, ApiError> {
+    if body.cids.len() > FETCHED_MAX {
+        let count = body.cids.len();
+        return Err(malformed(
+            "list",
+            format!("it names {count} blocks; {FETCHED_MAX} are the most"),
+        ));
+    }
+    let cids = body.cids.iter().map(|cid| {
+        let cid = cid.parse::<Cid>();
+        cid.map_err(|error| malformed("CID", error))
+    });
+    let cids = cids.collect::<Result<Vec<_>, _>>()?;
+    let blocks = stream::iter(cids)
+        .map(|cid| {
+            let ipfs = Arc::clone(&api.ipfs);
+            async move { ipfs.get(&cid).await.map_err(|cause| tier_error(&cause)) }
+        })
+        .buffered(FETCHED_AT_A_TIME)
+        .try_collect::<Vec<_>>()
+        .await?;
+    let mut body = Vec::new();
+    for block in blocks {
+        frames::push(&mut body, block.cid(), block.bytes());
+    }
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body))
+}
+
+fn from_base64(what: &str, text: &str) -> Result<Vec<u8>, ApiError> {
+    let bytes = BASE64.decode(text.as_bytes());
+    bytes.map_err(|error| malformed(what, error))
+}
+
+fn malformed(what: &str, why: impl std::fmt::Display) -> ApiError {
+    ApiError::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "malformed",
+        format!("the {what} cannot be used: {why}"),
+        "`x0 sublime --help` has the commands that make these calls",
+    )
+}
+
+fn tier_error(cause: &TierError) -> ApiError {
+    let (status, code, mend) = match cause {
+        TierError::NotFound { .. } | TierError::Unreachable { .. } => (
+            StatusCode::NOT_FOUND,
+            "no_such_block",
+            "wait until a node that holds the content is linked, and try again",
+        ),
+        TierError::Wrong { .. } => (
+            StatusCode::BAD_GATEWAY,
+            "wrong_block",
+            "try again: another node is asked then",
+        ),
+        TierError::Refused { .. } => (
+            StatusCode::CONFLICT,
+            "tier_refused",
+            "see what the message says, and the log of the node",
+        ),
+    };
+    ApiError::new(status, code, cause.to_string(), mend)
+}
+
+/// Says how a refusal is answered: status, name and mend.
+pub(super) const fn refused(refusal: &SublimeRefusal) -> (StatusCode, &'static str, &'static str) {
+    match refusal {
+        SublimeRefusal::NoCommittee => (
+            StatusCode::CONFLICT,
+            "no_committee",
+            "found a mesh with 4 seats or more, or wait until `x0 committee status` shows its keys",
+        ),
+        SublimeRefusal::TooFewGuardians { .. } => (
+            StatusCode::CONFLICT,
+            "too_few_guardians",
+            "ask members to serve: `x0 guardian serve`",
+        ),
+        SublimeRefusal::NoSuchItem(_) => (
+            StatusCode::NOT_FOUND,
+            "no_such_item",
+            "`x0 sublime list` lists the items known here",
+        ),
+        SublimeRefusal::NoSuchRequest(_) => (
+            StatusCode::NOT_FOUND,
+            "no_such_request",
+            "`x0 sublime list` lists the requests known here",
+        ),
+        SublimeRefusal::NotAManifest => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "not_a_manifest",
+            "hand in the record that describes an item",
+        ),
+        SublimeRefusal::TooMany(_) => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "too_many_shares",
+            "hand out one share to each guardian, 32 at most",
+        ),
+        SublimeRefusal::NoKey(_) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "no_share_key",
+            "free some room on the disk of the data directory and try again",
+        ),
+    }
+}

@@ -1,0 +1,210 @@
+//! `x0 sublime`: content that guardians and the committee keep shut until a vote opens it.
+//!
+//! This program seals and opens; the node only ever carries what is sealed. `draft` keeps what a put needs to go on after an
+//! interruption, `put` and `get` are the two ways, this file has the commands around them.
+
+mod draft;
+mod get;
+mod put;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use data_encoding::BASE64;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use x0_crypto::{ContentId, sublime::HybridSecret};
+use x0_protocol::core::limits::ACCESS_WINDOW_MIN;
+use zeroize::Zeroizing;
+
+use super::{
+    Context,
+    error::CliError,
+    output::{Output, Table, date},
+};
+use crate::{
+    api::{
+        sublime::{AccessView, RequestBody, SublimeView},
+        view::RecordedView,
+        votes::{ProposeVoteBody, VotedView},
+    },
+    identity::write_private,
+};
+
+/// Folder of this program's own files in the data directory: puts under way, and keys of requests.
+const DIR: &str = "sublime";
+/// How often a bar is drawn.
+const DRAWN_HZ: u8 = 5;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SublimeCommand {
+    Put(put::PutArgs),
+    Request(RequestArgs),
+    Get(get::GetArgs),
+    /// List the items and requests known here
+    #[command(
+        after_help = "Titles are sealed with the content: whoever has not opened an item sees its name only.\n\n\
+                      Example:\n  x0 sublime list"
+    )]
+    List,
+}
+
+/// Ask for an item: opens a vote of all members, and once it has passed guardians and seats release
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A key is made for this request alone and stays in this node's data directory; what is released opens with \
+                  it and with nothing else. The vote runs for 72 hours. A denial is final for the request; ask again by a new one.\n\n\
+                  Example:\n  x0 sublime request bafyrei… --why 'the well is dry, and the map is in it'"
+)]
+pub(super) struct RequestArgs {
+    /// The item
+    item: ContentId,
+    /// Why, in words for everyone who votes
+    #[arg(long, value_name = "TEXT")]
+    why: String,
+    /// Make the request only, and propose the vote later by `x0 vote propose --subject REQUEST`
+    #[arg(long)]
+    no_vote: bool,
+}
+
+/// Answers a command about Sublime.
+pub(super) async fn answer(context: &Context, command: SublimeCommand) -> Result<(), CliError> {
+    match command {
+        SublimeCommand::Put(args) => put::put(context, args).await,
+        SublimeCommand::Request(args) => request(context, args).await,
+        SublimeCommand::Get(args) => get::get(context, args).await,
+        SublimeCommand::List => list(context).await,
+    }
+}
+
+/// What came of a request.
+#[derive(serde::Serialize)]
+struct Requested {
+    request: String,
+    vote: Option<String>,
+}
+
+async fn request(context: &Context, args: RequestArgs) -> Result<(), CliError> {
+    let client = context.client()?;
+    let mut seed = Zeroizing::new([0; 32]);
+    random(&mut seed)?;
+    let secret = HybridSecret::from_seed(seed);
+    let body = RequestBody {
+        item: args.item,
+        key: BASE64.encode(&secret.public().to_bytes()),
+        why: args.why.clone(),
+    };
+    let written: RecordedView = client.post("/v1/sublime/requests", &body).await?;
+    let path = key_path(context, &written.id)?;
+    write_private(&path, secret.seed().as_slice())
+        .map_err(|error| CliError::Failed(error.to_string()))?;
+    let vote = match args.no_vote {
+        true => None,
+        false => {
+            let text = format!("Open item {}: {}", args.item.short(), args.why);
+            let body = ProposeVoteBody {
+                text: text.chars().take(280).collect(),
+                subject: Some(written.id.clone()),
+                emergency: false,
+                window_secs: Some(ACCESS_WINDOW_MIN.0 / 1_000),
+                quorum_percent: None,
+                threshold_percent: None,
+                changeable: false,
+                sealed: false,
+            };
+            let voted: VotedView = client.post("/v1/votes", &body).await?;
+            Some(voted.id)
+        }
+    };
+    let requested = Requested {
+        request: written.id,
+        vote,
+    };
+    context.output.show(&requested, |requested| match &requested.vote {
+        Some(vote) => format!(
+            "request {}\nvote    {vote}\n\nMembers vote for 72 hours. Once it has passed: x0 sublime get {} --request {} --out FILE",
+            requested.request, args.item, requested.request
+        ),
+        None => format!("request {}", requested.request),
+    })
+}
+
+async fn list(context: &Context) -> Result<(), CliError> {
+    let view: SublimeView = context.client()?.get("/v1/sublime").await?;
+    context.output.show(&view, |view| {
+        let mut items = Table::new(["item", "put", "size", "opens with"]);
+        for item in &view.items {
+            items.row([
+                item.item.clone(),
+                date(item.time_ms),
+                format!("{} × 256 KiB", item.chunks),
+                format!("{} of {} guardians", item.shares_needed, item.guardians),
+            ]);
+        }
+        let mut requests = Table::new(["request", "stands", "item", "by", "why"]);
+        for request in &view.requests {
+            let AccessView {
+                request,
+                item,
+                by,
+                why,
+                standing,
+                ..
+            } = request;
+            requests.row([request, standing, item, by, why].map(Clone::clone));
+        }
+        let mut text = match items.is_empty() {
+            true => "No item is known here: `x0 sublime put FILE` puts one.".to_owned(),
+            false => items.text(),
+        };
+        if !requests.is_empty() {
+            text.push_str("\n\n");
+            text.push_str(&requests.text());
+        }
+        text
+    })
+}
+
+/// Returns the folder of this program's own files, made for its user alone.
+fn own_dir(context: &Context, name: &str) -> Result<PathBuf, CliError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let dir = context.data_dir.join(DIR).join(name);
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&dir);
+    made.map_err(|cause| CliError::Failed(format!("{} cannot be made: {cause}", dir.display())))?;
+    Ok(dir)
+}
+
+/// Returns where the key of a request stands.
+fn key_path(context: &Context, request: &str) -> Result<PathBuf, CliError> {
+    Ok(own_dir(context, "requests")?.join(format!("{request}.key")))
+}
+
+fn random(bytes: &mut [u8; 32]) -> Result<(), CliError> {
+    getrandom::fill(bytes).map_err(|cause| {
+        CliError::Failed(format!(
+            "the operating system gave no random bytes: {cause}"
+        ))
+    })
+}
+
+/// A bar over so many bytes, if a person watches.
+fn bar(output: Output, bytes: u64, what: &'static str) -> ProgressBar {
+    let target = match output.is_watched() {
+        true => ProgressDrawTarget::stderr_with_hz(DRAWN_HZ),
+        false => ProgressDrawTarget::hidden(),
+    };
+    let bar = ProgressBar::with_draw_target(Some(bytes), target);
+    let style = ProgressStyle::with_template(
+        "{msg:9} [{bar:32}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
+    );
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_message(what);
+    bar
+}
+
+/// Reports a failure on a file.
+fn on_file(path: &std::path::Path, cause: &std::io::Error) -> CliError {
+    CliError::Failed(format!("{}: {cause}", path.display()))
+}

@@ -1,0 +1,452 @@
+//! `x0 sublime put`: seals a file, hands its blocks to the node, its key to guardians and committee, and makes it known.
+
+use std::{
+    collections::BTreeMap,
+    fs::{File, Metadata},
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use clap::Args;
+use data_encoding::BASE64;
+use indicatif::ProgressBar;
+use serde::{Deserialize, Serialize};
+use x0_crypto::{
+    ChunkId, ContentId, Identity, PublicKey,
+    committee::CommitteeKey,
+    sublime::{AccessStructure, Chunk, ItemKeys, ItemParts, Layout},
+};
+use x0_protocol::{
+    Wall,
+    core::sublime::DrawnView,
+    sublime::{content::TreeBuilder, putting::prepare},
+    wire::{Body, Draft as RecordDraft, Manifest, SublimeBody},
+};
+use zeroize::Zeroizing;
+
+use super::{
+    super::{Context, client::Client, error::CliError, output::bytes},
+    bar,
+    draft::Draft,
+    on_file, own_dir, random,
+};
+use crate::{
+    api::{
+        sublime::{
+            DealBody, DealtShare, DealtView, DrawBody, DrawnView as DrawnBody, GuardianView,
+            ManifestBody, StoredView,
+        },
+        view::RecordedView,
+    },
+    sublime::frames,
+};
+
+/// Chunks that are sealed and handed over together: 16 MiB less a bit.
+const BATCH: usize = 63;
+/// What the manifest's description is bound to.
+pub(super) const ABOUT: &[u8] = b"x0/sublime/about/1";
+/// Of ten guardians this many must keep their share before an item is made known; of fewer, as many in proportion.
+const KEPT_OF_TEN: usize = 8;
+
+/// Put a file: it is sealed here, its key is shared among guardians, and nobody opens it without a vote
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The file is sealed by this program with a key that it forgets: guardians share one part, the committee can \
+                  open the other, and both only after a vote of all members about one request for it. YOU CANNOT OPEN IT ALONE \
+                  AFTERWARDS, so keep the file if you need it. Nothing can be put while fewer than three other members serve \
+                  as guardians.\n\n\
+                  If it breaks off, the same command goes on where it was.\n\n\
+                  Examples:\n  x0 sublime put archive.tar --title 'The archive of 2026'\n  x0 --json sublime put map.pdf"
+)]
+pub(in crate::cli) struct PutArgs {
+    /// The file
+    file: PathBuf,
+    /// What it is, for whoever opens it; sealed with the content [default: the name of the file]
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+}
+
+/// What is said about an item, sealed with it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct About {
+    /// What it is.
+    pub(super) title: String,
+    /// The name of the file.
+    pub(super) name: String,
+    /// Its length.
+    pub(super) bytes: u64,
+    /// Who was handed a share.
+    pub(super) guardians: Vec<String>,
+}
+
+/// What was put.
+#[derive(Serialize)]
+struct PutView {
+    item: String,
+    content: String,
+    bytes: u64,
+    shares_needed: u8,
+    guardians: usize,
+    of: u8,
+    subtrees: usize,
+}
+
+/// An item as it is being put.
+struct Putting {
+    client: Client,
+    file: File,
+    bytes: u64,
+    layout: Layout,
+    parts: ItemParts,
+    keys: ItemKeys,
+    signer: Identity,
+}
+
+/// Why a pass over the file ended early.
+enum Broken {
+    /// The file is not what it was when this draft began.
+    Changed,
+    Failed(CliError),
+}
+
+impl From<CliError> for Broken {
+    fn from(error: CliError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+pub(super) async fn put(context: &Context, args: PutArgs) -> Result<(), CliError> {
+    let path = &args.file;
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
+    let name = name.ok_or_else(|| CliError::Usage(format!("{} names no file", path.display())))?;
+    let dir = own_dir(context, "puts")?;
+    loop {
+        let file = File::open(path).map_err(|cause| on_file(path, &cause))?;
+        let found = file.metadata().map_err(|cause| on_file(path, &cause))?;
+        if !found.is_file() {
+            let text = format!(
+                "{} is no file: pack a folder first, with tar for example",
+                path.display()
+            );
+            return Err(CliError::Usage(text));
+        }
+        let mut fresh = Zeroizing::new([0; 32]);
+        random(&mut fresh)?;
+        let draft = Draft::open(&dir, &found, fresh);
+        let mut draft = draft.map_err(|cause| on_file(&dir, &cause))?;
+        let putting = Putting::new(context.client()?, file, &found, draft.seed())?;
+        // Asked first, so that nobody seals for an hour what nobody would guard.
+        putting.draw().await?;
+        let bar = bar(context.output, putting.bytes, "sealing");
+        let laid_out = putting.lay_out(path, &mut draft, &bar).await;
+        bar.finish_and_clear();
+        let (content, chunks) = match laid_out {
+            Ok(laid_out) => laid_out,
+            Err(Broken::Failed(error)) => return Err(error),
+            Err(Broken::Changed) => {
+                context.output.note(
+                    "The file has changed since this put began: it is sealed anew, with a new key.",
+                );
+                draft.wipe().map_err(|cause| on_file(&dir, &cause))?;
+                continue;
+            }
+        };
+        let title = args.title.clone().unwrap_or_else(|| name.clone());
+        let about = About {
+            title,
+            name,
+            bytes: putting.bytes,
+            guardians: Vec::new(),
+        };
+        let put = putting
+            .hand_over(context, (content, chunks), about, draft.seed())
+            .await?;
+        draft.wipe().map_err(|cause| on_file(&dir, &cause))?;
+        return context.output.show(&put, |put| {
+            let mut text = format!(
+                "item {}\n\n{} are sealed. Any {} of the {} guardians who keep a share can open it together with the \
+                 committee, once a vote has granted a request; nobody else, and not you alone.",
+                put.item,
+                bytes(put.bytes),
+                put.shares_needed,
+                put.guardians
+            );
+            if put.subtrees < put.guardians {
+                text.push_str(&format!(
+                    "\nThe guardians came in through {} first-level invites only: whoever stands behind one of these may \
+                     hold several shares.",
+                    put.subtrees
+                ));
+            }
+            text
+        });
+    }
+}
+
+impl Putting {
+    fn new(
+        client: Client,
+        file: File,
+        found: &Metadata,
+        seed: &[u8; 32],
+    ) -> Result<Self, CliError> {
+        let bytes = found.len();
+        let layout = Layout::of(bytes).map_err(|error| CliError::Usage(error.to_string()))?;
+        let parts = ItemParts::draw(seed, b"");
+        let signer = Identity::from_seed(parts.signing_seed.clone());
+        let keys = ItemKeys::derive(&parts.secret, &parts.second, signer.public().bytes());
+        Ok(Self {
+            client,
+            file,
+            bytes,
+            layout,
+            parts,
+            keys,
+            signer,
+        })
+    }
+
+    async fn draw(&self) -> Result<DrawnBody, CliError> {
+        let body = DrawBody {
+            key: self.signer.public(),
+        };
+        self.client.post("/v1/sublime/draw", &body).await
+    }
+
+    /// Seals the file chunk by chunk and has the node store it; returns the root and the number of chunks.
+    async fn lay_out(
+        &self,
+        path: &Path,
+        draft: &mut Draft,
+        bar: &ProgressBar,
+    ) -> Result<(ContentId, u64), Broken> {
+        let mut tree = TreeBuilder::default();
+        let known = draft.sealed().to_vec();
+        // Of what was noted the last batch may not have arrived.
+        let arrived = known.len().saturating_sub(BATCH);
+        let mut frames = Vec::new();
+        let mut batch = Vec::new();
+        for index in 0..self.layout.chunks() {
+            let Some(chunk) = self.layout.chunk(index) else {
+                break;
+            };
+            let sealed = self.seal(path, chunk)?;
+            let id = ChunkId::of(&sealed);
+            let place = index as usize;
+            match known.get(place) {
+                Some(before) if *before != id => return Err(Broken::Changed),
+                Some(_) => {}
+                None => batch.push(id),
+            }
+            if place >= arrived {
+                frames::push(&mut frames, &id.into(), &sealed);
+            }
+            let blocks = tree
+                .push(id)
+                .map_err(|error| CliError::Usage(error.to_string()))?;
+            for block in blocks {
+                frames::push(&mut frames, &block.id.into(), &block.bytes);
+            }
+            if place % BATCH == BATCH - 1 {
+                self.store(path, draft, &mut batch, &mut frames).await?;
+            }
+            bar.set_position((chunk.offset() + chunk.bytes() as u64).min(self.bytes));
+        }
+        let chunks = tree.chunks();
+        let (root, blocks) = tree.finish().ok_or_else(|| {
+            CliError::Failed("a file of no bytes still has a chunk, and this has none".to_owned())
+        })?;
+        for block in blocks {
+            frames::push(&mut frames, &block.id.into(), &block.bytes);
+        }
+        self.store(path, draft, &mut batch, &mut frames).await?;
+        Ok((root, chunks))
+    }
+
+    fn seal(&self, path: &Path, chunk: Chunk) -> Result<Vec<u8>, CliError> {
+        let mut buffer = vec![0; chunk.sealed_bytes()];
+        let left = self.bytes.saturating_sub(chunk.offset());
+        let count = usize::try_from(left).map_or(chunk.bytes(), |left| left.min(chunk.bytes()));
+        let read = self
+            .file
+            .read_exact_at(&mut buffer[..count], chunk.offset());
+        read.map_err(|cause| on_file(path, &cause))?;
+        let sealed = self.keys.content.seal(chunk, &mut buffer);
+        sealed.map_err(|error| CliError::Failed(error.to_string()))?;
+        Ok(buffer)
+    }
+
+    async fn store(
+        &self,
+        path: &Path,
+        draft: &mut Draft,
+        batch: &mut Vec<ChunkId>,
+        frames: &mut Vec<u8>,
+    ) -> Result<(), CliError> {
+        if !batch.is_empty() {
+            draft.note(batch).map_err(|cause| on_file(path, &cause))?;
+            batch.clear();
+        }
+        if !frames.is_empty() {
+            let body = std::mem::take(frames);
+            let _: StoredView = self.client.upload("/v1/sublime/blocks", body).await?;
+        }
+        Ok(())
+    }
+
+    /// Hands the key over to guardians and committee, and makes the item known.
+    async fn hand_over(
+        &self,
+        context: &Context,
+        (content, chunks): (ContentId, u64),
+        mut about: About,
+        seed: &[u8; 32],
+    ) -> Result<PutView, CliError> {
+        let drawn = self.draw().await?;
+        let subtrees = drawn.subtrees;
+        let mut drawn_view = read_drawn(&drawn)?;
+        let mut stand_ins = read_guardians(&drawn.stand_ins)?.into_iter();
+        let item = self.signer.public();
+        let mut kept: BTreeMap<PublicKey, ()> = BTreeMap::new();
+        let prepared = loop {
+            let prepared = prepare(&self.parts, &item, &drawn_view, seed);
+            let prepared = prepared.map_err(|error| CliError::Failed(error.to_string()))?;
+            let left = prepared.asks.iter();
+            let left: Vec<_> = left
+                .filter(|(guardian, _)| !kept.contains_key(guardian))
+                .map(|(guardian, ask)| DealtShare {
+                    guardian: *guardian,
+                    ask: BASE64.encode(&ask.encode()),
+                })
+                .collect();
+            let body = DealBody { shares: left };
+            let dealt: DealtView = self.client.post("/v1/sublime/shares", &body).await?;
+            for guardian in &dealt.kept {
+                kept.insert(parse("guardian", guardian)?, ());
+            }
+            let mut replaced = false;
+            for refused in &dealt.not {
+                context.output.note(&format!(
+                    "{} keeps no share: {}",
+                    refused.guardian, refused.why
+                ));
+                let guardian: PublicKey = parse("guardian", &refused.guardian)?;
+                let place = drawn_view
+                    .guardians
+                    .iter()
+                    .position(|(known, _)| *known == guardian);
+                if let (Some(place), Some(next)) = (place, stand_ins.next()) {
+                    drawn_view.guardians[place] = next;
+                    replaced = true;
+                }
+            }
+            if !replaced {
+                break prepared;
+            }
+        };
+        let of = usize::from(drawn_view.access.shares());
+        if kept.len() < (of * KEPT_OF_TEN).div_ceil(10) {
+            return Err(CliError::Failed(format!(
+                "only {} of {of} guardians keep their share, so that the item is not safe and was not made known. The content is \
+                 sealed on this node: run the same command again when more guardians can be reached",
+                kept.len()
+            )));
+        }
+        about.guardians = kept.keys().map(ToString::to_string).collect();
+        let sealed = serde_json::to_vec(&about)
+            .map_err(|fault| CliError::Failed(fault.to_string()))
+            .and_then(|about| {
+                let sealed = self.keys.metadata.seal(ABOUT, &about);
+                sealed.map_err(|error| CliError::Usage(error.to_string()))
+            })?;
+        let mut manifest = Manifest {
+            content,
+            chunks,
+            about: sealed.into(),
+            second: prepared.second,
+            sharing: prepared.sharing,
+            nonce: 0,
+        };
+        manifest.find_nonce(&drawn_view.mesh, &item);
+        let known = self.make_known(&drawn_view.mesh, manifest).await?;
+        Ok(PutView {
+            item: known.id,
+            content: content.to_string(),
+            bytes: self.bytes,
+            shares_needed: drawn_view.access.threshold(),
+            guardians: kept.len(),
+            of: drawn_view.access.shares(),
+            subtrees,
+        })
+    }
+
+    async fn make_known(
+        &self,
+        mesh: &ContentId,
+        manifest: Manifest,
+    ) -> Result<RecordedView, CliError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        });
+        let mut salt = Zeroizing::new([0; 32]);
+        random(&mut salt)?;
+        let [salt @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = *salt;
+        let body = Body::Sublime(SublimeBody::Manifest(Box::new(manifest)));
+        let place = (0, None);
+        let author = self.signer.public();
+        let record = RecordDraft::new(Some(*mesh), author, place, Wall(now), salt, body);
+        let record = record.sign(&self.signer);
+        let record = record.map_err(|error| CliError::Failed(error.to_string()))?;
+        let body = ManifestBody {
+            record: BASE64.encode(record.value().bytes()),
+        };
+        self.client.post("/v1/sublime/items", &body).await
+    }
+}
+
+fn read_drawn(drawn: &DrawnBody) -> Result<DrawnView, CliError> {
+    let guardians = read_guardians(&drawn.guardians)?;
+    let shares = u8::try_from(guardians.len()).unwrap_or(u8::MAX);
+    let access = AccessStructure::new(drawn.shares_needed, shares);
+    let committee = decoded("committee's key", &drawn.committee)?;
+    let committee = CommitteeKey::from_bytes(&committee);
+    Ok(DrawnView {
+        guardians,
+        stand_ins: Vec::new(),
+        access: access.map_err(|error| CliError::BadAnswer(error.to_string()))?,
+        subtrees: drawn.subtrees,
+        mesh: parse("mesh", &drawn.mesh)?,
+        committee: committee.map_err(|error| CliError::BadAnswer(error.to_string()))?,
+    })
+}
+
+fn read_guardians(
+    guardians: &[GuardianView],
+) -> Result<Vec<(PublicKey, x0_crypto::sublime::HybridPublic)>, CliError> {
+    let read = guardians.iter().map(|guardian| {
+        let key = decoded("guardian's key", &guardian.key)?;
+        let key = x0_crypto::sublime::HybridPublic::from_bytes(&key);
+        let key = key.map_err(|error| CliError::BadAnswer(error.to_string()))?;
+        Ok((parse("guardian", &guardian.member)?, key))
+    });
+    read.collect()
+}
+
+/// Reads what the node answered in base64.
+pub(super) fn decoded(what: &str, text: &str) -> Result<Vec<u8>, CliError> {
+    let bytes = BASE64.decode(text.as_bytes());
+    bytes.map_err(|error| CliError::BadAnswer(format!("the {what}: {error}")))
+}
+
+/// Reads a name that the node answered.
+pub(super) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
+    what: &str,
+    text: &str,
+) -> Result<T, CliError> {
+    text.parse()
+        .map_err(|error| CliError::BadAnswer(format!("the {what}: {error}")))
+}
