@@ -18,10 +18,7 @@ use tracing::{debug, info, warn};
 use x0_crypto::{PublicKey, sublime::SEALED_CHUNK_BYTES};
 use x0_protocol::{
     Command, Event, Reply,
-    core::{
-        limits::TIER_ADDRESSES_MAX,
-        sublime::{SublimeCommand, SublimeView},
-    },
+    core::{limits::TIER_ADDRESSES_MAX, sublime::SublimeCommand},
     sublime::{content::LINKS_MAX, known::Item},
     wire::TierAddress,
 };
@@ -117,7 +114,7 @@ async fn hold(ipfs: &IpfsTier, node: &NodeHandle) {
         Ok(pins) => pins.into_iter().map(|(root, _)| root).collect(),
         Err(cause) => return warn!(%cause, "what the IPFS node holds cannot be read"),
     };
-    for item in guarded(&view) {
+    for item in view.guarded() {
         let root = item.content.into();
         if pinned.contains(&root) {
             continue;
@@ -131,11 +128,6 @@ async fn hold(ipfs: &IpfsTier, node: &NodeHandle) {
             }
         }
     }
-}
-
-fn guarded(view: &SublimeView) -> impl Iterator<Item = &Item> {
-    let items = view.items.iter().map(|(_, item)| item);
-    items.filter(|item| view.shares_kept.iter().any(|(key, ..)| *key == item.key))
 }
 
 /// Returns what the content of an item can take at most: its chunks, and the blocks over them.

@@ -83,6 +83,14 @@ pub struct SublimeView {
     pub shares_kept: Vec<(PublicKey, u32, ShareIndex, PublicKey)>,
 }
 
+impl SublimeView {
+    /// Returns the items whose content this node holds: those of which it keeps a share.
+    pub fn guarded(&self) -> impl Iterator<Item = &Item> {
+        let items = self.items.iter().map(|(_, item)| item);
+        items.filter(|item| self.shares_kept.iter().any(|(key, ..)| *key == item.key))
+    }
+}
+
 /// A request for an item.
 #[derive(Clone, Debug)]
 pub struct RequestView {

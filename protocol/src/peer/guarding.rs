@@ -190,7 +190,9 @@ impl Peer {
         let own = self.config.key;
         let vault = self.vault.get_or_insert_default();
         let taken = match vault.known.guardian(&own) {
-            Some(_) => vault.shares.look(from, &ask),
+            Some(_) => vault
+                .shares
+                .look(from, &ask, vault.known.has_key(&ask.item)),
             None => Err(Refused::NotEntitled {
                 why: "its member does not serve as a guardian".to_owned(),
             }),

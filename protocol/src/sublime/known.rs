@@ -135,6 +135,11 @@ impl Known {
         self.items.get(id)
     }
 
+    /// Tells whether an item with this key is known.
+    pub fn has_key(&self, key: &PublicKey) -> bool {
+        self.items.values().any(|item| item.key == *key)
+    }
+
     /// Iterates over the items, by name.
     pub fn items(&self) -> impl Iterator<Item = (&ContentId, &Item)> {
         self.items.iter()

@@ -45,9 +45,17 @@ pub enum CannotPrepare {
     Committee(#[from] SealToError),
 }
 
+/// Of ten guardians this many must keep their share before an item is made known; of fewer, as many in proportion.
+const KEPT_OF_TEN: usize = 8;
+
+/// Tells whether enough guardians keep their share for an item to be made known.
+pub fn is_safe(kept: usize, access: AccessStructure) -> bool {
+    kept >= (usize::from(access.shares()) * KEPT_OF_TEN).div_ceil(10)
+}
+
 /// Deals an item's secret to guardians and seals its second part to the committee.
 ///
-/// The seed must be secret and used for nothing else: all that is random here follows from it.
+/// All that is random here follows from the seed, which must be secret; it may be the one that the parts were drawn from.
 ///
 /// # Errors
 ///

@@ -77,12 +77,18 @@ pub enum Taken {
 }
 
 impl Shares {
-    /// Looks at a share that an owner's node asks to keep.
+    /// Looks at a share that an owner's node asks to keep. As long as the item's manifest is not known the owner may hand out
+    /// another: a put that was taken up again may have drawn guardians in another order.
     ///
     /// # Errors
     ///
     /// Returns why it is not kept.
-    pub fn look(&self, owner: PublicKey, ask: &GuardAsk) -> Result<Taken, Refused> {
+    pub fn look(
+        &self,
+        owner: PublicKey,
+        ask: &GuardAsk,
+        is_item_known: bool,
+    ) -> Result<Taken, Refused> {
         let refused = |why: &str| {
             let why = why.to_owned();
             Err(Refused::NotEntitled { why })
@@ -100,12 +106,13 @@ impl Shares {
             Some(kept) if kept.owner != owner => {
                 refused("a share of this item is kept for somebody else")
             }
-            Some(_) => {
+            Some(_) if is_item_known => {
                 refused("another share of this item is kept, which only a rotation replaces")
             }
-            None if ask.sharing.epoch != 0 => {
+            Some(_) | None if ask.sharing.epoch != 0 => {
                 refused("a share of a later epoch comes by a rotation only")
             }
+            Some(_) => Ok(Taken::Check(Box::new(share))),
             None if self.0.len() >= SHARES_KEPT_MAX => refused("it keeps as many shares as it can"),
             None if self.count_of(&owner) >= SHARES_PER_OWNER_MAX => {
                 refused("it keeps as many shares of one member as it does")
@@ -172,7 +179,7 @@ mod tests {
     }
 
     fn keep(shares: &mut Shares, owner: u32, ask: &GuardAsk) -> bool {
-        match shares.look(key(owner), ask) {
+        match shares.look(key(owner), ask, true) {
             Ok(Taken::Check(share)) => {
                 shares.keep(*share);
                 true
@@ -186,7 +193,7 @@ mod tests {
         let mut shares = Shares::default();
         let first = ask(1, 0, 7);
         assert!(keep(&mut shares, 900, &first));
-        assert_eq!(shares.look(key(900), &first), Ok(Taken::Kept));
+        assert_eq!(shares.look(key(900), &first, true), Ok(Taken::Kept));
         let others = [
             (900, ask(1, 0, 8)),
             (901, ask(1, 0, 7)),
@@ -197,6 +204,17 @@ mod tests {
             assert!(!keep(&mut shares, owner, &other), "{other:?} of {owner}");
         }
         assert_eq!(shares.iter().count(), 1);
+    }
+
+    #[test]
+    fn before_the_item_is_known_its_owner_hands_out_another_share_and_nobody_else_does() {
+        let mut shares = Shares::default();
+        assert!(keep(&mut shares, 900, &ask(1, 0, 7)));
+        let again = ask(1, 0, 8);
+        let looked = shares.look(key(900), &again, false);
+        assert!(matches!(looked, Ok(Taken::Check(share)) if share.sealed == again.sealed));
+        assert!(shares.look(key(901), &again, false).is_err());
+        assert!(shares.look(key(900), &ask(1, 1, 8), false).is_err());
     }
 
     #[test]

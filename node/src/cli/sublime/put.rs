@@ -1,7 +1,7 @@
 //! `x0 sublime put`: seals a file, hands its blocks to the node, its key to guardians and committee, and makes it known.
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     fs::{File, Metadata},
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
@@ -20,7 +20,10 @@ use x0_crypto::{
 use x0_protocol::{
     Wall,
     core::sublime::DrawnView,
-    sublime::{content::TreeBuilder, putting::prepare},
+    sublime::{
+        content::TreeBuilder,
+        putting::{is_safe, prepare},
+    },
     wire::{Body, Draft as RecordDraft, Manifest, SublimeBody},
 };
 use zeroize::Zeroizing;
@@ -46,8 +49,6 @@ use crate::{
 const BATCH: usize = 63;
 /// What the manifest's description is bound to.
 pub(super) const ABOUT: &[u8] = b"x0/sublime/about/1";
-/// Of ten guardians this many must keep their share before an item is made known; of fewer, as many in proportion.
-const KEPT_OF_TEN: usize = 8;
 
 /// Put a file: it is sealed here, its key is shared among guardians, and nobody opens it without a vote
 #[derive(Debug, Args)]
@@ -310,13 +311,13 @@ impl Putting {
         let mut drawn_view = read_drawn(&drawn)?;
         let mut stand_ins = read_guardians(&drawn.stand_ins)?.into_iter();
         let item = self.signer.public();
-        let mut kept: BTreeMap<PublicKey, ()> = BTreeMap::new();
+        let mut kept: BTreeSet<PublicKey> = BTreeSet::new();
         let prepared = loop {
             let prepared = prepare(&self.parts, &item, &drawn_view, seed);
             let prepared = prepared.map_err(|error| CliError::Failed(error.to_string()))?;
             let left = prepared.asks.iter();
             let left: Vec<_> = left
-                .filter(|(guardian, _)| !kept.contains_key(guardian))
+                .filter(|(guardian, _)| !kept.contains(guardian))
                 .map(|(guardian, ask)| DealtShare {
                     guardian: *guardian,
                     ask: BASE64.encode(&ask.encode()),
@@ -325,7 +326,7 @@ impl Putting {
             let body = DealBody { shares: left };
             let dealt: DealtView = self.client.post("/v1/sublime/shares", &body).await?;
             for guardian in &dealt.kept {
-                kept.insert(parse("guardian", guardian)?, ());
+                kept.insert(parse("guardian", guardian)?);
             }
             let mut replaced = false;
             for refused in &dealt.not {
@@ -347,15 +348,15 @@ impl Putting {
                 break prepared;
             }
         };
-        let of = usize::from(drawn_view.access.shares());
-        if kept.len() < (of * KEPT_OF_TEN).div_ceil(10) {
+        let of = drawn_view.access.shares();
+        if !is_safe(kept.len(), drawn_view.access) {
             return Err(CliError::Failed(format!(
                 "only {} of {of} guardians keep their share, so that the item is not safe and was not made known. The content is \
                  sealed on this node: run the same command again when more guardians can be reached",
                 kept.len()
             )));
         }
-        about.guardians = kept.keys().map(ToString::to_string).collect();
+        about.guardians = kept.iter().map(ToString::to_string).collect();
         let sealed = serde_json::to_vec(&about)
             .map_err(|fault| CliError::Failed(fault.to_string()))
             .and_then(|about| {
