@@ -49,6 +49,8 @@ pub enum Namespace {
     Countersign,
     /// What a node says it collects, and who asks for it.
     Account,
+    /// Who keeps a share of an item of Sublime, deals it on or has taken it.
+    Share,
 }
 
 /// Holds an Ed25519 signature; says nothing about its validity.
@@ -164,6 +166,7 @@ impl Namespace {
             Self::Receipt => "x0/report-receipt/1",
             Self::Countersign => "x0/countersign/1",
             Self::Account => "x0/collection-account/1",
+            Self::Share => "x0/guardian-share/1",
         }
     }
 
@@ -194,6 +197,7 @@ impl fmt::Display for Namespace {
             Self::Receipt => "receipt of a report",
             Self::Countersign => "countersigned log head",
             Self::Account => "collection account",
+            Self::Share => "word about a share",
         })
     }
 }

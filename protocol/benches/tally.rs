@@ -163,6 +163,7 @@ impl Mesh {
                 subtree: elector.public(),
                 region: None,
                 founder: true,
+                serves: false,
             }),
         };
         let changes: Vec<_> = electors.iter().map(change).collect();

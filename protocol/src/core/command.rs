@@ -267,6 +267,7 @@ impl Command {
                 | SublimeCommand::Deal(_)
                 | SublimeCommand::Submit(_)
                 | SublimeCommand::Announce(_)
+                | SublimeCommand::Forget(_)
                 | SublimeCommand::Request { .. },
             )
             | Self::Local { .. }

@@ -385,4 +385,6 @@ pub enum Why {
     Audits,
     /// Something of an item is to be released, or looked at whether it is.
     Releases,
+    /// A sharing is due to be dealt on, or something of a rotation is to be done or told again.
+    Rotations,
 }

@@ -257,8 +257,46 @@ pub enum Event {
     Sublime {
         /// The record.
         record: ContentId,
-        /// `guardian`, `item` or `request`.
+        /// `guardian`, `item`, `request`, `rotation` or `forget`.
         kind: &'static str,
+    },
+    /// The rotation of an item's guardians is open, or has come to its end.
+    Rotation {
+        /// The item's key.
+        item: PublicKey,
+        /// The epoch of the new sharing.
+        epoch: u32,
+        /// Whether the new sharing is in force.
+        is_over: bool,
+    },
+    /// A guardian deals something wrong in a rotation, and has no part in it.
+    BadDealer {
+        /// The item's key.
+        item: PublicKey,
+        /// The epoch of the new sharing.
+        epoch: u32,
+        /// Who.
+        dealer: PublicKey,
+        /// Who says so.
+        by: PublicKey,
+        /// Whether everybody can see it from what the dealer has signed; else it is that guardian's word.
+        is_public: bool,
+    },
+    /// A guardian's node says that it has destroyed its share of an item that this member has had forgotten.
+    Forgot {
+        /// The item's key.
+        item: PublicKey,
+        /// Whose node.
+        by: PublicKey,
+    },
+    /// This node's new share of an item could not be put together: the others have theirs.
+    ShareNotMade {
+        /// The item's key.
+        item: PublicKey,
+        /// The epoch of the sharing.
+        epoch: u32,
+        /// Why.
+        why: String,
     },
     /// A linked node says where its IPFS node is reached.
     TierPeer {

@@ -19,9 +19,9 @@ use crate::{
         committee::Question as CertificateQuestion,
     },
     wire::{
-        Account, AccountAsk, Admission, AuditRight, AuditShown, Countersign, Decided, Entry,
-        HeldHead, LogHead, Receipt, Record, SeatMessage, ShownFault, Unverified, Verified,
-        VoteItem, VoteStatement,
+        Account, AccountAsk, Admission, AuditRight, AuditShown, Countersign, Dealt, Decided, Entry,
+        HeldHead, LogHead, Receipt, Record, RotationPlan, SeatMessage, ShownFault, Unverified,
+        Verified, VoteItem, VoteStatement,
     },
 };
 
@@ -115,6 +115,13 @@ pub enum Job {
         /// The account.
         account: Box<Account>,
     },
+    /// Checks the signatures in what a dealer sends of a rotation.
+    Dealt {
+        /// The plan.
+        plan: Box<RotationPlan>,
+        /// What the dealer sends; words of new guardians that do not hold are left out.
+        dealt: Dealt,
+    },
     /// Verifies a token the local user hands in.
     Token {
         /// The token.
@@ -154,6 +161,7 @@ pub(crate) enum Finding {
     Shown(Box<Result<AuditShown, (ShownFault, LogHead)>>),
     Ask(Result<Option<Arc<Capability>>, String>),
     Account(Option<Box<Account>>),
+    Dealt(Option<Box<Dealt>>),
     Token(Result<Arc<Capability>, CapabilityError>),
     Authorize(Result<(), Refusal>),
 }
@@ -215,6 +223,10 @@ impl Job {
             Self::Account { mesh, account } => {
                 Finding::Account(Some(account).filter(|account| account.holds(&mesh)))
             }
+            Self::Dealt { plan, mut dealt } => {
+                let holds = dealt.hold(&plan);
+                Finding::Dealt(holds.then(|| Box::new(dealt)))
+            }
             Self::Token { token, root } => Finding::Token(token.verify(&root).map(Arc::new)),
             Self::Authorize { capability, usage } => {
                 Finding::Authorize(capability.authorize(&usage))
@@ -241,6 +253,7 @@ impl Job {
             | Self::Shown { .. }
             | Self::Ask { .. }
             | Self::Account { .. }
+            | Self::Dealt { .. }
             | Self::Token { .. }
             | Self::Authorize { .. } => None,
         }
@@ -267,6 +280,7 @@ impl Job {
                 | Finding::Shown(_)
                 | Finding::Ask(_)
                 | Finding::Account(_)
+                | Finding::Dealt(_)
                 | Finding::Token(_)
                 | Finding::Authorize(_) => {}
             }

@@ -581,7 +581,7 @@ pub const MANIFESTS_AN_HOUR_MAX: u32 = 128;
 /// How old a manifest may be that comes by gossip; older ones come by catching up only.
 pub const MANIFEST_AGE_MAX: Millis = Millis::from_mins(120);
 
-/// Items that a node remembers beside those it guards, 0.2 KiB each, the newest.
+/// Items that a node remembers beside those it guards, 0.8 KiB each, the newest.
 pub const ITEMS_KNOWN_MAX: usize = 65_536;
 
 /// Shares that one node keeps, 1.3 KiB each.
@@ -615,3 +615,36 @@ pub const DEALT_MAX: usize = GUARDIANS_MAX as usize;
 
 /// Addresses by which one node introduces its IPFS node to a linked one.
 pub const TIER_ADDRESSES_MAX: usize = 8;
+
+/// Time after which a sharing is dealt on to other guardians, mesh time: six months.
+pub const ROTATION_EVERY: Millis = Millis::from_mins(180 * 24 * 60);
+
+/// Time from its opening after which a rotation that nobody has finished is let go of, mesh time.
+pub const ROTATION_LIFE: Millis = Millis::from_mins(3 * 24 * 60);
+
+/// Rotations that are open at a time, 1 KiB each in the committee's state.
+pub const ROTATIONS_OPEN_MAX: usize = 64;
+
+/// Rotations that one block opens.
+pub const ROTATIONS_A_BLOCK: usize = 16;
+
+/// Rotations that have come to their end and are still signed after a restart or a hand-over, 0.5 KiB each.
+pub const ROTATIONS_SIGNED_MAX: usize = 128;
+
+/// Time between two looks of a seat at which sharings are due, real time.
+pub const ROTATION_LOOK: Millis = Millis::from_secs(10);
+
+/// Time after which a guardian asks or tells again what a rotation waits for, real time.
+pub const ROTATION_AGAIN: Millis = Millis::from_secs(10);
+
+/// Time for which guardians whose turn to deal comes first are left alone with it, mesh time.
+pub const DEAL_TURN: Millis = Millis::from_secs(60);
+
+/// Guardians who have said that they serve no longer, of whom a seat remembers that their sharings are due.
+pub const LEAVING_MAX: usize = 1_024;
+
+/// Forgotten items that a node remembers, 64 bytes each.
+pub const FORGOTTEN_KNOWN_MAX: usize = 131_072;
+
+/// Receipts for forgotten items of this node that are counted, by item.
+pub const RECEIPTS_OF_ITEM_MAX: usize = 4 * GUARDIANS_MAX as usize;

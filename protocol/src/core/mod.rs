@@ -15,6 +15,7 @@ pub(crate) mod pairs;
 pub mod reject;
 pub mod rng;
 pub mod secret;
+pub mod share_tasks;
 pub mod sublime;
 pub mod time;
 pub mod vote;

@@ -3,11 +3,11 @@
 //! A [`SecretTask`] says what to do and holds only what anybody may see or what is sealed for this node; the driver
 //! runs it with the node's identity and keyring, and what comes back holds no secret either.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 use x0_crypto::{
-    Identity, PublicKey,
+    ContentId, Identity, PublicKey,
     committee::{
         AccountError, Ack, Ceremony, KeyShare, Keyring, Logs, PartialSignature, Purpose,
         SealedDealing, SealedDealings, SignedLog, account, acknowledge, deal, own_share,
@@ -16,7 +16,11 @@ use x0_crypto::{
 };
 use zeroize::Zeroizing;
 
-use crate::wire::SeatOpening;
+use super::share_tasks::{self, JoinTask, PartFault, PartTask, RedealTask, Redealt};
+use crate::{
+    sublime::shares::{KeptPart, KeptShare, OfferedShare, ShareKeyName},
+    wire::{SeatOpening, share_info},
+};
 
 /// The keys that shares for this node are sealed to; how they are kept is the driver's matter.
 pub trait ShareKeys: Send {
@@ -29,12 +33,38 @@ pub trait ShareKeys: Send {
 
     /// Opens what was sealed to one of the keys.
     fn open(&self, info: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>>;
+
+    /// Seals a share or a part under a new key of its own, which is safely kept when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the key cannot be made or kept, in words.
+    fn wrap(&mut self, name: ShareKeyName, secret: &[u8]) -> Result<Vec<u8>, String>;
+
+    /// Opens what was sealed under a key of its own.
+    fn unwrap(&self, name: ShareKeyName, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>>;
+
+    /// Destroys keys, and with them what was sealed under them.
+    fn destroy(&mut self, names: &[ShareKeyName]);
+
+    /// Destroys all keys of shares and parts but these.
+    fn retain(&mut self, names: &BTreeSet<ShareKeyName>);
+}
+
+/// Members' keys that are kept: shares sealed to the one before the newest may be on their way.
+pub const SHARE_KEYS_KEPT: usize = 2;
+
+/// What is sealed under a key of its own is sealed as this.
+pub fn kept_info(name: ShareKeyName) -> Vec<u8> {
+    [b"x0/sublime/kept/1".as_slice(), name.bytes()].concat()
 }
 
 /// Keys for shares that follow from a seed, one after the other: for worlds whose nodes have no disk.
 pub struct SeededShareKeys {
     seed: Zeroizing<[u8; 32]>,
+    made: u64,
     keys: Vec<HybridSecret>,
+    own: BTreeMap<ShareKeyName, HybridSecret>,
 }
 
 impl SeededShareKeys {
@@ -42,27 +72,55 @@ impl SeededShareKeys {
     pub const fn new(seed: Zeroizing<[u8; 32]>) -> Self {
         Self {
             seed,
+            made: 0,
             keys: Vec::new(),
+            own: BTreeMap::new(),
         }
+    }
+
+    fn draw(&mut self) -> Zeroizing<[u8; 32]> {
+        self.made += 1;
+        let seed = Sha256::new()
+            .chain_update(b"x0/share-key/1\0")
+            .chain_update(*self.seed)
+            .chain_update(self.made.to_be_bytes())
+            .finalize();
+        Zeroizing::new(seed.into())
     }
 }
 
 impl ShareKeys for SeededShareKeys {
     fn make(&mut self) -> Result<HybridPublic, String> {
-        let number = (self.keys.len() as u64).to_be_bytes();
-        let seed = Sha256::new()
-            .chain_update(b"x0/share-key/1\0")
-            .chain_update(*self.seed)
-            .chain_update(number)
-            .finalize();
-        let secret = HybridSecret::from_seed(Zeroizing::new(seed.into()));
+        let secret = HybridSecret::from_seed(self.draw());
         let public = secret.public();
         self.keys.push(secret);
+        if self.keys.len() > SHARE_KEYS_KEPT {
+            self.keys.remove(0);
+        }
         Ok(public)
     }
 
     fn open(&self, info: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         open_by_newest(&self.keys, info, sealed)
+    }
+
+    fn wrap(&mut self, name: ShareKeyName, secret: &[u8]) -> Result<Vec<u8>, String> {
+        let key = HybridSecret::from_seed(self.draw());
+        let sealed = seal_hybrid(&key.public(), &kept_info(name), secret, &self.draw());
+        self.own.insert(name, key);
+        sealed.map_err(|error| error.to_string())
+    }
+
+    fn unwrap(&self, name: ShareKeyName, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.own.get(&name)?.open(&kept_info(name), sealed).ok()
+    }
+
+    fn destroy(&mut self, names: &[ShareKeyName]) {
+        self.own.retain(|name, _| !names.contains(name));
+    }
+
+    fn retain(&mut self, names: &BTreeSet<ShareKeyName>) {
+        self.own.retain(|name, _| names.contains(name));
     }
 }
 
@@ -113,28 +171,36 @@ pub enum SecretTask {
     },
     /// Makes a key that shares are sealed to.
     ShareKey,
-    /// Opens a share and checks it.
+    /// Opens a share, checks it, and seals it under a key of its own.
     CheckShare {
-        /// What it was sealed as.
-        info: Vec<u8>,
+        /// The mesh.
+        mesh: ContentId,
+        /// The share.
+        share: Box<OfferedShare>,
         /// The sealed share.
         sealed: Vec<u8>,
-        /// Its number.
-        index: ShareIndex,
         /// What it is checked against.
         commitments: Box<Commitments>,
     },
     /// Seals a share that this node keeps to the key of a request.
     ReleaseShare {
-        /// What it was sealed as.
-        info: Vec<u8>,
-        /// The sealed share.
-        sealed: Vec<u8>,
+        /// The share.
+        share: Box<KeptShare>,
         /// The key of the request.
         to: HybridPublic,
         /// What it is sealed as then.
         release_info: Vec<u8>,
     },
+    /// Deals a share that this node keeps on to new guardians.
+    Redeal(Box<RedealTask>),
+    /// Opens a part of a new share, checks it, and seals it under a key of its own.
+    TakePart(Box<PartTask>),
+    /// Puts a new share together from its parts, and seals it under a key of its own.
+    JoinShare(Box<JoinTask>),
+    /// Destroys the keys of shares and parts.
+    DestroyShareKeys(Vec<ShareKeyName>),
+    /// Destroys the keys of all shares and parts but these.
+    RetainShareKeys(BTreeSet<ShareKeyName>),
     /// Seals the seat's part of what opens the second part of an item's key to the key of a request.
     ReleaseOpening {
         /// The epoch of the committee's key.
@@ -170,12 +236,18 @@ pub enum SecretDone {
     Accounted(Result<SignedLog, Vec<PublicKey>>),
     /// To [`SecretTask::Share`]: the share, sealed as it is to be kept. It is on the keyring already.
     Shared(Result<Vec<u8>, String>),
-    /// To [`SecretTask::Forget`].
+    /// To [`SecretTask::Forget`], [`SecretTask::DestroyShareKeys`] and [`SecretTask::RetainShareKeys`].
     Forgotten,
     /// To [`SecretTask::ShareKey`].
     ShareKey(Result<HybridPublic, String>),
-    /// To [`SecretTask::CheckShare`]: whether it opens and is the one that was committed to.
-    ShareChecked(bool),
+    /// To [`SecretTask::CheckShare`]: the share as it is kept, if it opens and is the one that was committed to.
+    ShareChecked(Option<Vec<u8>>),
+    /// To [`SecretTask::Redeal`]; none if this node no longer has the share.
+    Redealt(Option<Box<Redealt>>),
+    /// To [`SecretTask::TakePart`].
+    PartTaken(Result<Box<KeptPart>, PartFault>),
+    /// To [`SecretTask::JoinShare`]: the share as it is kept.
+    Joined(Result<Vec<u8>, String>),
     /// To [`SecretTask::ReleaseShare`] and [`SecretTask::ReleaseOpening`]; none if this node no longer has what it takes.
     Sealed(Option<Vec<u8>>),
     /// To [`SecretTask::Part`]; none if the seat has no share of that key.
@@ -193,29 +265,40 @@ impl SecretTask {
         match self {
             Self::ShareKey => SecretDone::ShareKey(share_keys.make()),
             Self::CheckShare {
-                info,
+                mesh,
+                share,
                 sealed,
-                index,
                 commitments,
             } => {
-                let opened = share_keys.open(&info, &sealed);
-                let share = opened.and_then(|bytes| Share::from_bytes(&bytes).ok());
-                let good = share.is_some_and(|share| {
-                    share.index() == index && commitments.verify(&share).is_ok()
-                });
-                SecretDone::ShareChecked(good)
+                let own = (&identity.public(), share.index);
+                let checked = check_share(&mesh, own, (&share, &sealed, &commitments), share_keys);
+                SecretDone::ShareChecked(checked)
             }
             Self::ReleaseShare {
-                info,
-                sealed,
+                share,
                 to,
                 release_info,
             } => {
-                let opened = share_keys.open(&info, &sealed);
+                let opened = share_keys.unwrap(share.key(), &share.sealed);
                 let seal = |share: Zeroizing<Vec<u8>>| {
                     seal_hybrid(&to, &release_info, &share, &identity.release_seed()).ok()
                 };
                 SecretDone::Sealed(opened.and_then(seal))
+            }
+            Self::Redeal(task) => {
+                SecretDone::Redealt(share_tasks::redeal(*task, identity, share_keys))
+            }
+            Self::TakePart(task) => {
+                SecretDone::PartTaken(share_tasks::take_part(*task, identity, share_keys))
+            }
+            Self::JoinShare(task) => SecretDone::Joined(share_tasks::join(*task, share_keys)),
+            Self::DestroyShareKeys(names) => {
+                share_keys.destroy(&names);
+                SecretDone::Forgotten
+            }
+            Self::RetainShareKeys(names) => {
+                share_keys.retain(&names);
+                SecretDone::Forgotten
             }
             Self::ReleaseOpening {
                 epoch,
@@ -272,6 +355,31 @@ impl SecretTask {
     }
 }
 
+/// Opens a share that somebody asks to keep, and seals it as it is kept if all about it is good.
+fn check_share(
+    mesh: &ContentId,
+    own: (&PublicKey, ShareIndex),
+    (share, sealed, commitments): (&OfferedShare, &[u8], &Commitments),
+    share_keys: &mut dyn ShareKeys,
+) -> Option<Vec<u8>> {
+    let OfferedShare {
+        item,
+        sharing,
+        appointed,
+        ..
+    } = share;
+    if !appointed.holds((mesh, item), (0, sharing, None), own) {
+        return None;
+    }
+    let bytes = share_keys.open(&share_info(mesh, item, sharing, own), sealed)?;
+    let opened = Share::from_bytes(&bytes).ok()?;
+    if opened.index() != own.1 || commitments.verify(&opened).is_err() {
+        return None;
+    }
+    let name = ShareKeyName::of_share(item, sharing, own.1);
+    share_keys.wrap(name, &bytes).ok()
+}
+
 /// Finds the share that a ceremony deals on, if the key is an old one.
 fn dealt_on<'a>(ceremony: &Ceremony, keyring: &'a Keyring) -> Option<&'a KeyShare> {
     let previous = ceremony.previous()?;
@@ -304,6 +412,11 @@ impl std::fmt::Debug for SecretTask {
             Self::CheckShare { .. } => "CheckShare",
             Self::ReleaseShare { .. } => "ReleaseShare",
             Self::ReleaseOpening { .. } => "ReleaseOpening",
+            Self::Redeal(_) => "Redeal",
+            Self::TakePart(_) => "TakePart",
+            Self::JoinShare(_) => "JoinShare",
+            Self::DestroyShareKeys(_) => "DestroyShareKeys",
+            Self::RetainShareKeys(_) => "RetainShareKeys",
         })
     }
 }

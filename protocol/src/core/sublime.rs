@@ -9,7 +9,7 @@ use x0_crypto::{
 use super::time::Wall;
 use crate::{
     sublime::known::Item,
-    wire::{GuardAsk, Reason, Record, Release, TierAddress, Unverified},
+    wire::{Forget, GuardAsk, Reason, Record, Release, Sharing, TierAddress, Unverified},
 };
 
 /// What the local user asks or does about Sublime.
@@ -38,6 +38,8 @@ pub enum SublimeCommand {
     Released(ContentId),
     /// Says where this node's IPFS node is reached; linked nodes are told.
     Announce(Vec<TierAddress>),
+    /// Has guardians destroy their shares of an item, for good.
+    Forget(Forget),
 }
 
 /// Who is to guard an item, and what seals to them and to the committee.
@@ -75,18 +77,73 @@ pub struct SublimeView {
     pub shares: Option<AccessStructure>,
     /// Whether this node serves.
     pub serves: bool,
-    /// The items, the newest first.
-    pub items: Vec<(ContentId, Item)>,
+    /// The items, the newest first, and how each is shared.
+    pub items: Vec<(ContentId, Item, SharedView)>,
     /// The requests, the newest first.
     pub requests: Vec<RequestView>,
-    /// The shares kept here: for which item, of which epoch and number, and for whom.
-    pub shares_kept: Vec<(PublicKey, u32, ShareIndex, PublicKey)>,
+    /// The shares kept here: for which item, of which epoch and number, and for whom, if it did not come by a rotation.
+    pub shares_kept: Vec<(PublicKey, u32, ShareIndex, Option<PublicKey>)>,
+    /// The rotations that are open.
+    pub rotations: Vec<RotationView>,
+    /// The items that this member has had forgotten, and whose nodes have destroyed their share since this node was started.
+    pub forgotten: Vec<(PublicKey, Vec<PublicKey>)>,
+}
+
+/// A rotation of an item's guardians that is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RotationView {
+    /// The item, if it is known here.
+    pub item: Option<ContentId>,
+    /// Its key.
+    pub key: PublicKey,
+    /// The epoch of the new sharing.
+    pub epoch: u32,
+    /// Mesh time at which the new guardians were drawn.
+    pub since: Wall,
+    /// Mesh time at which it is given up, and drawn anew.
+    pub until: Wall,
+    /// Whether this node deals its share on.
+    pub deals: bool,
+    /// Whether this node has parts of a new share.
+    pub takes: bool,
+    /// At a seat: how many dealers have reached new guardians.
+    pub dealers: usize,
+    /// At a seat: who was found to deal something wrong.
+    pub liars: Vec<LiarView>,
+}
+
+/// A guardian who deals something wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiarView {
+    /// Who.
+    pub dealer: PublicKey,
+    /// How many new guardians say so.
+    pub named_by: usize,
+    /// Whether everybody can see it from what it has signed.
+    pub is_public: bool,
+}
+
+/// How an item is shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SharedView {
+    /// How often it was shared anew.
+    pub epoch: u32,
+    /// How many shares of how many open it.
+    pub access: AccessStructure,
+    /// Mesh time since when.
+    pub since: Wall,
+    /// Mesh time at which it is due to be dealt on.
+    pub due: Wall,
+    /// The subject of a vote to deal it on before.
+    pub subject: ContentId,
+    /// Whether it is to be forgotten: whoever kept a share destroys it.
+    pub forgotten: bool,
 }
 
 impl SublimeView {
     /// Returns the items whose content this node holds: those of which it keeps a share.
     pub fn guarded(&self) -> impl Iterator<Item = &Item> {
-        let items = self.items.iter().map(|(_, item)| item);
+        let items = self.items.iter().map(|(_, item, _)| item);
         items.filter(|item| self.shares_kept.iter().any(|(key, ..)| *key == item.key))
     }
 }
@@ -143,6 +200,10 @@ pub struct ReleasedView {
     pub request: RequestView,
     /// The item.
     pub item: Item,
+    /// How its first part is shared now.
+    pub sharing: Sharing,
+    /// The same, in figures.
+    pub shared: SharedView,
     /// The parts, each with whose node sent it.
     pub parts: Vec<(PublicKey, Release)>,
     /// The mesh.
@@ -183,6 +244,11 @@ pub enum SublimeRefusal {
     /// Nothing is to be dealt, or too much at once.
     #[error("{0} shares cannot be dealt at once")]
     TooMany(usize),
+    /// The word to forget an item is not signed by its key.
+    #[error(
+        "the word to forget the item with the key {0} is not signed by that key: it stands where the item was put"
+    )]
+    NotItsKey(PublicKey),
     /// The key for shares cannot be made.
     #[error("the key that shares are sealed to cannot be made: {0}")]
     NoKey(String),

@@ -25,12 +25,9 @@ use crate::{
     spine::audit::What,
     sublime::{
         draw::{Candidate, draw},
-        shares::{KeptShare, SublimeWrite, Taken},
+        shares::{OfferedShare, SublimeWrite, Taken},
     },
-    wire::{
-        Body, GuardAsk, GuardianWord, Refused, Request, Response, SublimeAsk, SublimeBody,
-        share_info,
-    },
+    wire::{Body, GuardAsk, GuardianWord, Refused, Request, Response, SublimeAsk, SublimeBody},
 };
 
 /// The shares that this node has handed out and waits to hear of, by command.
@@ -190,6 +187,9 @@ impl Peer {
         let own = self.config.key;
         let vault = self.vault.get_or_insert_default();
         let taken = match vault.known.guardian(&own) {
+            Some(_) if vault.known.forgotten(&ask.item).is_some() => Err(Refused::NotEntitled {
+                why: "the item is to be forgotten".to_owned(),
+            }),
             Some(_) => vault
                 .shares
                 .look(from, &ask, vault.known.has_key(&ask.item)),
@@ -201,12 +201,10 @@ impl Peer {
             Err(refused) => respond(token, Response::Refused(refused), out),
             Ok(Taken::Kept) => respond(token, Response::Noted, out),
             Ok(Taken::Check(share)) => {
-                let mesh = self.directory.mesh();
-                let info = share_info(&mesh, &ask.item, &share.sharing, (&own, ask.index));
                 let task = SecretTask::CheckShare {
-                    info,
+                    mesh: self.directory.mesh(),
+                    share: share.clone(),
                     sealed: ask.sealed.into_vec(),
-                    index: ask.index,
                     commitments: Box::new(ask.sharing.commitments),
                 };
                 let id = self.job(Waiting::Vault(VaultFor::Share { token, share }));
@@ -220,14 +218,15 @@ impl Peer {
     pub(super) fn on_share_checked(
         &mut self,
         now: Now,
-        (token, share): (RequestToken, Box<KeptShare>),
-        good: bool,
+        (token, share): (RequestToken, OfferedShare),
+        sealed: Option<Vec<u8>>,
         out: &mut Outbox,
     ) {
-        if !good {
+        let Some(sealed) = sealed else {
             let why = "the share does not open, or is not the one that was committed to".to_owned();
             return respond(token, Response::Refused(Refused::NotEntitled { why }), out);
-        }
+        };
+        let share = share.keep(sealed);
         let what = What::ShareKept {
             item: share.item,
             epoch: share.epoch,
@@ -235,10 +234,10 @@ impl Peer {
         };
         let writes = vec![
             self.log(now, what),
-            Write::Sublime(SublimeWrite::Share(share.clone())),
+            Write::Sublime(SublimeWrite::Share(Box::new(share.clone()))),
         ];
         let vault = self.vault.get_or_insert_default();
-        vault.shares.keep(*share);
+        vault.shares.keep(share);
         vault.releasing.look();
         let noted = Effect::Respond {
             token,

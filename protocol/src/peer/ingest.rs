@@ -460,10 +460,22 @@ impl Peer {
         if let Body::AuditRound(round) = value.body() {
             self.check_audit_round(round, out)?;
         }
+        if let Body::Sublime(SublimeBody::Forget(forget)) = value.body()
+            && !forget.is_signed(&self.directory.mesh())
+        {
+            return Err(RejectReason::BadSignature);
+        }
+        if let Body::Sublime(SublimeBody::Rotation(notice)) = value.body() {
+            self.check_rotation(notice, out)?;
+        }
         if let Body::AuditReport(report) = value.body() {
             self.file_report(value, report, out)?;
         }
         self.hear_sublime(record, out);
+        if let Body::Sublime(SublimeBody::Guardian(_)) = value.body() {
+            // The seats agree on who serves.
+            self.see_member(now, author);
+        }
         Ok(())
     }
 

@@ -197,6 +197,10 @@ impl Peer {
             (Asked::Guard { command, to }, response) => {
                 self.on_guard_answer(command, to, response, out);
             }
+            (Asked::Plan { item }, response) => self.on_plan_answer(now, &item, response, out),
+            (Asked::Part { item, index }, response) => {
+                self.on_part_answer((item, index), response, out);
+            }
             (Asked::Release { request, part }, response) => {
                 self.on_release_answer(now, (request, part), response);
             }

@@ -39,8 +39,10 @@ mod publishing;
 mod pulling;
 mod recounting;
 mod recovery;
+mod redealing;
 mod releasing;
 mod requests;
+mod rotating;
 mod seat;
 mod sublime;
 mod voting;
@@ -54,6 +56,7 @@ use std::{
 use x0_crypto::{
     ContentId, PublicKey,
     capability::{Capability, RootKey},
+    sublime::ShareIndex,
 };
 
 use self::{
@@ -69,6 +72,7 @@ use self::{
     publishing::Public,
     pulling::ShowTo,
     releasing::VaultFor,
+    rotating::newest_rotations,
     seat::Seat,
     sublime::Vault,
     voting::Voting,
@@ -105,11 +109,12 @@ use crate::{
         healing::Healing,
         links::Links,
     },
-    sublime::shares::StoredSublime,
+    sublime::shares::{ShareKeyName, StoredSublime},
     wire::{
         AccountAsk, Act, AuditAsk, AuditRound, Body, Certificate, Change, Countersign, Draw,
-        HeldHead, LogHead, Outcome, Override, PolicyName, PublicAsk, PublicEntry, Record,
-        ReleasedPart, Role, SeatDraft, SeatsPlan, Verified, VoteDraft, VoteItem, VoteNotice,
+        HeldHead, LogHead, Outcome, Override, PartAck, PolicyName, PublicAsk, PublicEntry, Record,
+        ReleasedPart, Role, RotationNotice, SeatDraft, SeatsPlan, Verified, VoteDraft, VoteItem,
+        VoteNotice,
     },
 };
 
@@ -321,6 +326,8 @@ enum Waiting {
         purpose: AskFor,
     },
     AuditRound(Box<AuditRound>),
+    Rotation(Box<RotationNotice>),
+    Dealt,
     Recount(ContentId),
     Persist(AfterPersist),
     Execute {
@@ -377,6 +384,12 @@ enum AfterPersist {
         proposal: Box<OwnProposal>,
     },
     Decided(Tip),
+    PartKept {
+        item: PublicKey,
+        token: Option<RequestToken>,
+        ack: PartAck,
+        gone: Vec<ShareKeyName>,
+    },
     Effects(Vec<Effect>),
     Wrote {
         record: Verified<Record>,
@@ -459,6 +472,13 @@ enum Asked {
     Release {
         request: ContentId,
         part: ReleasedPart,
+    },
+    Plan {
+        item: PublicKey,
+    },
+    Part {
+        item: PublicKey,
+        index: ShareIndex,
     },
 }
 
@@ -582,6 +602,7 @@ impl Peer {
             .filter(|record| inspecting::is_about_audits(record.value().header().kind))
             .cloned()
             .collect();
+        let rotations = newest_rotations(&stored.records);
         let written = written_acts(&stored.records, &key, &stored.proposals);
         peer.recall(stored.records, stored.policies, stored.roots, &stored.audit);
         peer.recall_epochs(now, &epochs);
@@ -597,6 +618,8 @@ impl Peer {
         peer.take_up_charters(now, out);
         peer.recall_cases(now, &cases, out);
         peer.recall_audits(now, &audits);
+        peer.recall_shares(out);
+        peer.recall_rotations(&rotations, out);
         peer.recall_proposals(now, stored.proposals, &written);
         peer.start(now, fresh, is_certified, out);
         peer.take_seat(now, (stored.committee, stored.work), out);
@@ -676,6 +699,7 @@ impl Peer {
             due(self.receipts.due(), Why::Receipts),
             due(self.audits_due(), Why::Audits),
             due(self.releases_due(), Why::Releases),
+            due(self.rotations_due(), Why::Rotations),
             due(
                 self.public.as_ref().and_then(|public| public.due()),
                 Why::Public,
@@ -754,6 +778,7 @@ impl Peer {
         self.run_countersigning(now, out);
         self.run_audits(now, out);
         self.run_releases(now, out);
+        self.run_rotations(now, out);
     }
 
     fn start(&mut self, now: Now, fresh: bool, is_certified: bool, out: &mut Outbox) {
@@ -898,6 +923,12 @@ impl Peer {
                     self.on_audit_round_checked(now, &round, out);
                 }
             }
+            (Waiting::Rotation(notice), Finding::Certificate(holds)) => {
+                if holds {
+                    self.on_rotation_checked(now, &notice, out);
+                }
+            }
+            (Waiting::Dealt, Finding::Dealt(dealt)) => self.on_dealt_checked(now, dealt, out),
             (Waiting::Shown { node, ask }, Finding::Shown(checked)) => {
                 self.on_shown_checked(now, (node, ask), *checked, out);
             }
@@ -933,6 +964,12 @@ impl Peer {
             AfterPersist::OwnVote(command, item) => {
                 self.on_own_vote_kept(now, command, *item, out);
             }
+            AfterPersist::PartKept {
+                item,
+                token,
+                ack,
+                gone,
+            } => self.on_part_written((item, token), ack, gone, out),
             AfterPersist::Asked { command, proposal } => {
                 self.on_asked_kept(command, *proposal, out);
             }
@@ -977,6 +1014,8 @@ impl Peer {
                 | What::Account { .. }
                 | What::AccountRefused { .. }
                 | What::ShareKept { .. }
+                | What::ShareDestroyed { .. }
+                | What::BadDealer { .. }
                 | What::TwoHeads { .. } => {}
                 What::Released { request, .. } => self.recall_release(*request),
                 What::TwoPublicLogs { .. } => self.recall_two_public_logs(),

@@ -96,6 +96,7 @@ impl Peer {
             | Statement::Ticket(_)
             | Statement::Ruling(_)
             | Statement::Audits(_)
+            | Statement::Rotation(_)
             | Statement::HandOver(_)
             | Statement::Halt(_)
             | Statement::Jury(_) => false,

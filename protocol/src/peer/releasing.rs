@@ -21,17 +21,18 @@ use crate::{
         ids::{CommandId, RequestToken},
         limits::{ACCESS_WINDOW_MIN, RELEASE_AGAIN, RELEASES_KEPT_MAX, REQUEST_LIFE},
         secret::{SecretDone, SecretTask},
+        share_tasks::JoinTask,
         sublime::{ReleasedView, RequestView, Standing, SublimeRefusal},
         time::{Millis, Mono, Now},
     },
     spine::{audit::What, ballot::Outcome},
     sublime::{
         known::Request,
-        shares::{KeptShare, SublimeWrite},
+        shares::{OfferedShare, SublimeWrite},
     },
     wire::{
-        Refused, Release, ReleasedPart, Request as Message, Response, SublimeAsk, VoteEnd,
-        VoteResolved, release_info, second_label, share_info,
+        Refused, Release, ReleasedPart, Request as Message, Response, RotationDealing,
+        RotationPlan, SublimeAsk, VoteEnd, VoteResolved, release_info, second_label,
     },
 };
 
@@ -44,8 +45,20 @@ pub(super) enum VaultFor {
     /// A share was opened and checked.
     Share {
         token: RequestToken,
-        share: Box<KeptShare>,
+        share: Box<OfferedShare>,
     },
+    /// A share was dealt on.
+    Redeal(Box<RotationPlan>),
+    /// A part was opened and checked.
+    Part {
+        token: Option<RequestToken>,
+        plan: Box<RotationPlan>,
+        dealing: Box<RotationDealing>,
+    },
+    /// A share was put together from parts.
+    Join(Box<JoinTask>),
+    /// Keys were destroyed.
+    Destroyed,
     /// A part was sealed to the key of a request.
     Release {
         request: ContentId,
@@ -99,6 +112,13 @@ impl Releasing {
     /// Has the requests looked at as soon as there is time.
     pub(super) const fn look(&mut self) {
         self.is_news = true;
+    }
+
+    /// Has this node release its share for requests again: it has another one, or the sharing has another epoch.
+    pub(super) fn share_again(&mut self, requests: &[ContentId]) {
+        for request in requests {
+            self.steps.remove(&(*request, Own::Share));
+        }
     }
 
     /// Keeps what was released for an own request.
@@ -207,6 +227,8 @@ impl Peer {
         let parts = vault.releasing.released.get(id).into_iter().flatten();
         Ok(ReleasedView {
             request: self.request_view(now, (*id, request), self.access_votes().get(id)),
+            sharing: vault.known.in_force(item).sharing.clone(),
+            shared: self.shared_view(vault, item),
             item: item.clone(),
             parts: parts
                 .map(|((from, _), release)| (*from, release.clone()))
@@ -314,7 +336,7 @@ impl Peer {
         let vault = self.vault.as_ref()?;
         let item = vault.known.item(&request.item)?;
         let share = vault.shares.of(&item.key)?;
-        if share.sharing != item.sharing {
+        if share.sharing != vault.known.in_force(item).sharing.id() {
             return None;
         }
         let (mesh, own) = (self.directory.mesh(), self.config.key);
@@ -323,8 +345,7 @@ impl Peer {
             index: share.index,
         };
         let task = SecretTask::ReleaseShare {
-            info: share_info(&mesh, &item.key, &share.sharing, (&own, share.index)),
-            sealed: share.sealed.to_vec(),
+            share: Box::new(share.clone()),
             to: request.key.clone(),
             release_info: release_info(&mesh, &id, (&own, part)),
         };
@@ -365,9 +386,24 @@ impl Peer {
             (VaultFor::Key(id), SecretDone::ShareKey(key)) => {
                 self.on_share_key(now, id, key, out);
             }
-            (VaultFor::Share { token, share }, SecretDone::ShareChecked(good)) => {
-                self.on_share_checked(now, (token, share), good, out);
+            (VaultFor::Share { token, share }, SecretDone::ShareChecked(sealed)) => {
+                self.on_share_checked(now, (token, *share), sealed, out);
             }
+            (VaultFor::Redeal(plan), SecretDone::Redealt(redealt)) => {
+                self.on_redealt(now, *plan, redealt, out);
+            }
+            (
+                VaultFor::Part {
+                    token,
+                    plan,
+                    dealing,
+                },
+                SecretDone::PartTaken(taken),
+            ) => self.on_part_taken(now, token, (*plan, *dealing), taken, out),
+            (VaultFor::Join(task), SecretDone::Joined(joined)) => {
+                self.on_joined(now, *task, joined, out);
+            }
+            (VaultFor::Destroyed, SecretDone::Forgotten) => {}
             (VaultFor::Release { request, part }, SecretDone::Sealed(sealed)) => {
                 self.send_release(now, request, part, sealed, out);
             }

@@ -116,7 +116,7 @@ impl Peer {
                 self.on_consent_asked(now, from, token, *consent, out);
             }
             Request::Account(ask) => self.on_account_asked(now, from, token, ask, out),
-            Request::Sublime(ask) => self.on_sublime_asked(from, token, *ask, out),
+            Request::Sublime(ask) => self.on_sublime_asked(now, from, token, *ask, out),
         }
     }
 

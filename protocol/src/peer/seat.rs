@@ -10,7 +10,7 @@ use x0_crypto::{
 
 use super::{
     AfterPersist, Asked, Peer, Waiting, halting::Halting, handover::Fetching,
-    inspecting::Inspections, judging::Court, requests::respond, voting::Voting,
+    inspecting::Inspections, judging::Court, requests::respond, sublime::Vault, voting::Voting,
 };
 use crate::{
     core::{
@@ -33,8 +33,9 @@ use crate::{
     wire::{
         Admission, Admitted, AuditRound, AuditsDrawn, Body, CaseEntry, Certificate, Checkpoint,
         CommitteeKeys, Decided, Entry, Halted, HandedOver, KeysNamed, MemberFacts, Pinned, Refused,
-        Request, Response, Ruling, SeatDraft, SeatMessage, SignaturePart, Statement, Subject,
-        Unverified, Verified, VoteEntry, VoteNotice, VoteProof,
+        Request, Response, RotationNotice, RotationStated, Ruling, SeatDraft, SeatMessage,
+        SignaturePart, Statement, Subject, SublimeBody, Unverified, Verified, VoteEntry,
+        VoteNotice, VoteProof,
     },
 };
 
@@ -73,13 +74,14 @@ pub(super) enum News {
     },
     Ruling(Box<Certificate>),
     Audits(Box<AuditRound>),
+    Rotation(Box<RotationNotice>),
 }
 
 impl News {
     fn is_known(
         &self,
         (trust, court, inspections): (&Trust, Option<&Court>, Option<&Inspections>),
-        halting: Option<&Halting>,
+        (halting, vault): (Option<&Halting>, Option<&Vault>),
         voting: &Voting,
     ) -> bool {
         match self {
@@ -89,6 +91,9 @@ impl News {
                     .zip(ruling)
                     .is_some_and(|(court, ruling)| court.docket.knows(ruling))
             }
+            Self::Rotation(notice) => vault
+                .zip(notice.stated())
+                .is_some_and(|(vault, stated)| vault.known.knows_rotation(stated)),
             Self::Audits(round) => inspections.is_some_and(|known| known.knows(round)),
             Self::Vote(notice) => voting.knows(&notice.certificate.statement),
             Self::Keys(named) => {
@@ -115,6 +120,7 @@ impl News {
             Self::Halt { certificate, .. } => Body::Halt(certificate),
             Self::Ruling(certificate) => Body::Ruling(certificate),
             Self::Audits(round) => Body::AuditRound(round),
+            Self::Rotation(notice) => Body::Sublime(SublimeBody::Rotation(notice)),
         }
     }
 }
@@ -217,7 +223,11 @@ impl Peer {
             .directory
             .member(key)
             .filter(|member| member.is_active())?;
-        Some(member.facts(self.directory.subtree_of(key)))
+        let vault = self.vault.as_ref();
+        Some(MemberFacts {
+            serves: vault.is_some_and(|vault| vault.known.guardian(key).is_some()),
+            ..member.facts(self.directory.subtree_of(key))
+        })
     }
 
     /// Tells the log what this node knows of all members.
@@ -486,6 +496,7 @@ impl Peer {
             | Entry::Checkpoint
             | Entry::Halt { .. }
             | Entry::Revoked { .. }
+            | Entry::Rotation(_)
             | Entry::Audits { .. } => false,
         };
         let seat = self.committee.as_ref().filter(|_| may_offer);
@@ -640,6 +651,13 @@ impl Peer {
                 let Some(notice) = notice else { return };
                 (height, News::Audits(Box::new(notice)))
             }
+            Statement::Rotation(RotationStated { height, .. }) => {
+                let seat = self.committee.as_ref();
+                let state = seat.map(|seat| seat.log.state());
+                let notice = state.and_then(|state| state.rotations().notice(&certificate));
+                let Some(notice) = notice else { return };
+                (height, News::Rotation(Box::new(notice)))
+            }
             Statement::Halt(Halted { halt, height, .. }) => {
                 (height, News::Halt { halt, certificate })
             }
@@ -673,7 +691,7 @@ impl Peer {
                 self.court.as_deref(),
                 self.inspections.as_deref(),
             ),
-            self.halting.as_deref(),
+            (self.halting.as_deref(), self.vault.as_deref()),
         );
         let voting = &self.voting;
         seat.unpublished
@@ -854,6 +872,7 @@ impl Peer {
         self.run_polls(now, out);
         self.offer_cases(now);
         self.offer_audits(now);
+        self.offer_rotations(now);
         self.publish_certified(now, out);
     }
 

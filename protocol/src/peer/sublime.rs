@@ -6,7 +6,8 @@
 use x0_crypto::PublicKey;
 
 use super::{
-    Asked, Peer, guarding::Dealing, ingest::Origin, refuse, releasing::Releasing, requests::respond,
+    Asked, Peer, guarding::Dealing, ingest::Origin, redealing::Redealing, refuse,
+    releasing::Releasing, requests::respond, rotating::Desk,
 };
 use crate::{
     core::{
@@ -14,19 +15,19 @@ use crate::{
         effect::{Effect, Outbox},
         event::Event,
         ids::{CommandId, RequestToken},
-        limits::MANIFEST_AGE_MAX,
+        limits::{MANIFEST_AGE_MAX, ROTATION_EVERY, ROTATION_LIFE},
         reject::RejectReason,
-        sublime::{SublimeCommand, SublimeRefusal, SublimeView},
-        time::Now,
+        sublime::{RotationView, SharedView, SublimeCommand, SublimeRefusal, SublimeView},
+        time::{Now, Wall},
     },
     sublime::{
         draw::shares,
-        known::Known,
+        known::{InForce, Item, Known},
         shares::{Shares, StoredSublime},
     },
     wire::{
         AccessRequest, Body, Kind, Record, Request, Response, SublimeAsk, SublimeBody, TierAddress,
-        Unverified, Verified,
+        Unverified, Verified, rotation_subject,
     },
 };
 
@@ -37,23 +38,44 @@ pub(super) struct Vault {
     pub(super) shares: Shares,
     pub(super) dealing: Dealing,
     pub(super) releasing: Releasing,
+    pub(super) desk: Desk,
+    pub(super) redealing: Redealing,
     /// Where this node's IPFS node is reached.
     addresses: Vec<TierAddress>,
 }
 
 impl Vault {
     pub(super) fn restore(stored: StoredSublime) -> Option<Box<Self>> {
-        if stored.shares.is_empty() && stored.released.is_empty() {
+        let StoredSublime {
+            shares,
+            parts,
+            released,
+        } = stored;
+        if shares.is_empty() && parts.is_empty() && released.is_empty() {
             return None;
         }
         let mut vault = Self::default();
-        for share in stored.shares {
+        for share in shares {
             vault.shares.keep(share);
         }
-        for (from, release) in stored.released {
+        for kept in parts {
+            vault.redealing.parts.insert(kept.plan.item, kept);
+        }
+        for (from, release) in released {
             vault.releasing.keep(from, release);
         }
         Some(Box::new(vault))
+    }
+
+    /// Returns the items that this node's member has had forgotten, and whose receipts there are.
+    fn forgotten_views(&self, own: &PublicKey) -> Vec<(PublicKey, Vec<PublicKey>)> {
+        let items = self.known.items().map(|(_, item)| item.key);
+        let own = items.filter(|item| self.known.forgotten(item) == Some(own));
+        let receipts = |item: &PublicKey| {
+            let of_item = self.redealing.receipts.get(item).into_iter().flatten();
+            of_item.map(|(by, _, _)| *by).collect()
+        };
+        own.map(|item| (item, receipts(&item))).collect()
     }
 }
 
@@ -90,14 +112,26 @@ impl Peer {
         };
         let vault = self.vault.get_or_insert_default();
         match body {
-            SublimeBody::Guardian(word) => vault.known.hear_guardian(record, word),
+            SublimeBody::Guardian(word) => {
+                vault.known.hear_guardian(record, word);
+                if record.author() == self.config.key {
+                    vault.redealing.leave();
+                }
+            }
             SublimeBody::Manifest(manifest) => {
                 vault.known.hear_manifest(record, manifest);
                 let shares = &vault.shares;
                 vault.known.trim(|item| shares.of(item).is_some());
             }
             SublimeBody::Request(request) => vault.known.hear_request(record, request),
+            // It counts once its certificate is checked.
+            SublimeBody::Rotation(_) => {}
+            SublimeBody::Forget(forget) => {
+                vault.known.hear_forget(forget.item, record.author());
+                vault.redealing.look_at(forget.item);
+            }
         }
+        vault.desk.begin();
         vault.releasing.look();
         out.push(Effect::Notify(Event::Sublime {
             record: record.id(),
@@ -107,6 +141,7 @@ impl Peer {
 
     pub(super) fn on_sublime_asked(
         &mut self,
+        now: Now,
         from: PublicKey,
         token: RequestToken,
         ask: SublimeAsk,
@@ -115,6 +150,14 @@ impl Peer {
         match ask {
             SublimeAsk::Guard(ask) => self.on_guard_asked(from, token, *ask, out),
             SublimeAsk::Release(release) => self.on_released(from, token, *release, out),
+            SublimeAsk::Guardian(ask) => self.on_guardian_asked(from, token, &ask, out),
+            SublimeAsk::Part(ask) => self.on_part_asked(now, from, Some(token), *ask, out),
+            SublimeAsk::Dealt(dealt) => self.on_dealt_told(from, token, *dealt, out),
+            SublimeAsk::Complain(complaint) => self.on_complaint(from, token, &complaint, out),
+            SublimeAsk::Forgot { item, epoch, index } => {
+                self.on_forgot(from, (item, epoch, index), out);
+                respond(token, Response::Noted, out);
+            }
             SublimeAsk::Introduce(addresses) => {
                 out.push(Effect::Notify(Event::TierPeer {
                     peer: from,
@@ -143,6 +186,13 @@ impl Peer {
             SublimeCommand::Request { item, key, why } => {
                 let request = AccessRequest { item, key, why };
                 self.request_item(now, id, request, out)
+            }
+            SublimeCommand::Forget(forget) => {
+                let body = Body::Sublime(SublimeBody::Forget(forget));
+                match forget.is_signed(&self.directory.mesh()) {
+                    true => self.write_for(now, id, body, out),
+                    false => Err(SublimeRefusal::NotItsKey(forget.item).into()),
+                }
             }
             SublimeCommand::Announce(addresses) => {
                 self.vault.get_or_insert_default().addresses = addresses;
@@ -224,9 +274,9 @@ impl Peer {
         let mut items: Vec<_> = vault
             .known
             .items()
-            .map(|(id, item)| (*id, item.clone()))
+            .map(|(id, item)| (*id, item.clone(), self.shared_view(vault, item)))
             .collect();
-        items.sort_by_key(|(id, item)| (core::cmp::Reverse(item.time), *id));
+        items.sort_by_key(|(id, item, _)| (core::cmp::Reverse(item.time), *id));
         let votes = self.access_votes();
         let requests = vault.known.requests();
         let mut requests: Vec<_> = requests
@@ -243,6 +293,47 @@ impl Peer {
             shares_kept: kept
                 .map(|share| (share.item, share.epoch, share.index, share.owner))
                 .collect(),
+            rotations: self.rotation_views(now, vault),
+            forgotten: vault.forgotten_views(&own),
         }
+    }
+
+    pub(super) fn shared_view(&self, vault: &Vault, item: &Item) -> SharedView {
+        let in_force = vault.known.in_force(item);
+        let since = self.shared_since(&in_force);
+        let mesh = self.directory.mesh();
+        SharedView {
+            epoch: in_force.sharing.epoch,
+            access: in_force.sharing.access(),
+            since,
+            due: since + ROTATION_EVERY,
+            subject: rotation_subject(&mesh, &item.key, &in_force.sharing.id()),
+            forgotten: vault.known.forgotten(&item.key).is_some(),
+        }
+    }
+
+    /// Returns mesh time since when an item is shared as it is.
+    pub(super) fn shared_since(&self, in_force: &InForce<'_>) -> Wall {
+        match in_force.plan {
+            Some(_) => in_force.since,
+            None => self.mesh_date(in_force.since),
+        }
+    }
+
+    fn rotation_views(&self, now: Now, vault: &Vault) -> Vec<RotationView> {
+        let open = vault.known.rotations();
+        let open = open.filter(|open| open.time + ROTATION_LIFE > self.mesh_time(now));
+        let views = open.map(|open| RotationView {
+            item: vault.known.by_key(&open.item).map(|(id, _)| *id),
+            key: open.item,
+            epoch: open.epoch,
+            since: open.time,
+            until: open.time + ROTATION_LIFE,
+            deals: vault.redealing.deals(&open.item),
+            takes: vault.redealing.parts.contains_key(&open.item),
+            dealers: vault.desk.dealers(&open.plan),
+            liars: vault.desk.liars(&open.plan),
+        });
+        views.collect()
     }
 }

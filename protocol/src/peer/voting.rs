@@ -63,6 +63,7 @@ impl Voting {
             | Statement::Ticket(_)
             | Statement::Ruling(_)
             | Statement::Audits(_)
+            | Statement::Rotation(_)
             | Statement::Opened(_)
             | Statement::Tally(_)
             | Statement::Resolved(_)
@@ -646,6 +647,7 @@ fn held_vote(statement: &Statement, book: &Book) -> Option<ContentId> {
         | Statement::Ticket(_)
         | Statement::Ruling(_)
         | Statement::Audits(_)
+        | Statement::Rotation(_)
         | Statement::HandOver(_)
         | Statement::Halt(_) => return None,
     };

@@ -4,20 +4,19 @@
 
 use std::collections::BTreeMap;
 
-use x0_crypto::{
-    ContentId, PublicKey,
-    sublime::{AccessStructure, HybridPublic},
-};
+use x0_crypto::{ContentId, PublicKey, sublime::HybridPublic};
 
 use crate::{
     core::{
         limits::{
-            GUARDIANS_KNOWN_MAX, ITEMS_KNOWN_MAX, MANIFESTS_AN_HOUR_MAX, REQUESTS_KNOWN_MAX,
-            REQUESTS_PER_MEMBER_MAX,
+            FORGOTTEN_KNOWN_MAX, GUARDIANS_KNOWN_MAX, ITEMS_KNOWN_MAX, MANIFESTS_AN_HOUR_MAX,
+            REQUESTS_KNOWN_MAX, REQUESTS_PER_MEMBER_MAX,
         },
         time::{Millis, Wall},
     },
-    wire::{AccessRequest, GuardianWord, Manifest, Record},
+    wire::{
+        AccessRequest, GuardianWord, Manifest, Record, RotationShared, RotationStated, Sharing,
+    },
 };
 
 const HOUR: Millis = Millis::from_mins(60);
@@ -27,16 +26,32 @@ const HOUR: Millis = Millis::from_mins(60);
 pub struct Item {
     /// Its key.
     pub key: PublicKey,
-    /// How its first part is shared, by name.
-    pub sharing: ContentId,
-    /// How many shares of how many open it.
-    pub access: AccessStructure,
+    /// How its first part was shared first.
+    pub first: Sharing,
     /// The root of its encrypted content.
     pub content: ContentId,
     /// Chunks under it.
     pub chunks: u64,
     /// When it was put, by its author's clock.
     pub time: Wall,
+}
+
+/// How an item is shared now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InForce<'a> {
+    /// The sharing.
+    pub sharing: &'a Sharing,
+    /// The plan by which it came to be; none for the first.
+    pub plan: Option<ContentId>,
+    /// Mesh time of that; of the first the date of the manifest, by its author's clock.
+    pub since: Wall,
+}
+
+/// What is known of the rotations of an item: the newest that is open, and the newest that has come to its end.
+#[derive(Clone, Debug, Default)]
+struct Rotated {
+    open: Option<RotationStated>,
+    shared: Option<(RotationStated, RotationShared)>,
 }
 
 /// A member's request for an item.
@@ -66,7 +81,11 @@ struct Word {
 pub struct Known {
     guardians: BTreeMap<PublicKey, Word>,
     items: BTreeMap<ContentId, Item>,
+    keys: BTreeMap<PublicKey, ContentId>,
     requests: BTreeMap<ContentId, Request>,
+    rotated: BTreeMap<PublicKey, Rotated>,
+    /// Items that are to be forgotten, and who says so.
+    forgotten: BTreeMap<PublicKey, PublicKey>,
     hours: BTreeMap<u64, u32>,
 }
 
@@ -109,13 +128,107 @@ impl Known {
     pub fn hear_manifest(&mut self, record: &Record, manifest: &Manifest) {
         let item = Item {
             key: record.author(),
-            sharing: manifest.sharing.id(),
-            access: manifest.sharing.access(),
+            first: manifest.sharing.clone(),
             content: manifest.content,
             chunks: manifest.chunks,
             time: record.header().time,
         };
+        self.keys.insert(item.key, record.id());
         self.items.insert(record.id(), item);
+    }
+
+    /// Takes what the committee has certified of a rotation; tells whether it is news. Of two about the same epoch the later
+    /// height counts.
+    pub fn hear_rotation(
+        &mut self,
+        stated: &RotationStated,
+        shared: Option<&RotationShared>,
+    ) -> bool {
+        let rotated = self.rotated.entry(stated.item).or_default();
+        let place = |stated: &RotationStated| (stated.epoch, stated.height);
+        let newest = rotated.shared.as_ref().map(|(known, _)| place(known));
+        match shared {
+            Some(shared) => {
+                let is_news = newest < Some(place(stated));
+                if is_news {
+                    rotated.shared = Some((*stated, shared.clone()));
+                }
+                is_news
+            }
+            None => {
+                let is_news = rotated.open.as_ref().map(place) < Some(place(stated));
+                if is_news {
+                    rotated.open = Some(*stated);
+                }
+                is_news
+            }
+        }
+    }
+
+    /// Tells whether a rotation is known, or one that counts in its place.
+    pub fn knows_rotation(&self, stated: &RotationStated) -> bool {
+        let place = |stated: &RotationStated| (stated.epoch, stated.height);
+        let rotated = self.rotated.get(&stated.item);
+        let known = rotated.and_then(|rotated| match stated.shared {
+            Some(_) => rotated.shared.as_ref().map(|(known, _)| known),
+            None => rotated.open.as_ref(),
+        });
+        known.is_some_and(|known| place(known) >= place(stated))
+    }
+
+    /// Returns the rotation of an item that is open, as far as is known here.
+    pub fn rotation(&self, key: &PublicKey) -> Option<&RotationStated> {
+        let rotated = self.rotated.get(key)?;
+        let epoch = rotated.shared.as_ref().map(|(stated, _)| stated.epoch);
+        rotated
+            .open
+            .as_ref()
+            .filter(|open| Some(open.epoch) > epoch)
+    }
+
+    /// Takes a word to forget an item; the first counts. Of those beyond the bound the ones with the lowest keys stay.
+    pub fn hear_forget(&mut self, item: PublicKey, by: PublicKey) {
+        self.forgotten.entry(item).or_insert(by);
+        while self.forgotten.len() > FORGOTTEN_KNOWN_MAX {
+            self.forgotten.pop_last();
+        }
+    }
+
+    /// Returns who has had an item forgotten, if somebody has.
+    pub fn forgotten(&self, item: &PublicKey) -> Option<&PublicKey> {
+        self.forgotten.get(item)
+    }
+
+    /// Returns the rotations that are open, as far as is known here.
+    pub fn rotations(&self) -> impl Iterator<Item = &RotationStated> {
+        self.rotated.keys().filter_map(|item| self.rotation(item))
+    }
+
+    /// Returns what the newest rotation of an item has come to.
+    pub fn shared(&self, key: &PublicKey) -> Option<&(RotationStated, RotationShared)> {
+        self.rotated.get(key)?.shared.as_ref()
+    }
+
+    /// Returns how an item is shared now.
+    pub fn in_force<'a>(&'a self, item: &'a Item) -> InForce<'a> {
+        match self.shared(&item.key) {
+            Some((stated, shared)) => InForce {
+                sharing: &shared.sharing,
+                plan: Some(stated.plan),
+                since: stated.time,
+            },
+            None => InForce {
+                sharing: &item.first,
+                plan: None,
+                since: item.time,
+            },
+        }
+    }
+
+    /// Finds an item by its key.
+    pub fn by_key(&self, key: &PublicKey) -> Option<(&ContentId, &Item)> {
+        let id = self.keys.get(key)?;
+        Some((id, self.items.get(id)?))
     }
 
     /// Lets go of the oldest items beyond the bound, of those last that `is_held` names.
@@ -126,7 +239,10 @@ impl Known {
             let Some(least) = least.map(|(id, _)| *id) else {
                 return;
             };
-            self.items.remove(&least);
+            if let Some(item) = self.items.remove(&least) {
+                self.keys.remove(&item.key);
+                self.rotated.remove(&item.key);
+            }
         }
     }
 
@@ -137,7 +253,7 @@ impl Known {
 
     /// Tells whether an item with this key is known.
     pub fn has_key(&self, key: &PublicKey) -> bool {
-        self.items.values().any(|item| item.key == *key)
+        self.keys.contains_key(key)
     }
 
     /// Iterates over the items, by name.

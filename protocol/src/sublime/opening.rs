@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 
 use x0_crypto::{
     ContentId, PublicKey,
-    committee::{CommitteeKey, GroupKey, PartialSignature, Seat, ThresholdSignature},
+    committee::{
+        CommitteeKey, GroupKey, PartialSignature, SealedToLabel, Seat, ThresholdSignature,
+    },
     sublime::{HybridSecret, ItemSecret, SecondPart, Share, combine},
 };
 use zeroize::Zeroizing;
 
-use crate::wire::{
-    Manifest, Release, ReleasedPart, SeatOpening, Sharing, release_info, second_label,
-};
+use crate::wire::{Release, ReleasedPart, SeatOpening, Sharing, release_info, second_label};
 
 /// The two parts of an item's key, put together.
 pub struct Opened {
@@ -56,8 +56,10 @@ pub struct Asked<'a> {
     pub request: &'a ContentId,
     /// The item's key.
     pub item: &'a PublicKey,
-    /// The item's manifest.
-    pub manifest: &'a Manifest,
+    /// How its first part is shared now.
+    pub sharing: &'a Sharing,
+    /// Its second part, sealed to the committee.
+    pub second: &'a SealedToLabel,
     /// What the second part is sealed to.
     pub committee: &'a CommitteeKey,
 }
@@ -76,7 +78,7 @@ pub fn open(
     for (from, release) in parts {
         gathered.take(asked, key, from, release);
     }
-    let combined = combine(&asked.manifest.sharing.commitments, &gathered.shares);
+    let combined = combine(&asked.sharing.commitments, &gathered.shares);
     let signature = gathered.signature(asked);
     let second = signature.and_then(|signature| second_part(asked, &signature));
     gathered.bad.sort_unstable();
@@ -89,7 +91,7 @@ pub fn open(
         }),
         (combined, _) => Err(NotYet {
             shares: combined.map_or_else(|error| error.good, |_| gathered.shares.len()),
-            shares_needed: asked.manifest.sharing.access().threshold(),
+            shares_needed: asked.sharing.access().threshold(),
             seats: gathered
                 .groups
                 .values()
@@ -126,7 +128,7 @@ impl Gathered {
                 let Sharing {
                     epoch: now,
                     commitments,
-                } = &asked.manifest.sharing;
+                } = &asked.sharing;
                 let share = Share::from_bytes(&opened).ok()?;
                 let is_it =
                     epoch == *now && share.index() == index && commitments.verify(&share).is_ok();
@@ -176,7 +178,7 @@ impl Gathered {
 
 fn second_part(asked: Asked<'_>, signature: &ThresholdSignature) -> Option<SecondPart> {
     let label = second_label(asked.mesh, asked.item);
-    let opened = asked.manifest.second.open_with(&label, signature).ok()?;
+    let opened = asked.second.open_with(&label, signature).ok()?;
     let bytes = opened.as_slice().try_into().ok()?;
     Some(SecondPart::from_bytes(bytes))
 }

@@ -1,14 +1,14 @@
 //! How an owner's device seals what opens an item: shares for guardians, the second part for the committee.
 
 use x0_crypto::{
-    NotForThisKey, PublicKey,
+    Identity, NotForThisKey, PublicKey,
     committee::{SealToError, SealedToLabel},
     sublime::{AccessStructure, HybridPublic, ItemParts, deal, seal_hybrid},
 };
 
 use crate::{
     core::sublime::DrawnView,
-    wire::{GuardAsk, Sharing, second_label, share_info},
+    wire::{Appointed, GuardAsk, Sharing, second_label, share_info},
 };
 
 /// What goes out when an item is put, beside its content.
@@ -62,7 +62,7 @@ pub fn is_safe(kept: usize, access: AccessStructure) -> bool {
 /// Returns what cannot be sealed, and to whom.
 pub fn prepare(
     parts: &ItemParts,
-    item: &PublicKey,
+    signer: &Identity,
     drawn: &DrawnView,
     seed: &[u8; 32],
 ) -> Result<Prepared, CannotPrepare> {
@@ -74,6 +74,7 @@ pub fn prepare(
         ..
     } = drawn;
     check_count(guardians, *access)?;
+    let item = &signer.public();
     let dealing = deal(&parts.secret, *access, seed);
     let sharing = Sharing {
         epoch: 0,
@@ -93,6 +94,7 @@ pub fn prepare(
             item: *item,
             sharing: sharing.clone(),
             index,
+            appointed: Appointed::by_owner(signer, mesh, &name, (guardian, index)),
             sealed: sealed.into(),
         };
         Ok((*guardian, ask))

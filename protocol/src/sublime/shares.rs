@@ -1,7 +1,7 @@
-//! The shares that a node keeps for others, sealed as they came: nothing here opens one.
+//! The shares that a node keeps for others, and the parts of new ones, sealed: nothing here opens one.
 //!
-//! The key that opens them is not in the store where they are, so that destroying the key destroys the shares, whatever
-//! copies of the store there are.
+//! Each is sealed under a key of its own, which is not in the store where they are. Destroying the key destroys the share,
+//! whatever copies of the store there are, and no other share with it.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,33 @@ use x0_crypto::{ContentId, PublicKey, sublime::ShareIndex};
 
 use crate::{
     core::limits::{SHARES_KEPT_MAX, SHARES_PER_OWNER_MAX},
-    wire::{GuardAsk, Refused, Release},
+    wire::{
+        Appointed, GuardAsk, PartAck, Refused, Release, RotationDealing, RotationPlan,
+        RotationShared, encode_entry,
+    },
 };
+
+/// Names the key under which a share or a part is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ShareKeyName(ContentId);
+
+impl ShareKeyName {
+    /// Names the key of a share by its sharing and its number.
+    pub fn of_share(item: &PublicKey, sharing: &ContentId, index: ShareIndex) -> Self {
+        let said = ("share", item, sharing, index);
+        Self(ContentId::of(&encode_entry(&said)))
+    }
+
+    /// Names the key of what a dealer deals in a rotation.
+    pub fn of_part(plan: &ContentId, dealer: ShareIndex) -> Self {
+        Self(ContentId::of(&encode_entry(&("part", plan, dealer))))
+    }
+
+    /// Returns the name as bytes.
+    pub const fn bytes(&self) -> &[u8; 32] {
+        self.0.digest()
+    }
+}
 
 /// A share that a node keeps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,16 +45,70 @@ use crate::{
 pub struct KeptShare {
     /// The key of the item.
     pub item: PublicKey,
-    /// Who asked to keep it.
-    pub owner: PublicKey,
+    /// Who asked to keep it; none if it came by a rotation.
+    pub owner: Option<PublicKey>,
     /// The sharing that it belongs to.
     pub sharing: ContentId,
     /// Its epoch.
     pub epoch: u32,
     /// The number of the share.
     pub index: ShareIndex,
-    /// The share, sealed to this node's key for shares.
+    /// What shows that this node keeps it.
+    pub appointed: Appointed,
+    /// The share, sealed under the key [`KeptShare::key`].
     pub sealed: ByteBuf,
+}
+
+impl KeptShare {
+    /// Names the key that opens it.
+    pub fn key(&self) -> ShareKeyName {
+        ShareKeyName::of_share(&self.item, &self.sharing, self.index)
+    }
+}
+
+/// A dealer's part that a node keeps until the rotation is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptPart {
+    /// What the dealer has signed.
+    pub dealing: RotationDealing,
+    /// What this node has said to it.
+    pub ack: PartAck,
+    /// The part, sealed under the key [`ShareKeyName::of_part`].
+    pub sealed: ByteBuf,
+}
+
+/// What a node keeps of a rotation in which it is a new guardian.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptParts {
+    /// The plan.
+    pub plan: RotationPlan,
+    /// Its name.
+    pub name: ContentId,
+    /// The number of the share that comes of it.
+    pub index: ShareIndex,
+    /// The parts, in order of their dealers.
+    pub parts: Vec<KeptPart>,
+}
+
+impl KeptParts {
+    /// Finds the part of a dealer.
+    pub fn of(&self, dealer: ShareIndex) -> Option<&KeptPart> {
+        self.parts.iter().find(|part| part.dealing.index == dealer)
+    }
+
+    /// Returns the parts of the dealers that a rotation was fixed with; none if one of them lacks.
+    pub fn of_dealers(&self, shared: &RotationShared) -> Option<Vec<&KeptPart>> {
+        let dealers = shared.dealers.iter();
+        dealers.map(|dealer| self.of(*dealer)).collect()
+    }
+
+    /// Names the keys that open the parts.
+    pub fn keys(&self) -> impl Iterator<Item = ShareKeyName> {
+        let parts = self.parts.iter();
+        parts.map(|part| ShareKeyName::of_part(&self.name, part.dealing.index))
+    }
 }
 
 /// What is to be stored about Sublime.
@@ -37,6 +116,12 @@ pub struct KeptShare {
 pub enum SublimeWrite {
     /// A share that this node keeps from now on; one of the same item gives way.
     Share(Box<KeptShare>),
+    /// A share that this node keeps no longer.
+    NoShare(PublicKey),
+    /// Parts that this node keeps from now on; those of the same item give way.
+    Parts(Box<KeptParts>),
+    /// Parts that this node keeps no longer.
+    NoParts(PublicKey),
     /// What was released for a request of this node, and by whom.
     Released(Box<(PublicKey, Release)>),
 }
@@ -46,6 +131,8 @@ pub enum SublimeWrite {
 pub struct StoredSublime {
     /// The shares that this node keeps.
     pub shares: Vec<KeptShare>,
+    /// The parts that this node keeps.
+    pub parts: Vec<KeptParts>,
     /// What was released for requests of this node, and by whom.
     pub released: Vec<(PublicKey, Release)>,
 }
@@ -58,6 +145,14 @@ impl SublimeWrite {
                 stored.shares.retain(|kept| kept.item != share.item);
                 stored.shares.push(*share);
             }
+            Self::NoShare(item) => stored.shares.retain(|kept| kept.item != item),
+            Self::Parts(parts) => {
+                stored
+                    .parts
+                    .retain(|kept| kept.plan.item != parts.plan.item);
+                stored.parts.push(*parts);
+            }
+            Self::NoParts(item) => stored.parts.retain(|kept| kept.plan.item != item),
             Self::Released(released) => stored.released.push(*released),
         }
     }
@@ -67,13 +162,43 @@ impl SublimeWrite {
 #[derive(Clone, Debug, Default)]
 pub struct Shares(BTreeMap<PublicKey, KeptShare>);
 
+/// A share that somebody asks to keep, before it is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfferedShare {
+    /// The key of the item.
+    pub item: PublicKey,
+    /// Who asks to keep it.
+    pub owner: PublicKey,
+    /// The sharing that it belongs to.
+    pub sharing: ContentId,
+    /// The number of the share.
+    pub index: ShareIndex,
+    /// What shows that it is for this node.
+    pub appointed: Appointed,
+}
+
+impl OfferedShare {
+    /// Returns it as it is kept, sealed anew.
+    pub fn keep(self, sealed: Vec<u8>) -> KeptShare {
+        KeptShare {
+            item: self.item,
+            owner: Some(self.owner),
+            sharing: self.sharing,
+            epoch: 0,
+            index: self.index,
+            appointed: self.appointed,
+            sealed: sealed.into(),
+        }
+    }
+}
+
 /// What is to be done about a share that somebody asks to keep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
     /// It is kept already.
     Kept,
     /// It has to be checked.
-    Check(Box<KeptShare>),
+    Check(Box<OfferedShare>),
 }
 
 impl Shares {
@@ -93,17 +218,18 @@ impl Shares {
             let why = why.to_owned();
             Err(Refused::NotEntitled { why })
         };
-        let share = KeptShare {
+        let share = OfferedShare {
             item: ask.item,
             owner,
             sharing: ask.sharing.id(),
-            epoch: ask.sharing.epoch,
             index: ask.index,
-            sealed: ask.sealed.clone(),
+            appointed: Appointed::Owner(ask.appointed),
         };
         match self.0.get(&ask.item) {
-            Some(kept) if *kept == share => Ok(Taken::Kept),
-            Some(kept) if kept.owner != owner => {
+            Some(kept) if (kept.sharing, kept.index) == (share.sharing, share.index) => {
+                Ok(Taken::Kept)
+            }
+            Some(kept) if kept.owner != Some(owner) => {
                 refused("a share of this item is kept for somebody else")
             }
             Some(_) if is_item_known => {
@@ -123,7 +249,7 @@ impl Shares {
 
     fn count_of(&self, owner: &PublicKey) -> usize {
         let kept = self.0.values();
-        kept.filter(|share| share.owner == *owner).count()
+        kept.filter(|share| share.owner == Some(*owner)).count()
     }
 
     /// Keeps a share.
@@ -131,9 +257,19 @@ impl Shares {
         self.0.insert(share.item, share);
     }
 
+    /// Lets go of the share of an item.
+    pub fn drop(&mut self, item: &PublicKey) -> Option<KeptShare> {
+        self.0.remove(item)
+    }
+
     /// Finds the share of an item.
     pub fn of(&self, item: &PublicKey) -> Option<&KeptShare> {
         self.0.get(item)
+    }
+
+    /// Counts the shares.
+    pub fn count(&self) -> usize {
+        self.0.len()
     }
 
     /// Tells whether there is none.
@@ -152,7 +288,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use x0_crypto::{
-        Identity,
+        Identity, Signature,
         sublime::{AccessStructure, ItemParts, deal},
     };
     use zeroize::Zeroizing;
@@ -169,11 +305,13 @@ mod tests {
     fn ask(item: u32, epoch: u32, sealed: u8) -> GuardAsk {
         let parts = ItemParts::draw(&[1; 32], b"");
         let access = AccessStructure::new(2, 3).unwrap();
-        let commitments = deal(&parts.secret, access, &[2; 32]).commitments;
+        // Another way of sharing stands for another share.
+        let commitments = deal(&parts.secret, access, &[sealed; 32]).commitments;
         GuardAsk {
             item: key(item),
             sharing: Sharing { epoch, commitments },
             index: ShareIndex::new(1).unwrap(),
+            appointed: Signature::from_bytes([0; 64]),
             sealed: vec![sealed; 8].into(),
         }
     }
@@ -181,7 +319,7 @@ mod tests {
     fn keep(shares: &mut Shares, owner: u32, ask: &GuardAsk) -> bool {
         match shares.look(key(owner), ask, true) {
             Ok(Taken::Check(share)) => {
-                shares.keep(*share);
+                shares.keep(share.keep(Vec::new()));
                 true
             }
             Ok(Taken::Kept) | Err(_) => false,
@@ -212,7 +350,7 @@ mod tests {
         assert!(keep(&mut shares, 900, &ask(1, 0, 7)));
         let again = ask(1, 0, 8);
         let looked = shares.look(key(900), &again, false);
-        assert!(matches!(looked, Ok(Taken::Check(share)) if share.sealed == again.sealed));
+        assert!(matches!(looked, Ok(Taken::Check(share)) if share.sharing == again.sharing.id()));
         assert!(shares.look(key(901), &again, false).is_err());
         assert!(shares.look(key(900), &ask(1, 1, 8), false).is_err());
     }

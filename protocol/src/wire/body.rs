@@ -98,6 +98,10 @@ impl Kind {
     pub const MANIFEST: Self = Self(0x0601);
     /// [`super::AccessRequest`].
     pub const ACCESS_REQUEST: Self = Self(0x0602);
+    /// A rotation of guardians.
+    pub const ROTATION: Self = Self(0x0603);
+    /// An item is to be forgotten.
+    pub const FORGET: Self = Self(0x0604);
     /// [`Erasure`].
     pub const ERASURE: Self = Self(0x0700);
 }
@@ -494,7 +498,8 @@ impl Body {
             | Statement::Resolved(_)
             | Statement::Jury(_)
             | Statement::Ruling(_)
-            | Statement::Audits(_) => None,
+            | Statement::Audits(_)
+            | Statement::Rotation(_) => None,
         }
     }
 
@@ -635,7 +640,8 @@ impl Body {
                     | Statement::Resolved(_)
                     | Statement::Jury(_)
                     | Statement::Ruling(_)
-                    | Statement::Audits(_) => {
+                    | Statement::Audits(_)
+                    | Statement::Rotation(_) => {
                         let why = "is not one about the log";
                         Err(DecodeError::bounds("checkpoint", "statement", why))
                     }
@@ -658,7 +664,8 @@ impl Body {
                     | Statement::Resolved(_)
                     | Statement::Jury(_)
                     | Statement::Ruling(_)
-                    | Statement::Audits(_) => {
+                    | Statement::Audits(_)
+                    | Statement::Rotation(_) => {
                         let why = "is not one about a halt";
                         Err(DecodeError::bounds("halt", "statement", why))
                     }

@@ -10,8 +10,8 @@ use x0_crypto::{
 };
 
 use super::{
-    AuditsDrawn, Decided, DecodeError, Entry, HandOver, JuryDrawn, PublicHead, Ruling, VoteOpened,
-    VoteResolved,
+    AuditsDrawn, Decided, DecodeError, Entry, HandOver, JuryDrawn, PublicHead, RotationStated,
+    Ruling, VoteOpened, VoteResolved,
     codec::{decode, encode},
 };
 use crate::{
@@ -219,6 +219,8 @@ pub enum Statement {
     Ruling(Ruling),
     /// A round of audits is open.
     Audits(AuditsDrawn),
+    /// A rotation of an item's guardians is open, or has come to its end.
+    Rotation(RotationStated),
 }
 
 impl Statement {
@@ -236,6 +238,7 @@ impl Statement {
             Self::Jury(drawn) => drawn.height,
             Self::Ruling(ruling) => ruling.height,
             Self::Audits(drawn) => drawn.height,
+            Self::Rotation(stated) => stated.height,
         }
     }
 
@@ -251,7 +254,8 @@ impl Statement {
             | Self::HandOver(_)
             | Self::Halt(_)
             | Self::Ruling(_)
-            | Self::Audits(_) => None,
+            | Self::Audits(_)
+            | Self::Rotation(_) => None,
         }
     }
 
@@ -267,7 +271,8 @@ impl Statement {
             | Self::Tally(_)
             | Self::Resolved(_)
             | Self::Ruling(_)
-            | Self::Audits(_) => None,
+            | Self::Audits(_)
+            | Self::Rotation(_) => None,
         }
     }
 
@@ -283,7 +288,8 @@ impl Statement {
             | Self::Jury(_)
             | Self::Tally(_)
             | Self::Resolved(_)
-            | Self::Audits(_) => None,
+            | Self::Audits(_)
+            | Self::Rotation(_) => None,
         }
     }
 
@@ -299,7 +305,25 @@ impl Statement {
             | Self::Jury(_)
             | Self::Tally(_)
             | Self::Resolved(_)
-            | Self::Ruling(_) => None,
+            | Self::Ruling(_)
+            | Self::Rotation(_) => None,
+        }
+    }
+
+    /// Returns what is said of a rotation, if it is about one.
+    pub const fn rotation(&self) -> Option<&RotationStated> {
+        match self {
+            Self::Rotation(stated) => Some(stated),
+            Self::Checkpoint(_)
+            | Self::Ticket(_)
+            | Self::HandOver(_)
+            | Self::Halt(_)
+            | Self::Opened(_)
+            | Self::Jury(_)
+            | Self::Tally(_)
+            | Self::Resolved(_)
+            | Self::Ruling(_)
+            | Self::Audits(_) => None,
         }
     }
 }

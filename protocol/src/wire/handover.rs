@@ -86,6 +86,7 @@ impl HandedOver {
             | Statement::Ticket(_)
             | Statement::Ruling(_)
             | Statement::Audits(_)
+            | Statement::Rotation(_)
             | Statement::Halt(_)
             | Statement::Opened(_)
             | Statement::Tally(_)

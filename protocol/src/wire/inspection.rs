@@ -105,7 +105,8 @@ impl AuditRound {
             | Statement::Tally(_)
             | Statement::Resolved(_)
             | Statement::Jury(_)
-            | Statement::Ruling(_) => {
+            | Statement::Ruling(_)
+            | Statement::Rotation(_) => {
                 let why = "is not about this draw";
                 Err(DecodeError::bounds(what, "statement", why))
             }

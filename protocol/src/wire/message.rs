@@ -14,8 +14,8 @@ use x0_crypto::{
 use super::{
     Account, AccountAsk, Admission, Admitted, AuditAsk, AuditShown, Consented, Countersign,
     CountersignAsk, Decided, DecodeError, Entry, Kind, PublicAsk, PublicPage, Record, Role,
-    SeatMessage, SublimeAsk, Topic, Unverified, VersionRange, VoteAnswer, VoteAsk, Warrant,
-    Warrants,
+    RotationAnswer, SeatMessage, SublimeAsk, Topic, Unverified, VersionRange, VoteAnswer, VoteAsk,
+    Warrant, Warrants,
     codec::{decode, encode},
     decode_record,
 };
@@ -187,6 +187,8 @@ pub enum Response {
     Countersigned(Countersign),
     /// To [`Request::Account`].
     Account(Box<Account>),
+    /// To [`Request::Sublime`], about a rotation.
+    Rotation(RotationAnswer),
 }
 
 /// A part of the records; each is reconciled on its own, the directory first.
@@ -443,6 +445,7 @@ enum ResponseWire {
     Public(Box<PublicPage>),
     Countersigned(Countersign),
     Account(Box<Account>),
+    Rotation(RotationAnswer),
 }
 
 fn pack(records: &[Unverified<Record>]) -> Vec<ByteBuf> {
@@ -710,6 +713,7 @@ impl Response {
             Self::Public(page) => ResponseWire::Public(page.clone()),
             Self::Countersigned(one) => ResponseWire::Countersigned(*one),
             Self::Account(account) => ResponseWire::Account(account.clone()),
+            Self::Rotation(answer) => ResponseWire::Rotation(answer.clone()),
         })
     }
 
@@ -779,6 +783,10 @@ impl Response {
             ResponseWire::Account(account) => {
                 account.check()?;
                 Self::Account(account)
+            }
+            ResponseWire::Rotation(answer) => {
+                answer.check()?;
+                Self::Rotation(answer)
             }
         })
     }

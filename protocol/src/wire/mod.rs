@@ -22,6 +22,7 @@ mod proof;
 mod public;
 mod record;
 mod recovery;
+mod rotation;
 mod seat;
 mod shown;
 mod sublime;
@@ -73,14 +74,19 @@ pub use public::{
 };
 pub use record::{Draft, Header, Place, Record, Unverified, Verified, decode_record};
 pub use recovery::{RecoveryPlan, RecoveryWord};
+pub use rotation::{
+    Appointed, Complaint, Dealt, GuardianAsk, GuardianWants, PartAck, PartAsk, RotationAnswer,
+    RotationDealing, RotationEntry, RotationFix, RotationNotice, RotationOpening, RotationPlan,
+    RotationShared, RotationStated, part_info, rotation_subject,
+};
 pub use seat::{
     Block, ClockReading, Decided, Entry, MemberChange, MemberFacts, Phase, Proposal, Quorum,
     SeatDraft, SeatMessage, SeatVote,
 };
 pub use shown::{AuditAsk, AuditShown, ShownEntry, ShownFault};
 pub use sublime::{
-    AccessRequest, GuardAsk, GuardianWord, Manifest, Release, ReleasedPart, SeatOpening, Sharing,
-    SublimeAsk, SublimeBody, release_info, second_label, share_info,
+    AccessRequest, Forget, GuardAsk, GuardianWord, Manifest, Release, ReleasedPart, SeatOpening,
+    Sharing, SublimeAsk, SublimeBody, release_info, second_label, share_info,
 };
 pub use topic::Topic;
 pub use version::{Rules, VersionRange, WIRE_VERSION};

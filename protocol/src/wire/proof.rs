@@ -210,6 +210,7 @@ impl JuryProof {
             | Statement::Ticket(_)
             | Statement::Ruling(_)
             | Statement::Audits(_)
+            | Statement::Rotation(_)
             | Statement::Tally(_)
             | Statement::Resolved(_)
             | Statement::HandOver(_)

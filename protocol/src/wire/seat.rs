@@ -16,8 +16,8 @@ use x0_crypto::{
 };
 
 use super::{
-    Admission, Authority, CaseEntry, Certificate, CommitteeKeys, DecodeError, Draw, Region, Said,
-    SeatsPlan, Unverified, Verified, VoteEntry,
+    Admission, Authority, CaseEntry, Certificate, CommitteeKeys, DecodeError, Draw, Region,
+    RotationEntry, Said, SeatsPlan, Unverified, Verified, VoteEntry,
     body::ordered,
     codec::{decode, encode},
 };
@@ -121,6 +121,8 @@ pub enum Entry {
         /// The committee's signature over the beacon's round.
         signature: ThresholdSignature,
     },
+    /// Something about the rotation of guardians.
+    Rotation(Box<RotationEntry>),
 }
 
 /// A change of the list of members.
@@ -145,6 +147,9 @@ pub struct MemberFacts {
     pub region: Option<Region>,
     /// Whether it is a founder, who counts from the first day.
     pub founder: bool,
+    /// Whether it serves as a guardian of Sublime.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub serves: bool,
 }
 
 /// The two votes of a round.
@@ -354,6 +359,7 @@ impl Entry {
             Self::Said { draw, .. } => draw.as_ref().map_or(Ok(()), |draw| draw.check()),
             Self::Vote(entry) => entry.check(),
             Self::Case(entry) => entry.check(),
+            Self::Rotation(entry) => entry.check(),
             Self::Seats { plan, .. } => plan.check(),
             Self::Revoked { ids, .. } => ordered("entry", "revoked", ids, 1, REVOCATIONS_MAX),
             Self::Dealt { .. }
@@ -388,6 +394,7 @@ impl Entry {
             Self::Said { said, .. } => said.verify(mesh),
             Self::Vote(entry) => entry.verify(mesh),
             Self::Case(entry) => entry.verify(mesh),
+            Self::Rotation(entry) => entry.verify(mesh),
             Self::Seats {
                 by: Authority::Seat(said),
                 ..

@@ -14,13 +14,14 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use x0_crypto::{
-    ContentId, PublicKey,
+    ContentId, Identity, Namespace, PublicKey, Signature,
     committee::{PartialSignature, SealedToLabel},
-    sublime::{AccessStructure, Commitments, HybridPublic, ShareIndex},
+    sublime::{AccessStructure, COMMITMENTS_BYTES_MAX, Commitments, HybridPublic, ShareIndex},
+    verify,
 };
 
 use super::{
-    DecodeError, Kind, Reason, Record,
+    Complaint, Dealt, DecodeError, GuardianAsk, Kind, PartAsk, Reason, Record, RotationNotice,
     body::TierAddress,
     codec::{decode, encode},
     work::{Worker, check_alone},
@@ -45,6 +46,10 @@ pub enum SublimeBody {
     Manifest(Box<Manifest>),
     /// A member asks for an item.
     Request(AccessRequest),
+    /// A rotation of an item's guardians is open, or has come to its end.
+    Rotation(Box<RotationNotice>),
+    /// An item is to be forgotten.
+    Forget(Forget),
 }
 
 /// A member's consent to be drawn as a guardian, or its end; the newest counts.
@@ -95,6 +100,54 @@ pub struct AccessRequest {
     pub why: Reason,
 }
 
+/// An item is to be forgotten: guardians destroy their shares of it, for good. Whoever can show that the item's key has signed
+/// this may say so; its author signs it when the item is put, and keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Forget {
+    /// The key of the item.
+    pub item: PublicKey,
+    /// Its signature.
+    pub signature: Signature,
+}
+
+impl Forget {
+    fn message(mesh: &ContentId) -> Vec<u8> {
+        encode(&("forget", mesh))
+    }
+
+    /// Signs it with the item's key.
+    pub fn sign(signer: &Identity, mesh: &ContentId) -> Self {
+        Self {
+            item: signer.public(),
+            signature: signer.sign(Namespace::Share, &Self::message(mesh)),
+        }
+    }
+
+    /// Tells whether the item's key has signed it.
+    pub fn is_signed(&self, mesh: &ContentId) -> bool {
+        let message = Self::message(mesh);
+        verify(&self.item, Namespace::Share, &message, &self.signature).is_ok()
+    }
+
+    /// Encodes it, to be kept by who put the item.
+    pub fn encode(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong with the bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        decode("word to forget an item", bytes, FORGET_BYTES_MAX)
+    }
+}
+
+/// Longest encoding of [`Forget`]: a key, a signature and two names.
+const FORGET_BYTES_MAX: usize = 256;
+
 /// What nodes tell each other directly.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
@@ -103,6 +156,23 @@ pub enum SublimeAsk {
     Guard(Box<GuardAsk>),
     /// A guardian's or a seat's node sends what a request has opened.
     Release(Box<Release>),
+    /// A guardian's node asks a seat's about the rotation of what it keeps.
+    Guardian(Box<GuardianAsk>),
+    /// A dealer's node hands a new guardian's its part.
+    Part(Box<PartAsk>),
+    /// A dealer's node tells a seat's who has its parts.
+    Dealt(Box<Dealt>),
+    /// A new guardian's node tells a seat's that a dealer lied.
+    Complain(Box<Complaint>),
+    /// A guardian's node tells who had an item forgotten that it has destroyed its share.
+    Forgot {
+        /// The key of the item.
+        item: PublicKey,
+        /// The epoch of the sharing.
+        epoch: u32,
+        /// The number of the share.
+        index: ShareIndex,
+    },
     /// A linked node says where its IPFS node is reached, so that content goes from one to the other.
     Introduce(Vec<TierAddress>),
 }
@@ -117,6 +187,8 @@ pub struct GuardAsk {
     pub sharing: Sharing,
     /// The number of the share.
     pub index: ShareIndex,
+    /// The word of the item's key that this member keeps this share, see [`super::Appointed`].
+    pub appointed: Signature,
     /// The share, sealed to the guardian under [`share_info`].
     pub sealed: ByteBuf,
 }
@@ -152,12 +224,14 @@ pub enum ReleasedPart {
 }
 
 impl SublimeBody {
-    /// Returns what it is about: `guardian`, `item` or `request`.
+    /// Returns what it is about: `guardian`, `item`, `request`, `rotation` or `forget`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Guardian(_) => "guardian",
             Self::Manifest(_) => "item",
             Self::Request(_) => "request",
+            Self::Rotation(_) => "rotation",
+            Self::Forget(_) => "forget",
         }
     }
 
@@ -166,6 +240,8 @@ impl SublimeBody {
             Self::Guardian(_) => Kind::GUARDIAN,
             Self::Manifest(_) => Kind::MANIFEST,
             Self::Request(_) => Kind::ACCESS_REQUEST,
+            Self::Rotation(_) => Kind::ROTATION,
+            Self::Forget(_) => Kind::FORGET,
         }
     }
 
@@ -174,6 +250,8 @@ impl SublimeBody {
             Self::Guardian(body) => encode(body),
             Self::Manifest(body) => encode(body),
             Self::Request(body) => encode(body),
+            Self::Rotation(body) => encode(body),
+            Self::Forget(body) => encode(body),
         }
     }
 
@@ -183,6 +261,14 @@ impl SublimeBody {
         Some(match kind {
             Kind::GUARDIAN => decode("guardian's word", bytes, max).map(Self::Guardian),
             Kind::ACCESS_REQUEST => decode("request for an item", bytes, max).map(Self::Request),
+            Kind::FORGET => decode("word to forget an item", bytes, max).map(Self::Forget),
+            Kind::ROTATION => {
+                let notice = decode::<Box<RotationNotice>>("rotation", bytes, max);
+                notice.and_then(|notice| {
+                    notice.check()?;
+                    Ok(Self::Rotation(notice))
+                })
+            }
             Kind::MANIFEST => {
                 let manifest = decode::<Box<Manifest>>("manifest", bytes, max);
                 manifest.and_then(|manifest| {
@@ -255,6 +341,20 @@ impl Sharing {
         self.commitments.access()
     }
 
+    /// Encodes the sharing, for the way from the node to its user's program.
+    pub fn encode(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Reads a sharing.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong with the bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        decode("sharing", bytes, 2 * COMMITMENTS_BYTES_MAX)
+    }
+
     /// Returns the name of the sharing, which every share belongs to.
     pub fn id(&self) -> ContentId {
         ContentId::of(&encode(&("x0/sharing/1", self)))
@@ -309,6 +409,10 @@ impl SublimeAsk {
         match self {
             Self::Guard(ask) => ask.check(),
             Self::Release(release) => check_sealed(&release.sealed),
+            Self::Guardian(ask) => ask.check(),
+            Self::Part(ask) => ask.check(),
+            Self::Dealt(dealt) => dealt.check(),
+            Self::Complain(_) | Self::Forgot { .. } => Ok(()),
             Self::Introduce(addresses) => {
                 if addresses.len() > TIER_ADDRESSES_MAX {
                     let why = format!("are at most {TIER_ADDRESSES_MAX}");

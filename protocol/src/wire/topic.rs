@@ -74,7 +74,11 @@ impl Topic {
             | Kind::CLAIM
             | Kind::AUDIT_ROUND
             | Kind::AUDIT_REPORT => Self::Certificates,
-            Kind::GUARDIAN | Kind::MANIFEST | Kind::ACCESS_REQUEST => Self::Sublime,
+            Kind::GUARDIAN
+            | Kind::MANIFEST
+            | Kind::ACCESS_REQUEST
+            | Kind::ROTATION
+            | Kind::FORGET => Self::Sublime,
             Kind::ERASURE | Kind(_) => Self::Other,
         }
     }

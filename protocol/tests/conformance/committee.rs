@@ -267,6 +267,7 @@ fn members() -> Entry {
         subtree: key(1),
         region: Some("north".parse().unwrap()),
         founder: false,
+        serves: false,
     };
     let mut changes = vec![
         MemberChange {

@@ -3,7 +3,7 @@
 use x0_crypto::{
     Identity, PublicKey,
     committee::Keyring,
-    sublime::{AccessStructure, HybridPublic, HybridSecret, ItemParts, ShareIndex},
+    sublime::{AccessStructure, HybridPublic, HybridSecret, ItemParts, ShareIndex, deal},
 };
 use x0_protocol::{
     core::{
@@ -14,15 +14,24 @@ use x0_protocol::{
     sublime::{
         content::TreeBuilder,
         putting::{Prepared, prepare},
+        shares::OfferedShare,
     },
     wire::{
-        AccessRequest, Body, Draft, GuardianWord, Manifest, Release, ReleasedPart, Request,
-        SublimeAsk, SublimeBody, Verified, decode_record, release_info, second_label, share_info,
+        AccessRequest, Appointed, Body, Complaint, Dealt, Draft, Entry, GuardianAsk, GuardianWants,
+        GuardianWord, Manifest, PartAck, PartAsk, Release, ReleasedPart, Request, Response,
+        RotationAnswer, RotationDealing, RotationEntry, RotationFix, RotationNotice,
+        RotationOpening, RotationPlan, RotationShared, RotationStated, Sharing, Statement,
+        SublimeAsk, SublimeBody, Verified, decode_record, part_info, release_info,
+        rotation_subject, second_label, share_info,
     },
 };
 use zeroize::Zeroizing;
 
-use super::{TIME, committee::keys, hold, id, identity, key, record};
+use super::{
+    TIME,
+    committee::{certificate, keys, whole},
+    hold, id, identity, key, record,
+};
 
 fn hybrid(seed: u8) -> HybridPublic {
     HybridSecret::from_seed(Zeroizing::new([seed; 32])).public()
@@ -44,7 +53,7 @@ fn prepared() -> Prepared {
         mesh: id(b"mesh"),
         committee: keys().decryption,
     };
-    prepare(&parts, &signer.public(), &drawn, &[8; 32]).unwrap()
+    prepare(&parts, &signer, &drawn, &[8; 32]).unwrap()
 }
 
 fn manifest() -> Verified<x0_protocol::wire::Record> {
@@ -85,6 +94,129 @@ fn index() -> ShareIndex {
     ShareIndex::new(2).unwrap()
 }
 
+/// What nodes say to each other in a rotation.
+struct Rotation {
+    asks: Request,
+    part: Request,
+    dealt: Request,
+    complaint: Request,
+    plan: Response,
+    kept: Response,
+    entries: [(&'static str, Entry); 3],
+}
+
+fn plan(from: Sharing) -> RotationPlan {
+    RotationPlan {
+        item: item().1.public(),
+        epoch: 1,
+        access: from.access(),
+        from,
+        guardians: (3..6).map(key).collect(),
+        height: 9,
+        time: TIME,
+    }
+}
+
+fn rotation(from: Sharing) -> Rotation {
+    let (parts, signer) = item();
+    let mesh = id(b"mesh");
+    let sharing = from.id();
+    let plan = plan(from);
+    let name = plan.id(&mesh);
+    let appointed = |seed: u8, number: u8| {
+        let index = ShareIndex::new(number).unwrap();
+        let guardian = (&key(seed), index);
+        Appointed::Owner(Appointed::by_owner(&signer, &mesh, &sharing, guardian))
+    };
+    // Dealt as when it was put: what dealers deal on follows from their shares.
+    let shares = deal(&parts.secret, plan.access, &[8; 32]).shares;
+    let dealt: Vec<_> = shares[..2]
+        .iter()
+        .zip([2, 3])
+        .map(|(share, seed)| {
+            let commitments = share
+                .redeal(plan.access, name.digest(), &[9; 32])
+                .commitments;
+            let dealing = RotationDealing::sign(&identity(seed), name, share.index(), commitments);
+            let guardians = plan.access.indices().zip(3..6);
+            let acks =
+                guardians.map(|(index, seed)| PartAck::sign(&identity(seed), &dealing, index));
+            Dealt {
+                acks: acks.collect(),
+                dealing,
+            }
+        })
+        .collect();
+    let dealing = dealt[0].dealing.clone();
+    let fix = RotationFix {
+        plan: plan.clone(),
+        dealt: dealt.clone(),
+    };
+    assert!(fix.shared().is_some(), "it is a rotation that can be fixed");
+    let entry = |entry| Entry::Rotation(Box::new(entry));
+    let sublime = |ask| Request::Sublime(Box::new(ask));
+    Rotation {
+        asks: sublime(SublimeAsk::Guardian(Box::new(GuardianAsk {
+            item: plan.item,
+            index: index(),
+            appointed: appointed(3, 2),
+            what: GuardianWants::Plan,
+        }))),
+        part: sublime(SublimeAsk::Part(Box::new(PartAsk {
+            plan: plan.clone(),
+            dealing: dealing.clone(),
+            appointed: appointed(2, 1),
+            sealed: vec![5; 48].into(),
+        }))),
+        kept: Response::Rotation(RotationAnswer::Kept(dealt[0].acks[0].clone())),
+        dealt: sublime(SublimeAsk::Dealt(Box::new(dealt[0].clone()))),
+        complaint: sublime(SublimeAsk::Complain(Box::new(Complaint {
+            dealing,
+            is_public: true,
+        }))),
+        entries: [
+            (
+                "opening of a rotation",
+                entry(RotationEntry::Open(RotationOpening {
+                    item: plan.item,
+                    from: plan.from.clone(),
+                })),
+            ),
+            (
+                "draw of a rotation",
+                entry(RotationEntry::Draw {
+                    round: 4,
+                    signature: whole(),
+                }),
+            ),
+            ("fixing of a rotation", entry(RotationEntry::Fix(fix))),
+        ],
+        plan: Response::Rotation(RotationAnswer::Plan(Box::new(plan))),
+    }
+}
+
+fn rotation_notice(is_over: bool) -> Body {
+    let plan = plan(prepared().sharing);
+    let shared = RotationShared {
+        sharing: Sharing {
+            epoch: 1,
+            ..plan.from.clone()
+        },
+        dealers: vec![ShareIndex::new(1).unwrap(), index()],
+    };
+    let shared = is_over.then_some(shared);
+    let stated = RotationStated {
+        shared: shared.as_ref().map(RotationShared::id),
+        ..plan.stated(&id(b"mesh"))
+    };
+    let certificate = certificate(Statement::Rotation(stated));
+    let notice = RotationNotice {
+        certificate,
+        shared,
+    };
+    Body::Sublime(SublimeBody::Rotation(Box::new(notice)))
+}
+
 #[test]
 fn sublime() {
     let request = Body::Sublime(SublimeBody::Request(AccessRequest {
@@ -97,6 +229,8 @@ fn sublime() {
         ("guardian no longer", record(4, guardian(None))),
         ("manifest", manifest()),
         ("request", record(4, request)),
+        ("rotation open", record(4, rotation_notice(false))),
+        ("rotation over", record(4, rotation_notice(true))),
     ];
     for (name, record) in &records {
         let bytes = record.value().bytes();
@@ -105,6 +239,7 @@ fn sublime() {
         read.verify().unwrap();
     }
     let (_, ask) = prepared().asks.swap_remove(0);
+    let rotation = rotation(ask.sharing.clone());
     let guard = Request::Sublime(Box::new(SublimeAsk::Guard(Box::new(ask))));
     let address = "/ip4/192.0.2.1/tcp/4001".parse().unwrap();
     let introduce = Request::Sublime(Box::new(SublimeAsk::Introduce(vec![address])));
@@ -120,7 +255,23 @@ fn sublime() {
             release(ReleasedPart::Seat { epoch: 3 }),
         ),
         ("introduction", introduce.encode()),
+        ("guardian asks for a plan", rotation.asks.encode()),
+        ("part for a new guardian", rotation.part.encode()),
+        ("dealer tells a seat", rotation.dealt.encode()),
+        ("complaint", rotation.complaint.encode()),
     ];
+    let answers = [
+        ("answer with a plan", rotation.plan.encode()),
+        ("answer to a part", rotation.kept.encode()),
+    ];
+    for (name, bytes) in &answers {
+        assert_eq!(Response::decode(bytes).unwrap().encode(), *bytes, "{name}");
+    }
+    let entries_of_log = rotation.entries.map(|(name, entry)| {
+        let bytes = Request::Offer(Box::new(entry.to_unverified())).encode();
+        assert_eq!(Request::decode(&bytes).unwrap().encode(), bytes, "{name}");
+        (name, bytes)
+    });
     for (name, bytes) in &messages {
         assert_eq!(Request::decode(bytes).unwrap().encode(), *bytes, "{name}");
     }
@@ -137,6 +288,16 @@ fn sublime() {
             "info of a release",
             release_info(&id(b"mesh"), &id(b"request"), (&key(2), share)),
         ),
+        (
+            "info of a part",
+            part_info(&id(b"mesh"), &id(b"plan"), index(), (&key(2), index())),
+        ),
+        (
+            "subject of a rotation",
+            rotation_subject(&id(b"mesh"), &key(1), &id(b"sharing"))
+                .digest()
+                .to_vec(),
+        ),
     ];
     let told = |what| LogEntry { time: TIME, what }.encode();
     let entries = [
@@ -145,7 +306,7 @@ fn sublime() {
             told(What::ShareKept {
                 item: key(1),
                 epoch: 0,
-                owner: key(2),
+                owner: Some(key(2)),
             }),
         ),
         (
@@ -154,6 +315,21 @@ fn sublime() {
                 request: id(b"request"),
                 item: id(b"item"),
                 to: key(3),
+            }),
+        ),
+        (
+            "entry of a share destroyed",
+            told(What::ShareDestroyed {
+                item: key(1),
+                epoch: 0,
+            }),
+        ),
+        (
+            "entry of a bad dealer",
+            told(What::BadDealer {
+                item: key(1),
+                epoch: 1,
+                dealer: key(3),
             }),
         ),
     ];
@@ -166,6 +342,8 @@ fn sublime() {
     let samples: Vec<_> = records
         .into_iter()
         .chain(messages)
+        .chain(answers)
+        .chain(entries_of_log)
         .chain(sealed_as)
         .chain(entries)
         .chain([("block of links", blocks[0].bytes.clone())])
@@ -190,8 +368,16 @@ fn sublime() {
                 "bafyreiexhqdywq4j7mqprjfyem3xe7kcj5xqoeyk4qdvzwhcetm5acvgsu",
             ),
             (
+                "rotation open",
+                "bafyreigggfsgxuhfgbsujsg22rhg5n47f66ojfbdzt5ynch7jiny5qwbbm",
+            ),
+            (
+                "rotation over",
+                "bafyreigldql333fudfrxn2652w6mwap7o26i3t6hnc55fdgaaty6dpsdy4",
+            ),
+            (
                 "share for a guardian",
-                "bafyreichglphcjqv6eu2adjnl2cesp2iyjhpltd4wmgdd7i2lndc6td6ay",
+                "bafyreici7la76kank5wkgddtkplqqufaux3dl4ghghfycqfggsnqzbj7xu",
             ),
             (
                 "released share",
@@ -206,6 +392,42 @@ fn sublime() {
                 "bafyreihhep47oupzljrwdaranxgwrsz3wvhrxvrzaqsmocjqdzkxh5tkjy",
             ),
             (
+                "guardian asks for a plan",
+                "bafyreidghvfqp25yycprget5ohveaj2ilefg4iuin7kkoew42turihgdgi",
+            ),
+            (
+                "part for a new guardian",
+                "bafyreibkahdsvztw5w6tlcuqzmhl6fw3gyn5kg56rdgtfubnodis6byerm",
+            ),
+            (
+                "dealer tells a seat",
+                "bafyreibddwb3mfgivrkw43dwzhn2y4w5vktivqszzxu2o44eu22kftsz5m",
+            ),
+            (
+                "complaint",
+                "bafyreicalkivxdpksttn5ko7zazv7tp24tucp7y2rmp52ktpft5izzsn4a",
+            ),
+            (
+                "answer with a plan",
+                "bafyreieogjgjip5ea3qnbvcs63jvxo3g5al5q77cy2veo4f4hcpijcljv4",
+            ),
+            (
+                "answer to a part",
+                "bafyreiemgkijtbztqqukvatutkow3qxnyuincmubh7qup2b7fzbcbm6lfe",
+            ),
+            (
+                "opening of a rotation",
+                "bafyreigaxtxpoimyk3bdojgepn6avvux5pbt7cz37nnjas73dpopmi6b7i",
+            ),
+            (
+                "draw of a rotation",
+                "bafyreia7habja6zrqofuv2rbirwwbrruzthtcge3otdp4m33hrxqrc2aky",
+            ),
+            (
+                "fixing of a rotation",
+                "bafyreiglfovh7j2rt3vnwp65o3dqhx2v7lhwcwcz75qz6ttqqsflb4xxsa",
+            ),
+            (
                 "label of a second part",
                 "bafyreicm6bj3hus6hqcyuhy3rqymlrzr7yle2ajs2sfsgeynw5tdsos34e",
             ),
@@ -218,12 +440,28 @@ fn sublime() {
                 "bafyreids7f6w5efbrwvbxcicjfr2cfsq4ql3xfwtdgv7j72bacrp3brpwi",
             ),
             (
+                "info of a part",
+                "bafyreihixzh4de5psz6neflbkfaggztowc72amb4ercb7pns7bficlrltm",
+            ),
+            (
+                "subject of a rotation",
+                "bafyreih6oxkac4lm5qdzhn45cv3jox3unqhjwop3qbe7mgs4xrmhoknpua",
+            ),
+            (
                 "entry of a share kept",
                 "bafyreieccgwds55cyyprzeuxemxdhxjthuyzmurkuxqzwoa3d7ewvacoje",
             ),
             (
                 "entry of a release",
                 "bafyreig3mk2kjawrngds5uuq2j4whlx6xf4eqynlzyampqce3kzpueqqeq",
+            ),
+            (
+                "entry of a share destroyed",
+                "bafyreidzyqksdxaxpsmmml43hnefmsee5f5vwmg4welxa7qsfbftoy56ja",
+            ),
+            (
+                "entry of a bad dealer",
+                "bafyreifodumyln6bud6indwzjm6x3ma5bxnw2qzodzisc7rtnte4qkmely",
             ),
             (
                 "block of links",
@@ -251,24 +489,25 @@ fn a_guardian_that_was_sealed_a_share_finds_it_good_and_no_other_does() {
         mesh: id(b"mesh"),
         committee: keys().decryption,
     };
-    let prepared = prepare(&parts, &signer.public(), &drawn, &[8; 32]).unwrap();
+    let prepared = prepare(&parts, &signer, &drawn, &[8; 32]).unwrap();
     let good: Vec<bool> = prepared
         .asks
         .iter()
         .map(|(_, ask)| {
             let task = SecretTask::CheckShare {
-                info: share_info(
-                    &id(b"mesh"),
-                    &ask.item,
-                    &ask.sharing.id(),
-                    (&key(2), ask.index),
-                ),
+                mesh: id(b"mesh"),
+                share: Box::new(OfferedShare {
+                    item: ask.item,
+                    owner: key(1),
+                    sharing: ask.sharing.id(),
+                    index: ask.index,
+                    appointed: Appointed::Owner(ask.appointed),
+                }),
                 sealed: ask.sealed.to_vec(),
-                index: ask.index,
                 commitments: Box::new(ask.sharing.commitments.clone()),
             };
             let done = task.run(&identity(2), &mut Keyring::default(), &mut share_keys);
-            matches!(done, SecretDone::ShareChecked(true))
+            matches!(done, SecretDone::ShareChecked(Some(_)))
         })
         .collect();
     assert_eq!(good, [true, false, false]);

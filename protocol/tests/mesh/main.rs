@@ -20,6 +20,7 @@ mod overrides_wide;
 mod proposing;
 mod pulling;
 mod recovery;
+mod rotation;
 mod sealed;
 mod sublime;
 mod violations;

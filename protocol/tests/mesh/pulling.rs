@@ -242,6 +242,8 @@ fn a_log_rewritten_after_the_halt_is_found_out() {
         | What::Account { .. }
         | What::AccountRefused { .. }
         | What::ShareKept { .. }
+        | What::ShareDestroyed { .. }
+        | What::BadDealer { .. }
         | What::Released { .. } => None,
     });
     "it was never asked".clone_into(told.expect("node 4 has refused"));

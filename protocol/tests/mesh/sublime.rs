@@ -1,8 +1,8 @@
 //! Items of Sublime on a committee whose clock runs fast: guarded by consent, opened by a vote and by nothing else.
 
 use x0_crypto::{
-    ContentId, Identity, PublicKey,
-    sublime::{HybridSecret, ItemKeys, ItemParts},
+    ContentId, Identity, PublicKey, Signature,
+    sublime::{AccessStructure, HybridSecret, ItemKeys, ItemParts, ShareIndex, deal},
 };
 use x0_protocol::{
     Command, CommandError, Event, Millis, Reply,
@@ -17,10 +17,11 @@ use x0_protocol::{
     sublime::{
         opening::{self, Asked, NotYet},
         putting::{Prepared, prepare},
+        shares::OfferedShare,
     },
     wire::{
-        Body, Choice, Draft, GuardAsk, Manifest, Reason, Record, Release, ReleasedPart, Request,
-        SublimeAsk, SublimeBody, VoteRules, decode_record,
+        Appointed, Body, Choice, Draft, Forget, GuardAsk, Manifest, Reason, Record, Release,
+        ReleasedPart, Request, SublimeAsk, SublimeBody, VoteRules, decode_record,
     },
 };
 use zeroize::Zeroizing;
@@ -31,7 +32,7 @@ use super::{
 };
 
 /// Six founders, four of them with a seat; all but the owner serve as guardians.
-fn founded() -> World {
+pub(crate) fn founded() -> World {
     let mut world = World::fast_with_seats(6, 4, SCALE);
     world.pass(Millis::from_secs(20));
     for at in 1..6 {
@@ -41,14 +42,18 @@ fn founded() -> World {
     world
 }
 
-const OWNER: usize = 0;
-const ASKER: usize = 5;
+pub(crate) const OWNER: usize = 0;
+pub(crate) const ASKER: usize = 5;
 
-fn ask(world: &mut World, at: usize, command: SublimeCommand) -> Result<Reply, CommandError> {
+pub(crate) fn ask(
+    world: &mut World,
+    at: usize,
+    command: SublimeCommand,
+) -> Result<Reply, CommandError> {
     world.command(at, Command::Sublime(command))
 }
 
-fn shown(world: &mut World, at: usize) -> SublimeView {
+pub(crate) fn shown(world: &mut World, at: usize) -> SublimeView {
     match ask(world, at, SublimeCommand::Show) {
         Ok(Reply::Sublime(view)) => *view,
         other => panic!("nothing shown: {other:?}"),
@@ -70,9 +75,9 @@ fn dealt(world: &mut World, asks: Vec<(PublicKey, GuardAsk)>) -> DealtView {
 }
 
 /// An item that is put.
-struct Put {
-    item: ContentId,
-    key: PublicKey,
+pub(crate) struct Put {
+    pub(crate) item: ContentId,
+    pub(crate) key: PublicKey,
     about: Vec<u8>,
 }
 
@@ -82,10 +87,10 @@ fn parts(seed: u8) -> (ItemParts, Identity) {
     (parts, signer)
 }
 
-fn put(world: &mut World, seed: u8) -> Put {
+pub(crate) fn put(world: &mut World, seed: u8) -> Put {
     let (parts, signer) = parts(seed);
     let drawn = drawn(world, signer.public());
-    let prepared = prepare(&parts, &signer.public(), &drawn, &[seed ^ 0x5a; 32]).unwrap();
+    let prepared = prepare(&parts, &signer, &drawn, &[seed ^ 0x5a; 32]).unwrap();
     let Prepared {
         sharing,
         second,
@@ -127,7 +132,7 @@ fn signed(signer: &Identity, world: &World, manifest: Manifest) -> Record {
 }
 
 /// Asks for an item and has the request known everywhere.
-fn request(world: &mut World, item: ContentId) -> (ContentId, HybridSecret) {
+pub(crate) fn request(world: &mut World, item: ContentId) -> (ContentId, HybridSecret) {
     let secret = HybridSecret::from_seed(Zeroizing::new([9; 32]));
     let why: Reason = "the well is dry".parse().unwrap();
     let key = secret.public();
@@ -139,21 +144,21 @@ fn request(world: &mut World, item: ContentId) -> (ContentId, HybridSecret) {
     (id, secret)
 }
 
-fn released(world: &mut World, request: ContentId) -> ReleasedView {
+pub(crate) fn released(world: &mut World, request: ContentId) -> ReleasedView {
     match ask(world, ASKER, SublimeCommand::Released(request)) {
         Ok(Reply::Released(view)) => *view,
         other => panic!("nothing released: {other:?}"),
     }
 }
 
-fn standing(world: &mut World, at: usize, request: ContentId) -> Standing {
+pub(crate) fn standing(world: &mut World, at: usize, request: ContentId) -> Standing {
     let requests = shown(world, at).requests;
     let found = requests.into_iter().find(|known| known.id == request);
     found.expect("the request is known").standing
 }
 
 /// Has a vote of the asking member about a request pass or fail, up to the end of its challenge time.
-fn decide(world: &mut World, request: ContentId, choice: Choice) {
+pub(crate) fn decide(world: &mut World, request: ContentId, choice: Choice) {
     let rules = VoteRules::ordinary();
     let proposal = hand_in(world, ASKER, proposed(request, rules));
     world.pass(Millis::from_secs(3));
@@ -167,7 +172,7 @@ fn decide(world: &mut World, request: ContentId, choice: Choice) {
     );
 }
 
-fn manifest(world: &World, item: &ContentId) -> Manifest {
+pub(crate) fn manifest(world: &World, item: &ContentId) -> Manifest {
     let record = &world.nodes[ASKER].disk.records[item];
     let Body::Sublime(SublimeBody::Manifest(manifest)) = record.value().body() else {
         panic!("no manifest: {:?}", record.value().body());
@@ -175,7 +180,7 @@ fn manifest(world: &World, item: &ContentId) -> Manifest {
     (**manifest).clone()
 }
 
-fn opened(
+pub(crate) fn opened(
     world: &World,
     view: &ReleasedView,
     put: &Put,
@@ -186,7 +191,8 @@ fn opened(
         mesh: &view.mesh,
         request: &view.request.id,
         item: &put.key,
-        manifest: &manifest,
+        sharing: &view.sharing,
+        second: &manifest.second,
         committee: &view.committee,
     };
     let opened = opening::open(asked, secret, &view.parts)?;
@@ -277,12 +283,12 @@ fn a_guardian_takes_no_share_that_is_not_what_all_were_shown() {
     let mut world = founded();
     let (parts, signer) = parts(3);
     let drawn = drawn(&mut world, signer.public());
-    let Prepared { mut asks, .. } = prepare(&parts, &signer.public(), &drawn, &[4; 32]).unwrap();
+    let Prepared { mut asks, .. } = prepare(&parts, &signer, &drawn, &[4; 32]).unwrap();
     // Two guardians are handed each other's sealed share, one a share of another item.
     let first = asks[0].1.sealed.clone();
     asks[0].1.sealed = core::mem::replace(&mut asks[1].1.sealed, first);
     let (other, other_key) = self::parts(5);
-    let another = prepare(&other, &other_key.public(), &drawn, &[6; 32]).unwrap();
+    let another = prepare(&other, &other_key, &drawn, &[6; 32]).unwrap();
     asks[2].1.sharing = another.sharing;
     let liars: Vec<_> = asks[..3].iter().map(|(guardian, _)| *guardian).collect();
     let count = asks.len();
@@ -319,7 +325,7 @@ fn who_does_not_serve_is_not_drawn_and_keeps_nothing() {
             .all(|(guardian, _)| *guardian != left)
     );
 
-    let prepared = prepare(&parts, &signer.public(), &before, &[4; 32]).unwrap();
+    let prepared = prepare(&parts, &signer, &before, &[4; 32]).unwrap();
     let said = dealt(&mut world, prepared.asks);
     assert_eq!(said.not.len(), 1);
     assert!(said.not[0].1.contains("does not serve"), "{:?}", said.not);
@@ -389,7 +395,7 @@ fn what_nobody_asked_for_is_not_kept() {
     let put = put(&mut world, 1);
     let (request, secret) = request(&mut world, put.item);
     let forged = |request| {
-        let index = x0_crypto::sublime::ShareIndex::new(1).unwrap();
+        let index = ShareIndex::new(1).unwrap();
         let release = Release {
             request,
             part: ReleasedPart::Share { epoch: 0, index },
@@ -418,7 +424,8 @@ fn what_nobody_asked_for_is_not_kept() {
         mesh: &view.mesh,
         request: &request,
         item: &put.key,
-        manifest: &manifest,
+        sharing: &view.sharing,
+        second: &manifest.second,
         committee: &view.committee,
     };
     let bad = opening::open(asked, &secret, &view.parts).unwrap().bad;
@@ -426,13 +433,69 @@ fn what_nobody_asked_for_is_not_kept() {
 }
 
 #[test]
+fn an_item_is_forgotten_by_the_word_of_its_key_and_by_no_other() {
+    let mut world = founded();
+    let put = put(&mut world, 1);
+    let (_, signer) = parts(1);
+    let mesh = world.genesis.value().id();
+    let forged = Forget {
+        item: put.key,
+        ..Forget::sign(&parts(2).1, &mesh)
+    };
+    let refused = ask(&mut world, OWNER, SublimeCommand::Forget(forged));
+    assert!(matches!(
+        refused,
+        Err(CommandError::Sublime(SublimeRefusal::NotItsKey(_)))
+    ));
+    world.crash(3);
+    let forget = Forget::sign(&signer, &mesh);
+    let forget = Command::Sublime(SublimeCommand::Forget(forget));
+    world.recorded(OWNER, forget);
+    world.pass(Millis::from_secs(5));
+    let receipts = |world: &mut World| {
+        let view = shown(world, OWNER);
+        assert!(view.items[0].2.forgotten);
+        view.forgotten[0].1.len()
+    };
+    assert_eq!(receipts(&mut world), 4, "who is up has destroyed its share");
+
+    world.boot_linked(3);
+    world.pass(Millis::from_secs(60));
+
+    assert_eq!(receipts(&mut world), 5);
+    for at in 1..6 {
+        assert!(world.nodes[at].disk.rest.sublime.shares.is_empty());
+    }
+    let (asked, secret) = request(&mut world, put.item);
+    decide(&mut world, asked, Choice::Yes);
+    let view = released(&mut world, asked);
+    assert!(
+        opened(&world, &view, &put, &secret).is_err(),
+        "nobody opens it"
+    );
+}
+
+#[test]
 fn secrets_that_leave_a_task_are_sealed() {
     // A task tells its name when it is shown, and nothing of what it holds.
-    let task = SecretTask::ReleaseShare {
-        info: vec![1],
+    let task = SecretTask::CheckShare {
+        mesh: ContentId::of(b"mesh"),
+        share: Box::new(OfferedShare {
+            item: parts(1).1.public(),
+            owner: parts(2).1.public(),
+            sharing: ContentId::of(b"sharing"),
+            index: ShareIndex::new(1).unwrap(),
+            appointed: Appointed::Owner(Signature::from_bytes([0; 64])),
+        }),
         sealed: vec![2],
-        to: HybridSecret::from_seed(Zeroizing::new([9; 32])).public(),
-        release_info: vec![3],
+        commitments: Box::new(
+            deal(
+                &parts(1).0.secret,
+                AccessStructure::new(2, 3).unwrap(),
+                &[1; 32],
+            )
+            .commitments,
+        ),
     };
-    assert_eq!(format!("{task:?}"), "ReleaseShare");
+    assert_eq!(format!("{task:?}"), "CheckShare");
 }

@@ -9,16 +9,22 @@ use x0_crypto::{
     ContentId, Identity, Namespace, PublicKey,
     capability::{Caveat, Grant, Scope, Token},
     committee::{Keyring, PartialSignature, Purpose},
+    sublime::{ItemParts, deal},
 };
 use x0_protocol::{
     Command, CommandError, CommandId, Effect, Event, Input, MessageId, MessageVerdict, Millis,
     Mono, Now, Outbox, Peer, PeerConfig, Reply, RequestId, RequestToken, Stored, Wall, Write,
     anti_meave::CosignPolicy,
     charter::{Charter, inspection::Collected},
-    core::{command::Status, secret::SeededShareKeys, time::TimeScale},
+    core::{
+        command::Status,
+        secret::{SecretDone, SeededShareKeys},
+        time::TimeScale,
+    },
     wire::{
         Body, Change, CommitteeKeys, Decided, Draft, Founder, Genesis, Hello, Join, Kind, LogHead,
-        Parameters, Record, Request, Response, Said, SignaturePart, Verified, VersionRange,
+        Parameters, Record, Request, Response, RotationDealing, Said, SignaturePart, Verified,
+        VersionRange,
     },
 };
 use zeroize::Zeroizing;
@@ -162,6 +168,38 @@ pub(crate) struct Node {
     replies: BTreeMap<CommandId, Result<Reply, CommandError>>,
 }
 
+/// How a dealer lies.
+#[derive(Clone, Copy)]
+pub(crate) enum DealerLie {
+    /// Its parts are not what it commits to.
+    Parts,
+    /// What it commits to is not its share.
+    Dealing,
+}
+
+impl DealerLie {
+    fn tell(self, done: SecretDone, identity: &Identity) -> SecretDone {
+        let SecretDone::Redealt(Some(mut dealt)) = done else {
+            return done;
+        };
+        match self {
+            Self::Parts => {
+                for (_, sealed) in &mut dealt.parts {
+                    sealed.reverse();
+                }
+            }
+            Self::Dealing => {
+                let secret = ItemParts::draw(&[0xbb; 32], b"").secret;
+                let access = dealt.dealing.commitments.access();
+                let other = deal(&secret, access, &[0xbb; 32]).commitments;
+                let (plan, index) = (dealt.dealing.plan, dealt.dealing.index);
+                dealt.dealing = RotationDealing::sign(identity, plan, index, other);
+            }
+        }
+        SecretDone::Redealt(Some(dealt))
+    }
+}
+
 pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) genesis: Verified<Record>,
@@ -172,6 +210,8 @@ pub(crate) struct World {
     deaf: BTreeSet<(usize, Kind)>,
     /// Nodes whose parts of signatures are all bad, and that take nobody else's.
     pub(crate) lying: BTreeSet<usize>,
+    /// Nodes that deal something wrong in rotations of guardians.
+    pub(crate) lying_dealers: BTreeMap<usize, DealerLie>,
     queue: VecDeque<(usize, Input)>,
     asked: BTreeMap<RequestToken, (usize, RequestId)>,
     next: u64,
@@ -399,6 +439,7 @@ impl World {
             severed: BTreeSet::new(),
             deaf: BTreeSet::new(),
             lying: BTreeSet::new(),
+            lying_dealers: BTreeMap::new(),
             queue: VecDeque::new(),
             asked: BTreeMap::new(),
             next: 0,
@@ -775,6 +816,10 @@ impl World {
             Effect::Secret { id, task } => {
                 let node = &mut self.nodes[at];
                 let done = task.run(&node.identity, &mut node.keyring, &mut node.share_keys);
+                let done = match self.lying_dealers.get(&at) {
+                    Some(lie) => lie.tell(done, &node.identity),
+                    None => done,
+                };
                 self.queue.push_back((at, Input::SecretDone { id, done }));
             }
             Effect::SignWord { id, act, word } => {

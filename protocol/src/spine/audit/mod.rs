@@ -154,14 +154,30 @@ pub enum What {
         /// Why it was refused.
         why: String,
     },
-    /// This node keeps a share of an item for its owner.
+    /// This node keeps a share of an item.
     ShareKept {
         /// The item's key.
         item: PublicKey,
         /// The epoch of the sharing.
         epoch: u32,
-        /// Who asked.
-        owner: PublicKey,
+        /// Who asked; none if it came by a rotation.
+        owner: Option<PublicKey>,
+    },
+    /// This node keeps a share of an item no longer: it was dealt on to others.
+    ShareDestroyed {
+        /// The item's key.
+        item: PublicKey,
+        /// The epoch of the sharing.
+        epoch: u32,
+    },
+    /// A guardian dealt something wrong to this node in a rotation.
+    BadDealer {
+        /// The item's key.
+        item: PublicKey,
+        /// The epoch of the new sharing.
+        epoch: u32,
+        /// Who.
+        dealer: PublicKey,
     },
     /// This node releases what it holds of an item, as a vote has decided.
     Released {
@@ -191,6 +207,8 @@ impl What {
             | Self::Account { .. }
             | Self::AccountRefused { .. }
             | Self::ShareKept { .. }
+            | Self::ShareDestroyed { .. }
+            | Self::BadDealer { .. }
             | Self::Released { .. } => None,
         }
     }
@@ -210,6 +228,8 @@ impl What {
             | Self::Account { .. }
             | Self::AccountRefused { .. }
             | Self::ShareKept { .. }
+            | Self::ShareDestroyed { .. }
+            | Self::BadDealer { .. }
             | Self::Released { .. } => false,
         }
     }
@@ -231,6 +251,8 @@ impl What {
             | Self::Account { .. }
             | Self::AccountRefused { .. }
             | Self::ShareKept { .. }
+            | Self::ShareDestroyed { .. }
+            | Self::BadDealer { .. }
             | Self::Released { .. } => self.act(),
         }
     }

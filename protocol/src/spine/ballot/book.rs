@@ -231,6 +231,7 @@ impl Book {
             | Statement::Ticket(_)
             | Statement::Ruling(_)
             | Statement::Audits(_)
+            | Statement::Rotation(_)
             | Statement::HandOver(_)
             | Statement::Halt(_) => false,
         }
@@ -279,6 +280,7 @@ impl Book {
             | Statement::Ticket(_)
             | Statement::Ruling(_)
             | Statement::Audits(_)
+            | Statement::Rotation(_)
             | Statement::HandOver(_)
             | Statement::Halt(_) => return None,
         };
@@ -331,6 +333,7 @@ impl Known {
             | Statement::Ticket(_)
             | Statement::Ruling(_)
             | Statement::Audits(_)
+            | Statement::Rotation(_)
             | Statement::HandOver(_)
             | Statement::Halt(_)
             | Statement::Opened(_)
@@ -376,6 +379,7 @@ impl Known {
             | Statement::Ticket(_)
             | Statement::Ruling(_)
             | Statement::Audits(_)
+            | Statement::Rotation(_)
             | Statement::HandOver(_)
             | Statement::Halt(_)
             | Statement::Opened(_)
@@ -431,6 +435,7 @@ pub(crate) fn vote_of(statement: &Statement) -> Option<ContentId> {
         | Statement::Ticket(_)
         | Statement::Ruling(_)
         | Statement::Audits(_)
+        | Statement::Rotation(_)
         | Statement::HandOver(_)
         | Statement::Halt(_) => None,
     }

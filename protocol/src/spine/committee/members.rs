@@ -54,7 +54,7 @@ mod shared {
 
     type All = BTreeMap<PublicKey, MemberFacts>;
 
-    /// Key, since when, subtree, whether a founder, and the length of the region.
+    /// Key, since when, subtree, whether a founder and whether it serves, and the length of the region.
     const ROW_BYTES: usize = 32 + 8 + 32 + 1 + 8;
 
     pub(super) fn serialize<S: Serializer>(all: &Arc<All>, to: S) -> Result<S::Ok, S::Error> {
@@ -65,11 +65,12 @@ mod shared {
                 subtree,
                 region,
                 founder,
+                serves,
             } = facts;
             packer.fixed(key.bytes());
             packer.u64(since.0);
             packer.fixed(subtree.bytes());
-            packer.u8(u8::from(*founder));
+            packer.u8(u8::from(*founder) | u8::from(*serves) << 1);
             // No region has an empty name.
             let region = region.as_ref().map_or("", |region| region.as_str());
             packer.bytes(region.as_bytes());
@@ -83,11 +84,10 @@ mod shared {
             let key = PublicKey::from_bytes(&from.fixed()?).ok()?;
             let since = Wall(from.u64()?);
             let subtree = PublicKey::from_bytes(&from.fixed()?).ok()?;
-            let founder = match from.u8()? {
-                0 => false,
-                1 => true,
-                _ => return None,
-            };
+            let flags = from.u8()?;
+            if flags > 0b11 {
+                return None;
+            }
             let region = match core::str::from_utf8(from.bytes()?).ok()? {
                 "" => None,
                 region => Some(region.parse().ok()?),
@@ -96,7 +96,8 @@ mod shared {
                 since,
                 subtree,
                 region,
-                founder,
+                founder: flags & 0b01 != 0,
+                serves: flags & 0b10 != 0,
             };
             Some((key, facts))
         });
@@ -408,6 +409,7 @@ pub(crate) mod tests {
             subtree: key(head.unwrap_or(number)),
             region: None,
             founder: false,
+            serves: false,
         };
         let all: BTreeMap<_, _> = (0..count).map(|n| (key(n), facts(n))).collect();
         Roll::new(all.iter().map(|(key, facts)| (*key, facts)))
@@ -423,6 +425,7 @@ pub(crate) mod tests {
                 subtree: key(number.min(40)),
                 region: None,
                 founder: false,
+                serves: false,
             };
             (key(number), facts)
         };
@@ -485,6 +488,7 @@ pub(crate) mod tests {
             subtree: key(0),
             region: None,
             founder,
+            serves: false,
         };
         let all = [(key(1), facts(0, true)), (key(2), facts(100, false))];
         let spread = |all: [(PublicKey, MemberFacts); 2]| {

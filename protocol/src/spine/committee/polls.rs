@@ -403,6 +403,7 @@ impl Polls {
             | Statement::Ticket(_)
             | Statement::Ruling(_)
             | Statement::Audits(_)
+            | Statement::Rotation(_)
             | Statement::Tally(_)
             | Statement::Resolved(_)
             | Statement::HandOver(_)
@@ -816,6 +817,7 @@ impl Polls {
             | Statement::Ticket(_)
             | Statement::Ruling(_)
             | Statement::Audits(_)
+            | Statement::Rotation(_)
             | Statement::HandOver(_)
             | Statement::Halt(_) => None,
         }

@@ -15,6 +15,7 @@
 mod acts;
 mod cases;
 mod handing;
+mod rotations;
 mod votes;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -38,6 +39,7 @@ use super::{
     polls::{Happened, Polls},
     recovery::Recovered,
     revoked::Revoked,
+    rotations::Rotations,
 };
 use crate::{
     core::{
@@ -125,6 +127,9 @@ pub struct State {
     /// Audits of members' nodes.
     #[serde(default)]
     audits: Audits,
+    /// Rotations of guardians.
+    #[serde(default)]
+    rotations: Rotations,
 }
 
 /// What became of an admission, with what a seat needs to draw for it.
@@ -181,6 +186,7 @@ impl State {
             happened: Vec::new(),
             cases: Cases::new(founded, scale, parameters.charter.as_ref()),
             audits: Audits::new(founded, parameters.charter.as_ref()),
+            rotations: Rotations::default(),
         };
         state.roll();
         state
@@ -318,6 +324,11 @@ impl State {
         &self.audits
     }
 
+    /// Returns the rotations of guardians.
+    pub const fn rotations(&self) -> &Rotations {
+        &self.rotations
+    }
+
     /// Returns the votes.
     pub const fn polls(&self) -> &Polls {
         &self.polls
@@ -341,6 +352,7 @@ impl State {
             .into_iter()
             .chain(cases)
             .chain(self.audits.next_at())
+            .chain(self.rotations.deadline())
             .min()
     }
 
@@ -466,6 +478,7 @@ impl State {
                     next == *round && self.beacon(by, signature).is_some()
                 })
             }
+            Entry::Rotation(entry) => self.admits_rotation(entry),
         }
     }
 
@@ -499,6 +512,7 @@ impl State {
         self.take_votes(block);
         self.ripen_cases();
         self.plan_audits();
+        self.plan_rotations();
         self.close_first();
         self.close_handing();
         self.overrides.forget(self.time);
@@ -556,7 +570,8 @@ impl State {
         let votes = self.polls.statements();
         let rulings = self.cases.rulings().copied().map(Statement::Ruling);
         let audits = self.audits.drawn().copied().map(Statement::Audits);
-        let certified = votes.chain(rulings).chain(audits);
+        let rotations = self.rotations.stated().copied().map(Statement::Rotation);
+        let certified = votes.chain(rulings).chain(audits).chain(rotations);
         let votes = certified.filter(move |said| !is_theirs(said));
         let statements = statements.chain(votes);
         let first = self.round.saturating_sub(ROUNDS_SIGNED_MAX) + 1;
@@ -652,6 +667,7 @@ impl State {
             Entry::Vote(_) => {}
             Entry::Case(entry) => self.take_case(entry),
             Entry::Audits { signature, .. } => self.draw_audits(signature),
+            Entry::Rotation(entry) => self.take_rotation(entry),
             Entry::Halt { halt, root } => self.halt(*halt, *root),
             Entry::Revoked { root, ids } => self.revoke(*root, ids),
         }

@@ -43,6 +43,7 @@ impl Member {
             subtree,
             region: self.region.clone(),
             founder: self.invited_by.is_none(),
+            serves: false,
         }
     }
 }

@@ -263,6 +263,7 @@ fn certified(
         | Statement::Ticket(_)
         | Statement::Ruling(_)
         | Statement::Audits(_)
+        | Statement::Rotation(_)
         | Statement::Opened(_)
         | Statement::Jury(_)
         | Statement::Tally(_)
@@ -362,6 +363,8 @@ fn checked_log(log: &PackedLog, faults: &mut Vec<String>) -> CheckedLog {
                 | What::Account { .. }
                 | What::AccountRefused { .. }
                 | What::ShareKept { .. }
+                | What::ShareDestroyed { .. }
+                | What::BadDealer { .. }
                 | What::Released { .. }
                 | What::TwoPublicLogs { .. } => {}
             }

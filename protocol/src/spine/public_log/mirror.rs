@@ -262,7 +262,8 @@ const fn checkpoint(certificate: &Certificate) -> Option<&Checkpoint> {
         | Statement::HandOver(_)
         | Statement::Halt(_)
         | Statement::Ruling(_)
-        | Statement::Audits(_) => None,
+        | Statement::Audits(_)
+        | Statement::Rotation(_) => None,
     }
 }
 

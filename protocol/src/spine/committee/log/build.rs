@@ -6,18 +6,24 @@ use std::{
 };
 
 use x0_crypto::{
-    ContentId,
+    ContentId, PublicKey,
     capability::{RevocationId, RootKey},
 };
 
 use super::{CommitteeLog, JournalLine, MEMBER_SETTLES, News, State, Todo, Urn};
 use crate::{
     core::{
-        limits::{BLOCK_ENTRIES_BYTES_MAX, BLOCK_ENTRIES_MAX, MEMBER_CHANGES_MAX, OPENINGS_MAX},
+        limits::{
+            BLOCK_ENTRIES_BYTES_MAX, BLOCK_ENTRIES_MAX, MEMBER_CHANGES_MAX, OPENINGS_MAX,
+            ROTATIONS_A_BLOCK,
+        },
         time::Mono,
     },
     spine::{ballot::Secrecy, halt::HaltId},
-    wire::{Block, CaseEntry, Entry, MemberChange, Openings, VoteBatch, VoteEntry, encode_entry},
+    wire::{
+        Block, CaseEntry, Entry, MemberChange, Openings, RotationEntry, VoteBatch, VoteEntry,
+        encode_entry,
+    },
 };
 
 impl CommitteeLog {
@@ -71,8 +77,8 @@ impl CommitteeLog {
         self.follows(block) && block.entries.iter().all(|entry| self.admits(entry))
     }
 
-    /// Tells whether an entry may stand in the next block, and says of members, sentences, halts and revocations what this
-    /// seat knows as well.
+    /// Tells whether an entry may stand in the next block, and says of members, sentences, halts, revocations and sharings that
+    /// are due what this seat knows as well.
     fn admits(&self, entry: &Entry) -> bool {
         let is_known = match entry {
             Entry::Members(changes) => changes.iter().all(|change| {
@@ -88,6 +94,12 @@ impl CommitteeLog {
                     sentence,
                 } => self.sentences.has(*accused, *case, sentence),
                 CaseEntry::Record(_) | CaseEntry::Opened { .. } | CaseEntry::Charter(_) => true,
+            },
+            Entry::Rotation(entry) => match &**entry {
+                RotationEntry::Open(opening) => {
+                    self.due_rotations.get(&opening.item) == Some(opening)
+                }
+                RotationEntry::Draw { .. } | RotationEntry::Fix(_) => true,
             },
             Entry::Dealt { .. }
             | Entry::Keys(_)
@@ -181,6 +193,7 @@ impl CommitteeLog {
         let mut known = self.due_revocations(now);
         let held_back = self.held_back_by(&known);
         known.extend(self.due_sentences());
+        known.extend(self.due_openings());
         let pool = self.pool.iter();
         let pool = pool.filter(|(id, _)| !held_back.contains(*id));
         let pool = pool.map(|(_, entry)| entry.clone());
@@ -205,6 +218,23 @@ impl CommitteeLog {
                 sentence,
             }))
         })
+    }
+
+    /// Returns the rotations that this seat finds due and the log would open, some at a time. Each block begins with another,
+    /// so that those that nobody deals on do not hold up the rest.
+    pub(super) fn due_openings(&self) -> impl Iterator<Item = Entry> {
+        let first = *self.tip.block.digest();
+        let is_later = move |item: &PublicKey| *item.bytes() >= first;
+        let later = self.due_rotations.iter();
+        let later = later.filter(move |(item, _)| is_later(item));
+        let earlier = self.due_rotations.iter();
+        let earlier = earlier.filter(move |(item, _)| !is_later(item));
+        let due = later.chain(earlier).map(|(_, opening)| opening);
+        let openings = due.filter(|opening| self.state.may_open_rotation(opening));
+        let entries = openings.map(|opening| RotationEntry::Open(opening.clone()));
+        entries
+            .map(|entry| Entry::Rotation(Box::new(entry)))
+            .take(ROTATIONS_A_BLOCK)
     }
 
     /// Returns what opens sealed ballots, as many as one block opens.

@@ -32,7 +32,10 @@ use crate::{
         time::{Millis, Mono, Wall},
     },
     spine::halt::HaltId,
-    wire::{Ballot, Block, Decided, Entry, MemberFacts, Receipt, SeatDraft, SeatMessage, Verified},
+    wire::{
+        Ballot, Block, Decided, Entry, MemberFacts, Receipt, RotationOpening, SeatDraft,
+        SeatMessage, Verified,
+    },
 };
 
 /// Time after which the next height begins although nothing is to be decided: mesh time moves on.
@@ -114,6 +117,8 @@ pub struct CommitteeLog {
     /// The halts in force as this seat has counted the alerts itself, and until when their entry is pressing.
     halts: BTreeMap<HaltId, RootKey>,
     halts_press_until: Mono,
+    /// The sharings of items that this seat finds due to be dealt on.
+    due_rotations: BTreeMap<PublicKey, RotationOpening>,
     /// The sentences that this seat knows.
     sentences: Sentences,
     /// The revocations that this seat knows.
@@ -181,6 +186,7 @@ impl CommitteeLog {
             news: BTreeMap::new(),
             halts: BTreeMap::new(),
             halts_press_until: now,
+            due_rotations: BTreeMap::new(),
             sentences: Sentences::default(),
             revoked: KnownRevoked::default(),
             named,
@@ -368,6 +374,14 @@ impl CommitteeLog {
         self.halts = known;
         if is_news && due_halts(&self.state, &self.halts).next().is_some() {
             self.halts_press_until = now + HALT_PRESSES;
+            self.begin_at = self.begin_at.min(now.max(self.not_before));
+        }
+    }
+
+    /// Takes note of the sharings that this seat finds due to be dealt on, in place of those before.
+    pub fn know_due_rotations(&mut self, due: BTreeMap<PublicKey, RotationOpening>, now: Mono) {
+        self.due_rotations = due;
+        if self.due_openings().next().is_some() {
             self.begin_at = self.begin_at.min(now.max(self.not_before));
         }
     }

@@ -217,7 +217,8 @@ impl State {
             | Statement::Resolved(_)
             | Statement::Jury(_)
             | Statement::Ruling(_)
-            | Statement::Audits(_) => false,
+            | Statement::Audits(_)
+            | Statement::Rotation(_) => false,
         });
     }
 }

@@ -101,6 +101,7 @@ impl State {
                 Entry::Vote(_)
                 | Entry::Dealt { .. }
                 | Entry::Keys(_)
+                | Entry::Rotation(_)
                 | Entry::Members(_)
                 | Entry::Checkpoint
                 | Entry::Admission(_)
