@@ -47,6 +47,10 @@ pub enum Purpose {
     Sample = 15,
     /// The receipt of a sealed report.
     Receipt = 16,
+    /// What the key of an item is drawn from.
+    Item = 17,
+    /// The key of a request for an item.
+    Request = 18,
 }
 
 /// A probability in parts per million.

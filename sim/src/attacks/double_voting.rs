@@ -192,6 +192,7 @@ fn invite(hall: &mut Hall, seed: Seed, vote: u32, count: u32) -> Vec<Identity> {
                 subtree: inviter,
                 region: None,
                 founder: false,
+                serves: false,
             }),
         }
     });

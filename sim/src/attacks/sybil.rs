@@ -96,6 +96,7 @@ fn one_flood(config: &Config, seed: Seed, heads: u32, flood: u32, seen: &mut See
                 subtree: inviters[(number % heads) as usize],
                 region: None,
                 founder: false,
+                serves: false,
             }),
         }
     };

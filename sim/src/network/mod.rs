@@ -138,6 +138,11 @@ impl Network {
         Some(at + waited + self.lag + self.latency.sample(from, to, jitter))
     }
 
+    /// Returns the region that a node stands in; one for all if every message takes as long.
+    pub fn region(&self, node: u32) -> u8 {
+        self.latency.region(node)
+    }
+
     /// Returns the shortest time any message takes: how far apart in time shards may run.
     pub fn delay_min(&self) -> Span {
         self.latency.min()

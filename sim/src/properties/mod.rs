@@ -1,12 +1,13 @@
 //! What must always be true, one file per property, numbered as in the project's design.
 //!
 //! A property is checked on the world as it stands at the end of a run and on what was noted on the
-//! way. Here are those that speak about what exists today: 2, 7, 10, 11 and 12, and some without a number that speak about
+//! way. Here are those that speak about what exists today: 2, 5, 6, 7, 10, 11 and 12 (6 by the scenario that has guardians), and some without a number that speak about
 //! cases and overrides. The others come with the parts they speak about. That each can fail is shown by `tests`, in worlds
 //! that somebody has tampered with.
 
 mod audit_only_grows;
 mod barred_acts;
+mod guardians_act_by_vote;
 mod network_acts;
 mod no_metric_off_the_list;
 mod one_committee_log;
@@ -54,6 +55,9 @@ pub(crate) fn check(world: &World, survival: &Survival) -> Vec<Finding> {
             barred_acts::check(world),
             one_ledger::check(world),
         ]);
+    }
+    if (0..world.nodes()).any(|node| world.sublime(node).is_some()) {
+        findings.push(guardians_act_by_vote::check(world));
     }
     findings.sort_by_key(|finding| finding.property.unwrap_or(u8::MAX));
     findings

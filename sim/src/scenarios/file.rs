@@ -9,7 +9,8 @@ use serde_saphyr::Spanned;
 use x0_protocol::core::limits::{ACT_TARGETS_MAX, OVERRIDE_TARGETS_MAX};
 
 use super::{
-    CapabilitySpread, CharterLife, Fault, Gossip, LatencyPlan, NetworkPlan, Scenario, Work,
+    CapabilitySpread, CharterLife, Fault, Gossip, LatencyPlan, NetworkPlan, Scenario, VaultLife,
+    Work,
 };
 
 /// Most nodes of a run: what fits a machine with 24 GiB.
@@ -74,6 +75,7 @@ enum RawWork {
     Gossip(RawGossip),
     CapabilitySpread(RawCapabilitySpread),
     Charter(RawCharterLife),
+    Vault(RawVaultLife),
 }
 
 #[derive(Deserialize)]
@@ -100,6 +102,18 @@ struct RawCharterLife {
     bare_every: Spanned<u64>,
     overrides: Spanned<u64>,
     wide: Spanned<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawVaultLife {
+    seats: Spanned<u64>,
+    time_scale: Spanned<u64>,
+    guardians: Spanned<u64>,
+    leave: Spanned<u64>,
+    strike: Spanned<u64>,
+    items: Spanned<u64>,
+    requests: Spanned<u64>,
 }
 
 #[derive(Deserialize)]
@@ -179,7 +193,7 @@ pub(super) fn parse(
         nodes,
         seed: seed.unwrap_or(raw.seed),
         network: network(raw.network)?,
-        work: work(raw.work, nodes)?,
+        work: work(raw.work, nodes, (&raw.safety_ms, safety_ms))?,
         faults: raw
             .faults
             .into_iter()
@@ -217,7 +231,7 @@ fn network(raw: RawNetwork) -> Result<NetworkPlan, ScenarioError> {
     Ok(NetworkPlan { latency, loss_ppm })
 }
 
-fn work(raw: RawWork, nodes: u32) -> Result<Work, ScenarioError> {
+fn work(raw: RawWork, nodes: u32, safety: (&Spanned<u64>, u64)) -> Result<Work, ScenarioError> {
     match raw {
         RawWork::Gossip(raw) => Ok(Work::Gossip(Gossip {
             broadcasts: count("work.gossip.broadcasts", &raw.broadcasts, 1, 100_000)?,
@@ -240,6 +254,7 @@ fn work(raw: RawWork, nodes: u32) -> Result<Work, ScenarioError> {
             }))
         }
         RawWork::Charter(raw) => charter_life(&raw, nodes).map(Work::Charter),
+        RawWork::Vault(raw) => vault_life(&raw, nodes, safety).map(Work::Vault),
     }
 }
 
@@ -270,6 +285,40 @@ fn charter_life(raw: &RawCharterLife, nodes: u32) -> Result<CharterLife, Scenari
             OVERRIDE_TARGETS_MAX as u64,
         )?,
     })
+}
+
+/// A committee of 4 to 31 seats, and time so fast that six months pass in the safety phase, but not so fast that a
+/// rotation of three days has no time.
+fn vault_life(
+    raw: &RawVaultLife,
+    nodes: u32,
+    (raw_safety, safety_ms): (&Spanned<u64>, u64),
+) -> Result<VaultLife, ScenarioError> {
+    let seats = count("work.vault.seats", &raw.seats, 4, 31)?;
+    let others = u64::from(nodes.saturating_sub(seats));
+    let guardians = count("work.vault.guardians", &raw.guardians, 10, others / 2)?;
+    let most = u64::from(guardians) / 2;
+    let life = VaultLife {
+        seats,
+        time_scale: count("work.vault.time_scale", &raw.time_scale, 1_000, 14_000)?,
+        guardians,
+        leave: count("work.vault.leave", &raw.leave, 1, most)?,
+        strike: count("work.vault.strike", &raw.strike, 1, most)?,
+        items: count("work.vault.items", &raw.items, 1, 1_000)?,
+        requests: count("work.vault.requests", &raw.requests, 2, 64)?,
+    };
+    match safety_ms >= life.least_ms() {
+        true => Ok(life),
+        false => Err(ScenarioError::OutOfRange {
+            line: raw_safety.referenced.line(),
+            key: "safety_ms",
+            value: safety_ms.to_string(),
+            allowed: format!(
+                "{} ms or more are allowed at this time_scale: six months pass in it",
+                life.least_ms()
+            ),
+        }),
+    }
 }
 
 fn fault(raw: RawFault, nodes: u32, safety_ms: u64) -> Result<Fault, ScenarioError> {

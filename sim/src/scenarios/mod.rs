@@ -8,6 +8,7 @@ mod capability_spread;
 mod charter;
 mod file;
 mod gossip;
+mod vault;
 pub(crate) mod workload;
 
 use serde::Serialize;
@@ -16,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 pub use file::{NODES_MAX, ScenarioError};
 
 /// The scenarios that come with the crate: name and file.
-pub const LIBRARY: [(&str, &str); 5] = [
+pub const LIBRARY: [(&str, &str); 6] = [
     ("gossip", include_str!("../../scenarios/gossip.yaml")),
     (
         "gossip-100k",
@@ -31,6 +32,7 @@ pub const LIBRARY: [(&str, &str); 5] = [
         include_str!("../../scenarios/capability-spread.yaml"),
     ),
     ("charter", include_str!("../../scenarios/charter.yaml")),
+    ("vault", include_str!("../../scenarios/vault.yaml")),
 ];
 
 /// A checked scenario.
@@ -83,6 +85,8 @@ pub enum Work {
     CapabilitySpread(CapabilitySpread),
     /// A mesh lives under its charter: telemetry, an amendment, cases, overrides.
     Charter(CharterLife),
+    /// Members guard each other's items: requests, rotations, guardians who leave, strike and vanish, theft.
+    Vault(VaultLife),
 }
 
 /// Records are published by members drawn at random.
@@ -120,6 +124,25 @@ pub struct CharterLife {
     pub overrides: u32,
     /// Nodes that every third of them touches.
     pub wide: u32,
+}
+
+/// A mesh whose members guard items, and whose time runs so fast that six months pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct VaultLife {
+    /// Seats of the committee.
+    pub seats: u32,
+    /// Mesh seconds in a second.
+    pub time_scale: u32,
+    /// Members who serve as guardians from the beginning.
+    pub guardians: u32,
+    /// How many of them leave, and how many others begin to serve then.
+    pub leave: u32,
+    /// How many are out of reach for a while, all at once.
+    pub strike: u32,
+    /// Items that are put.
+    pub items: u32,
+    /// Requests for items.
+    pub requests: u32,
 }
 
 /// Something that goes wrong for a while.

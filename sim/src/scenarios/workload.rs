@@ -1,6 +1,8 @@
 //! The work of a scenario, carried out on a world.
 
-use super::{Work, capability_spread::Spreading, charter::Life, gossip::Broadcasting};
+use super::{
+    Work, capability_spread::Spreading, charter::Life, gossip::Broadcasting, vault::Life as Vault,
+};
 use crate::{
     properties::Finding,
     time::Time,
@@ -24,6 +26,7 @@ pub(crate) fn founding(work: Work) -> Founding {
     match work {
         Work::Gossip(_) | Work::CapabilitySpread(_) => Founding::default(),
         Work::Charter(life) => super::charter::founding(life),
+        Work::Vault(life) => super::vault::founding(life),
     }
 }
 
@@ -33,5 +36,6 @@ pub(crate) fn prepare(work: Work, world: &World) -> Box<dyn Workload> {
         Work::Gossip(gossip) => Box::new(Broadcasting::new(gossip)),
         Work::CapabilitySpread(spread) => Box::new(Spreading::new(spread, world)),
         Work::Charter(life) => Box::new(Life::new(life, world)),
+        Work::Vault(life) => Box::new(Vault::new(life, world)),
     }
 }

@@ -7,7 +7,7 @@
 use x0_protocol::{
     Job,
     core::secret::SecretTask,
-    wire::{Body, Entry, Record, Warrants},
+    wire::{Body, Entry, Record, RotationEntry, Warrants},
 };
 
 use crate::time::Span;
@@ -99,6 +99,14 @@ pub(super) fn of_job(job: &Job) -> Span {
             | Entry::Revoked { .. }
             | Entry::Case(_)
             | Entry::Seats { .. } => VERIFY,
+            Entry::Rotation(entry) => match &**entry {
+                RotationEntry::Open(_) => VERIFY,
+                RotationEntry::Draw { .. } => PAIRING,
+                RotationEntry::Fix(fix) => {
+                    let words = fix.dealt.iter().map(|dealt| 1 + dealt.acks.len());
+                    times(VERIFY, words.sum())
+                }
+            },
             Entry::HandOver(_) | Entry::Audits { .. } => PAIRING,
         },
         Job::Combine { .. } => COMBINE,
@@ -111,6 +119,7 @@ pub(super) fn of_job(job: &Job) -> Span {
         Job::Ask { usage: None, .. } => VERIFY,
         Job::Ask { usage: Some(_), .. } => VERIFY + TOKEN + AUTHORIZE,
         Job::Account { .. } => times(VERIFY, 2),
+        Job::Dealt { dealt, .. } => times(VERIFY, 1 + dealt.acks.len()),
         Job::Refutation(_) => PAIRING + times(VERIFY, REFUTATION_SIGNATURES),
         Job::Token { .. } => TOKEN,
         Job::Authorize { .. } => AUTHORIZE,
@@ -126,9 +135,14 @@ pub(super) const fn of_secret(task: &SecretTask) -> Span {
         SecretTask::Share { .. } => FIND_SHARE,
         SecretTask::Part { .. } => PART,
         SecretTask::ShareKey => SEAL_HYBRID,
-        SecretTask::CheckShare { .. } => CHECK_SHARE,
+        SecretTask::CheckShare { .. } | SecretTask::TakePart(_) | SecretTask::JoinShare(_) => {
+            CHECK_SHARE
+        }
+        SecretTask::Redeal(task) => Span(SEAL_HYBRID.0 * task.to.len() as u64),
         SecretTask::ReleaseShare { .. } | SecretTask::ReleaseOpening { .. } => RELEASE,
-        SecretTask::Forget { .. } => Span(0),
+        SecretTask::Forget { .. }
+        | SecretTask::DestroyShareKeys(_)
+        | SecretTask::RetainShareKeys(_) => Span(0),
     }
 }
 

@@ -7,7 +7,9 @@
 use x0_protocol::{
     Command, CommandId, Input, JobId, RequestId, RequestToken,
     core::effect::Write,
-    wire::{Admitted, Consented, Request, Response, SublimeAsk, VoteAnswer, VoteAsk},
+    wire::{
+        Admitted, Consented, Request, Response, RotationAnswer, SublimeAsk, VoteAnswer, VoteAsk,
+    },
 };
 
 use crate::{queue::Timed, time::Time};
@@ -221,6 +223,17 @@ fn request_fingerprint(request: &Request) -> u64 {
             SublimeAsk::Introduce(addresses) => addresses
                 .iter()
                 .fold(51, |sum, address| sum ^ fold(address.as_str().as_bytes())),
+            SublimeAsk::Guardian(ask) => 52 ^ fold(ask.item.bytes()),
+            SublimeAsk::Part(ask) => {
+                53 ^ fold(ask.dealing.signature.bytes()) ^ fold(&ask.sealed) << 1
+            }
+            SublimeAsk::Dealt(dealt) => {
+                54 ^ fold(dealt.dealing.signature.bytes()) ^ (dealt.acks.len() as u64) << 8
+            }
+            SublimeAsk::Forgot { item, epoch, index } => {
+                58 ^ fold(item.bytes()) ^ u64::from(*epoch) << 8 ^ u64::from(index.number()) << 40
+            }
+            SublimeAsk::Complain(complaint) => 55 ^ fold(complaint.dealing.signature.bytes()),
         },
     }
 }
@@ -235,6 +248,10 @@ fn response_fingerprint(response: &Response) -> u64 {
             .fold(14, |sum, record| sum ^ fold(record.peek().id().digest())),
         Response::Consistency(_) => 15,
         Response::Noted => 16,
+        Response::Rotation(RotationAnswer::Plan(plan)) => {
+            56 ^ fold(plan.item.bytes()) ^ u64::from(plan.epoch) << 8
+        }
+        Response::Rotation(RotationAnswer::Kept(ack)) => 57 ^ fold(ack.signature.bytes()),
         Response::Height(height) => 17 ^ height << 8,
         Response::Blocks(blocks) => blocks.iter().fold(18, |sum, decided| {
             sum ^ fold(decided.peek().block.id().digest())

@@ -8,7 +8,11 @@ use x0_crypto::{ContentId, PublicKey};
 use x0_protocol::{
     CommandError, CommandId, Event as Told, Reply, RequestId,
     anti_meave::proposals::ProposalView,
-    core::{command::Status, vote::VotesView},
+    core::{
+        command::Status,
+        sublime::{DealtView, DrawnView, ReleasedView},
+        vote::VotesView,
+    },
     spine::{ballot::Recounted, halt::HaltReport},
     wire::{HeldHead, LogHead, Response},
 };
@@ -73,6 +77,12 @@ pub(super) struct Journal {
     pub(super) recounts: BTreeMap<CommandId, Recounted>,
     /// What nodes have handed in for votes, by the command that asked.
     pub(super) handed_in: BTreeMap<CommandId, ContentId>,
+    /// Who was drawn to guard an item, by the command that asked.
+    pub(super) drawn: BTreeMap<CommandId, Box<DrawnView>>,
+    /// What guardians said to their shares, by the command that dealt them.
+    pub(super) dealt: BTreeMap<CommandId, Box<DealtView>>,
+    /// What was released for a request, by the command that asked.
+    pub(super) released: BTreeMap<CommandId, Box<ReleasedView>>,
     /// Nodes that found a fork, and whose.
     pub(super) forked: Vec<(u32, PublicKey)>,
     /// Acts executed: by whom.
@@ -138,6 +148,18 @@ impl Journal {
                 self.recounts.insert(id, found);
                 Ok(None)
             }
+            Ok(Reply::Drawn(drawn)) => {
+                self.drawn.insert(id, drawn);
+                Ok(None)
+            }
+            Ok(Reply::Dealt(dealt)) => {
+                self.dealt.insert(id, dealt);
+                Ok(None)
+            }
+            Ok(Reply::Released(released)) => {
+                self.released.insert(id, released);
+                Ok(None)
+            }
             Ok(Reply::Voted(handed_in)) => {
                 self.handed_in.insert(id, handed_in);
                 Ok(None)
@@ -158,9 +180,6 @@ impl Journal {
                 | Reply::Ledger(_)
                 | Reply::Rounds(_)
                 | Reply::Sublime(_)
-                | Reply::Drawn(_)
-                | Reply::Dealt(_)
-                | Reply::Released(_)
                 | Reply::Account(_)
                 | Reply::AuditHeads(_)
                 | Reply::Erasures(_)
@@ -233,6 +252,10 @@ impl Journal {
             | Told::AccountAsked { .. }
             | Told::Sublime { .. }
             | Told::Released { .. }
+            | Told::Rotation { .. }
+            | Told::BadDealer { .. }
+            | Told::ShareNotMade { .. }
+            | Told::Forgot { .. }
             | Told::TierPeer { .. }
             | Told::Ready { .. } => {}
         }

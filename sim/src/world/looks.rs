@@ -1,15 +1,47 @@
-//! What properties see of peers themselves: cases, balances, sentences, the public log, overrides.
+//! What properties see of peers themselves: cases, balances, sentences, the public log, overrides, shares.
 
-use x0_crypto::{ContentId, PublicKey, committee::Purpose};
+use std::collections::BTreeMap;
+
+use x0_crypto::{
+    ContentId, PublicKey,
+    committee::{Purpose, ThresholdSignature},
+};
 use x0_protocol::{
-    Peer, Wall,
+    CommandId, Peer, Wall,
     anti_meave::overrides::OverrideHere,
     charter::violation::{Docket, Sentence},
+    core::{
+        secret::ShareKeys as _,
+        sublime::{DealtView, DrawnView, ReleasedView},
+    },
     spine::public_log::Mirror,
-    wire::{Body, Certificate, CommitteeKeys, LogHead, PublicEntry, Record, Subject, Verified},
+    sublime::shares::{KeptShare, StoredSublime},
+    wire::{
+        Body, Certificate, CommitteeKeys, LogHead, PublicEntry, Record, Statement, Subject,
+        Verified,
+    },
 };
 
+use zeroize::Zeroizing;
+
 use super::{World, shard::clock};
+
+/// Certificates that were checked, for many nodes have the same; all that is asked of one is asked by the same keys.
+#[derive(Default)]
+pub(crate) struct Checked(BTreeMap<(u64, Statement, ThresholdSignature), bool>);
+
+impl Checked {
+    /// Checks a certificate as [`World::is_certified`] does, once.
+    pub(crate) fn holds(&mut self, world: &World, node: u32, certificate: &Certificate) -> bool {
+        let Certificate {
+            epoch,
+            statement,
+            signature,
+        } = *certificate;
+        let known = self.0.entry((epoch, statement, signature));
+        *known.or_insert_with(|| world.is_certified(node, certificate))
+    }
+}
 
 impl World {
     /// Returns a node's peer; none without power.
@@ -64,6 +96,40 @@ impl World {
             .collect();
         all.sort_unstable();
         all
+    }
+
+    /// Returns what a node keeps of Sublime on its disk; none if it has written nothing that most nodes never write.
+    pub(crate) fn sublime(&self, node: u32) -> Option<&StoredSublime> {
+        self.shards[self.index_of(node)].store(node).sublime()
+    }
+
+    /// Opens a share that a node keeps, with the key that stands beside its disk, as a thief does who takes both.
+    pub(crate) fn open_share(&self, node: u32, share: &KeptShare) -> Option<Zeroizing<Vec<u8>>> {
+        let keys = self.shards[self.index_of(node)].share_keys(node)?;
+        keys.unwrap(share.key(), &share.sealed)
+    }
+
+    /// Returns the region that a node stands in.
+    pub(crate) fn region(&self, node: u32) -> u8 {
+        self.shared.network.region(node)
+    }
+
+    /// Returns who was drawn to guard an item.
+    pub(crate) fn drawn(&self, asked: CommandId) -> Option<&DrawnView> {
+        let mut journals = self.shards.iter().map(|shard| &shard.journal);
+        journals.find_map(|journal| journal.drawn.get(&asked).map(|view| &**view))
+    }
+
+    /// Returns what guardians said to their shares.
+    pub(crate) fn dealt(&self, asked: CommandId) -> Option<&DealtView> {
+        let mut journals = self.shards.iter().map(|shard| &shard.journal);
+        journals.find_map(|journal| journal.dealt.get(&asked).map(|view| &**view))
+    }
+
+    /// Returns what was released for a request.
+    pub(crate) fn released(&self, asked: CommandId) -> Option<&ReleasedView> {
+        let mut journals = self.shards.iter().map(|shard| &shard.journal);
+        journals.find_map(|journal| journal.released.get(&asked).map(|view| &**view))
     }
 
     /// Returns a record on a node's disk.

@@ -46,6 +46,7 @@ pub(crate) use self::{
     hostile::Backup,
     journal::{Alarm, Alarmed},
     keys::{Keys, WALL_START, found},
+    looks::Checked,
     store::NotAppended,
 };
 use crate::{

@@ -64,6 +64,11 @@ pub(crate) struct NotAppended {
 }
 
 impl Store {
+    /// Returns what is kept of Sublime.
+    pub(super) fn sublime(&self) -> Option<&StoredSublime> {
+        self.rest.as_ref().map(|rest| &rest.sublime)
+    }
+
     /// Makes writes durable.
     ///
     /// # Errors

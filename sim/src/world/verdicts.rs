@@ -49,6 +49,7 @@ impl Verdicts {
             | Job::Shown { .. }
             | Job::Ask { .. }
             | Job::Account { .. }
+            | Job::Dealt { .. }
             | Job::Token { .. }
             | Job::Authorize { .. } => job.run(),
         }

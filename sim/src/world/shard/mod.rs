@@ -151,6 +151,11 @@ impl Shard {
         &self.nodes[self.local(node)].store
     }
 
+    /// Returns the keys of a node's shares, which stand beside its disk.
+    pub(super) fn share_keys(&self, node: u32) -> Option<&SeededShareKeys> {
+        self.share_keys.get(&node)
+    }
+
     /// Tells whether the node has power and its peer knows the record.
     pub(super) fn knows(&self, node: u32, record: &ContentId) -> bool {
         self.nodes[self.local(node)]
