@@ -9,8 +9,9 @@ import { tellTimes } from "./times.js";
 const EVENTS = [
   "linked", "unlinked", "turned_away", "joined", "gone", "rejected", "recorded", "proposed", "cosign_asked", "executed", "refused",
   "outcome", "caught_up", "fork_found", "split_view", "healed", "decided", "keys_made", "seats", "share_lost", "anomaly", "frozen",
-  "halted", "halt_ended", "vote", "charter", "erased", "case", "public", "two_public_logs", "override_stays", "override_lapsed",
-  "ready", "lost", "message",
+  "halted", "halt_ended", "vote", "charter", "erased", "case", "audit", "account_asked", "public", "two_public_logs",
+  "override_stays", "override_lapsed", "sublime", "tier_peer", "released",
+  "rotation", "bad_dealer", "share_not_made", "forgot", "ready", "lost", "message",
 ];
 const RETRY_FIRST_MS = 1_000;
 const RETRY_LAST_MS = 30_000;

@@ -251,6 +251,10 @@ impl Metrics {
             | Event::Audit { .. }
             | Event::AccountAsked { .. }
             | Event::Sublime { .. }
+            | Event::Rotation { .. }
+            | Event::BadDealer { .. }
+            | Event::ShareNotMade { .. }
+            | Event::Forgot { .. }
             | Event::Released { .. }
             | Event::TierPeer { .. }
             | Event::Ready { .. } => return,

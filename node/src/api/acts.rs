@@ -297,6 +297,10 @@ fn is_about(event: &Event, id: &ContentId) -> bool {
         | Event::Audit { .. }
         | Event::AccountAsked { .. }
         | Event::Sublime { .. }
+        | Event::Rotation { .. }
+        | Event::BadDealer { .. }
+        | Event::ShareNotMade { .. }
+        | Event::Forgot { .. }
         | Event::Released { .. }
         | Event::TierPeer { .. }
         | Event::Ready { .. } => false,

@@ -27,7 +27,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use x0_protocol::Event;
 
 use super::{ApiState, halts::rfc3339, view::kind_name};
-use crate::runtime::TimedEvent;
+use crate::{runtime::TimedEvent, sublime::Happening};
 
 /// Events kept for clients that come back: some minutes of a busy mesh.
 const RING_EVENTS: usize = 4_096;
@@ -60,6 +60,18 @@ impl From<&TimedEvent> for EventView {
             peer: peer.map(|peer| peer.to_string()),
             record: record.map(|record| record.to_string()),
             words,
+        }
+    }
+}
+
+impl From<&Happening> for EventView {
+    fn from(happening: &Happening) -> Self {
+        Self {
+            time_ms: happening.time_ms,
+            event: "content".to_owned(),
+            peer: None,
+            record: Some(happening.item.to_string()),
+            words: format!("content of the item: {}", happening.words),
         }
     }
 }
@@ -279,6 +291,54 @@ fn describe(event: &Event) -> Described<'_> {
         Event::Sublime { record, kind } => {
             ("sublime", None, Some(record), format!("{kind} of Sublime"))
         }
+        Event::Rotation {
+            item,
+            epoch,
+            is_over,
+        } => (
+            "rotation",
+            None,
+            None,
+            match is_over {
+                false => format!(
+                    "the shares of the item with the key {item} are dealt on: epoch {epoch}"
+                ),
+                true => format!(
+                    "the shares of the item with the key {item} were dealt on: epoch {epoch} is in force"
+                ),
+            },
+        ),
+        Event::BadDealer {
+            item,
+            epoch,
+            dealer,
+            by,
+            is_public,
+        } => (
+            "bad_dealer",
+            Some(dealer),
+            None,
+            match is_public {
+                true => format!(
+                    "it deals something else than its share of the item with the key {item}, epoch {epoch}: what it signed shows it"
+                ),
+                false => format!(
+                    "{by} says that it dealt it a wrong part of the item with the key {item}, epoch {epoch}"
+                ),
+            },
+        ),
+        Event::Forgot { item, by } => (
+            "forgot",
+            Some(by),
+            None,
+            format!("it has destroyed its share of the item with the key {item}, as was asked"),
+        ),
+        Event::ShareNotMade { item, epoch, why } => (
+            "share_not_made",
+            None,
+            None,
+            format!("this node has no share of the item with the key {item}, epoch {epoch}: {why}"),
+        ),
         Event::TierPeer { peer, addresses } => (
             "tier_peer",
             Some(peer),

@@ -26,6 +26,7 @@ pub mod gateway;
 pub mod halts;
 pub mod inspections;
 pub mod invites;
+pub mod keeping;
 pub mod node;
 pub mod packs;
 mod pages;
@@ -60,7 +61,6 @@ use utoipa::openapi::{
 };
 use utoipa_axum::router::OpenApiRouter;
 use x0_protocol::Reply;
-use x0_tiers::IpfsTier;
 
 use self::{
     error::ApiError,
@@ -78,6 +78,7 @@ use crate::{
     gateway::Hub,
     runtime::{NodeHandle, TimedEvent},
     store::StoreError,
+    sublime::{Happening, Keeper},
 };
 
 /// Takes the answer out of a reply that must be of one sort.
@@ -113,8 +114,8 @@ pub struct ApiState {
     pub kernel: watch::Receiver<Standing>,
     /// The charter's gateway.
     pub gateway: Arc<Hub>,
-    /// The IPFS node that keeps content.
-    pub ipfs: Arc<IpfsTier>,
+    /// What keeps content.
+    pub keeper: Arc<Keeper>,
     feed: Feed,
     limiter: RateLimiter,
     started: Instant,
@@ -145,8 +146,8 @@ pub struct ApiParts {
     pub kernel: watch::Receiver<Standing>,
     /// The charter's gateway.
     pub gateway: Arc<Hub>,
-    /// The IPFS node that keeps content.
-    pub ipfs: Arc<IpfsTier>,
+    /// What keeps content.
+    pub keeper: Arc<Keeper>,
 }
 
 impl ApiState {
@@ -159,6 +160,7 @@ impl ApiState {
         let mut boot = [0; 4];
         getrandom::fill(&mut boot)?;
         let happening = parts.node.events();
+        let kept = parts.keeper.happenings();
         let api = Arc::new(Self {
             sessions: Sessions::new(&parts.node.key()),
             node: parts.node,
@@ -171,11 +173,12 @@ impl ApiState {
             config: parts.config,
             kernel: parts.kernel,
             gateway: parts.gateway,
-            ipfs: parts.ipfs,
+            keeper: parts.keeper,
             limiter: RateLimiter::default(),
             started: Instant::now(),
         });
         tokio::spawn(follow(happening, Arc::clone(&api)));
+        tokio::spawn(follow_keeper(kept, Arc::clone(&api)));
         Ok(api)
     }
 }
@@ -190,6 +193,21 @@ async fn follow(mut happening: broadcast::Receiver<Arc<TimedEvent>>, api: Arc<Ap
             }
             Err(RecvError::Lagged(missed)) => api.events.skip(missed),
             Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Takes in what happens to items that are kept here, until the node stops.
+async fn follow_keeper(mut happening: broadcast::Receiver<Happening>, api: Arc<ApiState>) {
+    let mut stop = api.stop.subscribe();
+    loop {
+        tokio::select! {
+            happened = happening.recv() => match happened {
+                Ok(happening) => api.events.push(EventView::from(&happening)),
+                Err(RecvError::Lagged(missed)) => api.events.skip(missed),
+                Err(RecvError::Closed) => return,
+            },
+            _ = stop.wait_for(|stop| *stop) => return,
         }
     }
 }
@@ -241,6 +259,7 @@ fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(cases::read_routes())
         .merge(inspections::read_routes())
         .merge(gateway::read_routes())
+        .merge(keeping::read_routes())
         .merge(sublime::read_routes())
         .merge(halts::routes())
         .merge(packs::routes())
@@ -263,6 +282,7 @@ fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(cases::act_routes())
         .merge(inspections::act_routes())
         .merge(gateway::act_routes())
+        .merge(keeping::act_routes())
         .merge(sublime::act_routes())
 }
 

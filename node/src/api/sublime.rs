@@ -3,12 +3,11 @@
 //!
 //! Plaintext and keys never come here: the owner's program seals, that of whoever asked opens.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
-    Json,
-    body::Bytes,
-    extract::{DefaultBodyLimit, State},
+    Json, RequestExt as _, body,
+    extract::{DefaultBodyLimit, Request, State},
     http::{StatusCode, header},
     response::IntoResponse,
 };
@@ -20,17 +19,18 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use x0_crypto::{ContentId, PublicKey, sublime::HybridPublic};
 use x0_protocol::{
     Command, Reply,
-    core::sublime::{self, SublimeCommand, SublimeRefusal},
+    core::sublime::{self, SharedView, SublimeCommand, SublimeRefusal},
     sublime::known::Item,
-    wire::{GuardAsk, Reason, decode_record},
+    wire::{Forget, GuardAsk, Reason, decode_record},
 };
-use x0_tiers::{Cid, Tier as _, TierError};
+use x0_tiers::{Block, Cid, NobodyGives, TierError};
 
 use super::{
     ApiState,
     error::{ApiError, ErrorBody},
     expect_reply,
     extract::{Body, Found},
+    keeping::{AccountView, accounts},
     recorded,
     view::RecordedView,
 };
@@ -38,6 +38,8 @@ use crate::sublime::frames::{self, BATCH_BYTES_MAX};
 
 /// Most bytes of a body of blocks: a batch, with names and lengths.
 const BODY_BYTES_MAX: usize = BATCH_BYTES_MAX + 64 * 1024;
+/// Blocks that come in one call are stored when there are this many bytes of them.
+const STORED_TOGETHER: usize = 8 * 1024 * 1024;
 /// Most blocks that are fetched in one call.
 const FETCHED_MAX: usize = 64;
 /// Blocks of one call that are waited for at a time.
@@ -48,7 +50,6 @@ pub(super) fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
         .routes(routes!(show))
         .routes(routes!(released))
         .routes(routes!(fetch))
-        .routes(routes!(manifest))
 }
 
 pub(super) fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
@@ -58,6 +59,7 @@ pub(super) fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
         .routes(routes!(deal))
         .routes(routes!(put_manifest))
         .routes(routes!(request))
+        .routes(routes!(forget))
         .merge(
             OpenApiRouter::new()
                 .routes(routes!(put_blocks))
@@ -82,12 +84,70 @@ pub struct SublimeView {
     pub held_blocks: u64,
     /// IPFS nodes that it is connected to.
     pub ipfs_peers: usize,
+    /// The items whose content is kept here: those of which a share is kept, and those that were put from here.
+    pub kept: Vec<String>,
+    /// Tiers beside the mesh that this node's settings name.
+    pub accounts: Vec<AccountView>,
     /// The items, the newest first.
     pub items: Vec<ItemView>,
     /// The requests, the newest first.
     pub requests: Vec<AccessView>,
     /// The shares that are kept here for others.
     pub shares_kept: Vec<KeptShareView>,
+    /// The rotations that are open.
+    pub rotations: Vec<RotationView>,
+    /// The items that this member has had forgotten.
+    pub forgotten: Vec<ForgottenView>,
+}
+
+/// An item that this member has had forgotten.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ForgottenView {
+    /// Its key.
+    pub key: String,
+    /// Whose nodes have said since this one was started that they destroyed their share.
+    pub destroyed: Vec<String>,
+}
+
+/// The word that has an item forgotten.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ForgetBody {
+    /// It: DAG-CBOR, base64; signed with the item's key when it was put.
+    pub word: String,
+}
+
+/// A rotation of an item's guardians that is open.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RotationView {
+    /// The item, if it is known here.
+    pub item: Option<String>,
+    /// Its key.
+    pub key: String,
+    /// The epoch of the new sharing.
+    pub epoch: u32,
+    /// Mesh time at which the new guardians were drawn.
+    pub since_ms: u64,
+    /// Mesh time at which others are drawn in their place, if it has not come to its end.
+    pub until_ms: u64,
+    /// Whether this node deals its share on.
+    pub deals: bool,
+    /// Whether this node has parts of a new share.
+    pub takes: bool,
+    /// At a seat: how many dealers have reached new guardians.
+    pub dealers: usize,
+    /// At a seat: who was found to deal something wrong.
+    pub liars: Vec<LiarView>,
+}
+
+/// A guardian who deals something wrong.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LiarView {
+    /// Who.
+    pub dealer: String,
+    /// How many new guardians say so.
+    pub named_by: usize,
+    /// Whether what it has signed shows it to everybody.
+    pub is_public: bool,
 }
 
 /// An item.
@@ -105,6 +165,16 @@ pub struct ItemView {
     pub shares_needed: u8,
     /// Of how many guardians.
     pub guardians: u8,
+    /// How often its shares were dealt on.
+    pub epoch: u32,
+    /// Mesh time since when it is shared like this.
+    pub shared_ms: u64,
+    /// Mesh time at which its shares are due to be dealt on.
+    pub rotation_due_ms: u64,
+    /// The subject of a vote to deal them on before.
+    pub rotation_subject: String,
+    /// Whether it is to be forgotten: its shares are destroyed.
+    pub forgotten: bool,
     /// When it was put, by its author's clock.
     pub time_ms: u64,
 }
@@ -135,8 +205,8 @@ pub struct KeptShareView {
     pub epoch: u32,
     /// The number of the share.
     pub index: u8,
-    /// For whom.
-    pub owner: String,
+    /// For whom; none if it came by a rotation.
+    pub owner: Option<String>,
 }
 
 /// Whether the member serves as a guardian.
@@ -241,6 +311,8 @@ pub struct ReleasedView {
     pub request: AccessView,
     /// The item.
     pub item: ItemView,
+    /// How its first part is shared now: DAG-CBOR, base64.
+    pub sharing: String,
     /// The parts.
     pub parts: Vec<PartView>,
     /// The mesh.
@@ -273,21 +345,47 @@ pub struct StoredView {
 }
 
 impl ItemView {
-    fn new(id: &ContentId, item: &Item) -> Self {
+    pub(super) fn new(id: &ContentId, item: &Item, shared: &SharedView) -> Self {
         Self {
             item: id.to_string(),
             key: item.key.to_string(),
             content: item.content.to_string(),
             chunks: item.chunks,
-            shares_needed: item.access.threshold(),
-            guardians: item.access.shares(),
+            shares_needed: shared.access.threshold(),
+            guardians: shared.access.shares(),
+            epoch: shared.epoch,
+            shared_ms: shared.since.0,
+            rotation_due_ms: shared.due.0,
+            rotation_subject: shared.subject.to_string(),
+            forgotten: shared.forgotten,
             time_ms: item.time.0,
         }
     }
 }
 
+impl RotationView {
+    fn new(rotation: &sublime::RotationView) -> Self {
+        let liars = rotation.liars.iter().map(|liar| LiarView {
+            dealer: liar.dealer.to_string(),
+            named_by: liar.named_by,
+            is_public: liar.is_public,
+        });
+        Self {
+            item: rotation.item.map(|item| item.to_string()),
+            key: rotation.key.to_string(),
+            epoch: rotation.epoch,
+            since_ms: rotation.since.0,
+            until_ms: rotation.until.0,
+            deals: rotation.deals,
+            takes: rotation.takes,
+            dealers: rotation.dealers,
+            liars: liars.collect(),
+        }
+    }
+}
+
 impl AccessView {
-    fn new(request: &sublime::RequestView) -> Self {
+    pub(super) fn new(request: &sublime::RequestView) -> Self {
         Self {
             request: request.id.to_string(),
             item: request.item.to_string(),
@@ -299,7 +397,7 @@ impl AccessView {
     }
 }
 
-async fn command(api: &ApiState, command: SublimeCommand) -> Result<Reply, ApiError> {
+pub(super) async fn command(api: &ApiState, command: SublimeCommand) -> Result<Reply, ApiError> {
     Ok(api.node.command(Command::Sublime(command)).await?)
 }
 
@@ -311,7 +409,9 @@ async fn command(api: &ApiState, command: SublimeCommand) -> Result<Reply, ApiEr
 )]
 async fn show(State(api): State<Arc<ApiState>>) -> Result<Json<SublimeView>, ApiError> {
     let reply = command(&api, SublimeCommand::Show).await?;
-    let stats = api.ipfs.stats().await.map_err(|cause| tier_error(&cause))?;
+    let stats = api.keeper.ipfs().stats().await;
+    let stats = stats.map_err(|cause| tier_error(&cause))?;
+    let kept = api.keeper.kept().await;
     expect_reply!(reply, Reply::Sublime(view) => Json(SublimeView {
         serving: view.serving,
         shares_needed: view.shares.map(|access| access.threshold()),
@@ -320,7 +420,13 @@ async fn show(State(api): State<Arc<ApiState>>) -> Result<Json<SublimeView>, Api
         held_bytes: stats.held.bytes,
         held_blocks: stats.held.blocks,
         ipfs_peers: stats.traffic.peers,
-        items: view.items.iter().map(|(id, item)| ItemView::new(id, item)).collect(),
+        kept: kept.iter().map(ToString::to_string).collect(),
+        accounts: accounts(&api),
+        items: view
+            .items
+            .iter()
+            .map(|(id, item, shared)| ItemView::new(id, item, shared))
+            .collect(),
         requests: view.requests.iter().map(AccessView::new).collect(),
         shares_kept: view
             .shares_kept
@@ -329,7 +435,16 @@ async fn show(State(api): State<Arc<ApiState>>) -> Result<Json<SublimeView>, Api
                 item_key: item.to_string(),
                 epoch: *epoch,
                 index: index.number(),
-                owner: owner.to_string(),
+                owner: owner.map(|owner| owner.to_string()),
+            })
+            .collect(),
+        rotations: view.rotations.iter().map(RotationView::new).collect(),
+        forgotten: view
+            .forgotten
+            .iter()
+            .map(|(key, destroyed)| ForgottenView {
+                key: key.to_string(),
+                destroyed: destroyed.iter().map(ToString::to_string).collect(),
             })
             .collect(),
     }))
@@ -422,31 +537,6 @@ async fn put_manifest(
     recorded(command(&api, SublimeCommand::Submit(Box::new(record))).await?)
 }
 
-/// Returns the manifest of an item, as a record.
-#[utoipa::path(
-    get, path = "/v1/sublime/items/{item}", tag = "sublime",
-    params(("item" = String, Path, description = "The item")),
-    responses((status = 200, body = ManifestBody), (status = 404, body = ErrorBody)),
-    security(("api_token" = ["read"]))
-)]
-async fn manifest(
-    State(api): State<Arc<ApiState>>,
-    Found(item): Found<String>,
-) -> Result<Json<ManifestBody>, ApiError> {
-    let item: ContentId = item.parse().map_err(|error| malformed("item", error))?;
-    let store = api.node.store();
-    let record = super::blocking(move || store.record(&item)).await?;
-    match record {
-        Some(record) => Ok(Json(ManifestBody {
-            record: BASE64.encode(&record),
-        })),
-        None => Err(ApiError::not_found(
-            format!("no item {item} is known here"),
-            "`x0 sublime list` lists those known",
-        )),
-    }
-}
-
 /// Asks for an item; a vote on the request's name decides.
 #[utoipa::path(
     post, path = "/v1/sublime/requests", tag = "sublime", request_body = RequestBody,
@@ -467,6 +557,21 @@ async fn request(
     recorded(command(&api, SublimeCommand::Request { item, key, why }).await?)
 }
 
+/// Has guardians destroy their shares of an item, for good.
+#[utoipa::path(
+    post, path = "/v1/sublime/forget", tag = "sublime", request_body = ForgetBody,
+    responses((status = 200, body = RecordedView), (status = 409, body = ErrorBody)),
+    security(("api_token" = ["act"]))
+)]
+async fn forget(
+    State(api): State<Arc<ApiState>>,
+    Body(body): Body<ForgetBody>,
+) -> Result<Json<RecordedView>, ApiError> {
+    let bytes = from_base64("word", &body.word)?;
+    let forget = Forget::decode(&bytes).map_err(|error| malformed("word", error))?;
+    recorded(command(&api, SublimeCommand::Forget(forget)).await?)
+}
+
 /// Shows what was released for a request of this node.
 #[utoipa::path(
     get, path = "/v1/sublime/requests/{request}", tag = "sublime",
@@ -484,7 +589,8 @@ async fn released(
     let reply = command(&api, SublimeCommand::Released(id)).await?;
     expect_reply!(reply, Reply::Released(view) => Json(ReleasedView {
         request: AccessView::new(&view.request),
-        item: ItemView::new(&view.request.item, &view.item),
+        item: ItemView::new(&view.request.item, &view.item, &view.shared),
+        sharing: BASE64.encode(&view.sharing.encode()),
         parts: view
             .parts
             .iter()
@@ -507,16 +613,35 @@ async fn released(
 )]
 async fn put_blocks(
     State(api): State<Arc<ApiState>>,
-    body: Bytes,
+    request: Request,
 ) -> Result<Json<StoredView>, ApiError> {
-    let blocks = frames::read(body).map_err(|error| malformed("blocks", error))?;
-    let count = blocks.len();
-    let stored = api.ipfs.put_many(blocks).await;
-    stored.map_err(|cause| tier_error(&cause))?;
-    Ok(Json(StoredView { blocks: count }))
+    let mut pieces = request.into_limited_body().into_data_stream();
+    let mut reader = frames::Reader::default();
+    let (mut stored, mut bytes, mut blocks) = (0, 0, Vec::new());
+    while let Some(piece) = pieces.next().await {
+        reader.push(&piece.map_err(|error| malformed("blocks", error))?);
+        while let Some(block) = reader.block().map_err(|error| malformed("blocks", error))? {
+            bytes += block.bytes().len();
+            blocks.push(block);
+        }
+        if bytes >= STORED_TOGETHER {
+            stored += store(&api, std::mem::take(&mut blocks)).await?;
+            bytes = 0;
+        }
+    }
+    let ended = reader.finish();
+    ended.map_err(|error| malformed("blocks", error))?;
+    stored += store(&api, blocks).await?;
+    Ok(Json(StoredView { blocks: stored }))
 }
 
-/// Returns blocks of encrypted content, from this node or from whoever it is connected to.
+async fn store(api: &ApiState, blocks: Vec<Block>) -> Result<usize, ApiError> {
+    let count = blocks.len();
+    let stored = api.keeper.ipfs().put_many(blocks).await;
+    stored.map_err(|cause| tier_error(&cause)).map(|()| count)
+}
+
+/// Returns blocks of encrypted content, from this node, from whoever it is connected to, or from a tier of its settings.
 #[utoipa::path(
     post, path = "/v1/sublime/blocks/fetch", tag = "sublime", request_body = FetchBody,
     responses(
@@ -543,16 +668,17 @@ async fn fetch(
     let cids = cids.collect::<Result<Vec<_>, _>>()?;
     let blocks = stream::iter(cids)
         .map(|cid| {
-            let ipfs = Arc::clone(&api.ipfs);
-            async move { ipfs.get(&cid).await.map_err(|cause| tier_error(&cause)) }
+            let keeper = Arc::clone(&api.keeper);
+            async move {
+                let reading = keeper.tiers().read(&cid).await;
+                reading.map(|reading| reading.block).map_err(nobody_gives)
+            }
         })
         .buffered(FETCHED_AT_A_TIME)
         .try_collect::<Vec<_>>()
         .await?;
-    let mut body = Vec::new();
-    for block in blocks {
-        frames::push(&mut body, block.cid(), block.bytes());
-    }
+    let pieces = blocks.into_iter().flat_map(|block| frames::pieces(&block));
+    let body = body::Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)));
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body))
 }
 
@@ -561,7 +687,7 @@ fn from_base64(what: &str, text: &str) -> Result<Vec<u8>, ApiError> {
     bytes.map_err(|error| malformed(what, error))
 }
 
-fn malformed(what: &str, why: impl std::fmt::Display) -> ApiError {
+pub(super) fn malformed(what: &str, why: impl std::fmt::Display) -> ApiError {
     ApiError::new(
         StatusCode::UNPROCESSABLE_ENTITY,
         "malformed",
@@ -570,7 +696,7 @@ fn malformed(what: &str, why: impl std::fmt::Display) -> ApiError {
     )
 }
 
-fn tier_error(cause: &TierError) -> ApiError {
+pub(super) fn tier_error(cause: &TierError) -> ApiError {
     let (status, code, mend) = match cause {
         TierError::NotFound { .. } | TierError::Unreachable { .. } => (
             StatusCode::NOT_FOUND,
@@ -589,6 +715,15 @@ fn tier_error(cause: &TierError) -> ApiError {
         ),
     };
     ApiError::new(status, code, cause.to_string(), mend)
+}
+
+fn nobody_gives(nobody: NobodyGives) -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "no_such_block",
+        nobody.to_string(),
+        "wait until a node that holds the content is linked, and try again",
+    )
 }
 
 /// Says how a refusal is answered: status, name and mend.
@@ -618,6 +753,11 @@ pub(super) const fn refused(refusal: &SublimeRefusal) -> (StatusCode, &'static s
             StatusCode::UNPROCESSABLE_ENTITY,
             "not_a_manifest",
             "hand in the record that describes an item",
+        ),
+        SublimeRefusal::NotItsKey(_) => (
+            StatusCode::FORBIDDEN,
+            "not_its_key",
+            "only who put the item can have it forgotten, on the node where it was put",
         ),
         SublimeRefusal::TooMany(_) => (
             StatusCode::UNPROCESSABLE_ENTITY,

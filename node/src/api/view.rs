@@ -806,9 +806,29 @@ impl AuditEntryView {
             ),
             What::ShareKept { item, epoch, owner } => (
                 "share_kept",
-                Some(owner),
+                owner.as_ref(),
                 None,
-                format!("keeps a share of the item with the key {item} for it, epoch {epoch}"),
+                format!("keeps a share of the item with the key {item}, epoch {epoch}"),
+            ),
+            What::ShareDestroyed { item, epoch } => (
+                "share_destroyed",
+                None,
+                None,
+                format!(
+                    "destroyed its share of the item with the key {item}, epoch {epoch}: it was dealt on"
+                ),
+            ),
+            What::BadDealer {
+                item,
+                epoch,
+                dealer,
+            } => (
+                "bad_dealer",
+                Some(dealer),
+                None,
+                format!(
+                    "it dealt this node something wrong of the item with the key {item}, epoch {epoch}"
+                ),
             ),
             What::Released { request, item, to } => (
                 "released",

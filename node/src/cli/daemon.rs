@@ -226,8 +226,8 @@ impl Daemon {
         let node = runtime::start(settings, identity, store, metrics.clone())?;
         let kernel = following::start(node.clone(), config.charter.clone(), metrics);
         gateway::start(&gateway, &node, &config.gateway).await;
-        let ipfs = sublime::start(&config.data_dir, &config.sublime, &node).await;
-        let ipfs = ipfs.map_err(|fault| CliError::Failed(fault.to_string()))?;
+        let keeper = sublime::start(&config.data_dir, &config.sublime, &node).await;
+        let keeper = keeper.map_err(|fault| CliError::Failed(fault.to_string()))?;
         let (give, orders) = mpsc::channel(ORDERS_WAITING);
         let (config, watched) = watch::channel(Arc::new(config));
         node.collection()
@@ -240,7 +240,7 @@ impl Daemon {
             config: watched,
             kernel,
             gateway,
-            ipfs,
+            keeper,
         };
         let api = ApiState::start(parts).map_err(|cause| {
             CliError::Failed(format!(

@@ -27,8 +27,12 @@ pub(super) enum GuardianCommand {
                       Example:\n  x0 guardian serve"
     )]
     Serve,
-    /// Be drawn no longer; shares that are kept already stay until they are dealt anew
-    #[command(after_help = "Example:\n  x0 guardian leave")]
+    /// Be drawn no longer; the shares kept here are dealt on to others, and then destroyed
+    #[command(
+        after_help = "The node asks the seats to have its shares dealt on. Until that is done it keeps them, releases as before, and \
+                      has to stay reachable: `x0 guardian show` tells how many are left.\n\n\
+                      Example:\n  x0 guardian leave"
+    )]
     Leave,
     /// Show whether this node serves, and the shares that it keeps
     #[command(after_help = "Example:\n  x0 guardian show")]
@@ -58,7 +62,9 @@ async fn serve(context: &Context, serves: bool) -> Result<(), CliError> {
     }
     context.output.show(&said, |_| match serves {
         true => "This node serves as a guardian: it can be drawn from now on.".to_owned(),
-        false => "This node is drawn no longer; the shares that it keeps stay.".to_owned(),
+        false => "This node is drawn no longer. Its shares are dealt on to others; leave it running until `x0 guardian show` \
+                  lists none."
+            .to_owned(),
     })
 }
 
@@ -80,7 +86,10 @@ async fn show(context: &Context) -> Result<(), CliError> {
                 share.item_key.clone(),
                 share.epoch.to_string(),
                 share.index.to_string(),
-                share.owner.clone(),
+                share
+                    .owner
+                    .clone()
+                    .unwrap_or_else(|| "dealt on to this node".to_owned()),
             ]);
         }
         match table.is_empty() {

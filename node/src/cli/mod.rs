@@ -29,6 +29,7 @@ mod halt;
 mod identity;
 mod join;
 mod membership;
+mod memory;
 pub mod output;
 mod overriding;
 mod passphrase;
@@ -123,6 +124,9 @@ fn answer(cli: Cli, output: Output) -> Result<(), CliError> {
     // A guarded command takes the place of this process, which therefore has no threads yet.
     if let Command::Charter(CharterCommand::Guard(args)) = command {
         match charter_guard::answer(&args, output)? {}
+    }
+    if matches!(command, Command::Run(_) | Command::Join(_)) {
+        memory::bound();
     }
     let context = Context {
         data_dir: config::data_dir(cli.data_dir.as_deref())?,

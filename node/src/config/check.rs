@@ -12,8 +12,9 @@ use x0_net::Multiaddr;
 use x0_protocol::{anti_meave::CosignPolicy, charter::bounds::SERVICE_BYTES_MAX};
 
 use super::{
-    Acts, Api, CharterSettings, Config, Fault, GatewayPlace, GatewaySettings, Key, Log, LogFormat,
-    Network, ProbeMode, RawConfig, Source, Sources, Store, SublimeSettings, Target, Telemetry,
+    Acts, Api, ArweaveAccount, CharterSettings, Config, Fault, GatewayPlace, GatewaySettings, Key,
+    Log, LogFormat, Network, ProbeMode, RawConfig, SiaSettings, Source, Sources, Store,
+    SublimeSettings, Target, Telemetry,
     fault::UNITS,
     raw::{Given, shown},
 };
@@ -57,7 +58,7 @@ pub(super) fn check(raw: RawConfig, sources: Sources, faults: &mut Vec<Fault>) -
     let gateway_listen = check.value(Key::GatewayListen, gateway_place);
     let targets = check.pairs(Key::GatewayTargets, target);
     let scrape_secs = check.number(Key::GatewayScrapeSecs);
-    let sublime_listen = check.addresses(Key::SublimeListen, OWN_ADDRESSES_MAX, listen_fault);
+    let sublime = check.sublime(&data_dir);
     let format = check.value(Key::LogFormat, format);
     let filter = check.value(Key::LogFilter, filter);
     let otlp_endpoint = check.value(Key::TelemetryOtlpEndpoint, endpoint);
@@ -93,9 +94,7 @@ pub(super) fn check(raw: RawConfig, sources: Sources, faults: &mut Vec<Fault>) -
             targets: targets?,
             scrape_secs: scrape_secs?,
         },
-        sublime: SublimeSettings {
-            listen: sublime_listen?,
-        },
+        sublime: sublime?,
         log: Log {
             format: format?,
             filter: filter?,
@@ -116,6 +115,87 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
+    fn sublime(&mut self, data_dir: &Path) -> Option<SublimeSettings> {
+        let listen = self.addresses(Key::SublimeListen, OWN_ADDRESSES_MAX, listen_fault);
+        let copies = self.number(Key::SublimeCopies);
+        let audit_secs = self.number(Key::SublimeAuditSecs);
+        let gateway = self.value(Key::ArweaveGateway, private_address);
+        let proxy = self.value(Key::ArweaveProxy, or_off);
+        let key_file = self.value(Key::ArweaveKeyFile, |text| file(data_dir, text));
+        let bundler = self.value(Key::ArweaveBundler, private_address);
+        let price_max = self.number(Key::ArweavePriceMax);
+        let indexer = self.value(Key::SiaIndexer, indexer);
+        let sia_key_file = self.value(Key::SiaKeyFile, |text| file(data_dir, text));
+        let (gateway, proxy, key_file, bundler) = (gateway?, proxy?, key_file?, bundler?);
+        let (indexer, sia_key_file) = (indexer?, sia_key_file?);
+        let needs = [
+            (
+                Key::ArweaveProxy,
+                proxy.is_some(),
+                Key::ArweaveGateway,
+                gateway.is_some(),
+            ),
+            (
+                Key::ArweaveKeyFile,
+                key_file.is_some(),
+                Key::ArweaveGateway,
+                gateway.is_some(),
+            ),
+            (
+                Key::ArweaveBundler,
+                bundler.is_some(),
+                Key::ArweaveKeyFile,
+                key_file.is_some(),
+            ),
+            (
+                Key::SiaIndexer,
+                indexer.is_some(),
+                Key::SiaKeyFile,
+                sia_key_file.is_some(),
+            ),
+            (
+                Key::SiaKeyFile,
+                sia_key_file.is_some(),
+                Key::SiaIndexer,
+                indexer.is_some(),
+            ),
+        ];
+        let mut is_whole = true;
+        for (key, is_set, needed, is_there) in needs {
+            if is_set && !is_there {
+                let source = self.origins.get(&key).cloned().unwrap_or(Source::Default);
+                self.fault(
+                    key,
+                    &source,
+                    "",
+                    format!("it is of no use without {needed}"),
+                );
+                is_whole = false;
+            }
+        }
+        if !is_whole {
+            return None;
+        }
+        let arweave = match gateway {
+            Some(gateway) => Some(ArweaveAccount {
+                gateway,
+                proxy,
+                key_file,
+                bundler,
+                price_max: price_max?,
+            }),
+            None => None,
+        };
+        let sia = indexer.zip(sia_key_file);
+        Some(SublimeSettings {
+            listen: listen?,
+            copies: copies?,
+            audit_secs: audit_secs?,
+            arweave,
+            sia: sia.map(|(indexer, key_file)| SiaSettings { indexer, key_file }),
+        })
+    }
+
     /// Reads a value of one text.
     fn value<T>(&mut self, key: Key, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         let given = self.take(key);
@@ -393,6 +473,35 @@ fn filter(text: &str) -> Result<String, String> {
         .parse(text)
         .map(|_| text.to_owned())
         .map_err(|error| format!("it is not understood ({error})"))
+}
+
+fn or_off(text: &str) -> Result<Option<String>, String> {
+    match text {
+        "" => Err("it is empty".to_owned()),
+        "off" => Ok(None),
+        _ => Ok(Some(text.trim_end_matches('/').to_owned())),
+    }
+}
+
+fn file(data_dir: &Path, text: &str) -> Result<Option<PathBuf>, String> {
+    Ok(or_off(text)?.map(|path| data_dir.join(path)))
+}
+
+/// Reads an address at which nobody on the way learns what is asked for.
+fn private_address(text: &str) -> Result<Option<String>, String> {
+    let address = or_off(text)?;
+    if let Some(address) = &address {
+        x0_tiers::gateway_address(address).map_err(|error| error.to_string())?;
+    }
+    Ok(address)
+}
+
+fn indexer(text: &str) -> Result<Option<String>, String> {
+    let indexer = private_address(text)?;
+    if indexer.is_some() && !x0_tiers::HAS_SIA {
+        return Err("this program was built without Sia".to_owned());
+    }
+    Ok(indexer)
 }
 
 fn endpoint(text: &str) -> Result<Option<String>, String> {

@@ -47,6 +47,24 @@ pub enum Key {
     GatewayScrapeSecs,
     /// `sublime.listen`
     SublimeListen,
+    /// `sublime.copies`
+    SublimeCopies,
+    /// `sublime.audit_secs`
+    SublimeAuditSecs,
+    /// `sublime.arweave.gateway`
+    ArweaveGateway,
+    /// `sublime.arweave.proxy`
+    ArweaveProxy,
+    /// `sublime.arweave.key_file`
+    ArweaveKeyFile,
+    /// `sublime.arweave.bundler`
+    ArweaveBundler,
+    /// `sublime.arweave.price_max`
+    ArweavePriceMax,
+    /// `sublime.sia.indexer`
+    SiaIndexer,
+    /// `sublime.sia.key_file`
+    SiaKeyFile,
     /// `log.format`
     LogFormat,
     /// `log.filter`
@@ -83,7 +101,7 @@ pub(super) struct Row {
 
 impl Key {
     /// Every key, in the order of the file.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 32] = [
         Self::NetworkListen,
         Self::NetworkExternal,
         Self::NetworkBootstrap,
@@ -104,6 +122,15 @@ impl Key {
         Self::GatewayTargets,
         Self::GatewayScrapeSecs,
         Self::SublimeListen,
+        Self::SublimeCopies,
+        Self::SublimeAuditSecs,
+        Self::ArweaveGateway,
+        Self::ArweaveProxy,
+        Self::ArweaveKeyFile,
+        Self::ArweaveBundler,
+        Self::ArweavePriceMax,
+        Self::SiaIndexer,
+        Self::SiaKeyFile,
         Self::LogFormat,
         Self::LogFilter,
         Self::TelemetryOtlpEndpoint,
@@ -310,6 +337,84 @@ impl Key {
                 allowed: Range::Words(
                     "up to 16 addresses such as /ip4/0.0.0.0/tcp/4701 or /ip6/::/udp/4701/quic-v1",
                 ),
+                live: false,
+            },
+            Self::SublimeCopies => Row {
+                name: "sublime.copies",
+                shape: Shape::Number,
+                default: "5",
+                meaning: "How many nodes must hold an item's content before it is called safe; of an item with fewer guardians, all of them.",
+                allowed: Range::Numbers(1, 32),
+                live: false,
+            },
+            Self::SublimeAuditSecs => Row {
+                name: "sublime.audit_secs",
+                shape: Shape::Number,
+                default: "21600",
+                meaning: "Time between two audits of an item that this node keeps, in seconds: its own copy is checked, and who else holds it is counted.",
+                allowed: Range::Numbers(10, 2_592_000),
+                live: false,
+            },
+            Self::ArweaveGateway => Row {
+                name: "sublime.arweave.gateway",
+                shape: Shape::Text,
+                default: "off",
+                meaning: "The gateway of Arweave that content is read from when the mesh does not give it; it learns the address of who asks, and for what.",
+                allowed: Range::Words(
+                    "off, an https:// address such as https://arweave.net, or an http:// address on this machine",
+                ),
+                live: false,
+            },
+            Self::ArweaveProxy => Row {
+                name: "sublime.arweave.proxy",
+                shape: Shape::Text,
+                default: "off",
+                meaning: "A proxy for all that is asked of gateway and bundler; if off, that of the environment.",
+                allowed: Range::Words("off, or an address such as socks5h://127.0.0.1:9050"),
+                live: false,
+            },
+            Self::ArweaveKeyFile => Row {
+                name: "sublime.arweave.key_file",
+                shape: Shape::Text,
+                default: "off",
+                meaning: "The key that signs and pays what this node's user has kept on Arweave, readable by its owner only; relative to the data directory. Without one this node only reads there.",
+                allowed: Range::Words(
+                    "off, or a file with an Arweave wallet, or for a bundler with an Ethereum key of `x0 chain new-key`",
+                ),
+                live: false,
+            },
+            Self::ArweaveBundler => Row {
+                name: "sublime.arweave.bundler",
+                shape: Shape::Text,
+                default: "off",
+                meaning: "A bundler at which the key has credit; if off, the wallet pays for a transaction for each block.",
+                allowed: Range::Words(
+                    "off, or the address that items are posted to, such as https://upload.ardrive.io/v1/tx",
+                ),
+                live: false,
+            },
+            Self::ArweavePriceMax => Row {
+                name: "sublime.arweave.price_max",
+                shape: Shape::Number,
+                default: "10000000000",
+                meaning: "The most that the wallet pays for one block of 256 KiB, in winston (10^-12 AR).",
+                allowed: Range::Numbers(1, 1_000_000_000_000_000),
+                live: false,
+            },
+            Self::SiaIndexer => Row {
+                name: "sublime.sia.indexer",
+                shape: Shape::Text,
+                default: "off",
+                meaning: "The indexer that holds this node's account with Sia, for a program that was built with it.",
+                allowed: Range::Words("off, or an https:// address such as https://sia.storage"),
+                live: false,
+            },
+            Self::SiaKeyFile => Row {
+                name: "sublime.sia.key_file",
+                shape: Shape::Text,
+                default: "off",
+                meaning: "The account's key, readable by its owner only; relative to the data directory.",
+                allowed: Range::Words("off, or a file with 64 hexadecimal digits"),
                 live: false,
             },
             Self::LogFormat => Row {

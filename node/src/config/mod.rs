@@ -144,6 +144,38 @@ pub struct GatewaySettings {
 pub struct SublimeSettings {
     /// Where the IPFS node listens.
     pub listen: Vec<Multiaddr>,
+    /// How many nodes must hold an item before it is called safe.
+    pub copies: u8,
+    /// Time between two audits of an item that is kept here, seconds.
+    pub audit_secs: u32,
+    /// Arweave, if it is read.
+    pub arweave: Option<ArweaveAccount>,
+    /// Sia, if there is an account.
+    pub sia: Option<SiaSettings>,
+}
+
+/// How Arweave is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArweaveAccount {
+    /// The gateway.
+    pub gateway: String,
+    /// The way to it.
+    pub proxy: Option<String>,
+    /// The file of the key that signs and pays; without one it is only read.
+    pub key_file: Option<PathBuf>,
+    /// Who takes items; without one the key pays for transactions.
+    pub bundler: Option<String>,
+    /// The most that a block may cost, in winston.
+    pub price_max: u64,
+}
+
+/// An account with Sia.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiaSettings {
+    /// The indexer.
+    pub indexer: String,
+    /// The file of the account's key.
+    pub key_file: PathBuf,
 }
 
 /// Where the gateway takes telemetry.
@@ -262,6 +294,15 @@ impl Config {
             | Key::GatewayTargets
             | Key::GatewayScrapeSecs
             | Key::SublimeListen
+            | Key::SublimeCopies
+            | Key::SublimeAuditSecs
+            | Key::ArweaveGateway
+            | Key::ArweaveProxy
+            | Key::ArweaveKeyFile
+            | Key::ArweaveBundler
+            | Key::ArweavePriceMax
+            | Key::SiaIndexer
+            | Key::SiaKeyFile
             | Key::LogFormat
             | Key::TelemetryOtlpEndpoint => return,
         }

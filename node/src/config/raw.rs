@@ -188,6 +188,7 @@ impl RawConfig {
                 self.give(key, Given::from_text(key, value, Source::Variable));
             } else if SECTIONS.iter().any(|section| {
                 let rest = name.strip_prefix("X0_").unwrap_or_default();
+                let section = section.replace('.', "_");
                 rest.to_lowercase().starts_with(&format!("{section}_"))
             }) {
                 let meant = nearest(name, Key::ALL.into_iter().map(Key::variable));
@@ -231,6 +232,13 @@ impl RawConfig {
         for (name, value) in keys {
             let full = format!("{section}.{}", name.get_ref());
             let at = name.span().start;
+            if let (Some(keys), true) = (
+                value.get_ref().as_table(),
+                SECTIONS.contains(&full.as_str()),
+            ) {
+                self.read_section(reader, &full, keys, faults);
+                continue;
+            }
             let Some(key) = Key::ALL.into_iter().find(|key| key.name() == full) else {
                 faults.push(reader.unknown(&full, value, at));
                 continue;
@@ -253,7 +261,7 @@ impl RawConfig {
 }
 
 /// The sections of the file.
-pub(super) const SECTIONS: [&str; 9] = [
+pub(super) const SECTIONS: [&str; 11] = [
     "network",
     "api",
     "store",
@@ -261,6 +269,8 @@ pub(super) const SECTIONS: [&str; 9] = [
     "charter",
     "gateway",
     "sublime",
+    "sublime.arweave",
+    "sublime.sia",
     "log",
     "telemetry",
 ];

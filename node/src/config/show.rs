@@ -1,12 +1,14 @@
 //! The settings in force, and the file to start from.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use x0_protocol::anti_meave::CosignPolicy;
 
 use super::{
-    Config, FILE, GatewayPlace, Key, LogFormat, ProbeMode, Source, fault::Size, keys::Shape,
-    raw::SECTIONS,
+    ArweaveAccount, Config, FILE, GatewayPlace, Key, LogFormat, ProbeMode, Source, fault::Size,
+    keys::Shape, raw::SECTIONS,
 };
 
 /// One key as it is in force.
@@ -106,6 +108,24 @@ impl Config {
             }
             Key::GatewayScrapeSecs => self.gateway.scrape_secs.to_string(),
             Key::SublimeListen => list(&self.sublime.listen),
+            Key::SublimeCopies => self.sublime.copies.to_string(),
+            Key::SublimeAuditSecs => self.sublime.audit_secs.to_string(),
+            Key::ArweaveGateway => self.arweave(|account| Some(account.gateway.clone())),
+            Key::ArweaveProxy => self.arweave(|account| account.proxy.clone()),
+            Key::ArweaveKeyFile => self.arweave(|account| shown_path(account.key_file.as_ref())),
+            Key::ArweaveBundler => self.arweave(|account| account.bundler.clone()),
+            Key::ArweavePriceMax => match &self.sublime.arweave {
+                Some(account) => account.price_max.to_string(),
+                None => key.row().default.to_owned(),
+            },
+            Key::SiaIndexer => {
+                let sia = self.sublime.sia.as_ref();
+                or_off(sia.map(|account| account.indexer.clone()))
+            }
+            Key::SiaKeyFile => {
+                let sia = self.sublime.sia.as_ref();
+                or_off(shown_path(sia.map(|account| &account.key_file)))
+            }
             Key::LogFormat => quoted(&match self.log.format {
                 LogFormat::Text => "text",
                 LogFormat::Json => "json",
@@ -116,6 +136,20 @@ impl Config {
             }
         }
     }
+}
+
+impl Config {
+    fn arweave(&self, part: impl Fn(&ArweaveAccount) -> Option<String>) -> String {
+        or_off(self.sublime.arweave.as_ref().and_then(part))
+    }
+}
+
+fn or_off(text: Option<String>) -> String {
+    quoted(&text.as_deref().unwrap_or("off"))
+}
+
+fn shown_path(path: Option<&PathBuf>) -> Option<String> {
+    path.map(|path| path.display().to_string())
 }
 
 /// Returns the text of a new file: every key with its meaning, all at their defaults.
@@ -148,11 +182,11 @@ pub fn template() -> String {
 fn keys_of(section: &str) -> impl Iterator<Item = Key> {
     Key::ALL
         .into_iter()
-        .filter(move |key| key.name().split('.').next() == Some(section))
+        .filter(move |key| key.name().rsplit_once('.').map(|(part, _)| part) == Some(section))
 }
 
 fn short(key: Key) -> &'static str {
-    key.name().split_once('.').map_or("", |(_, short)| short)
+    key.name().rsplit_once('.').map_or("", |(_, short)| short)
 }
 
 fn quoted(text: &impl ToString) -> String {

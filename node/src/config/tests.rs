@@ -318,14 +318,19 @@ fn every_key_that_claims_to_be_live_is_taken_over() {
          [charter]\nprobe = \"manual\"\nprobe_socket = \"/p\"\nprobe_users = [\"app=7\"]\n\
          probe_listen = [\"app=9464/tcp\"]\n\
          [gateway]\nlisten = \"off\"\ntargets = [\"self=http://127.0.0.1:1/metrics\"]\nscrape_secs = 9\n\
-         [sublime]\nlisten = []\n\
+         [sublime]\nlisten = []\ncopies = 3\naudit_secs = 60\n\
+         [sublime.arweave]\ngateway = \"https://a.example\"\nproxy = \"socks5h://127.0.0.1:9050\"\nkey_file = \"wallet\"\n\
+         bundler = \"https://b.example/v1/tx\"\nprice_max = 7\n\
          [log]\nformat = \"json\"\nfilter = \"off\"\n\
          [telemetry]\notlp_endpoint = \"http://127.0.0.1:1\"\n"
     ));
 
     let reload = config.reload().unwrap();
 
-    assert_eq!(reload.changes.len(), Key::ALL.len());
+    // A program without Sia takes no account with it.
+    let sia = [Key::SiaIndexer, Key::SiaKeyFile];
+    let settable = Key::ALL.into_iter().filter(|key| !sia.contains(key));
+    assert_eq!(reload.changes.len(), settable.count());
     for change in reload.changes {
         let now = reload.config.value(change.key);
         let expected = if change.key.is_live() {
@@ -452,6 +457,42 @@ fn pairs_of_a_list_say_what_is_wrong_with_each() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+}
+
+#[test]
+fn what_a_part_of_an_account_is_of_no_use_without_is_named() {
+    let home = Home::new(
+        "[sublime.arweave]\nbundler = \"https://b.example/v1/tx\"\nproxy = \"socks5h://127.0.0.1:1\"\n\
+         [sublime.sia]\nkey_file = \"key\"\n",
+    );
+    let text = home.load().unwrap_err().to_string();
+    for part in [
+        "sublime.arweave.bundler: it is of no use without sublime.arweave.key_file",
+        "sublime.arweave.proxy: it is of no use without sublime.arweave.gateway",
+        "sublime.sia.key_file: it is of no use without sublime.sia.indexer",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+
+    home.write(
+        "[sublime.arweave]\ngateway = \"http://gateway.example\"\n[sublime.arwave]\nx = 1\n",
+    );
+    let text = home.load().unwrap_err().to_string();
+    for part in ["everybody on the way could see", "sublime.arwave"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+
+    home.write("[sublime.arweave]\ngateway = \"https://a.example/\"\nkey_file = \"wallet.json\"\n");
+    let config = home.load().unwrap();
+    let account = config.sublime.arweave.clone().unwrap();
+    assert_eq!(account.gateway, "https://a.example");
+    assert_eq!(account.key_file, Some(home.0.path().join("wallet.json")));
+    assert_eq!(Key::ArweaveGateway.variable(), "X0_SUBLIME_ARWEAVE_GATEWAY");
+    assert!(
+        config
+            .text()
+            .contains("[sublime.arweave]\ngateway = \"https://a.example\"")
+    );
 }
 
 struct Home(TempDir);

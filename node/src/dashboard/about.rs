@@ -53,7 +53,7 @@ pub(super) fn content<S>(frame: &Frame<'_, S>) -> Markup {
     }
 }
 
-fn words(t: Texts) -> [(String, String); 7] {
+fn words(t: Texts) -> [(String, String); 9] {
     [
         (t.say("word-mesh"), t.say("word-mesh-is")),
         (t.say("word-member"), t.say("word-member-is")),
@@ -62,6 +62,8 @@ fn words(t: Texts) -> [(String, String); 7] {
         (t.say("word-capability"), t.say("word-capability-is")),
         (t.say("word-act"), t.say("word-act-is")),
         (t.say("word-audit"), t.say("word-audit-is")),
+        (t.say("item"), t.say("word-item-is")),
+        (t.say("page-guardian"), t.say("word-guardian-is")),
     ]
 }
 

@@ -208,10 +208,17 @@ pub(super) fn event(t: Texts, event: &Event) -> Line {
             let key = match *kind {
                 "guardian" => "event-sublime-guardian",
                 "item" => "event-sublime-item",
+                "rotation" => "event-sublime-rotation",
+                "forget" => "event-sublime-forget",
                 _ => "event-sublime-request",
             };
             line(Plain, key).record(Some(*record))
         }
+        Event::Rotation { is_over: false, .. } => line(Plain, "event-rotation-open"),
+        Event::Rotation { is_over: true, .. } => line(Good, "event-rotation-over"),
+        Event::BadDealer { dealer, .. } => line(Bad, "event-bad-dealer").who(dealer),
+        Event::Forgot { by, .. } => line(Plain, "event-forgot").who(by),
+        Event::ShareNotMade { why, .. } => line(Bad, "event-share-not-made").quote(why),
         Event::TierPeer { peer, .. } => line(Plain, "event-tier-peer").who(peer),
         Event::Released { request, parts } => {
             let parts = u64::try_from(*parts).unwrap_or(u64::MAX);
@@ -261,7 +268,12 @@ pub(super) fn entry(t: Texts, what: &What) -> Line {
         What::AccountRefused { auditor, why, .. } => {
             line(Bad, "entry-account-refused").who(auditor).quote(why)
         }
-        What::ShareKept { owner, .. } => line(Plain, "entry-share-kept").who(owner),
+        What::ShareKept {
+            owner: Some(owner), ..
+        } => line(Plain, "entry-share-kept").who(owner),
+        What::ShareKept { owner: None, .. } => line(Plain, "entry-share-dealt-on"),
+        What::ShareDestroyed { .. } => line(Plain, "entry-share-destroyed"),
+        What::BadDealer { dealer, .. } => line(Bad, "event-bad-dealer").who(dealer),
         What::Released { request, to, .. } => {
             line(Plain, "entry-released").who(to).record(Some(*request))
         }

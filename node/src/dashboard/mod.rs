@@ -1,6 +1,6 @@
 //! The dashboard: the node and its mesh in a browser, on a phone or a desktop, in English and Russian.
 //!
-//! [`router`] renders ten pages from what a [`Source`] tells, and the same pages without their frame as
+//! [`router`] renders twelve pages from what a [`Source`] tells, and the same pages without their frame as
 //! fragments. A small script listens to the node's events and fetches the fragment of the page that is open;
 //! without scripts every page works and is refreshed by reloading it. Everything a page needs comes from the
 //! node itself: no request leaves for elsewhere, and the content security policy would refuse it.
@@ -10,6 +10,7 @@
 //! others is isolated so that its writing direction cannot disguise what stands beside it.
 
 mod about;
+mod access;
 mod acts;
 mod amendments;
 mod assets;
@@ -21,6 +22,9 @@ mod consents;
 mod contradictions;
 mod enforcement;
 mod feed;
+mod followed;
+mod guardian;
+mod guarding;
 mod happenings;
 mod layout;
 mod ledger;
@@ -31,6 +35,7 @@ mod parts;
 mod peers;
 mod public;
 mod read;
+mod sublime;
 pub(crate) mod text;
 mod verdicts;
 
@@ -47,6 +52,8 @@ use x0_protocol::{Command, Now, Reply, charter::Charter, spine::audit::Entry};
 pub use contradictions::Contradictions;
 pub use enforcement::Enforcement;
 pub use feed::{EVENTS_SHOWN, Feed, Happened};
+pub use followed::{Followed, Gathered};
+pub use guarding::{ContentHeld, GuardLog, Guarding};
 
 /// The path of the first page.
 pub const HOME: &str = "/ui";
@@ -78,6 +85,9 @@ pub trait Source: Clone + Send + Sync + 'static {
 
     /// Returns the proofs in the node's audit log that somebody showed two different logs.
     fn contradictions(&self) -> impl Future<Output = Result<Contradictions, String>> + Send;
+
+    /// Looks at what this machine holds as a guardian.
+    fn guarding(&self) -> impl Future<Output = Result<Guarding, String>> + Send;
 
     /// Returns what happened lately, newest first, at most [`EVENTS_SHOWN`].
     fn happened(&self) -> Vec<Happened>;

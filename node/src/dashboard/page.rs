@@ -16,10 +16,11 @@ use serde::Deserialize;
 use x0_protocol::{Now, core::command::Status};
 
 use super::{
-    HOME, Source, about, acts, audit, capabilities, cases, charter, map, overview,
+    HOME, Source, about, acts, audit, capabilities, cases, charter, guardian, map, overview,
     parts::Tone,
     peers, public,
     read::{self, Trouble},
+    sublime,
     text::{COOKIE_NAME, Language, Texts},
 };
 
@@ -42,27 +43,31 @@ pub(super) enum Page {
     Capabilities,
     Charter,
     Cases,
+    Sublime,
+    Guardian,
     Public,
     Audit,
     About,
 }
 
-/// Pages that belong together, so that ten can be found at a glance.
+/// Pages that belong together, so that twelve can be found at a glance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Group {
     Mesh,
     Power,
     Charter,
+    Content,
     Logs,
     Help,
 }
 
 impl Group {
     /// Every group, in the order of the navigation.
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::Mesh,
         Self::Power,
         Self::Charter,
+        Self::Content,
         Self::Logs,
         Self::Help,
     ];
@@ -72,6 +77,7 @@ impl Group {
             Self::Mesh => t.say("group-mesh"),
             Self::Power => t.say("group-power"),
             Self::Charter => t.say("group-charter"),
+            Self::Content => t.say("group-content"),
             Self::Logs => t.say("group-logs"),
             Self::Help => t.say("group-help"),
         }
@@ -80,7 +86,7 @@ impl Group {
 
 impl Page {
     /// Every page, in the order of the navigation.
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Overview,
         Self::Map,
         Self::Peers,
@@ -88,6 +94,8 @@ impl Page {
         Self::Capabilities,
         Self::Charter,
         Self::Cases,
+        Self::Sublime,
+        Self::Guardian,
         Self::Public,
         Self::Audit,
         Self::About,
@@ -99,6 +107,7 @@ impl Page {
             Self::Overview | Self::Map | Self::Peers => Group::Mesh,
             Self::Acts | Self::Capabilities => Group::Power,
             Self::Charter | Self::Cases => Group::Charter,
+            Self::Sublime | Self::Guardian => Group::Content,
             Self::Public | Self::Audit => Group::Logs,
             Self::About => Group::Help,
         }
@@ -114,6 +123,8 @@ impl Page {
             Self::Capabilities => "/ui/capabilities",
             Self::Charter => "/ui/charter",
             Self::Cases => "/ui/cases",
+            Self::Sublime => "/ui/sublime",
+            Self::Guardian => "/ui/guardian",
             Self::Public => "/ui/public",
             Self::Audit => "/ui/audit",
             Self::About => "/ui/about",
@@ -130,6 +141,8 @@ impl Page {
             Self::Capabilities => "capabilities",
             Self::Charter => "charter",
             Self::Cases => "cases",
+            Self::Sublime => "sublime",
+            Self::Guardian => "guardian",
             Self::Public => "public",
             Self::Audit => "audit",
             Self::About => "about",
@@ -145,6 +158,8 @@ impl Page {
             Self::Capabilities => t.say("page-capabilities"),
             Self::Charter => t.say("page-charter"),
             Self::Cases => t.say("page-cases"),
+            Self::Sublime => t.say("page-sublime"),
+            Self::Guardian => t.say("page-guardian"),
             Self::Public => t.say("page-public"),
             Self::Audit => t.say("page-audit"),
             Self::About => t.say("page-about"),
@@ -315,6 +330,8 @@ async fn content<S: Source>(frame: &Frame<'_, S>, page: Page) -> Result<Markup, 
         Page::Capabilities => capabilities::content(frame).await,
         Page::Charter => charter::content(frame).await,
         Page::Cases => cases::content(frame).await,
+        Page::Sublime => sublime::content(frame).await,
+        Page::Guardian => guardian::content(frame).await,
         Page::Public => public::content(frame).await,
         Page::Audit => audit::content(frame).await,
         Page::About => Ok(about::content(frame)),
@@ -337,6 +354,8 @@ fn around<S>(frame: &Frame<'_, S>, page: Page, content: &Markup) -> Markup {
         | Page::Acts
         | Page::Capabilities
         | Page::Cases
+        | Page::Sublime
+        | Page::Guardian
         | Page::Public
         | Page::Audit
         | Page::About => LOOK_MS,

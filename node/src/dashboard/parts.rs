@@ -115,6 +115,21 @@ pub(super) fn span(t: Texts, span: Millis) -> String {
     }
 }
 
+/// Writes a number of bytes in the unit that fits.
+pub(super) fn size(t: Texts, bytes: u64) -> String {
+    match bytes {
+        0..1_024 => t.count("size-b", bytes),
+        1_024..1_048_576 => t.count("size-kib", bytes >> 10),
+        1_048_576..1_073_741_824 => t.with("size-mib", [("n", tenths(bytes >> 10).into())]),
+        _ => t.with("size-gib", [("n", tenths(bytes >> 20).into())]),
+    }
+}
+
+/// Writes a thousand-and-twenty-fourth as one decimal.
+fn tenths(of_1024: u64) -> String {
+    format!("{}.{}", of_1024 >> 10, (of_1024 % 1_024) * 10 / 1_024)
+}
+
 /// Shows one figure with its name and a remark.
 pub(super) fn tile(name: &str, figure: impl Render, remark: &str) -> Markup {
     html! {
@@ -226,6 +241,17 @@ mod tests {
         assert_eq!(write(180_000), "3 min");
         assert_eq!(write(7_200_000), "2 h");
         assert_eq!(write(259_200_000), "3 days");
+    }
+
+    #[test]
+    fn sizes_are_written_in_the_unit_that_fits() {
+        let write = |bytes| size(Texts(Language::English), bytes);
+
+        assert_eq!(write(1_023), "1023 B");
+        assert_eq!(write(262_144), "256 KiB");
+        assert_eq!(write(97 * 262_144), "24.2 MiB");
+        assert_eq!(write(1_610_612_736), "1.5 GiB");
+        assert!(write(u64::MAX).ends_with(" GiB"));
     }
 
     #[test]

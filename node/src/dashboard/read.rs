@@ -1,6 +1,6 @@
 //! The questions pages put to the node, each with the type of its answer.
 
-use x0_crypto::PublicKey;
+use x0_crypto::{ContentId, PublicKey};
 use x0_protocol::{
     Command, Reply,
     anti_meave::{consents::ConsentView, proposals::ProposalView},
@@ -11,12 +11,13 @@ use x0_protocol::{
             ActView, AuditHeads, CapabilityView, LinkView, OverrideView, PolicyView, PublicProof,
             PublicView, Status,
         },
+        sublime::{ReleasedView, SublimeCommand, SublimeView},
         vote::{VoteCommand, VotesView},
     },
     spine::directory::Member,
 };
 
-use super::{Contradictions, Enforcement, Source};
+use super::{Contradictions, Enforcement, Guarding, Source};
 
 /// Why a page cannot be shown, in the node's words.
 #[derive(Debug)]
@@ -68,6 +69,13 @@ question!(
     Ledger,
     Box<LedgerView>
 );
+question!(
+    sublime(),
+    Command::Sublime(SublimeCommand::Show),
+    Sublime,
+    Box<SublimeView>
+);
+question!(released(request: ContentId), Command::Sublime(SublimeCommand::Released(request)), Released, Box<ReleasedView>);
 question!(public_log(from: u64, count: u32), Command::PublicLog { from, count }, PublicLog, Box<PublicView>);
 question!(public_proof(index: u64), Command::ProvePublic { index, since: None }, PublicProof, Box<PublicProof>);
 
@@ -82,6 +90,11 @@ pub(super) async fn enforcement<S: Source>(
 /// Asks for the proofs that somebody showed two different logs.
 pub(super) async fn contradictions<S: Source>(source: &S) -> Result<Contradictions, Trouble> {
     source.contradictions().await.map_err(Trouble)
+}
+
+/// Looks at what this machine holds as a guardian.
+pub(super) async fn guarding<S: Source>(source: &S) -> Result<Guarding, Trouble> {
+    source.guarding().await.map_err(Trouble)
 }
 
 /// Finds the link to a peer.

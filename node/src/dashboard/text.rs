@@ -2,7 +2,7 @@
 //!
 //! The choice made with the switch comes first (a cookie that holds nothing else), then the browser's
 //! `Accept-Language`, then English. Every message stands in `locales/en.ftl` and `locales/ru.ftl`, those about the
-//! charter in files of their own, which the command line reads as well; a missing one shows its name in brackets rather
+//! charter and about Sublime in files of their own, the first of which the command line reads as well; a missing one shows its name in brackets rather
 //! than nothing.
 
 use std::sync::LazyLock;
@@ -61,10 +61,12 @@ impl Language {
             Self::English => concat!(
                 include_str!("../../locales/en.ftl"),
                 include_str!("../../locales/en.charter.ftl"),
+                include_str!("../../locales/en.sublime.ftl"),
             ),
             Self::Russian => concat!(
                 include_str!("../../locales/ru.ftl"),
                 include_str!("../../locales/ru.charter.ftl"),
+                include_str!("../../locales/ru.sublime.ftl"),
             ),
         }
     }

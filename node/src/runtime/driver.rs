@@ -769,6 +769,22 @@ impl Driver {
                 );
             }
             Event::Sublime { record, kind } => debug!(%record, kind, "Sublime"),
+            Event::Rotation {
+                item,
+                epoch,
+                is_over,
+            } => info!(%item, epoch, is_over, "rotation of guardians"),
+            Event::BadDealer {
+                item,
+                epoch,
+                dealer,
+                by,
+                is_public,
+            } => warn!(%item, epoch, %dealer, %by, is_public, "a guardian deals something wrong"),
+            Event::Forgot { item, by } => info!(%item, %by, "a guardian has destroyed its share"),
+            Event::ShareNotMade { item, epoch, why } => {
+                warn!(%item, epoch, why, "this node has no share after a rotation");
+            }
             Event::TierPeer { peer, .. } => debug!(%peer, "it says where its IPFS node is"),
             Event::Released { request, parts } => {
                 info!(%request, parts, "released for a request of this node");

@@ -318,6 +318,7 @@ impl Knocking {
             | Response::Consent(_)
             | Response::Vote(_)
             | Response::Account(_)
+            | Response::Rotation(_)
             | Response::Audit(_)
             | Response::Countersigned(_)
             | Response::Public(_) => {

@@ -21,6 +21,7 @@
 //! | `public_log` | `e`, index (8 bytes big-endian) | an entry of the public log, DAG-CBOR |
 //! | | `o`, digest of the act (32 bytes) | an override that runs here and may lapse, DAG-CBOR |
 //! | `sublime` | `s`, key of the item (32 bytes) | a share kept for somebody, sealed, DAG-CBOR |
+//! | `sublime` | `p`, key of the item (32 bytes) | parts of a share that is being dealt on, sealed, DAG-CBOR |
 //! | | `r`, request (32 bytes), hash of the rest | what was released for an own request, and by whom, DAG-CBOR |
 //! | `meta` | `schema`, `genesis`, `owner` | number (4 bytes big-endian), record, public key |
 //! | | `rewrite` | there is: files may still hold what was erased |
@@ -94,6 +95,7 @@ const OVERRIDE: u8 = b'o';
 /// First byte of the keys of shares kept for others, and of what was released for this node.
 const KEPT_SHARE: u8 = b's';
 const RELEASED: u8 = b'r';
+const PARTS: u8 = b'p';
 
 /// First byte of the keys of what this node has handed in for votes, of receipts for it, and of ballots held.
 const OWN: u8 = b'o';
@@ -272,6 +274,18 @@ pub(super) fn put<'a>(
         Write::Sublime(SublimeWrite::Share(share)) => {
             let key = [&[KEPT_SHARE], &share.item.bytes()[..]].concat();
             batch.put_cf(Column::Sublime.of(db)?, key, encoded(db, share)?);
+        }
+        Write::Sublime(SublimeWrite::NoShare(item)) => {
+            let key = [&[KEPT_SHARE], &item.bytes()[..]].concat();
+            batch.delete_cf(Column::Sublime.of(db)?, key);
+        }
+        Write::Sublime(SublimeWrite::Parts(parts)) => {
+            let key = [&[PARTS], &parts.plan.item.bytes()[..]].concat();
+            batch.put_cf(Column::Sublime.of(db)?, key, encoded(db, parts)?);
+        }
+        Write::Sublime(SublimeWrite::NoParts(item)) => {
+            let key = [&[PARTS], &item.bytes()[..]].concat();
+            batch.delete_cf(Column::Sublime.of(db)?, key);
         }
         Write::Sublime(SublimeWrite::Released(released)) => {
             let bytes = encoded(db, released)?;
@@ -532,6 +546,9 @@ impl Rows<'_> {
             Some(&KEPT_SHARE) => sublime
                 .shares
                 .push(self.decode(format_args!("a share"), value)?),
+            Some(&PARTS) => sublime
+                .parts
+                .push(self.decode(format_args!("parts of a share"), value)?),
             Some(&RELEASED) => sublime
                 .released
                 .push(self.decode(format_args!("something released"), value)?),

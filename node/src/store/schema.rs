@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The layout this program writes.
-pub const SCHEMA: u32 = 8;
+pub const SCHEMA: u32 = 9;
 
 /// One step from a layout to the next.
 struct Migration {
@@ -57,6 +57,13 @@ const MIGRATIONS: [Migration; SCHEMA as usize] = [
     Migration {
         what: "adds the column of shares kept for others",
         run: |db| add(db, &[Column::Sublime]),
+    },
+    Migration {
+        what: "lets go of shares kept for others that cannot be dealt on: their owners put the items again",
+        run: |db| {
+            db.drop_cf(Column::Sublime.name())?;
+            add(db, &[Column::Sublime])
+        },
     },
 ];
 

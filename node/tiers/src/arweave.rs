@@ -21,6 +21,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use cid::Cid;
+use futures::{TryStreamExt as _, stream};
 use reqwest::Url;
 
 use self::gateway::{Gateway, Given, refused};
@@ -33,6 +34,8 @@ use crate::{Block, Forgotten, NotThisBlock, Tier, TierError, TierKind};
 /// How long an upload may take to be found before it counts as lost: bundlers promise minutes, the network needs up to an
 /// hour for the confirmations after which gateways unpack a bundle. Until then the same block is not paid for again.
 const SETTLES: Duration = Duration::from_secs(60 * 60);
+/// How many blocks of a list are uploaded at a time.
+const UPLOADED_AT_A_TIME: usize = 4;
 /// How many uploads are remembered, some 100 bytes each.
 const UPLOADS_MAX: usize = 16 * 1024;
 
@@ -88,6 +91,14 @@ enum Route {
 struct Upload {
     item: ItemId,
     at: Instant,
+}
+
+/// Tells whether an address of a gateway or bundler would be asked: by https, or by http on this machine.
+///
+/// # Errors
+/// [`TierError::Refused`] says why not.
+pub fn gateway_address(text: &str) -> Result<(), TierError> {
+    gateway::address(text).map(|_| ())
 }
 
 impl ArweaveTier {
@@ -212,6 +223,13 @@ impl Tier for ArweaveTier {
         let item = self.upload(block).await?;
         self.remember(*block.cid(), item);
         Ok(())
+    }
+
+    /// Uploads several blocks at the same time; each stands for itself.
+    async fn put_together(&self, blocks: &[Block]) -> Result<(), TierError> {
+        stream::iter(blocks.iter().map(Ok))
+            .try_for_each_concurrent(UPLOADED_AT_A_TIME, |block| self.put(block))
+            .await
     }
 
     async fn get(&self, cid: &Cid) -> Result<Block, TierError> {

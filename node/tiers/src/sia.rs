@@ -3,7 +3,7 @@
 //! The SDK encrypts, cuts into shards with redundancy and pays nothing by itself: an indexer such as `sia.storage` holds the
 //! account. Each block is an object whose sealed metadata is its content id, so that the indexer learns neither; the tier
 //! reads the list of objects as it grows and finds them by the id. Only who has the account's key can read what is stored.
-//! A host stores whole sectors of 4 MiB, so that a block by itself takes 48 MiB there; [`SiaTier::put_together`] packs many
+//! A host stores whole sectors of 4 MiB, so that a block by itself takes 48 MiB there; [`Tier::put_together`] packs many
 //! into one slab.
 
 use std::{collections::BTreeMap, path::Path};
@@ -88,11 +88,7 @@ impl SiaTier {
         Self { sdk, index }
     }
 
-    /// Stores several blocks packed together, which takes a fraction of the room that they take one by one.
-    ///
-    /// # Errors
-    /// [`TierError`] as [`Tier::put`]; none of them counts as stored then.
-    pub async fn put_together(&self, blocks: &[Block]) -> Result<(), TierError> {
+    async fn pack(&self, blocks: &[Block]) -> Result<(), TierError> {
         let bytes: usize = blocks.iter().map(|block| block.bytes().len()).sum();
         let (data_shards, parity_shards) = match bytes <= usize::from(SMALL_SLAB.0) * SECTOR_BYTES {
             true => SMALL_SLAB,
@@ -239,7 +235,13 @@ impl Tier for SiaTier {
             }
         }
         self.forget(block.cid()).await?;
-        self.put_together(std::slice::from_ref(block)).await
+        self.pack(std::slice::from_ref(block)).await
+    }
+
+    /// Stores several blocks in as few slabs as hold them, which takes a fraction of the room that they take one by one. If
+    /// it fails none of them counts as stored.
+    async fn put_together(&self, blocks: &[Block]) -> Result<(), TierError> {
+        self.pack(blocks).await
     }
 
     async fn get(&self, cid: &Cid) -> Result<Block, TierError> {

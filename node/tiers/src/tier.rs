@@ -93,6 +93,17 @@ pub trait Tier: Send + Sync {
     /// [`TierError`] if the tier is out of reach or refuses.
     async fn put(&self, block: &Block) -> Result<(), TierError>;
 
+    /// Stores several blocks, where they are better stored together than one by one; as [`Self::put`] else.
+    ///
+    /// # Errors
+    /// [`TierError`] of the first that is not stored; others may be.
+    async fn put_together(&self, blocks: &[Block]) -> Result<(), TierError> {
+        for block in blocks {
+            self.put(block).await?;
+        }
+        Ok(())
+    }
+
     /// Fetches a block, checked against its name.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Looking after copies: storing and letting go on several tiers, which tier has lost what, and putting it back.
 //!
-//! Audit and repair walk a list with a few questions at a time, tell how far they are, and stop when their future is
+//! [`Tiers::complete`] stores on a tier what of a list is not there. Audit and repair walk a list with a few questions at a time, tell how far they are, and stop when their future is
 //! dropped; nothing runs on. A tier that does not answer several times in a row is not asked for the rest of the list. Whether a block may
 //! be put on a tier, and at what price, is for the caller to say: only what it hands in is mended.
 
@@ -13,7 +13,7 @@ use std::{
 };
 
 use cid::Cid;
-use futures::{StreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{
     Block, Forgotten, Tier, TierError, TierKind,
@@ -24,6 +24,8 @@ use crate::{
 const QUESTIONS_MAX: usize = 8;
 /// How many blocks are mended at a time; each is held in memory, 1 MiB at most.
 const MENDED_MAX: usize = 4;
+/// How many blocks are stored together on a tier that is completed: 32 MiB in blocks of 256 KiB, which Sia packs well.
+const STORED_TOGETHER: usize = 128;
 /// After so many questions in a row without an answer the tier counts as out of reach.
 const SILENCES_MAX: usize = 8;
 
@@ -228,6 +230,61 @@ impl Tiers {
             told(Progress { done, of });
         }
         mended
+    }
+
+    /// Stores on a tier what of a list it lacks by its own word, fetched from the others; returns how many that were.
+    ///
+    /// # Errors
+    /// [`NotMended`] with the reason of the first block that could not be stored. What was stored stays.
+    pub async fn complete(
+        &self,
+        kind: TierKind,
+        cids: &[Cid],
+        told: impl Fn(Progress),
+    ) -> Result<u64, NotMended> {
+        let mut stored = 0;
+        let places = self.places.iter().enumerate();
+        for (place, at) in places.filter(|(_, at)| at.tier.kind() == kind) {
+            let (mut lacking, of) = (Vec::new(), cids.len());
+            let ask = |cid: Cid| async move { (cid, self.holds(place, &cid, Depth::Word).await) };
+            let mut answers = stream::iter(cids.iter().copied())
+                .map(ask)
+                .buffered(QUESTIONS_MAX);
+            while let Some((cid, answer)) = answers.next().await {
+                match answer.map_err(NotMended::NotTaken)? {
+                    true => {}
+                    false => lacking.push(cid),
+                }
+            }
+            drop(answers);
+            let mut done = of - lacking.len();
+            told(Progress { done, of });
+            for group in lacking.chunks(STORED_TOGETHER) {
+                let blocks = self.read_all(group, place).await?;
+                let took = self.pace.write.saturating_mul(group.len() as u32);
+                within(took, kind, at.tier.put_together(&blocks))
+                    .await
+                    .map_err(NotMended::NotTaken)?;
+                stored += group.len() as u64;
+                done += group.len();
+                told(Progress { done, of });
+            }
+        }
+        Ok(stored)
+    }
+
+    /// Reads blocks from any tier but one.
+    async fn read_all(&self, cids: &[Cid], but: usize) -> Result<Vec<Block>, NotMended> {
+        let read = |cid: Cid| async move {
+            let read = self.read_from(&cid, |place| place != but).await;
+            read.map(|reading| reading.block)
+                .map_err(|nobody| NotMended::NobodyGives(Arc::new(nobody)))
+        };
+        stream::iter(cids.iter().copied())
+            .map(read)
+            .buffered(MENDED_MAX)
+            .try_collect()
+            .await
     }
 
     async fn mend(&self, cid: Cid, places: Vec<usize>) -> Vec<Mending> {

@@ -20,7 +20,8 @@ const WRITER: &str = "X0_TIERS_TEST_WRITER";
 fn nothing_that_was_acknowledged_is_lost_when_the_writer_is_killed_amid_a_put() {
     let dir = tempfile::tempdir().unwrap();
     let mut acknowledged = 0;
-    for kill_at in [acknowledged + 1, 40, 97] {
+    // The next put is a large one, a large one, a small one.
+    for kill_at in [2, 41, 97] {
         let mut writer = Command::new(std::env::current_exe().unwrap())
             .args([
                 "--exact",
@@ -47,23 +48,19 @@ fn nothing_that_was_acknowledged_is_lost_when_the_writer_is_killed_amid_a_put() 
         writer.wait().unwrap();
 
         let store = BlockStore::open(dir.path()).unwrap();
-        for number in 1..=acknowledged {
-            let block = raw(number, CHUNK_BYTES);
-            assert_eq!(
-                store.get(block.cid()).unwrap(),
-                Some(block.clone()),
-                "{number}"
-            );
-            assert_eq!(
-                store.holders_of(block.cid()).unwrap(),
-                [Holder::Node],
-                "{number}"
-            );
+        for block in (1..=acknowledged).flat_map(put_together) {
+            let held = store.get(block.cid()).unwrap();
+            assert_eq!(held.as_ref(), Some(&block), "{}", block.cid());
+            let holders = store.holders_of(block.cid()).unwrap();
+            assert_eq!(holders, [Holder::Node], "{}", block.cid());
         }
         // What was not acknowledged is there whole or not at all.
-        let next = raw(acknowledged + 1, CHUNK_BYTES);
-        let is_there = store.get(next.cid()).unwrap().is_some();
-        assert_eq!(store.length(next.cid()).unwrap().is_some(), is_there);
+        let next = put_together(acknowledged + 1);
+        let is_there = store.get(next[0].cid()).unwrap().is_some();
+        for block in next {
+            assert_eq!(store.get(block.cid()).unwrap().is_some(), is_there);
+            assert_eq!(store.length(block.cid()).unwrap().is_some(), is_there);
+        }
     }
     assert!(acknowledged >= 97);
 }
@@ -77,13 +74,18 @@ fn writes_until_it_is_killed() {
     };
     let store = BlockStore::open(Path::new(&dir)).unwrap();
     for number in 1.. {
-        store
-            .put(&[raw(number, CHUNK_BYTES)], Holder::Node)
-            .unwrap();
+        store.put(&put_together(number), Holder::Node).unwrap();
         let mut out = std::io::stdout();
         writeln!(out, "put {number}").unwrap();
         out.flush().unwrap();
     }
+}
+
+/// What the writer puts as its put of a number: every third is large, 4.25 MiB, and goes past the log of writes.
+fn put_together(number: u64) -> Vec<Block> {
+    let count = if number.is_multiple_of(3) { 17 } else { 1 };
+    let blocks = (0..count).map(|block| raw(1_000 * number + block, CHUNK_BYTES));
+    blocks.collect()
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod callers;
 mod calls;
 mod cases;
 mod inspections;
+mod keeping;
 mod routes;
 
 use std::{
@@ -34,7 +35,6 @@ use tokio::{
     time::timeout,
 };
 use x0_crypto::Identity;
-use x0_tiers::{IpfsConfig, IpfsTier};
 
 use super::{
     ApiParts, ApiState, Order,
@@ -46,7 +46,7 @@ use super::{
 };
 use crate::{
     charter::{SHIPPED, following::Standing},
-    config::{Config, FILE, Sources},
+    config::{Config, FILE, Sources, SublimeSettings},
     gateway::Hub,
     metrics::Metrics,
     runtime::{
@@ -54,6 +54,7 @@ use crate::{
         genesis::{GenesisPlan, create_genesis},
     },
     store::StoreOptions,
+    sublime,
 };
 
 /// Longer than any answer takes on a busy machine.
@@ -80,21 +81,23 @@ impl Served {
         let socket = config.api.unix_socket.clone();
         let sockets = Sockets::open(&socket, config.api.http).await.unwrap();
         let loopback = sockets.loopback().unwrap();
+        let node = start_node(dir.path());
+        let settings = SublimeSettings {
+            listen: Vec::new(),
+            ..config.sublime.clone()
+        };
+        let keeper = sublime::start(dir.path(), &settings, &node).await.unwrap();
         let (orders, taken) = mpsc::channel(8);
         tokio::spawn(take(taken));
         let api = ApiState::start(ApiParts {
-            node: start_node(dir.path()),
+            node,
             tokens: ApiTokens::open(dir.path()).unwrap(),
             orders,
             loopback: Some(loopback),
             config: watch::channel(Arc::new(config)).1,
             kernel: watch::channel(Standing::Waiting).1,
             gateway: Arc::new(Hub::open(dir.path(), SHIPPED.clone(), Metrics::new()).unwrap()),
-            ipfs: Arc::new(
-                IpfsTier::start(IpfsConfig::new(dir.path().join("ipfs")))
-                    .await
-                    .unwrap(),
-            ),
+            keeper,
         })
         .unwrap();
         tokio::spawn(sockets.serve(router(Arc::clone(&api)), Arc::clone(&api)));

@@ -1,20 +1,23 @@
 //! `x0 sublime get`: puts an item's key together from what a vote had released, fetches its content and opens it.
 //!
 //! The content is written beside the file that is asked for, under a name ending in `.part`, and takes its place when it is
-//! whole. An interrupted run begins anew: what it left is overwritten.
+//! whole. An interrupted run goes on where it was: what it left is sealed again, chunk by chunk, and kept as far as that is what
+//! the item names; nothing about it is written down. The key of the request stays until the file is in its place.
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write as _},
+    io::{self, Seek as _, SeekFrom, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
+    slice::Chunks,
 };
 
 use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
+use tokio::task::{JoinError, JoinHandle};
 use x0_crypto::{
-    ContentId,
+    ChunkId, ContentId, PublicKey,
     committee::CommitteeKey,
     sublime::{HybridSecret, ItemKeys, Layout},
 };
@@ -23,7 +26,7 @@ use x0_protocol::{
         content::{Links, Place, TreeBlock},
         opening::{self, Asked},
     },
-    wire::{Body, Manifest, Release, SublimeBody, decode_record},
+    wire::{Body, Manifest, Release, Sharing, SublimeBody, decode_record},
 };
 use x0_tiers::{Block, Cid};
 use zeroize::Zeroizing;
@@ -31,7 +34,7 @@ use zeroize::Zeroizing;
 use super::{
     super::{Context, client::Client, error::CliError, output::bytes},
     bar, key_path, on_file,
-    put::{ABOUT, About, decoded, parse},
+    put::{ABOUT, About, decoded, parse, seal_chunk},
 };
 use crate::{
     api::sublime::{FetchBody, ManifestBody, ReleasedView},
@@ -47,6 +50,8 @@ const BATCH: usize = 64;
     after_help = "Guardians' nodes and seats release to the key of your request once the vote has passed, most within a minute. \
                   Their parts are checked and put together here, the content is fetched from whoever holds it, and opened \
                   here. The key of the request is removed once the file is written; --keep-key keeps it.\n\n\
+                  If it breaks off, or Ctrl-C ends it, the same command goes on where it was: what is in FILE.part is \
+                  checked and kept.\n\n\
                   Example:\n  x0 sublime get bafyrei… --request bafyrei… --out map.pdf"
 )]
 pub(in crate::cli) struct GetArgs {
@@ -70,7 +75,18 @@ struct Got {
     name: String,
     bytes: u64,
     out: String,
+    /// Bytes of it that were there from a run before.
+    resumed: u64,
     bad: Vec<String>,
+}
+
+/// An item whose key was put together.
+pub(super) struct Unlocked {
+    keys: ItemKeys,
+    manifest: Manifest,
+    pub(super) about: About,
+    /// Whose nodes sent parts that are none.
+    bad: Vec<PublicKey>,
 }
 
 pub(super) async fn get(context: &Context, args: GetArgs) -> Result<(), CliError> {
@@ -83,64 +99,53 @@ pub(super) async fn get(context: &Context, args: GetArgs) -> Result<(), CliError
         return Err(CliError::Usage(text));
     }
     let client = context.client()?;
-    let key_path = key_path(context, &args.request.to_string())?;
-    let secret = read_key(&key_path)?;
-    let path = format!("/v1/sublime/requests/{}", args.request);
-    let view: ReleasedView = client.get(&path).await?;
-    if view.request.item != args.item.to_string() {
-        let text = format!(
-            "the request is for item {}, not for {}",
-            view.request.item, args.item
-        );
-        return Err(CliError::Usage(text));
-    }
-    let manifest = manifest(&client, &args.item).await?;
-    let item = parse("item's key", &view.item.key)?;
-    let opened = open(&args, &view, &manifest, &secret)?;
-    let keys = ItemKeys::derive(
-        &opened.secret,
-        &opened.second,
-        x0_crypto::PublicKey::bytes(&item),
-    );
-    let about = keys.metadata.open(ABOUT, &manifest.about);
-    let about = about.map_err(|error| CliError::Failed(error.to_string()))?;
-    let about: About = serde_json::from_slice(&about).map_err(|fault| {
-        CliError::Failed(format!(
-            "what is said about the item cannot be read: {fault}"
-        ))
-    })?;
+    let unlocked = unlock(context, &client, &args.item, &args.request).await?;
+    let about = &unlocked.about;
     let layout = Layout::of(about.bytes).map_err(|error| CliError::Failed(error.to_string()))?;
-    if u64::from(layout.chunks()) != manifest.chunks {
+    if u64::from(layout.chunks()) != unlocked.manifest.chunks {
         let text = "the item says of itself that it has another length than its content: it was put by a faulty program";
         return Err(CliError::Failed(text.to_owned()));
     }
     let part = part_of(out);
     let bar = bar(context.output, about.bytes, "opening");
+    let (file, length) = open_part(&part)?;
     let mut reading = Reading {
         client: &client,
-        keys: &keys,
+        keys: &unlocked.keys,
         layout,
         bytes: about.bytes,
         next: 0,
-        file: create(&part)?,
+        file,
+        length,
+        is_resuming: length > 0,
+        resumed: 0,
+        settling: None,
         path: &part,
         bar: &bar,
     };
-    let read = reading.tree(&manifest).await;
+    let read = tokio::select! {
+        read = reading.tree(&unlocked.manifest) => read,
+        _ = tokio::signal::ctrl_c() => Err(CliError::Failed("interrupted".to_owned())),
+    };
     bar.finish_and_clear();
     if let Err(error) = read.and_then(|()| reading.finish(out)) {
-        fs::remove_file(&part).ok();
+        context.output.note(&format!(
+            "{} holds what was opened so far. The key of the request stays: the same command goes on.",
+            part.display()
+        ));
         return Err(error);
     }
     if !args.keep_key {
+        let key_path = key_path(context, &args.request.to_string())?;
         wipe(&key_path).map_err(|cause| on_file(&key_path, &cause))?;
     }
     let got = Got {
-        title: about.title,
-        name: about.name,
+        title: about.title.clone(),
+        name: about.name.clone(),
         bytes: about.bytes,
         out: out.display().to_string(),
-        bad: opened.bad.iter().map(ToString::to_string).collect(),
+        resumed: reading.resumed,
+        bad: unlocked.bad.iter().map(ToString::to_string).collect(),
     };
     context.output.show(&got, |got| {
         let mut text = format!(
@@ -150,6 +155,10 @@ pub(super) async fn get(context: &Context, args: GetArgs) -> Result<(), CliError
             bytes(got.bytes),
             got.out
         );
+        if got.resumed > 0 {
+            let resumed = bytes(got.resumed);
+            text.push_str(&format!("\n{resumed} of it were there from before"));
+        }
         for node in &got.bad {
             text.push_str(&format!(
                 "\n{node} sent a part that is not what it should be"
@@ -159,8 +168,50 @@ pub(super) async fn get(context: &Context, args: GetArgs) -> Result<(), CliError
     })
 }
 
+/// Tells whether the key of a request is still here.
+pub(super) fn holds_key(context: &Context, request: &ContentId) -> Result<bool, CliError> {
+    Ok(key_path(context, &request.to_string())?.exists())
+}
+
+/// Puts the key of an item together from what was released for a request.
+pub(super) async fn unlock(
+    context: &Context,
+    client: &Client,
+    item: &ContentId,
+    request: &ContentId,
+) -> Result<Unlocked, CliError> {
+    let secret = read_key(&key_path(context, &request.to_string())?)?;
+    let view: ReleasedView = client
+        .get(&format!("/v1/sublime/requests/{request}"))
+        .await?;
+    if view.request.item != item.to_string() {
+        let text = format!(
+            "the request is for item {}, not for {item}",
+            view.request.item
+        );
+        return Err(CliError::Usage(text));
+    }
+    let manifest = manifest(client, item).await?;
+    let key = parse("item's key", &view.item.key)?;
+    let opened = open(request, &view, &manifest, &secret)?;
+    let keys = ItemKeys::derive(&opened.secret, &opened.second, PublicKey::bytes(&key));
+    let about = keys.metadata.open(ABOUT, &manifest.about);
+    let about = about.map_err(|error| CliError::Failed(error.to_string()))?;
+    let about: About = serde_json::from_slice(&about).map_err(|fault| {
+        CliError::Failed(format!(
+            "what is said about the item cannot be read: {fault}"
+        ))
+    })?;
+    Ok(Unlocked {
+        keys,
+        manifest,
+        about,
+        bad: opened.bad,
+    })
+}
+
 fn open(
-    args: &GetArgs,
+    request: &ContentId,
     view: &ReleasedView,
     manifest: &Manifest,
     secret: &HybridSecret,
@@ -177,11 +228,14 @@ fn open(
         parse("mesh", &view.mesh)?,
         parse("item's key", &view.item.key)?,
     );
+    let sharing = Sharing::decode(&decoded("sharing", &view.sharing)?);
+    let sharing = sharing.map_err(|error| CliError::BadAnswer(error.to_string()))?;
     let asked = Asked {
         mesh: &mesh,
-        request: &args.request,
+        request,
         item: &item,
-        manifest,
+        sharing: &sharing,
+        second: &manifest.second,
         committee: &committee,
     };
     opening::open(asked, secret, &parts).map_err(|not_yet| {
@@ -218,6 +272,14 @@ struct Reading<'a> {
     bytes: u64,
     next: u32,
     file: File,
+    /// Bytes that the file had at the beginning.
+    length: u64,
+    /// Whether what is in the file was as it should be so far.
+    is_resuming: bool,
+    /// Bytes that were kept of what was in the file.
+    resumed: u64,
+    /// What is written on its way to the disk.
+    settling: Option<JoinHandle<io::Result<()>>>,
     path: &'a Path,
     bar: &'a ProgressBar,
 }
@@ -227,7 +289,7 @@ impl Reading<'_> {
     async fn tree(&mut self, manifest: &Manifest) -> Result<(), CliError> {
         let mut stack = vec![(manifest.content, Place::root(manifest.chunks))];
         while let Some((root, place)) = stack.pop() {
-            let block = self.fetch(&[root.into()]).await?;
+            let block = fetch(self.client.clone(), vec![root.into()]).await?;
             let block = block
                 .first()
                 .ok_or_else(|| CliError::BadAnswer("a block is missing".to_owned()))?;
@@ -239,30 +301,68 @@ impl Reading<'_> {
                     stack.extend(below.into_iter().rev());
                 }
                 Links::Chunks(chunks) => {
-                    for batch in chunks.chunks(BATCH) {
-                        let cids: Vec<Cid> = batch.iter().map(|chunk| (*chunk).into()).collect();
-                        let blocks = self.fetch(&cids).await?;
+                    let client = self.client;
+                    let fetched = |missing: &[ChunkId]| {
+                        let cids = missing.iter().map(|chunk| (*chunk).into()).collect();
+                        tokio::spawn(fetch(client.clone(), cids))
+                    };
+                    let mut batches = chunks.chunks(BATCH);
+                    let mut coming = self.missing(&mut batches)?.map(fetched);
+                    while let Some(batch) = coming {
+                        let blocks = batch.await.map_err(|fault| failed(&fault))??;
+                        // It comes while this one is opened and written.
+                        coming = self.missing(&mut batches)?.map(fetched);
                         blocks.iter().try_for_each(|block| self.chunk(block))?;
+                        self.settle().await?;
                     }
                 }
             }
         }
-        Ok(())
+        self.settled().await
     }
 
-    async fn fetch(&self, cids: &[Cid]) -> Result<Vec<Block>, CliError> {
-        let body = FetchBody {
-            cids: cids.iter().map(ToString::to_string).collect(),
-        };
-        let frames = self.client.fetch("/v1/sublime/blocks/fetch", &body).await?;
-        let blocks =
-            frames::read(frames).map_err(|error| CliError::BadAnswer(error.to_string()))?;
-        match blocks.iter().map(Block::cid).eq(cids) {
-            true => Ok(blocks),
-            false => Err(CliError::BadAnswer(
-                "it gave other blocks than were asked for".to_owned(),
-            )),
+    /// Returns the next chunks that the file does not have from a run before.
+    fn missing<'c>(
+        &mut self,
+        batches: &mut Chunks<'c, ChunkId>,
+    ) -> Result<Option<&'c [ChunkId]>, CliError> {
+        for batch in batches {
+            let missing = self.keep(batch)?;
+            if !missing.is_empty() {
+                return Ok(Some(missing));
+            }
         }
+        Ok(None)
+    }
+
+    /// Keeps the first of these chunks, as far as the file has them from a run before; returns those that are missing.
+    fn keep<'c>(&mut self, chunks: &'c [ChunkId]) -> Result<&'c [ChunkId], CliError> {
+        let mut missing = chunks;
+        while self.is_resuming
+            && let [first, rest @ ..] = missing
+        {
+            let chunk = self.layout.chunk(self.next);
+            let chunk = chunk
+                .ok_or_else(|| CliError::Failed("the content has too many chunks".to_owned()))?;
+            let end = (chunk.offset() + chunk.bytes() as u64).min(self.bytes);
+            let is_there = self.length >= end && {
+                let sealed = seal_chunk(self.keys, (&self.file, self.path), self.bytes, chunk)?;
+                ChunkId::of(&sealed) == *first
+            };
+            if !is_there {
+                self.is_resuming = false;
+                let start = chunk.offset().min(self.bytes);
+                let cut = self.file.set_len(start);
+                let cut = cut.and_then(|()| self.file.seek(SeekFrom::Start(start)));
+                cut.map_err(|cause| on_file(self.path, &cause))?;
+                break;
+            }
+            self.next += 1;
+            self.resumed = end;
+            self.bar.set_position(end);
+            missing = rest;
+        }
+        Ok(missing)
     }
 
     /// Opens the next chunk and writes what of it is content.
@@ -283,16 +383,57 @@ impl Reading<'_> {
         Ok(())
     }
 
+    /// Has the disk take what is written while the rest comes, so that not all is left for the end.
+    async fn settle(&mut self) -> Result<(), CliError> {
+        if !self.settling.as_ref().is_none_or(JoinHandle::is_finished) {
+            return Ok(());
+        }
+        self.settled().await?;
+        let file = self.file.try_clone();
+        let file = file.map_err(|cause| on_file(self.path, &cause))?;
+        self.settling = Some(tokio::task::spawn_blocking(move || file.sync_data()));
+        Ok(())
+    }
+
+    /// Waits for the disk, which tells of a failure once.
+    async fn settled(&mut self) -> Result<(), CliError> {
+        if let Some(settled) = self.settling.take() {
+            let settled = settled.await.map_err(|fault| failed(&fault))?;
+            settled.map_err(|cause| on_file(self.path, &cause))?;
+        }
+        Ok(())
+    }
+
     /// Puts the file in its place, if all of it is there.
     fn finish(&self, out: &Path) -> Result<(), CliError> {
         if self.next != self.layout.chunks() {
             return Err(CliError::Failed("the content ends too early".to_owned()));
         }
-        let synced = self.file.sync_all();
+        // A run before may have been for another item, and longer.
+        let cut = self.file.set_len(self.bytes);
+        let synced = cut.and_then(|()| self.file.sync_all());
         let placed = synced.and_then(|()| fs::hard_link(self.path, out));
         let placed = placed.and_then(|()| fs::remove_file(self.path));
         placed.map_err(|cause| on_file(out, &cause))
     }
+}
+
+async fn fetch(client: Client, cids: Vec<Cid>) -> Result<Vec<Block>, CliError> {
+    let body = FetchBody {
+        cids: cids.iter().map(ToString::to_string).collect(),
+    };
+    let frames = client.fetch("/v1/sublime/blocks/fetch", &body).await?;
+    let blocks = frames::read(frames).map_err(|error| CliError::BadAnswer(error.to_string()))?;
+    match blocks.iter().map(Block::cid).eq(&cids) {
+        true => Ok(blocks),
+        false => Err(CliError::BadAnswer(
+            "it gave other blocks than were asked for".to_owned(),
+        )),
+    }
+}
+
+fn failed(fault: &JoinError) -> CliError {
+    CliError::Failed(fault.to_string())
 }
 
 fn part_of(out: &Path) -> PathBuf {
@@ -301,14 +442,20 @@ fn part_of(out: &Path) -> PathBuf {
     out.with_file_name(name)
 }
 
-fn create(path: &Path) -> Result<File, CliError> {
+/// Opens the file that content is written to until it is whole, and tells how much is in it from a run before.
+fn open_part(path: &Path) -> Result<(File, u64), CliError> {
     let file = OpenOptions::new()
+        .read(true)
         .write(true)
         .create(true)
-        .truncate(true)
+        .truncate(false)
         .mode(0o600)
         .open(path);
-    file.map_err(|cause| on_file(path, &cause))
+    let opened = file.and_then(|file| {
+        let length = file.metadata()?.len();
+        Ok((file, length))
+    });
+    opened.map_err(|cause| on_file(path, &cause))
 }
 
 fn read_key(path: &Path) -> Result<HybridSecret, CliError> {

@@ -1,11 +1,16 @@
 //! `x0 sublime`: content that guardians and the committee keep shut until a vote opens it.
 //!
 //! This program seals and opens; the node only ever carries what is sealed. `draft` keeps what a put needs to go on after an
-//! interruption, `put` and `get` are the two ways, this file has the commands around them.
+//! interruption, `put` and `get` are the two ways, `show` and `repair` tell of what keeps an item alive, this file has the
+//! commands around them.
 
 mod draft;
+mod forget;
 mod get;
 mod put;
+mod repair;
+mod safety;
+mod show;
 
 use std::path::PathBuf;
 
@@ -18,20 +23,20 @@ use zeroize::Zeroizing;
 
 use super::{
     Context,
+    client::Client,
     error::CliError,
     output::{Output, Table, date},
 };
 use crate::{
     api::{
-        sublime::{AccessView, RequestBody, SublimeView},
+        sublime::{AccessView, ForgottenView, ItemView, RequestBody, SublimeView},
         view::RecordedView,
         votes::{ProposeVoteBody, VotedView},
     },
     identity::write_private,
+    sublime::DIR,
 };
 
-/// Folder of this program's own files in the data directory: puts under way, and keys of requests.
-const DIR: &str = "sublime";
 /// How often a bar is drawn.
 const DRAWN_HZ: u8 = 5;
 
@@ -40,6 +45,10 @@ pub(super) enum SublimeCommand {
     Put(put::PutArgs),
     Request(RequestArgs),
     Get(get::GetArgs),
+    Rotate(RotateArgs),
+    Forget(forget::ForgetArgs),
+    Show(show::ShowArgs),
+    Repair(repair::RepairArgs),
     /// List the items and requests known here
     #[command(
         after_help = "Titles are sealed with the content: whoever has not opened an item sees its name only.\n\n\
@@ -66,12 +75,87 @@ pub(super) struct RequestArgs {
     no_vote: bool,
 }
 
+/// Have an item's shares dealt on to other guardians before six months are over: opens a vote of all members
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Shares are dealt on by themselves every six months, and when a guardian leaves. A vote does it at once, for example \
+                  after guardians' machines were taken. The key is not put together for that, and what was released before stays \
+                  released. Guardians who keep a copy of their old share can open the item for ever with the committee's part: \
+                  put the file anew if you fear that.\n\n\
+                  Example:\n  x0 sublime rotate bafyrei… --why 'two guardians were searched'"
+)]
+pub(super) struct RotateArgs {
+    /// The item
+    item: ContentId,
+    /// Why, in words for everyone who votes
+    #[arg(long, value_name = "TEXT")]
+    why: String,
+}
+
+/// What came of asking for a rotation.
+#[derive(serde::Serialize)]
+struct RotationAsked {
+    vote: String,
+    subject: String,
+    epoch: u32,
+}
+
+async fn rotate(context: &Context, args: RotateArgs) -> Result<(), CliError> {
+    let client = context.client()?;
+    let view: SublimeView = client.get("/v1/sublime").await?;
+    let name = args.item.to_string();
+    let item = view.items.into_iter().find(|item| item.item == name);
+    let item = item.ok_or_else(|| {
+        CliError::Usage(format!(
+            "no item {name} is known here: `x0 sublime list` lists those known"
+        ))
+    })?;
+    let text = format!(
+        "Deal on the shares of item {}: {}",
+        args.item.short(),
+        args.why
+    );
+    let vote = propose(&client, &text, &item.rotation_subject).await?;
+    let asked = RotationAsked {
+        vote,
+        subject: item.rotation_subject,
+        epoch: item.epoch,
+    };
+    context.output.show(&asked, |asked| {
+        format!(
+            "vote {}\n\nMembers vote for 72 hours. Once it has passed and its challenge time is over, new guardians are drawn and the \
+             shares of epoch {} are dealt on to them: `x0 sublime list` shows the epoch.",
+            asked.vote, asked.epoch
+        )
+    })
+}
+
+/// Opens a vote of all members, as long as one that opens an item has to be.
+async fn propose(client: &Client, text: &str, subject: &str) -> Result<String, CliError> {
+    let body = ProposeVoteBody {
+        text: text.chars().take(280).collect(),
+        subject: Some(subject.to_owned()),
+        emergency: false,
+        window_secs: Some(ACCESS_WINDOW_MIN.0 / 1_000),
+        quorum_percent: None,
+        threshold_percent: None,
+        changeable: false,
+        sealed: false,
+    };
+    let voted: VotedView = client.post("/v1/votes", &body).await?;
+    Ok(voted.id)
+}
+
 /// Answers a command about Sublime.
 pub(super) async fn answer(context: &Context, command: SublimeCommand) -> Result<(), CliError> {
     match command {
         SublimeCommand::Put(args) => put::put(context, args).await,
         SublimeCommand::Request(args) => request(context, args).await,
         SublimeCommand::Get(args) => get::get(context, args).await,
+        SublimeCommand::Rotate(args) => rotate(context, args).await,
+        SublimeCommand::Forget(args) => forget::forget(context, args).await,
+        SublimeCommand::Show(args) => show::show(context, args).await,
+        SublimeCommand::Repair(args) => repair::repair(context, args).await,
         SublimeCommand::List => list(context).await,
     }
 }
@@ -101,18 +185,7 @@ async fn request(context: &Context, args: RequestArgs) -> Result<(), CliError> {
         true => None,
         false => {
             let text = format!("Open item {}: {}", args.item.short(), args.why);
-            let body = ProposeVoteBody {
-                text: text.chars().take(280).collect(),
-                subject: Some(written.id.clone()),
-                emergency: false,
-                window_secs: Some(ACCESS_WINDOW_MIN.0 / 1_000),
-                quorum_percent: None,
-                threshold_percent: None,
-                changeable: false,
-                sealed: false,
-            };
-            let voted: VotedView = client.post("/v1/votes", &body).await?;
-            Some(voted.id)
+            Some(propose(&client, &text, &written.id).await?)
         }
     };
     let requested = Requested {
@@ -128,16 +201,32 @@ async fn request(context: &Context, args: RequestArgs) -> Result<(), CliError> {
     })
 }
 
+/// Says how often an item was dealt on, and how it goes on.
+fn dealt_on(view: &SublimeView, item: &ItemView) -> String {
+    let of_item = |known: &&ForgottenView| known.key == item.key;
+    if item.forgotten {
+        return match view.forgotten.iter().find(of_item) {
+            Some(known) => format!("forgotten, {} shares destroyed", known.destroyed.len()),
+            None => "forgotten".to_owned(),
+        };
+    }
+    match view.rotations.iter().any(|open| open.key == item.key) {
+        true => format!("{} times, now", item.epoch),
+        false => format!("{} times, due {}", item.epoch, date(item.rotation_due_ms)),
+    }
+}
+
 async fn list(context: &Context) -> Result<(), CliError> {
     let view: SublimeView = context.client()?.get("/v1/sublime").await?;
     context.output.show(&view, |view| {
-        let mut items = Table::new(["item", "put", "size", "opens with"]);
+        let mut items = Table::new(["item", "put", "size", "opens with", "dealt on"]);
         for item in &view.items {
             items.row([
                 item.item.clone(),
                 date(item.time_ms),
                 format!("{} × 256 KiB", item.chunks),
                 format!("{} of {} guardians", item.shares_needed, item.guardians),
+                dealt_on(view, item),
             ]);
         }
         let mut requests = Table::new(["request", "stands", "item", "by", "why"]);
@@ -176,6 +265,11 @@ fn own_dir(context: &Context, name: &str) -> Result<PathBuf, CliError> {
     Ok(dir)
 }
 
+/// Returns where the word by which an item can be forgotten stands.
+fn forget_path(context: &Context, key: &str) -> Result<PathBuf, CliError> {
+    Ok(own_dir(context, "forget")?.join(format!("{key}.word")))
+}
+
 /// Returns where the key of a request stands.
 fn key_path(context: &Context, request: &str) -> Result<PathBuf, CliError> {
     Ok(own_dir(context, "requests")?.join(format!("{request}.key")))
@@ -191,16 +285,25 @@ fn random(bytes: &mut [u8; 32]) -> Result<(), CliError> {
 
 /// A bar over so many bytes, if a person watches.
 fn bar(output: Output, bytes: u64, what: &'static str) -> ProgressBar {
+    let style = "{msg:9} [{bar:32}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+    let bar = styled(output, bytes, style);
+    bar.set_message(what);
+    bar
+}
+
+/// A bar over so many steps, if a person watches; its message says of what.
+fn steps(output: Output, count: u64) -> ProgressBar {
+    styled(output, count, "[{bar:32}] {pos} of {len} {msg}")
+}
+
+fn styled(output: Output, length: u64, style: &str) -> ProgressBar {
     let target = match output.is_watched() {
         true => ProgressDrawTarget::stderr_with_hz(DRAWN_HZ),
         false => ProgressDrawTarget::hidden(),
     };
-    let bar = ProgressBar::with_draw_target(Some(bytes), target);
-    let style = ProgressStyle::with_template(
-        "{msg:9} [{bar:32}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
-    );
+    let bar = ProgressBar::with_draw_target(Some(length), target);
+    let style = ProgressStyle::with_template(style);
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.set_message(what);
     bar
 }
 

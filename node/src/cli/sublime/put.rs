@@ -1,17 +1,18 @@
-//! `x0 sublime put`: seals a file, hands its blocks to the node, its key to guardians and committee, and makes it known.
+//! `x0 sublime put`: seals a file, hands its blocks to the node, its key to guardians and committee, makes it known, and waits until
+//! enough nodes hold it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, VecDeque},
     fs::{File, Metadata},
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use clap::Args;
 use data_encoding::BASE64;
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
 use x0_crypto::{
     ChunkId, ContentId, Identity, PublicKey,
     committee::CommitteeKey,
@@ -24,7 +25,7 @@ use x0_protocol::{
         content::TreeBuilder,
         putting::{is_safe, prepare},
     },
-    wire::{Body, Draft as RecordDraft, Manifest, SublimeBody},
+    wire::{Body, Draft as RecordDraft, Forget, Manifest, SublimeBody},
 };
 use zeroize::Zeroizing;
 
@@ -32,21 +33,30 @@ use super::{
     super::{Context, client::Client, error::CliError, output::bytes},
     bar,
     draft::Draft,
-    on_file, own_dir, random,
+    forget_path, on_file, own_dir, random,
+    safety::{PutView, how_safe, wait, warn_of_accounts},
 };
 use crate::{
     api::{
+        keeping::{WishBody, WishView},
         sublime::{
             DealBody, DealtShare, DealtView, DrawBody, DrawnView as DrawnBody, GuardianView,
             ManifestBody, StoredView,
         },
         view::RecordedView,
     },
-    sublime::frames,
+    identity,
+    sublime::{
+        Policy,
+        frames::{self, BATCH_BYTES_MAX},
+        unix_ms,
+    },
 };
 
 /// Chunks that are sealed and handed over together: 16 MiB less a bit.
 const BATCH: usize = 63;
+/// Batches that are on their way to the node while the next one is sealed: the node's disk is what a put waits for.
+const ON_THE_WAY: usize = 2;
 /// What the manifest's description is bound to.
 pub(super) const ABOUT: &[u8] = b"x0/sublime/about/1";
 
@@ -57,8 +67,17 @@ pub(super) const ABOUT: &[u8] = b"x0/sublime/about/1";
                   open the other, and both only after a vote of all members about one request for it. YOU CANNOT OPEN IT ALONE \
                   AFTERWARDS, so keep the file if you need it. Nothing can be put while fewer than three other members serve \
                   as guardians.\n\n\
+                  WHERE IT IS KEPT. Guardians' nodes keep the sealed content in any case, all of it each. With \
+                  `--policy mesh+arweave` it is stored on Arweave as well: there it stays FOR EVER. Nobody can take it \
+                  back, not you and not the mesh; whoever gets hold of the key, in however many years, reads it. What is \
+                  there is sealed, but that it is there, how long it is, when it came and who paid is public. Sia \
+                  (`mesh+sia`) keeps it as long as the account pays. Both need an account in this node's settings \
+                  ([sublime.arweave], [sublime.sia]); without one the mesh alone keeps the item, and this says so.\n\n\
+                  It ends when enough nodes hold the content, each asked for pieces of it drawn at random, or says that \
+                  the item is not safe yet; keep the file until it is. `x0 sublime show ITEM` tells.\n\n\
                   If it breaks off, the same command goes on where it was.\n\n\
-                  Examples:\n  x0 sublime put archive.tar --title 'The archive of 2026'\n  x0 --json sublime put map.pdf"
+                  Examples:\n  x0 sublime put archive.tar --title 'The archive of 2026'\n  x0 --json sublime put map.pdf\n  \
+                  x0 sublime put map.pdf --policy mesh+arweave"
 )]
 pub(in crate::cli) struct PutArgs {
     /// The file
@@ -66,6 +85,12 @@ pub(in crate::cli) struct PutArgs {
     /// What it is, for whoever opens it; sealed with the content [default: the name of the file]
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
+    /// Where it is kept
+    #[arg(long, value_enum, default_value_t = Policy::Mesh)]
+    policy: Policy,
+    /// End as soon as the item is known, without waiting until enough nodes hold it
+    #[arg(long)]
+    no_wait: bool,
 }
 
 /// What is said about an item, sealed with it.
@@ -81,18 +106,6 @@ pub(super) struct About {
     pub(super) guardians: Vec<String>,
 }
 
-/// What was put.
-#[derive(Serialize)]
-struct PutView {
-    item: String,
-    content: String,
-    bytes: u64,
-    shares_needed: u8,
-    guardians: usize,
-    of: u8,
-    subtrees: usize,
-}
-
 /// An item as it is being put.
 struct Putting {
     client: Client,
@@ -102,6 +115,31 @@ struct Putting {
     parts: ItemParts,
     keys: ItemKeys,
     signer: Identity,
+}
+
+/// What the node is handed over while the next is sealed.
+struct Uploads {
+    client: Client,
+    on_the_way: VecDeque<JoinHandle<Result<StoredView, CliError>>>,
+}
+
+impl Uploads {
+    fn begin(&mut self, frames: Vec<u8>) {
+        let client = self.client.clone();
+        let upload = async move { client.upload("/v1/sublime/blocks", frames).await };
+        self.on_the_way.push_back(tokio::spawn(upload));
+    }
+
+    /// Waits until no more than so many batches are on their way.
+    async fn until_left(&mut self, left: usize) -> Result<(), CliError> {
+        while self.on_the_way.len() > left {
+            if let Some(first) = self.on_the_way.pop_front() {
+                let stored = first.await;
+                stored.map_err(|fault| CliError::Failed(fault.to_string()))??;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Why a pass over the file ended early.
@@ -124,6 +162,7 @@ pub(super) async fn put(context: &Context, args: PutArgs) -> Result<(), CliError
         .map(|name| name.to_string_lossy().into_owned());
     let name = name.ok_or_else(|| CliError::Usage(format!("{} names no file", path.display())))?;
     let dir = own_dir(context, "puts")?;
+    warn_of_accounts(context, args.policy).await?;
     loop {
         let file = File::open(path).map_err(|cause| on_file(path, &cause))?;
         let found = file.metadata().map_err(|cause| on_file(path, &cause))?;
@@ -162,10 +201,13 @@ pub(super) async fn put(context: &Context, args: PutArgs) -> Result<(), CliError
             bytes: putting.bytes,
             guardians: Vec::new(),
         };
-        let put = putting
-            .hand_over(context, (content, chunks), about, draft.seed())
+        let mut put = putting
+            .hand_over(context, (content, chunks), about, draft.seed(), args.policy)
             .await?;
         draft.wipe().map_err(|cause| on_file(&dir, &cause))?;
+        if !args.no_wait {
+            wait(context, &putting.client, &mut put).await?;
+        }
         return context.output.show(&put, |put| {
             let mut text = format!(
                 "item {}\n\n{} are sealed. Any {} of the {} guardians who keep a share can open it together with the \
@@ -182,9 +224,32 @@ pub(super) async fn put(context: &Context, args: PutArgs) -> Result<(), CliError
                     put.subtrees
                 ));
             }
+            text.push_str("\n\n");
+            text.push_str(&how_safe(put));
             text
         });
     }
+}
+
+/// Reads a chunk of a file of so many bytes, and seals it.
+///
+/// # Errors
+///
+/// Returns that the file cannot be read, or has not so many bytes.
+pub(super) fn seal_chunk(
+    keys: &ItemKeys,
+    (file, path): (&File, &Path),
+    bytes: u64,
+    chunk: Chunk,
+) -> Result<Vec<u8>, CliError> {
+    let mut buffer = vec![0; chunk.sealed_bytes()];
+    let left = bytes.saturating_sub(chunk.offset());
+    let count = usize::try_from(left).map_or(chunk.bytes(), |left| left.min(chunk.bytes()));
+    let read = file.read_exact_at(&mut buffer[..count], chunk.offset());
+    read.map_err(|cause| on_file(path, &cause))?;
+    let sealed = keys.content.seal(chunk, &mut buffer);
+    sealed.map_err(|error| CliError::Failed(error.to_string()))?;
+    Ok(buffer)
 }
 
 impl Putting {
@@ -226,15 +291,19 @@ impl Putting {
     ) -> Result<(ContentId, u64), Broken> {
         let mut tree = TreeBuilder::default();
         let known = draft.sealed().to_vec();
-        // Of what was noted the last batch may not have arrived.
-        let arrived = known.len().saturating_sub(BATCH);
-        let mut frames = Vec::new();
+        // Of what was noted the last batches may not have arrived.
+        let arrived = known.len().saturating_sub(ON_THE_WAY * BATCH);
+        let mut uploads = Uploads {
+            client: self.client.clone(),
+            on_the_way: VecDeque::new(),
+        };
+        let mut frames = Vec::with_capacity(BATCH_BYTES_MAX);
         let mut batch = Vec::new();
         for index in 0..self.layout.chunks() {
             let Some(chunk) = self.layout.chunk(index) else {
                 break;
             };
-            let sealed = self.seal(path, chunk)?;
+            let sealed = seal_chunk(&self.keys, (&self.file, path), self.bytes, chunk)?;
             let id = ChunkId::of(&sealed);
             let place = index as usize;
             match known.get(place) {
@@ -252,7 +321,7 @@ impl Putting {
                 frames::push(&mut frames, &block.id.into(), &block.bytes);
             }
             if place % BATCH == BATCH - 1 {
-                self.store(path, draft, &mut batch, &mut frames).await?;
+                store(path, draft, &mut uploads, (&mut batch, &mut frames)).await?;
             }
             bar.set_position((chunk.offset() + chunk.bytes() as u64).min(self.bytes));
         }
@@ -263,39 +332,9 @@ impl Putting {
         for block in blocks {
             frames::push(&mut frames, &block.id.into(), &block.bytes);
         }
-        self.store(path, draft, &mut batch, &mut frames).await?;
+        store(path, draft, &mut uploads, (&mut batch, &mut frames)).await?;
+        uploads.until_left(0).await?;
         Ok((root, chunks))
-    }
-
-    fn seal(&self, path: &Path, chunk: Chunk) -> Result<Vec<u8>, CliError> {
-        let mut buffer = vec![0; chunk.sealed_bytes()];
-        let left = self.bytes.saturating_sub(chunk.offset());
-        let count = usize::try_from(left).map_or(chunk.bytes(), |left| left.min(chunk.bytes()));
-        let read = self
-            .file
-            .read_exact_at(&mut buffer[..count], chunk.offset());
-        read.map_err(|cause| on_file(path, &cause))?;
-        let sealed = self.keys.content.seal(chunk, &mut buffer);
-        sealed.map_err(|error| CliError::Failed(error.to_string()))?;
-        Ok(buffer)
-    }
-
-    async fn store(
-        &self,
-        path: &Path,
-        draft: &mut Draft,
-        batch: &mut Vec<ChunkId>,
-        frames: &mut Vec<u8>,
-    ) -> Result<(), CliError> {
-        if !batch.is_empty() {
-            draft.note(batch).map_err(|cause| on_file(path, &cause))?;
-            batch.clear();
-        }
-        if !frames.is_empty() {
-            let body = std::mem::take(frames);
-            let _: StoredView = self.client.upload("/v1/sublime/blocks", body).await?;
-        }
-        Ok(())
     }
 
     /// Hands the key over to guardians and committee, and makes the item known.
@@ -305,6 +344,7 @@ impl Putting {
         (content, chunks): (ContentId, u64),
         mut about: About,
         seed: &[u8; 32],
+        policy: Policy,
     ) -> Result<PutView, CliError> {
         let drawn = self.draw().await?;
         let subtrees = drawn.subtrees;
@@ -313,7 +353,7 @@ impl Putting {
         let item = self.signer.public();
         let mut kept: BTreeSet<PublicKey> = BTreeSet::new();
         let prepared = loop {
-            let prepared = prepare(&self.parts, &item, &drawn_view, seed);
+            let prepared = prepare(&self.parts, &self.signer, &drawn_view, seed);
             let prepared = prepared.map_err(|error| CliError::Failed(error.to_string()))?;
             let left = prepared.asks.iter();
             let left: Vec<_> = left
@@ -372,6 +412,10 @@ impl Putting {
             nonce: 0,
         };
         manifest.find_nonce(&drawn_view.mesh, &item);
+        // Before the item is known, so that nothing that happens in between makes the node forget it.
+        let wish = WishBody { content, policy };
+        let wished: WishView = self.client.post("/v1/sublime/policies", &wish).await?;
+        self.keep_forget(context, &drawn_view.mesh)?;
         let known = self.make_known(&drawn_view.mesh, manifest).await?;
         Ok(PutView {
             item: known.id,
@@ -381,7 +425,20 @@ impl Putting {
             guardians: kept.len(),
             of: drawn_view.access.shares(),
             subtrees,
+            policy,
+            without: wished.without,
+            stored: Vec::new(),
+            copies: None,
+            copies_needed: None,
+            safe: None,
         })
+    }
+
+    /// Keeps the word by which the item can be forgotten, before anybody knows the item: its key is gone afterwards.
+    fn keep_forget(&self, context: &Context, mesh: &ContentId) -> Result<(), CliError> {
+        let path = forget_path(context, &self.signer.public().to_string())?;
+        let word = Forget::sign(&self.signer, mesh).encode();
+        identity::write_over(&path, &word).map_err(|error| CliError::Failed(error.to_string()))
     }
 
     async fn make_known(
@@ -389,10 +446,7 @@ impl Putting {
         mesh: &ContentId,
         manifest: Manifest,
     ) -> Result<RecordedView, CliError> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now = now.map_or(0, |since| {
-            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-        });
+        let now = unix_ms();
         let mut salt = Zeroizing::new([0; 32]);
         random(&mut salt)?;
         let [salt @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = *salt;
@@ -407,6 +461,26 @@ impl Putting {
         };
         self.client.post("/v1/sublime/items", &body).await
     }
+}
+
+/// Notes what is sealed, then hands it over to the node.
+async fn store(
+    path: &Path,
+    draft: &mut Draft,
+    uploads: &mut Uploads,
+    (batch, frames): (&mut Vec<ChunkId>, &mut Vec<u8>),
+) -> Result<(), CliError> {
+    // First of all: who goes on counts on it that no more than these have not arrived.
+    uploads.until_left(ON_THE_WAY - 1).await?;
+    if !batch.is_empty() {
+        draft.note(batch).map_err(|cause| on_file(path, &cause))?;
+        batch.clear();
+    }
+    if !frames.is_empty() {
+        let next = Vec::with_capacity(BATCH_BYTES_MAX);
+        uploads.begin(std::mem::replace(frames, next));
+    }
+    Ok(())
 }
 
 fn read_drawn(drawn: &DrawnBody) -> Result<DrawnView, CliError> {

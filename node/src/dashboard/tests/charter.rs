@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Returns the part of a page with this id, up to the next part.
-fn part<'a>(html: &'a str, id: &str) -> &'a str {
+pub(super) fn part<'a>(html: &'a str, id: &str) -> &'a str {
     let start = html.find(&format!("id=\"{id}\""));
     let rest = &html[start.unwrap_or_else(|| panic!("no {id} in {html}"))..];
     let own = rest.find(" data-live").map_or(0, |at| at + 1);
@@ -536,7 +536,19 @@ fn an_open_page_looks_again_at_every_event_that_the_node_tells() {
             erasure: record,
             node: agent,
         },
-        Event::Case { case: record, what },
+        Event::Case {
+            case: record,
+            what: what.clone(),
+        },
+        Event::Audit {
+            round: 1,
+            node: None,
+            what,
+        },
+        Event::AccountAsked {
+            auditor: agent,
+            refused: None,
+        },
     ];
     let told = sample::full(24).happened.into_iter();
     for event in told.map(|happened| happened.event).chain(others) {

@@ -398,12 +398,8 @@ fn report(described: &str) -> Report {
 static SEALED: LazyLock<SealedReport> = LazyLock::new(|| seal(&report(SECRET)).unwrap());
 
 fn seal(told: &Report) -> Result<SealedReport, Unsealed> {
-    let point = data_encoding::HEXLOWER
-        .decode(POINT_OF_G2.as_bytes())
-        .unwrap();
-    let key = CommitteeKey::from_bytes(&point).unwrap();
     let record = sealed::seal(
-        &key,
+        &committee(),
         &record(0),
         told,
         &receipt(),
@@ -445,51 +441,60 @@ pub(super) fn next_charter() -> Charter {
 
 /// Two open votes, one of them on an amendment.
 pub(super) fn votes(text: &str) -> VotesView {
-    let vote = |subject, amendment| {
-        let proposal = VoteProposal::sign(
-            &record(0),
-            &identity(7),
-            (subject, text.parse().unwrap()),
-            VoteRules::ordinary(),
-            before(30),
-        );
-        let proposal = proposal.value().clone();
-        let opened = VoteOpened {
-            proposal: proposal.id(),
-            subject,
-            electorate: ballot::Electorate {
-                members_root: [1; 32],
-                count: 24,
-            },
-            opened: before(29),
-            height: 800,
-        };
-        VoteView {
-            proposal: proposal.id(),
-            opening: Some(Announced {
-                certificate: certified(Statement::Opened(opened)),
-                opened,
-                proposal,
-                jury: Vec::new(),
-            }),
-            closes: Some(Wall(before(0).0 + 72 * 3_600_000)),
-            tally: None,
-            resolved: None,
-            case: None,
-            live: None,
-            ballot: None,
-            amendment,
-            stage: "open".to_owned(),
-        }
-    };
     let next = next_charter();
+    let mut amending = vote(7, next.id(), text);
+    amending.amendment = Some(next);
     VotesView {
-        votes: vec![
-            vote(next.id(), Some(next)),
-            vote(ContentId::of(b"an act"), None),
-        ],
+        votes: vec![amending, vote(7, ContentId::of(b"an act"), text)],
         own: Vec::new(),
     }
+}
+
+/// An open vote that a node has proposed.
+pub(super) fn vote(by: u16, subject: ContentId, text: &str) -> VoteView {
+    let proposal = VoteProposal::sign(
+        &record(0),
+        &identity(by),
+        (subject, text.parse().unwrap()),
+        VoteRules::ordinary(),
+        before(30),
+    );
+    let proposal = proposal.value().clone();
+    let opened = VoteOpened {
+        proposal: proposal.id(),
+        subject,
+        electorate: ballot::Electorate {
+            members_root: [1; 32],
+            count: 24,
+        },
+        opened: before(29),
+        height: 800,
+    };
+    VoteView {
+        proposal: proposal.id(),
+        opening: Some(Announced {
+            certificate: certified(Statement::Opened(opened)),
+            opened,
+            proposal,
+            jury: Vec::new(),
+        }),
+        closes: Some(Wall(before(0).0 + 72 * 3_600_000)),
+        tally: None,
+        resolved: None,
+        case: None,
+        live: None,
+        ballot: None,
+        amendment: None,
+        stage: "open".to_owned(),
+    }
+}
+
+/// What openings are of, with which nobody opens anything here.
+pub(super) fn committee() -> CommitteeKey {
+    let point = data_encoding::HEXLOWER
+        .decode(POINT_OF_G2.as_bytes())
+        .unwrap();
+    CommitteeKey::from_bytes(&point).unwrap()
 }
 
 /// A public log with every kind of entry in it, and how its overrides stand.

@@ -5,7 +5,9 @@
 mod charter;
 mod judged;
 mod sample;
+mod sheltered;
 mod source;
+mod vault;
 
 use std::collections::BTreeSet;
 
@@ -90,6 +92,8 @@ async fn text_of_others_is_escaped_and_isolated_wherever_it_stands() {
         Page::Acts,
         Page::Charter,
         Page::Cases,
+        Page::Sublime,
+        Page::Guardian,
         Page::Public,
         Page::Audit,
     ] {
@@ -113,6 +117,8 @@ async fn hostile_queries_change_nothing_but_what_they_ask() {
         "/ui/audit?sheet=1&sheet=2".to_owned(),
         format!("/ui/public?only={}", encoded(HOSTILE)),
         "/ui/public?only=overrides&sheet=99".to_owned(),
+        "/ui/sublime?sheet=-1".to_owned(),
+        format!("/ui/guardian?sheet={}", encoded(HOSTILE)),
         format!("/ui/public/{}/proof", encoded(HOSTILE)),
     ];
     for path in paths {
@@ -465,6 +471,7 @@ async fn an_unknown_page_leads_back_to_the_first() {
 fn every_message_is_used() {
     let sources = [
         include_str!("../about.rs"),
+        include_str!("../access.rs"),
         include_str!("../acts.rs"),
         include_str!("../audit.rs"),
         include_str!("../../charter/wording.rs"),
@@ -474,6 +481,7 @@ fn every_message_is_used() {
         include_str!("../charter.rs"),
         include_str!("../consents.rs"),
         include_str!("../enforcement.rs"),
+        include_str!("../guardian.rs"),
         include_str!("../happenings.rs"),
         include_str!("../ledger.rs"),
         include_str!("../map.rs"),
@@ -482,6 +490,7 @@ fn every_message_is_used() {
         include_str!("../parts.rs"),
         include_str!("../peers.rs"),
         include_str!("../public.rs"),
+        include_str!("../sublime.rs"),
         include_str!("../verdicts.rs"),
     ];
     let keyed = |line: &&str| line.starts_with(|c: char| c.is_ascii_lowercase());

@@ -20,6 +20,7 @@ use x0_protocol::{
             ActView, AuditHeads, CapabilityView, CommitteeStatus, LinkView, OverrideView,
             PolicyView, Status, TrustStatus,
         },
+        sublime::SublimeView,
         vote::VotesView,
     },
     spine::{
@@ -38,10 +39,10 @@ use x0_protocol::{
 };
 use zeroize::Zeroizing;
 
-use super::judged;
+use super::{judged, sheltered};
 use crate::{
     charter::SHIPPED,
-    dashboard::{Enforcement, Feed, Happened},
+    dashboard::{ContentHeld, Enforcement, Feed, Happened},
 };
 
 /// A name that would break out of markup that is not escaped.
@@ -74,6 +75,9 @@ pub(super) struct Data {
     pub ledger: LedgerView,
     pub public: Vec<PublicEntry>,
     pub overrides: Vec<OverrideView>,
+    pub sublime: SublimeView,
+    pub content: Result<ContentHeld, String>,
+    pub needs_passphrase: Option<bool>,
     pub happened: Vec<Happened>,
     pub broken: Option<String>,
 }
@@ -140,6 +144,9 @@ pub(super) fn empty() -> Data {
         ledger: judged::no_ledger(),
         public: Vec::new(),
         overrides: Vec::new(),
+        sublime: SublimeView::default(),
+        content: Ok(ContentHeld::default()),
+        needs_passphrase: Some(true),
         happened: Vec::new(),
         broken: None,
     }
@@ -184,6 +191,10 @@ pub(super) fn full(members: u16) -> Data {
     };
     data.enforcement = judged::guarded();
     data.votes = judged::votes("Keep latency for longer");
+    data.sublime = sheltered::known("The well is dry, and the map is in it");
+    data.votes.votes.extend(sheltered::votes("Open the map"));
+    data.content = Ok(sheltered::CONTENT);
+    data.needs_passphrase = Some(false);
     (data.cases, data.ledger) = judged::cases();
     (data.public, data.overrides) = judged::public_log("acts flood every page");
     data.links = (1..=9).map(link).collect();
@@ -249,6 +260,9 @@ pub(super) fn hostile() -> Data {
     }
     (data.public, data.overrides) = judged::public_log(HOSTILE);
     data.votes = judged::votes(HOSTILE);
+    data.sublime = sheltered::known(HOSTILE);
+    data.votes.votes.extend(sheltered::votes(HOSTILE));
+    data.content = Err(HOSTILE.to_owned());
     data.cases.cases[1].open = Some(judged::named_case(HOSTILE));
     data.enforcement.helper = Err(HOSTILE.to_owned());
     data.enforcement.audit.violations = vec![HOSTILE.to_owned()];
@@ -596,6 +610,7 @@ fn entries() -> Vec<Entry> {
             other: Box::new(head(3)),
         },
     ];
+    let cases = [&cases[..], &sheltered::logged()[..]].concat();
     let dated = cases.iter().cycle().zip(0..61);
     dated
         .map(|(what, i)| Entry {
@@ -681,6 +696,26 @@ fn happened() -> Vec<Happened> {
             act: record(10),
             target: key(1),
             executed: true,
+        },
+        Event::Sublime {
+            record: record(1),
+            kind: "guardian",
+        },
+        Event::Sublime {
+            record: record(sheltered::GUARDED),
+            kind: "item",
+        },
+        Event::Sublime {
+            record: record(sheltered::WAITING),
+            kind: "request",
+        },
+        Event::TierPeer {
+            peer: key(2),
+            addresses: Vec::new(),
+        },
+        Event::Released {
+            request: record(sheltered::GRANTED),
+            parts: 3,
         },
         Event::Unlinked { peer: key(11) },
         Event::Healed {

@@ -8,7 +8,12 @@ use x0_crypto::ContentId;
 use x0_protocol::{
     Command, Mono, Now, Reply,
     charter::Charter,
-    core::{case::CaseCommand, command::PublicView, vote::VoteCommand},
+    core::{
+        case::CaseCommand,
+        command::PublicView,
+        sublime::{SublimeCommand, SublimeRefusal},
+        vote::VoteCommand,
+    },
     spine::audit::{Entry, tree::Frontier},
     wire::{PublicEntry, PublicHead},
 };
@@ -16,8 +21,11 @@ use x0_protocol::{
 use super::{
     judged,
     sample::{Data, HOUR_MS, NOW},
+    sheltered,
 };
-use crate::dashboard::{Contradictions, Enforcement, Happened, Source};
+use crate::dashboard::{
+    Contradictions, Enforcement, Followed, Gathered, Guarding, Happened, Source,
+};
 
 /// A source of fixed data.
 #[derive(Clone)]
@@ -26,6 +34,17 @@ pub(super) struct Sample(Arc<Data>);
 impl From<Data> for Sample {
     fn from(data: Data) -> Self {
         Self(Arc::new(data))
+    }
+}
+
+impl Sample {
+    fn gathered<T: Gathered>(&self) -> Result<T, String> {
+        let mut followed = Followed::<T>::default();
+        followed.follow(|from, count_max| {
+            let entries = self.0.entries.iter().skip(from as usize).take(count_max);
+            Ok::<_, String>(entries.cloned().collect())
+        })?;
+        Ok(followed.found().clone())
     }
 }
 
@@ -45,7 +64,13 @@ impl Source for Sample {
             Command::Proposals => Ok(Reply::Proposals(data.proposals)),
             Command::Consents => Ok(Reply::Consents(data.consents)),
             Command::Committee => panic!("the dashboard does not ask for the seats"),
-            Command::Sublime(_) => panic!("the dashboard does not show Sublime yet"),
+            Command::Sublime(SublimeCommand::Show) => Ok(Reply::Sublime(Box::new(data.sublime))),
+            Command::Sublime(SublimeCommand::Released(request)) => {
+                let arrived = sheltered::arrived(&data.sublime, &request);
+                let arrived =
+                    arrived.ok_or_else(|| SublimeRefusal::NoSuchRequest(request).to_string())?;
+                Ok(Reply::Released(Box::new(arrived)))
+            }
             Command::Inspection(_) => panic!("the dashboard reads of audits in the status"),
             Command::Halt | Command::Pull { .. } => {
                 panic!("the dashboard reads of halts in the status")
@@ -76,6 +101,7 @@ impl Source for Sample {
             | Command::Cosign { .. }
             | Command::ProposeSeats { .. }
             | Command::ApproveSeats(_)
+            | Command::Sublime(_)
             | Command::ProposeRecovery { .. }
             | Command::SignRecovery(_)
             | Command::ProposeCharter(_)
@@ -108,12 +134,15 @@ impl Source for Sample {
     }
 
     async fn contradictions(&self) -> Result<Contradictions, String> {
-        let mut found = Contradictions::default();
-        found.follow(|from, count_max| {
-            let entries = self.0.entries.iter().skip(from as usize).take(count_max);
-            Ok::<_, String>(entries.cloned().collect())
-        })?;
-        Ok(found)
+        self.gathered()
+    }
+
+    async fn guarding(&self) -> Result<Guarding, String> {
+        Ok(Guarding {
+            log: self.gathered()?,
+            content: self.0.content.clone(),
+            needs_passphrase: self.0.needs_passphrase,
+        })
     }
 
     fn happened(&self) -> Vec<Happened> {

@@ -1,10 +1,13 @@
 //! Shares kept for others, and what was released for this node.
 
-use x0_crypto::{ContentId, Identity, PublicKey, sublime::ShareIndex};
+use x0_crypto::{
+    ContentId, Identity, PublicKey, Signature,
+    sublime::{AccessStructure, ItemParts, ShareIndex, deal},
+};
 use x0_protocol::{
-    Write,
-    sublime::shares::{KeptShare, SublimeWrite},
-    wire::{Release, ReleasedPart},
+    Wall, Write,
+    sublime::shares::{KeptPart, KeptParts, KeptShare, SublimeWrite},
+    wire::{Appointed, PartAck, Release, ReleasedPart, RotationDealing, RotationPlan, Sharing},
 };
 use zeroize::Zeroizing;
 
@@ -17,11 +20,48 @@ fn key(number: u8) -> PublicKey {
 fn share(item: u8, epoch: u32) -> KeptShare {
     KeptShare {
         item: key(item),
-        owner: key(9),
+        owner: Some(key(9)),
         sharing: ContentId::of(&[item]),
         epoch,
         index: ShareIndex::new(3).unwrap(),
+        appointed: Appointed::Owner(Signature::from_bytes([7; 64])),
         sealed: vec![item; 40].into(),
+    }
+}
+
+fn parts(item: u8, dealers: u8) -> KeptParts {
+    let access = AccessStructure::new(2, 3).unwrap();
+    let secret = ItemParts::draw(&[item; 32], b"").secret;
+    let commitments = deal(&secret, access, &[1; 32]).commitments;
+    let plan = RotationPlan {
+        item: key(item),
+        epoch: 1,
+        from: Sharing {
+            epoch: 0,
+            commitments: commitments.clone(),
+        },
+        access,
+        guardians: (1..4).map(key).collect(),
+        height: 7,
+        time: Wall(8),
+    };
+    let name = plan.id(&ContentId::of(b"mesh"));
+    let index = ShareIndex::new(1).unwrap();
+    let part = |dealer: u8| {
+        let dealer = ShareIndex::new(dealer).unwrap();
+        let signer = Identity::from_seed(Zeroizing::new([5; 32]));
+        let dealing = RotationDealing::sign(&signer, name, dealer, commitments.clone());
+        KeptPart {
+            ack: PartAck::sign(&signer, &dealing, index),
+            dealing,
+            sealed: vec![item; 40].into(),
+        }
+    };
+    KeptParts {
+        plan,
+        name,
+        index,
+        parts: (1..=dealers).map(part).collect(),
     }
 }
 
@@ -61,4 +101,30 @@ fn shares_and_what_was_released_come_back_and_a_later_share_takes_the_place_of_t
     let mut parts = stored.released;
     parts.sort_by_key(|(_, release)| release.sealed.clone());
     assert_eq!(parts, [release(5), release(6)]);
+}
+
+#[test]
+fn parts_are_kept_until_the_rotation_is_over_and_a_share_until_it_is_dealt_on() {
+    let home = Home::new();
+    let store = home.create();
+    let keep = |write| Write::Sublime(write);
+    let writes = vec![
+        keep(SublimeWrite::Share(Box::new(share(1, 0)))),
+        keep(SublimeWrite::Share(Box::new(share(2, 0)))),
+        keep(SublimeWrite::Parts(Box::new(parts(1, 1)))),
+        keep(SublimeWrite::Parts(Box::new(parts(2, 3)))),
+    ];
+    store.submit(writes).wait().unwrap();
+    let writes = vec![
+        keep(SublimeWrite::Parts(Box::new(parts(1, 2)))),
+        keep(SublimeWrite::NoParts(key(2))),
+        keep(SublimeWrite::NoShare(key(2))),
+    ];
+    store.submit(writes).wait().unwrap();
+    drop(store);
+
+    let stored = home.open().unwrap().load().unwrap().sublime;
+
+    assert_eq!(stored.shares, [share(1, 0)]);
+    assert_eq!(stored.parts, [parts(1, 2)]);
 }

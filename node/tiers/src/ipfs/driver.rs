@@ -27,13 +27,13 @@ use tokio::{
 use tracing::{debug, trace};
 
 use super::{
-    bitswap::{self, Message, Outcome, Payload, Serving, Wants, What},
+    bitswap::{self, Message, Outcome, Payload, PeerAnswer, Probes, Serving, Wants, What},
     config::Dht,
     dht::{Answer, Lookups, known_peers},
     store::BlockStore,
     swarm::{Behaviour, BehaviourEvent},
 };
-use crate::Block;
+use crate::{Block, Depth};
 
 /// Peers that are sent blocks at a time, each with a message of at most 2 MiB.
 const SERVED_MAX: usize = 16;
@@ -47,6 +47,8 @@ const TICK: Duration = Duration::from_secs(1);
 pub(super) enum Command {
     /// Fetch a block, of these peers first. The block is dropped if nobody waits for it any more.
     Fetch(Cid, Vec<PeerId>, oneshot::Sender<Block>),
+    /// Ask a connected peer about a block.
+    Probe(PeerId, Cid, Depth, oneshot::Sender<PeerAnswer>),
     /// These blocks are here now.
     Stored(Vec<Cid>),
     Connect(Multiaddr, Answer<PeerId>),
@@ -89,6 +91,7 @@ pub(super) struct Driver {
     commands: mpsc::Receiver<Command>,
     links: BTreeMap<PeerId, Link>,
     wants: Wants,
+    probes: Probes,
     serving: Serving,
     lookups: Lookups,
     dials: HashMap<ConnectionId, Answer<PeerId>>,
@@ -138,6 +141,7 @@ impl Driver {
             commands,
             links: BTreeMap::new(),
             wants: Wants::default(),
+            probes: Probes::default(),
             serving: Serving::default(),
             lookups: Lookups::default(),
             dials: HashMap::new(),
@@ -167,6 +171,9 @@ impl Driver {
             for peer in self.wants.to_be_told() {
                 self.pump(peer);
             }
+            for peer in self.probes.to_be_told() {
+                self.pump(peer);
+            }
         }
         // The store is let go of when the last reader is done, so that it can be opened again.
         self.work.shutdown().await;
@@ -189,6 +196,13 @@ impl Driver {
                     && let Some(kad) = self.swarm.behaviour_mut().kad.as_mut()
                 {
                     self.lookups.find_for_want(kad, &cid);
+                }
+            }
+            Command::Probe(peer, cid, depth, waiter) => {
+                if self.links.contains_key(&peer) {
+                    self.probes.add(peer, cid, depth, waiter, Instant::now());
+                } else {
+                    let _ = waiter.send(PeerAnswer::Nothing);
                 }
             }
             Command::Stored(cids) => {
@@ -388,6 +402,7 @@ impl Driver {
     fn forget(&mut self, peer: PeerId) {
         let link = self.links.remove(&peer);
         self.wants.gone(&peer, Instant::now());
+        self.probes.gone(&peer);
         self.serving.gone(&peer);
         if link.is_some_and(|link| !matches!(link.service, Service::Idle)) {
             self.pump_all();
@@ -406,13 +421,15 @@ impl Driver {
         );
         for (cid, has) in message.presences {
             self.wants.presence(peer, cid, has, now);
+            let is_wanted = self.wants.is_wanted(&cid);
+            self.probes.presence(&peer, &cid, has, is_wanted);
         }
         if message.full || !message.wants.is_empty() {
             self.serving.asked(peer, message.full, message.wants);
         }
         if message.payload.is_empty() {
             self.swarm.behaviour_mut().bitswap.release(peer, connection);
-        } else if self.wants.expects(&peer) {
+        } else if self.wants.expects(&peer) || self.probes.expects(&peer) {
             self.work
                 .spawn_blocking(move || check(peer, connection, message.payload));
         } else {
@@ -443,7 +460,8 @@ impl Driver {
             Done::Checked(peer, connection, blocks, refused) => {
                 self.traffic.blocks_refused += refused;
                 for block in blocks {
-                    if self.wants.block(peer, &block, Instant::now()) {
+                    let is_asked = self.probes.block(&peer, &block);
+                    if self.wants.block(peer, &block, Instant::now()) || is_asked {
                         self.traffic.blocks_received += 1;
                         self.traffic.bytes_received += block.bytes().len() as u64;
                     } else {
@@ -458,6 +476,7 @@ impl Driver {
     fn on_tick(&mut self) {
         let now = Instant::now();
         let again = self.wants.tick(now);
+        self.probes.tick(now, |cid| self.wants.is_wanted(cid));
         if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
             for cid in again {
                 self.lookups.find_for_want(kad, &cid);
@@ -530,6 +549,8 @@ impl Driver {
             }
         };
         message.wants = self.wants.say(&peer, ENTRIES_MAX);
+        let room = ENTRIES_MAX - message.wants.len();
+        message.wants.extend(self.probes.say(&peer, room));
         if !message.is_empty() {
             self.traffic.blocks_sent += message.payload.len() as u64;
             self.traffic.bytes_sent += message.payload_bytes() as u64;

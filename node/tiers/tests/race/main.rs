@@ -344,3 +344,41 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn a_tier_is_completed_with_what_it_lacks_and_nothing_else() {
+    let blocks: Vec<_> = (0..300_u16)
+        .map(|number| block(&number.to_be_bytes()))
+        .collect();
+    let cids: Vec<_> = blocks.iter().map(|block| *block.cid()).collect();
+    let tiers = three(&blocks);
+    let (ipfs, arweave) = (&tiers[0], &tiers[1]);
+    for cid in &cids[..200] {
+        arweave.lose(cid);
+    }
+    let before = ipfs.gets();
+    let told = Mutex::new(Vec::new());
+    let stored = together(&tiers[..2], PATIENT)
+        .complete(TierKind::Arweave, &cids, |progress| {
+            told.lock().unwrap().push((progress.done, progress.of));
+        })
+        .await
+        .unwrap();
+    assert_eq!((stored, ipfs.gets() - before), (200, 200));
+    assert!(cids.iter().all(|cid| arweave.has(cid)));
+    assert_eq!(*told.lock().unwrap(), [(100, 300), (228, 300), (300, 300)]);
+
+    arweave.lose(&cids[0]);
+    ipfs.lose(&cids[0]);
+    let lost = together(&tiers[..2], PATIENT)
+        .complete(TierKind::Arweave, &cids, untold)
+        .await
+        .unwrap_err();
+    assert!(matches!(lost, NotMended::NobodyGives(_)), "{lost}");
+    arweave.turn(Mood::Failing);
+    let away = together(&tiers[..2], PATIENT)
+        .complete(TierKind::Arweave, &cids, untold)
+        .await
+        .unwrap_err();
+    assert!(matches!(away, NotMended::NotTaken(_)), "{away}");
+}

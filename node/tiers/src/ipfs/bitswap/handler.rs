@@ -12,10 +12,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use asynchronous_codec::{FramedRead, FramedWrite};
+use asynchronous_codec::FramedRead;
 use bytes::Bytes;
 use futures::{
-    FutureExt as _, SinkExt as _, StreamExt as _,
+    AsyncWriteExt as _, FutureExt as _, StreamExt as _,
     future::BoxFuture,
     stream::{BoxStream, SelectAll},
 };
@@ -29,7 +29,7 @@ use libp2p::{
         },
     },
 };
-use unsigned_varint::codec::UviBytes;
+use unsigned_varint::{codec::UviBytes, encode};
 
 use super::message::{MESSAGE_BYTES_MAX, Message};
 
@@ -60,17 +60,15 @@ pub(crate) enum FromHandler {
     Broken(String),
 }
 
-type Outbound = FramedWrite<Stream, UviBytes<Bytes>>;
-
 enum Sending {
     /// There is no stream.
     Closed,
     /// A stream was asked for, and this is to be sent on it.
-    Opening(Bytes),
+    Opening(Vec<Bytes>),
     /// A stream is open and idle.
-    Idle(Outbound),
+    Idle(Stream),
     /// A message is being written.
-    Writing(BoxFuture<'static, io::Result<Outbound>>),
+    Writing(BoxFuture<'static, io::Result<Stream>>),
 }
 
 pub(crate) struct Handler {
@@ -97,20 +95,19 @@ impl Default for Handler {
 
 impl Handler {
     fn send(&mut self, message: &Message) {
-        let bytes = message.encode();
+        let pieces = message.pieces();
         self.sending = match std::mem::replace(&mut self.sending, Sending::Closed) {
-            Sending::Idle(stream) => Sending::Writing(write(stream, bytes)),
+            Sending::Idle(stream) => Sending::Writing(write(stream, pieces)),
             Sending::Closed | Sending::Opening(_) | Sending::Writing(_) => {
                 self.wants_stream = true;
-                Sending::Opening(bytes)
+                Sending::Opening(pieces)
             }
         };
     }
 
     fn opened(&mut self, stream: Stream) {
-        let stream = FramedWrite::new(stream, frames());
         self.sending = match std::mem::replace(&mut self.sending, Sending::Closed) {
-            Sending::Opening(bytes) => Sending::Writing(write(stream, bytes)),
+            Sending::Opening(pieces) => Sending::Writing(write(stream, pieces)),
             Sending::Closed | Sending::Idle(_) => Sending::Idle(stream),
             Sending::Writing(writing) => Sending::Writing(writing),
         };
@@ -174,9 +171,16 @@ fn frames() -> UviBytes<Bytes> {
     frames
 }
 
-fn write(mut stream: Outbound, bytes: Bytes) -> BoxFuture<'static, io::Result<Outbound>> {
+/// Writes a message after its length, as the codec reads it, without a buffer that stays.
+fn write(mut stream: Stream, pieces: Vec<Bytes>) -> BoxFuture<'static, io::Result<Stream>> {
     async move {
-        stream.send(bytes).await?;
+        let length = pieces.iter().map(Bytes::len).sum();
+        let mut buffer = encode::usize_buffer();
+        stream.write_all(encode::usize(length, &mut buffer)).await?;
+        for piece in pieces {
+            stream.write_all(&piece).await?;
+        }
+        stream.flush().await?;
         Ok(stream)
     }
     .boxed()

@@ -1,7 +1,8 @@
 //! Messages of Bitswap 1.2.0 and their bytes (IPFS specs, "Bitswap", protobuf of 1.2.0).
 //!
 //! Read by hand rather than by derived code, because a message of 4 MiB could name two million wants: how many are taken
-//! is checked while they are counted, not after they were built. Payloads are slices of the frame, not copies.
+//! is checked while they are counted, not after they were built. Payloads are slices of the frame when they are read, and
+//! written as they are: a message is in memory once.
 
 use std::io;
 
@@ -79,8 +80,10 @@ impl Message {
         self.payload.iter().map(|block| block.data.len()).sum()
     }
 
-    pub(crate) fn encode(&self) -> Bytes {
-        let mut bytes = Vec::with_capacity(self.payload_bytes() + 64 * self.wants.len() + 256);
+    /// Returns the bytes of the message, one after the other; those of blocks are not copied.
+    pub(crate) fn pieces(&self) -> Vec<Bytes> {
+        let mut pieces = Vec::with_capacity(2 * self.payload.len() + 1);
+        let mut bytes = Vec::new();
         if self.full || !self.wants.is_empty() {
             let mut list = Vec::with_capacity(64 * self.wants.len() + 2);
             for entry in &self.wants {
@@ -97,7 +100,8 @@ impl Message {
             put_key(&mut bytes, 3, LENGTH_DELIMITED);
             put_varint(&mut bytes, (head.len() + data.len()) as u64);
             bytes.extend_from_slice(&head);
-            bytes.extend_from_slice(data);
+            pieces.push(std::mem::take(&mut bytes).into());
+            pieces.push(data.clone());
         }
         for (cid, has) in &self.presences {
             let mut presence = Vec::with_capacity(48);
@@ -105,7 +109,8 @@ impl Message {
             put_number(&mut presence, 2, u64::from(!has));
             put_bytes(&mut bytes, 4, &presence);
         }
-        bytes.into()
+        pieces.push(bytes.into());
+        pieces
     }
 
     /// Reads a message. Wants and presences of names that are no CIDs are passed over: other nodes may know other names.
@@ -337,6 +342,10 @@ mod tests {
         Block::named(RAW, vec![seed; 40].into()).unwrap()
     }
 
+    fn written(message: &Message) -> Bytes {
+        message.pieces().concat().into()
+    }
+
     fn everything() -> Message {
         let (one, two) = (block(1), block(2));
         Message {
@@ -353,7 +362,7 @@ mod tests {
 
     #[test]
     fn a_message_reads_back_as_it_was_written() {
-        assert_eq!(Message::decode(everything().encode()), Ok(everything()));
+        assert_eq!(Message::decode(written(&everything())), Ok(everything()));
         assert_eq!(Message::decode(Bytes::new()), Ok(Message::default()));
     }
 
@@ -397,7 +406,7 @@ mod tests {
             wants,
             ..Message::default()
         };
-        assert_eq!(Message::decode(message.encode()), Err(NoMessage::TooMany));
+        assert_eq!(Message::decode(written(&message)), Err(NoMessage::TooMany));
     }
 
     proptest! {
@@ -408,7 +417,7 @@ mod tests {
 
         #[test]
         fn a_message_with_a_changed_byte_is_read_or_refused(at in 0_usize..400, to: u8) {
-            let mut bytes = everything().encode().to_vec();
+            let mut bytes = written(&everything()).to_vec();
             let at = at % bytes.len();
             bytes[at] = to;
             let _ = Message::decode(bytes.into());

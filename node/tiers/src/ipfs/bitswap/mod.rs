@@ -2,11 +2,13 @@
 //!
 //! Our own, because neither of the two implementations for libp2p 0.56 can be used: rust-ipfs fixes its block store to its
 //! own files, and beetswap answers any number of wants in one message, beyond the 4 MiB that others read. What is asked of
-//! whom is decided in [`wants`], what is given to whom in [`serving`]; both know no network, clock or disk. The behaviour
+//! whom is decided in [`wants`], what one peer is asked about itself in [`probes`], what is given to whom in [`serving`]; all
+//! three know no network, clock or disk. The behaviour
 //! only carries messages.
 
 mod handler;
 mod message;
+mod probes;
 mod serving;
 mod wants;
 
@@ -28,6 +30,8 @@ use libp2p::{
 pub(crate) use handler::INBOUND_STREAMS_MAX;
 use handler::{FromHandler, Handler, ToHandler};
 pub(crate) use message::{Message, Payload};
+pub use probes::PeerAnswer;
+pub(crate) use probes::Probes;
 pub(crate) use serving::{Outcome, Serving};
 pub(crate) use wants::Wants;
 

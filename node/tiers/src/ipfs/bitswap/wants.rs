@@ -78,6 +78,11 @@ impl Wants {
         self.wants.values().any(|want| want.told.contains(peer))
     }
 
+    /// Tells whether a block is wanted.
+    pub(crate) fn is_wanted(&self, cid: &Cid) -> bool {
+        self.wants.contains_key(cid)
+    }
+
     /// Tells whether a peer is asked for the bytes of a block at the moment.
     pub(crate) fn is_asked(&self, cid: &Cid) -> bool {
         self.wants.get(cid).is_some_and(|want| want.asked.is_some())
