@@ -4,9 +4,10 @@
 SECONDS ?= 60
 TARGET  ?=
 ONCE    ?=
+PROFILE ?= dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build run test lint fmt bench speed doc fuzz ebpf clean-mesh
+.PHONY: help setup setup-test setup-bench build run test lint fmt bench speed doc fuzz ebpf clean-mesh
 
 help: ## List these commands
 	@echo 'x0, a peer-to-peer mesh node. Commands:'
@@ -18,6 +19,9 @@ setup: ## Install what building and running need (as root; otherwise prints the 
 
 setup-test: ## Install that and what `make test` needs
 	@scripts/setup.sh test
+
+setup-bench: ## Install what building needs, and what `make bench` measures beside
+	@scripts/setup.sh bench
 
 build: setup ## Build all programs (V=1 names every crate)
 	@scripts/cargo.sh build --locked --workspace
@@ -34,10 +38,12 @@ lint: setup-test ## Check formatting, scripts, purity, dependencies and lints
 fmt: ## Format the Rust code
 	@cargo fmt --all
 
-bench: setup ## Measure the cost of checks, records, the simulator and (as root) the charter in the kernel, in the release profile
+bench: setup-bench ## Measure, in the release profile, what checks, records, the simulator and (as root) the charter in the kernel cost; then Sublime on real nodes beside age and Kubo (PROFILE=release compiles RocksDB anew)
 	@cargo bench --locked -p x0-crypto -p x0-protocol -p x0-sim --bench '*'
 	@if [ "$$(id -u)" = 0 ]; then unshare --mount cargo bench --locked -p x0-ebpf-loader --bench overhead; \
 	else echo '!!! NOT MEASURED, for it takes root: what the charter in the kernel costs'; fi
+	@scripts/cargo.sh build --locked --workspace --profile $(PROFILE)
+	@"$$(scripts/target-dir.sh)/$(PROFILE:dev=debug)/x0-testnet" journey vault-speed
 
 speed: build ## Measure real nodes: idling, spreading, repair, catch-up with 30, the keys of 15 seats
 	@"$$(scripts/target-dir.sh)/debug/x0-testnet" journey speed

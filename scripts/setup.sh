@@ -2,6 +2,7 @@
 # Makes sure that what a job needs is on this machine, and installs what is missing:
 #     scripts/setup.sh build    what building and running need
 #     scripts/setup.sh test     that, and what `make test` needs
+#     scripts/setup.sh bench    what building needs, and what `make bench` measures beside
 # As root it installs Debian packages itself; otherwise it prints the one line to run and stops.
 # Each thing is looked for by what it does, not by package name, so other systems may provide it their way.
 set -euo pipefail
@@ -15,7 +16,8 @@ main() {
     case ${1:-} in
         build) needs_for_build ;;
         test) needs_for_build && needs_for_test ;;
-        *) fail "scripts/setup.sh: say 'build' or 'test'" ;;
+        bench) needs_for_build && needs_for_bench ;;
+        *) fail "scripts/setup.sh: say 'build', 'test' or 'bench'" ;;
     esac
     install_packages
     check_rust "$1"
@@ -25,6 +27,7 @@ main() {
         install_arweave_tools
         install_ipfs_peers
     fi
+    [ "$1" != bench ] || install_test_tools
     echo "set-up: all that '$1' needs is here"
 }
 
@@ -54,6 +57,12 @@ needs_for_test() {
     [ -x "$python" ] || python=python3
     "$python" -c 'import statsd' 2>/dev/null || packages+=(python3-statsd)
     "$python" -c 'import prometheus_client' 2>/dev/null || packages+=(python3-prometheus-client)
+}
+
+# Sublime is measured beside age, which encrypts files, and Kubo, which pip brings.
+needs_for_bench() {
+    command -v age >/dev/null || packages+=(age)
+    python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 }
 
 # The library alone is not enough: without clang's own headers bindgen stops at <stddef.h>.
@@ -91,7 +100,7 @@ check_rust() { # what for
     have=$(rustc --version | cut -d' ' -f2)
     [ "$(printf '%s\n' "$wanted" "$have" | sort -V | head -1)" = "$wanted" ] ||
         fail "rustc is $have, the project needs $wanted or newer; run: rustup update stable"
-    [ "$1" = build ] && return
+    [ "$1" = test ] || return 0
     cargo clippy --version >/dev/null 2>&1 || fail "clippy is missing; run: rustup component add clippy"
     cargo fmt --version >/dev/null 2>&1 || fail "rustfmt is missing; run: rustup component add rustfmt"
 }

@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly STAGES=(setup format scripts purity deny contracts build ebpf lint tests root doctests docs sim fuzz journeys)
-readonly JOURNEYS=(join capabilities crash partition committee committee-change standby mass-action override vote violation takeover data charter vault dashboard)
+readonly JOURNEYS=(join capabilities crash partition committee committee-change standby mass-action override vote violation takeover data charter vault rotation seizure tiers dashboard)
 
 # The line in which the test runner says how many tests there were.
 readonly COUNTED='Summary .*tests? run: '

@@ -9,6 +9,8 @@ line of text that must then appear by itself. When it says `ask`, whoever called
 co-signers and answers with the LINK of a node that was drawn; `signed` says that it was co-signed there. When it
 says `override`, `report` or `amend`, whoever called it does such a thing and answers with words that must then
 appear by themselves, for `override` followed by a tab and a file to save the proof in; `proof` says that it is there.
+When it says `guard`, members serve as guardians and one puts an item, whose name and title come back, parted by a tab;
+when it says `request`, a member asks for it, and its reason, the request and the vote come back.
 Whatever does not hold is told, and ends it with 1.
 """
 
@@ -21,8 +23,8 @@ from urllib.parse import urlsplit
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
-PAGES = ["/ui", "/ui/map", "/ui/peers", "/ui/acts", "/ui/capabilities", "/ui/charter", "/ui/cases", "/ui/public",
-         "/ui/audit", "/ui/about"]
+PAGES = ["/ui", "/ui/map", "/ui/peers", "/ui/acts", "/ui/capabilities", "/ui/charter", "/ui/cases",
+         "/ui/sublime", "/ui/guardian", "/ui/public", "/ui/audit", "/ui/about"]
 SCREENS = {
     "desktop": {"viewport": {"width": 1280, "height": 900}},
     "phone": {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True},
@@ -50,7 +52,11 @@ def main(link, pictures=None):
         faults += walk_by_keyboard(context.new_page(), link)
         faults += watch_it_live(context.new_page(), link)
         faults += decide(browser)
-        faults += see_what_is_public(context, link)
+        faults += see_what_is_public(context, link, pictures)
+        # Each open page holds a connection, and a browser has six of them to one address.
+        context.close()
+        context = browser.new_context(storage_state=state)
+        faults += see_what_is_kept_shut(context, link, pictures)
         browser.close()
     for fault in faults:
         tell(f"FAULT {fault}")
@@ -108,8 +114,7 @@ def look_at_all(context, node, guise, pictures):
             fault("is in another language")
         if not page.inner_text("h1").strip():
             fault("has no heading")
-        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        if wider > 0:
+        if wider := scrolls_sideways(page):
             fault(f"scrolls sideways by {wider} pixels")
         found = Axe().run(page, options={"runOnly": AXE_TAGS}).response
         if not found["passes"]:
@@ -167,6 +172,8 @@ def decide(browser):
     link = sys.stdin.readline().strip()
     page = browser.new_page()
     page.goto(link)
+    # The link's own page goes on to the first page: whoever leads elsewhere before that is led back.
+    page.wait_for_url(f"{origin(link)}/ui", timeout=PATIENCE_MS)
     page.goto(f"{origin(link)}/ui/acts")
     card = page.locator("#consents article").first
     card.wait_for(timeout=PATIENCE_MS)
@@ -182,14 +189,9 @@ def decide(browser):
     return faults
 
 
-def see_what_is_public(context, link):
+def see_what_is_public(context, link, pictures):
     """An override, a report and an amendment appear on pages that are open; the override's proof is saved as a file."""
-    pages = {name: context.new_page() for name in ["public", "cases", "charter"]}
-    for name, page in pages.items():
-        page.goto(f"{origin(link)}/ui/{name}")
-        live = page.locator("#live")
-        expect(live).to_have_text(live.get_attribute("data-live-text"), timeout=PATIENCE_MS)
-        page.evaluate("window.untouched = true")
+    pages = open_live(context, link, ["public", "cases", "charter"])
     tell("override")
     why, file = sys.stdin.readline().strip().split("\t")
     entry = pages["public"].locator("#entries article").filter(has_text=why).first
@@ -207,6 +209,49 @@ def see_what_is_public(context, link):
     vote = sys.stdin.readline().strip()
     pages["charter"].locator("#amendments").get_by_text(vote).first.wait_for(timeout=LONG_PATIENCE_MS)
     tell("an amendment that is voted on appears on the open page of the charter, with what people lose by it")
+    faults = untouched_and_accessible(pages, link, pictures)
+    pages["public"].goto(f"{origin(link)}/ui/public?only=overrides")
+    if pages["public"].locator("#entries article").count() != 1:
+        faults.append("public: the filter does not show the one override alone")
+    return faults
+
+
+def see_what_is_kept_shut(context, link, pictures):
+    """A member serves, an item is put and asked for: open pages tell, who asks and why included, and never the title."""
+    pages = open_live(context, link, ["sublime", "guardian"])
+    sublime, guardian = pages["sublime"], pages["guardian"]
+    guardian.locator("#serving").get_by_text("x0 guardian serve").wait_for(timeout=PATIENCE_MS)
+    tell("guard")
+    item, title = sys.stdin.readline().strip().split("\t")
+    guardian.locator("#serving").get_by_text("x0 guardian leave").wait_for(timeout=PATIENCE_MS)
+    guardian.locator(f"#shares [title='{item}']").wait_for(timeout=PATIENCE_MS)
+    put = sublime.locator("#items article").filter(has_text=item)
+    put.wait_for(timeout=PATIENCE_MS)
+    tell("a guardian serves, an item is put, and the open pages tell of it and of the share that is kept")
+    tell("request")
+    why, request, vote = sys.stdin.readline().strip().split("\t")
+    for page, part in [(sublime, "#requests"), (guardian, "#waiting")]:
+        card = page.locator(f"{part} article").filter(has_text=why)
+        card.get_by_text(f"x0 vote cast {vote} yes").wait_for(timeout=LONG_PATIENCE_MS)
+        card.locator(f"h3 [title='{request}']").wait_for(timeout=PATIENCE_MS)
+    tell("a request appears on both open pages with its reason and its vote, and waits for the member at the browser")
+    faults = [f"{name}: shows the title of a sealed item" for name, page in pages.items() if title in page.content()]
+    return faults + untouched_and_accessible(pages, link, pictures)
+
+
+def open_live(context, link, names):
+    """Opens pages that keep themselves up to date, each marked so that a reload would be noticed."""
+    pages = {name: context.new_page() for name in names}
+    for name, page in pages.items():
+        page.goto(f"{origin(link)}/ui/{name}")
+        live = page.locator("#live")
+        expect(live).to_have_text(live.get_attribute("data-live-text"), timeout=PATIENCE_MS)
+        page.evaluate("window.untouched = true")
+    return pages
+
+
+def untouched_and_accessible(pages, link, pictures):
+    """Returns which pages were loaded anew, and what axe finds in them now that they have something to show."""
     faults = []
     for name, page in pages.items():
         if not page.evaluate("window.untouched === true"):
@@ -215,10 +260,18 @@ def see_what_is_public(context, link):
             page.goto(f"{origin(link)}/ui/language/{language}?back={name}")
             found = Axe().run(page, options={"runOnly": AXE_TAGS}).response
             faults += [f"{name}, {language}: axe: {each['id']}: {each['help']}" for each in found["violations"]]
-    pages["public"].goto(f"{origin(link)}/ui/public?only=overrides")
-    if pages["public"].locator("#entries article").count() != 1:
-        faults.append("public: the filter does not show the one override alone")
+            if pictures:
+                page.screenshot(path=f"{pictures}/live-{language}-{name}.png", full_page=True)
+        page.set_viewport_size(SCREENS["phone"]["viewport"])
+        if wider := scrolls_sideways(page):
+            faults.append(f"{name}: scrolls sideways by {wider} pixels on a phone")
+        if pictures:
+            page.screenshot(path=f"{pictures}/live-phone-{name}.png", full_page=True)
     return faults
+
+
+def scrolls_sideways(page):
+    return max(0, page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
 def origin(link):

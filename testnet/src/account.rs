@@ -24,6 +24,9 @@ struct Told {
     ok: bool,
     took_ms: u64,
     steps: Vec<Step>,
+    /// What was measured, if the story measures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    figures: Option<serde_json::Value>,
     error: Option<String>,
 }
 
@@ -43,6 +46,7 @@ impl Account {
             ok: false,
             took_ms: 0,
             steps: Vec::new(),
+            figures: None,
             error: None,
         };
         let account = Self {
@@ -78,6 +82,11 @@ impl Account {
         if let Some(step) = self.told.steps.last_mut() {
             step.sees.push(sees);
         }
+    }
+
+    /// Tells programs what was measured; people are told by [`Account::saw`].
+    pub fn figures(&mut self, figures: serde_json::Value) {
+        self.told.figures = Some(figures);
     }
 
     /// Ends the account well or badly, and passes the outcome on.

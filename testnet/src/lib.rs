@@ -9,7 +9,9 @@
 
 pub mod account;
 pub mod adversary;
+pub mod arlocal;
 pub mod journeys;
+pub mod measure;
 pub mod mesh;
 pub mod node;
 pub mod ports;

@@ -31,6 +31,7 @@ use x0_node::{
 };
 
 use crate::{
+    measure::{self, Ran},
     programs::Programs,
     relay::{Half, Register},
 };
@@ -230,18 +231,24 @@ impl Node {
             .await
             .map_err(|_| anyhow!("{said} does not end within {} s", START_PATIENCE.as_secs()))?
             .with_context(|| format!("cannot run {}", self.programs.x0.display()))?;
-        let texts = [output.stdout, output.stderr];
-        let texts = texts
-            .iter()
-            .map(|bytes| String::from_utf8_lossy(bytes).trim().to_owned());
-        let said = texts
-            .filter(|text| !text.is_empty())
-            .collect::<Vec<_>>()
-            .join("\n");
         Ok(Ended {
             status: output.status,
-            said,
+            said: measure::said(&output),
         })
+    }
+
+    /// Runs a command that ends by itself and must end well, and measures it.
+    ///
+    /// # Errors
+    ///
+    /// Returns what it said if it ended otherwise.
+    pub async fn run_measured(&self, arguments: &[&str]) -> Result<Ran> {
+        let ran = measure::run(self.command().args(arguments)).await?;
+        if !ran.output.status.success() {
+            let said = measure::said(&ran.output);
+            bail!("`x0 {}` failed:\n{said}", arguments.join(" "));
+        }
+        Ok(ran)
     }
 
     /// Makes an identity and returns the word by which others name the node as a founder.
@@ -359,6 +366,13 @@ impl Node {
         // Whatever else it says must not fill the pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Ok(())
+    }
+
+    /// Prepares a command of `x0` in this node's data directory, for whoever wants to end it early.
+    pub fn program(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command();
+        command.args(arguments);
+        command
     }
 
     fn command(&self) -> Command {
@@ -601,12 +615,7 @@ impl Node {
 
     /// Returns the memory the process holds, in bytes (proc(5), resident set).
     pub fn memory_bytes(&self) -> Option<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()?)).ok()?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))?;
-        let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-        Some(kib * 1_024)
+        measure::status_bytes(self.pid()?, "VmRSS:")
     }
 }
 

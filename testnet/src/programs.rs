@@ -21,6 +21,8 @@ pub struct Programs {
     pub setpriv: Option<PathBuf>,
     /// The Python that drives a browser, as `make setup-test` installs it beside the builds.
     pub python: PathBuf,
+    /// Where the packages of a gateway of Arweave are, as `make setup-test` installs them beside the builds.
+    pub arweave: PathBuf,
 }
 
 impl Programs {
@@ -39,6 +41,7 @@ impl Programs {
             setpriv: on_path("setpriv"),
             python: std::env::var_os(PYTHON_VARIABLE)
                 .map_or_else(|| beside.join("../tools/bin/python"), PathBuf::from),
+            arweave: std::path::absolute(beside.join("../arweave"))?,
         };
         for program in [&programs.x0, &programs.adversary, &programs.probe] {
             if !program.is_file() {

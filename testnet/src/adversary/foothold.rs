@@ -16,8 +16,8 @@ use x0_protocol::{
     core::limits::{MESSAGE_BYTES_MAX, RECORD_BYTES_MAX},
     wire::{
         Admission, Admitted, Certificate, Consent, Consented, Draw, Hello, Outcome, Request,
-        Response, Role, Said, Topic, VersionRange, VoteAnswer, VoteAsk, VoteItem, Warrants,
-        Welcome, decode_record,
+        Response, Role, Said, SublimeAsk, Topic, VersionRange, VoteAnswer, VoteAsk, VoteItem,
+        Warrants, Welcome, decode_record,
     },
 };
 
@@ -253,6 +253,25 @@ impl Foothold {
             Some((member, *answer))
         });
         Ok(answers.collect())
+    }
+
+    /// Returns the members that it is linked to.
+    pub fn members(&self) -> &[PublicKey] {
+        &self.members
+    }
+
+    /// Asks some members something about Sublime.
+    ///
+    /// # Errors
+    ///
+    /// Returns that a member did not answer.
+    pub async fn sublime(
+        &mut self,
+        ask: SublimeAsk,
+        members: &[PublicKey],
+    ) -> Result<Vec<(PublicKey, Response)>> {
+        let request = Request::Sublime(Box::new(ask));
+        self.ask_some(Protocol::Sync, &request, members).await
     }
 
     /// Ends all links.

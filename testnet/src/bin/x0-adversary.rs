@@ -22,13 +22,18 @@ use x0_node::identity;
 use x0_protocol::{
     Millis, Wall,
     wire::{
-        Act, Admission, Ballot, Body, Change, Choice, Kind, Outcome, PolicyName, Record, Said,
-        Statement, Targets, Unverified, Vote, VoteAnswer, VoteItem, Warrants, Word, decode_record,
+        Act, Admission, Ballot, Body, Change, Choice, Kind, Outcome, PolicyName, Record, Response,
+        Said, Statement, Targets, Unverified, Vote, VoteAnswer, VoteItem, Warrants, Word,
+        decode_record,
     },
 };
 use x0_testnet::{
     account::write,
-    adversary::{foothold::Foothold, forge, record, usurp},
+    adversary::{
+        deal::{self, Lie},
+        foothold::Foothold,
+        forge, record, usurp,
+    },
 };
 
 /// How long a hand-made act may wait for execution.
@@ -110,6 +115,24 @@ enum Command {
         /// Address of a seat, with /p2p/ID.
         #[arg(long, required = true)]
         member: Vec<Multiaddr>,
+    },
+    /// Deals something else on than the member's share, in the rotation of an item that is open or opens soon.
+    Deal {
+        /// Data directory of the member whose key is used; its node must be stopped.
+        #[arg(long)]
+        data_dir: PathBuf,
+        /// The mesh.
+        #[arg(long)]
+        mesh: ContentId,
+        /// Address of a member to link to, with /p2p/ID; a seat must be among them.
+        #[arg(long, required = true)]
+        member: Vec<Multiaddr>,
+        /// The key of the item.
+        #[arg(long)]
+        item: PublicKey,
+        /// What to lie about.
+        #[arg(long)]
+        lie: Lie,
     },
     /// Takes the last narrowing off a token.
     Widen {
@@ -194,6 +217,13 @@ async fn main() -> ExitCode {
             vote,
             member,
         } => send_ballots(&data_dir, mesh, vote, &member).await,
+        Command::Deal {
+            data_dir,
+            mesh,
+            member,
+            item,
+            lie,
+        } => deal_wrong(&data_dir, mesh, &member, (item, lie)).await,
         Command::Widen { token } => {
             forge::widened(&token).map(|token| json!({ "token": token.to_string() }))
         }
@@ -344,6 +374,26 @@ async fn send_ballots(
         | VoteAnswer::Contents(_)
         | VoteAnswer::Leaves(_)
         | VoteAnswer::Electors(_) => "not yet".to_owned(),
+    });
+    Ok(json!({ "answers": answers.collect::<Vec<_>>() }))
+}
+
+async fn deal_wrong(
+    data_dir: &std::path::Path,
+    mesh: ContentId,
+    members: &[Multiaddr],
+    (item, lie): (PublicKey, Lie),
+) -> Result<serde_json::Value> {
+    let own = load(data_dir)?;
+    let mut foothold = Foothold::take(&own, mesh, members).await?;
+    let answers = deal::lie(data_dir, (own, mesh), (item, lie), &mut foothold).await?;
+    foothold.leave().await;
+    let answers = answers.iter().map(|(_, answer)| {
+        if let Response::Refused(why) = answer {
+            format!("refused: {why}")
+        } else {
+            format!("{answer:?}")
+        }
     });
     Ok(json!({ "answers": answers.collect::<Vec<_>>() }))
 }

@@ -1,7 +1,8 @@
 //! The dashboard in a real browser: every page, on a desktop and a phone, in both languages, by keyboard, live.
 //!
 //! `browser/look.py` is the user at the browser and says what it sees; this is the node's side of the story. While pages are
-//! open, an override is done, a violation is reported, and an amendment is put to the vote.
+//! open, an override is done, a violation is reported, an amendment is put to the vote, a guardian serves, and an item is put and
+//! asked for.
 //! With `X0_TESTNET_PICTURES` naming a folder, each page is left there as a picture.
 
 use std::{process::Stdio, time::Duration};
@@ -19,7 +20,7 @@ use x0_node::api::{
     votes::VotesView,
 };
 
-use super::{mass_action, overriding};
+use super::{mass_action, overriding, vault};
 use crate::{
     account::Account,
     mesh::Mesh,
@@ -40,6 +41,12 @@ const OVERRIDDEN: u64 = 904;
 const TARGET: usize = 4;
 /// What is reported while the page is open.
 const REPORTED: &str = "It kept where people were, and told nobody";
+/// What the item is called that is put while the page is open: on no page may it be found.
+const TITLE: &str = "Where the second well is";
+/// Why a member asks for it.
+const ASKED_WHY: &str = "The first well is dry";
+/// Who asks; it is neither at the browser nor did it put the item.
+const ASKER: usize = 2;
 /// Longest time without a word from the browser.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -168,6 +175,17 @@ async fn amended(mesh: &Mesh) -> Result<String> {
     .await
 }
 
+/// Has all but the last member serve as guardians, and the last one put an item; returns it.
+async fn guarded(mesh: &Mesh) -> Result<String> {
+    let owner = mesh.nodes().last().context("the mesh is empty")?;
+    let others = mesh.nodes().iter().take(mesh.nodes().len() - 1);
+    vault::agree_to_serve(others, owner).await?;
+    let file = mesh.home().join("map-of-the-well");
+    std::fs::write(&file, "under the third stone")?;
+    let (item, _) = vault::put(owner, &file, TITLE).await?;
+    Ok(item)
+}
+
 async fn look(mesh: &Mesh, account: &mut Account, link: &str) -> Result<()> {
     let python = &mesh.programs().python;
     let mut command = Command::new(python);
@@ -189,6 +207,7 @@ async fn look(mesh: &Mesh, account: &mut Account, link: &str) -> Result<()> {
     let mut lines = BufReader::new(output).lines();
     let mut faults = Vec::new();
     let mut proof = None;
+    let mut item = None;
     while let Some(line) = timeout(PATIENCE, lines.next_line())
         .await
         .with_context(|| format!("the browser said nothing for {} s", PATIENCE.as_secs()))??
@@ -228,6 +247,18 @@ async fn look(mesh: &Mesh, account: &mut Account, link: &str) -> Result<()> {
             None if line == "amend" => {
                 let vote = amended(mesh).await?;
                 answers.write_all(format!("{vote}\n").as_bytes()).await?;
+            }
+            None if line == "guard" => {
+                let put = guarded(mesh).await?;
+                let answer = format!("{put}\t{TITLE}\n");
+                answers.write_all(answer.as_bytes()).await?;
+                item = Some(put);
+            }
+            None if line == "request" => {
+                let item = item.as_ref().context("no item was put")?;
+                let asked = vault::request(mesh.node(ASKER)?, item, ASKED_WHY).await?;
+                let answer = format!("{ASKED_WHY}\t{}\t{}\n", asked.request, asked.vote);
+                answers.write_all(answer.as_bytes()).await?;
             }
             None => account.saw(line),
         }

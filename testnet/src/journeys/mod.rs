@@ -16,10 +16,14 @@ pub mod mass_action;
 mod multi_sig;
 pub mod overriding;
 pub mod partition;
+pub mod rotation;
+pub mod seizure;
 pub mod speed;
 pub mod standby;
 pub mod takeover;
+pub mod tiers;
 pub mod vault;
+pub mod vault_speed;
 pub mod violation;
 pub mod vote;
 
@@ -70,10 +74,18 @@ pub enum Journey {
     Charter,
     /// Content is put, denied, granted and opened after its owner is gone; it is found on no disk.
     Vault,
+    /// Disks are seized, and searched for what opens an item.
+    Seizure,
+    /// The shares of an item are dealt on: by a vote, past a liar and through crashes, and because a guardian leaves.
+    Rotation,
+    /// Copies are counted; each tier is lost in turn and mended from another; opening that breaks off goes on.
+    Tiers,
     /// The dashboard as people see it, in a real browser; no part of the tour.
     Dashboard,
     /// How fast records, repairs and catch-ups are, and what idling costs; no part of the tour.
     Speed,
+    /// What putting, holding and opening a gibibyte costs, beside the cipher alone, age and Kubo; no part of the tour.
+    VaultSpeed,
 }
 
 impl Journey {
@@ -96,8 +108,12 @@ impl Journey {
             Self::Violation => "violation",
             Self::Charter => "charter",
             Self::Vault => "vault",
+            Self::Rotation => "rotation",
+            Self::Seizure => "seizure",
+            Self::Tiers => "tiers",
             Self::Dashboard => "dashboard",
             Self::Speed => "speed",
+            Self::VaultSpeed => "vault-speed",
         }
     }
 
@@ -132,10 +148,16 @@ impl Journey {
                 "what may be collected is decided by all, and obeyed by every part at once"
             }
             Self::Vault => "what people depend on survives, and opens only when all have said so",
+            Self::Seizure => "whoever takes disks away has nothing that opens",
+            Self::Rotation => {
+                "whoever gathers shares over the years has nothing that fits together"
+            }
+            Self::Tiers => "no place where content is kept may be the only one that has it",
             Self::Dashboard => {
                 "everybody can see what goes on, on a phone, by keyboard, without reloading"
             }
             Self::Speed => "what a mesh on one machine does in which time",
+            Self::VaultSpeed => "what it costs to keep a gibibyte shut",
         }
     }
 
@@ -154,9 +176,12 @@ impl Journey {
             Self::MassAction | Self::Takeover => (16, 8),
             Self::Override => (12, 10),
             Self::Vote => (16, 16),
-            Self::Violation | Self::Vault => (8, 8),
+            Self::Violation | Self::Vault | Self::Rotation => (8, 8),
+            Self::Tiers => (7, 7),
+            Self::Seizure => (6, 6),
             Self::Dashboard => (6, 6),
             Self::Speed => (30, 5),
+            Self::VaultSpeed => (6, 6),
         }
     }
 
@@ -173,6 +198,10 @@ impl Journey {
             | Self::Violation
             | Self::Charter
             | Self::Vault
+            | Self::Rotation
+            | Self::Seizure
+            | Self::Tiers
+            | Self::VaultSpeed
             | Self::Takeover
             | Self::Data
             | Self::Dashboard => 4,
@@ -184,7 +213,13 @@ impl Journey {
     const fn time_scale(self) -> u32 {
         match self {
             // 72 h pass in 32 s, and 24 h in 11 s.
-            Self::Vote | Self::Violation | Self::Charter | Self::Vault => 8_000,
+            Self::Vote
+            | Self::Violation
+            | Self::Charter
+            | Self::Vault
+            | Self::Rotation
+            | Self::Tiers
+            | Self::VaultSpeed => 8_000,
             Self::Override => overriding::TIME_SCALE,
             Self::Join
             | Self::Capabilities
@@ -198,7 +233,8 @@ impl Journey {
             | Self::Takeover
             | Self::Data
             | Self::Dashboard
-            | Self::Speed => 1,
+            | Self::Speed
+            | Self::Seizure => 1,
         }
     }
 
@@ -221,6 +257,10 @@ impl Journey {
             | Self::Data
             | Self::Charter
             | Self::Vault
+            | Self::Rotation
+            | Self::Seizure
+            | Self::Tiers
+            | Self::VaultSpeed
             | Self::Dashboard
             | Self::Speed => Ok(None),
         }
@@ -249,8 +289,12 @@ impl Journey {
             Self::Violation => violation::tell(mesh, account).await,
             Self::Charter => charter::tell(mesh, account).await,
             Self::Vault => vault::tell(mesh, account).await,
+            Self::Rotation => rotation::tell(mesh, account).await,
+            Self::Seizure => seizure::tell(mesh, account).await,
+            Self::Tiers => tiers::tell(mesh, account).await,
             Self::Dashboard => dashboard::tell(mesh, account).await,
             Self::Speed => speed::tell(mesh, account).await,
+            Self::VaultSpeed => vault_speed::tell(mesh, account).await,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use sha2::{Digest as _, Sha256};
-use x0_node::api::sublime::SublimeView;
+use x0_node::api::{sublime::SublimeView, votes::VoteView};
 
 use super::vote::{cast, counts_members, everywhere};
 use crate::{
@@ -37,9 +37,9 @@ const STEP_PATIENCE: Duration = Duration::from_secs(60);
 const VOTE_PATIENCE: Duration = Duration::from_secs(180);
 
 /// A request, and the vote about it.
-struct Asked {
-    request: String,
-    vote: String,
+pub(super) struct Asked {
+    pub(super) request: String,
+    pub(super) vote: String,
 }
 
 /// Tells the story.
@@ -79,10 +79,21 @@ async fn serve(mesh: &Mesh, account: &mut Account) -> Result<()> {
         early.said
     );
     account.saw(format!("before that: {}", early.said));
-    for node in others(mesh) {
+    let count = agree_to_serve(others(mesh), owner).await?;
+    account.saw(format!("{count} serve"));
+    Ok(())
+}
+
+/// Has members say that they serve as guardians, and waits until an owner knows all of them; returns how many.
+pub(super) async fn agree_to_serve(
+    guardians: impl Iterator<Item = &Node>,
+    owner: &Node,
+) -> Result<usize> {
+    let mut count = 0;
+    for node in guardians {
         node.run_well(&["guardian", "serve"]).await?;
+        count += 1;
     }
-    let count = mesh.nodes().len() - 1;
     until("the owner to know them", STEP_PATIENCE, async || {
         let view = sublime(owner).await?;
         Ok(match view.serving == count {
@@ -91,8 +102,7 @@ async fn serve(mesh: &Mesh, account: &mut Account) -> Result<()> {
         })
     })
     .await?;
-    account.saw(format!("{count} serve"));
-    Ok(())
+    Ok(count)
 }
 
 async fn puts(mesh: &Mesh, account: &mut Account, source: &Path) -> Result<String> {
@@ -101,15 +111,7 @@ async fn puts(mesh: &Mesh, account: &mut Account, source: &Path) -> Result<Strin
         format!("{} puts a file of {BYTES} bytes", owner.name()),
         "it is sealed before the node sees it; the key goes in parts to guardians and the committee, and is forgotten",
     );
-    let source = source.display().to_string();
-    let said = owner
-        .run_well(&["--json", "sublime", "put", &source, "--title", TITLE])
-        .await?;
-    let put: serde_json::Value = serde_json::from_str(&said)?;
-    let item = put["item"].as_str().context("no item was told")?.to_owned();
-    let guardians = put["guardians"]
-        .as_u64()
-        .context("no guardians were told")?;
+    let (item, guardians) = put(owner, source, TITLE).await?;
     until(
         "every node to know the item, and guardians to hold its content",
         STEP_PATIENCE,
@@ -134,6 +136,20 @@ async fn puts(mesh: &Mesh, account: &mut Account, source: &Path) -> Result<Strin
         "item {item}: {guardians} guardians keep a share, and the whole sealed content as well"
     ));
     Ok(item)
+}
+
+/// Puts a file; returns the item, and how many guardians keep a share.
+pub(super) async fn put(owner: &Node, file: &Path, title: &str) -> Result<(String, u64)> {
+    let file = file.display().to_string();
+    let said = owner
+        .run_well(&["--json", "sublime", "put", &file, "--title", title])
+        .await?;
+    let put: serde_json::Value = serde_json::from_str(&said)?;
+    let item = put["item"].as_str().context("no item was told")?.to_owned();
+    let guardians = put["guardians"]
+        .as_u64()
+        .context("no guardians were told")?;
+    Ok((item, guardians))
 }
 
 /// Searches every file of every node for what stands in the content, its title, and its name.
@@ -167,27 +183,33 @@ async fn asks(mesh: &Mesh, account: &mut Account, item: &str) -> Result<Asked> {
         format!("{} asks for the item", asker.name()),
         "a request names the item and a key made for it alone; before a vote has passed nothing is released",
     );
-    let said = asker
-        .run_well(&[
-            "--json",
-            "sublime",
-            "request",
-            item,
-            "--why",
-            "the well is dry",
-        ])
-        .await?;
-    let asked: serde_json::Value = serde_json::from_str(&said)?;
-    let request = asked["request"].as_str().context("no request was told")?;
-    let vote = asked["vote"].as_str().context("no vote was told")?;
-    everywhere(mesh, "to be open", vote, |seen| seen.stage == "open").await?;
-    let early = get(asker, item, request, "early").await?;
+    let asked = ask_for(mesh, asker, item, "the well is dry").await?;
+    let early = get(asker, item, &asked.request, "early").await?;
     ensure!(
         !early.status.success() && early.said.contains("has not ended"),
         "{}",
         early.said
     );
     account.saw(format!("too early: {}", early.said));
+    Ok(asked)
+}
+
+/// Makes a request for an item, and the vote about it, which is open everywhere when this returns.
+pub(super) async fn ask_for(mesh: &Mesh, asker: &Node, item: &str, why: &str) -> Result<Asked> {
+    let asked = request(asker, item, why).await?;
+    let opened = |seen: &VoteView| seen.stage == "open";
+    everywhere(mesh, "to be open", &asked.vote, opened).await?;
+    Ok(asked)
+}
+
+/// Asks for an item, with the vote that goes with it.
+pub(super) async fn request(asker: &Node, item: &str, why: &str) -> Result<Asked> {
+    let said = asker
+        .run_well(&["--json", "sublime", "request", item, "--why", why])
+        .await?;
+    let asked: serde_json::Value = serde_json::from_str(&said)?;
+    let request = asked["request"].as_str().context("no request was told")?;
+    let vote = asked["vote"].as_str().context("no vote was told")?;
     Ok(Asked {
         request: request.to_owned(),
         vote: vote.to_owned(),
@@ -217,15 +239,27 @@ async fn decides(mesh: &Mesh, account: &mut Account, asked: &Asked, choice: &str
         format!("members vote {choice}, for 72 hours of mesh time"),
         "what people depend on is opened by all of them or by nobody",
     );
-    // More than half of all members decide: the vote ends as soon as no ballot that is left could change it.
-    let enough = mesh.nodes().len() / 2 + 1;
-    for node in mesh.running().take(enough) {
-        cast(node, &asked.vote, choice).await?;
-    }
+    vote(mesh, asked, choice).await?;
     let wanted = match choice {
         "yes" => "granted",
         _ => "denied",
     };
+    is_decided(mesh, asked, wanted).await?;
+    account.saw(format!("the request is {wanted} on every node that runs"));
+    Ok(())
+}
+
+/// Has members vote about a request. More than half of all decide: the vote ends as soon as no ballot that is left could change it.
+pub(super) async fn vote(mesh: &Mesh, asked: &Asked, choice: &str) -> Result<()> {
+    let enough = mesh.nodes().len() / 2 + 1;
+    for node in mesh.running().take(enough) {
+        cast(node, &asked.vote, choice).await?;
+    }
+    Ok(())
+}
+
+/// Waits until a request stands so on every node that runs.
+pub(super) async fn is_decided(mesh: &Mesh, asked: &Asked, wanted: &str) -> Result<()> {
     until(
         "the request to be decided everywhere",
         VOTE_PATIENCE,
@@ -245,9 +279,7 @@ async fn decides(mesh: &Mesh, account: &mut Account, asked: &Asked, choice: &str
             })
         },
     )
-    .await?;
-    account.saw(format!("the request is {wanted} on every node that runs"));
-    Ok(())
+    .await
 }
 
 async fn stays_shut(mesh: &Mesh, account: &mut Account, item: &str, asked: &Asked) -> Result<()> {
@@ -302,17 +334,23 @@ async fn opens(
     Ok(())
 }
 
-async fn get(node: &Node, item: &str, request: &str, name: &str) -> Result<crate::node::Ended> {
+/// Opens an item for a request, into a file in the node's directory.
+pub(super) async fn get(
+    node: &Node,
+    item: &str,
+    request: &str,
+    name: &str,
+) -> Result<crate::node::Ended> {
     let out = node.dir().join(name).display().to_string();
     node.run_to_end(&["sublime", "get", item, "--request", request, "--out", &out])
         .await
 }
 
-async fn sublime(node: &Node) -> Result<SublimeView> {
+pub(super) async fn sublime(node: &Node) -> Result<SublimeView> {
     node.get("/v1/sublime").await
 }
 
-fn others(mesh: &Mesh) -> impl Iterator<Item = &Node> {
+pub(super) fn others(mesh: &Mesh) -> impl Iterator<Item = &Node> {
     let nodes = mesh.nodes().iter().enumerate();
     nodes
         .filter(|(place, _)| *place != OWNER)
@@ -326,7 +364,7 @@ fn write_source(mesh: &Mesh) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn files_under(dir: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn files_under(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
