@@ -9,7 +9,6 @@ use x0_crypto::{ContentId, PublicKey};
 use x0_protocol::{
     Wall,
     core::{
-        limits::ACCESS_WINDOW_MIN,
         sublime::{ReleasedView, RequestView, Standing, SublimeView},
         vote::{VoteView, VotesView},
     },
@@ -227,8 +226,7 @@ fn deciding<'a>(
             continue;
         };
         let counts = asked.get(&proposal.subject) == Some(&proposal.proposer)
-            && !proposal.rules.is_emergency()
-            && proposal.rules.window() >= ACCESS_WINDOW_MIN;
+            && proposal.rules.may_open_items();
         if !counts {
             continue;
         }

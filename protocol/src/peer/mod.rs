@@ -45,6 +45,7 @@ mod requests;
 mod rotating;
 mod seat;
 mod sublime;
+mod taking;
 mod voting;
 mod writing;
 

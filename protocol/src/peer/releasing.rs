@@ -19,7 +19,7 @@ use crate::{
         effect::{Effect, Outbox, Write},
         event::Event,
         ids::{CommandId, RequestToken},
-        limits::{ACCESS_WINDOW_MIN, RELEASE_AGAIN, RELEASES_KEPT_MAX, REQUEST_LIFE},
+        limits::{RELEASE_AGAIN, RELEASES_KEPT_MAX, REQUEST_LIFE},
         secret::{SecretDone, SecretTask},
         share_tasks::JoinTask,
         sublime::{ReleasedView, RequestView, Standing, SublimeRefusal},
@@ -179,9 +179,7 @@ impl Peer {
             let proposal = &opening.proposal;
             let request = vault.known.request(&vote.subject);
             let counts = request.is_some_and(|request| {
-                !vote.emergency
-                    && proposal.proposer == request.by
-                    && proposal.rules.window() >= ACCESS_WINDOW_MIN
+                proposal.proposer == request.by && proposal.rules.may_open_items()
             });
             if !counts {
                 continue;

@@ -18,7 +18,7 @@ use crate::{
         event::Event,
         ids::RequestToken,
         job::Job,
-        limits::{ACCESS_WINDOW_MIN, LEAVING_MAX, ROTATION_EVERY, ROTATION_LOOK},
+        limits::{LEAVING_MAX, ROTATION_EVERY, ROTATION_LOOK},
         reject::RejectReason,
         sublime::LiarView,
         time::{Mono, Now},
@@ -219,9 +219,8 @@ impl Peer {
     fn voted_rotations(&self, now: Now) -> BTreeSet<ContentId> {
         let decided = self.voting.book.decided();
         let passed = decided.filter(|(vote, opening)| {
-            !vote.emergency
-                && vote.end == VoteEnd::Outcome(Outcome::Passed)
-                && opening.proposal.rules.window() >= ACCESS_WINDOW_MIN
+            vote.end == VoteEnd::Outcome(Outcome::Passed)
+                && opening.proposal.rules.may_open_items()
                 && self.heed_vote(now, vote).is_ok()
         });
         passed.map(|(vote, _)| vote.subject).collect()

@@ -29,8 +29,8 @@ use super::{
 use crate::{
     core::{
         limits::{
-            BATCH_BALLOTS_MAX, FRAUD_BYTES_MAX, OPENINGS_MAX, PAGE_ELECTORS_MAX, PAGE_LEAVES_MAX,
-            PAGE_NODES_MAX, PROPOSAL_BYTES_MAX, REASON_BYTES_MAX, SEATS_MAX,
+            ACCESS_WINDOW_MIN, BATCH_BALLOTS_MAX, FRAUD_BYTES_MAX, OPENINGS_MAX, PAGE_ELECTORS_MAX,
+            PAGE_LEAVES_MAX, PAGE_NODES_MAX, PROPOSAL_BYTES_MAX, REASON_BYTES_MAX, SEATS_MAX,
         },
         reject::RejectReason,
         time::{Millis, Wall},
@@ -263,6 +263,12 @@ impl VoteRules {
             Kind::Ordinary { .. } => false,
             Kind::Emergency { .. } => true,
         }
+    }
+
+    /// Tells whether a vote under these rules may decide about items of Sublime: one of all members, and open long enough that
+    /// whoever is against it hears of it.
+    pub fn may_open_items(&self) -> bool {
+        !self.is_emergency() && self.window() >= ACCESS_WINDOW_MIN
     }
 
     /// Returns the time in which ballots count.

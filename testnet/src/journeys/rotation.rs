@@ -10,8 +10,8 @@ use x0_node::api::sublime::ItemView;
 
 use super::{
     capabilities::attack,
-    vault::{get, sublime},
-    vote::{cast, counts_members},
+    vault::{self, agree_to_serve, ask_for, get, sublime, vote},
+    vote::{counts_members, everywhere},
 };
 use crate::{
     account::Account,
@@ -75,26 +75,10 @@ async fn puts(mesh: &Mesh, account: &mut Account) -> Result<ItemView> {
         ),
         "each guardian's share is sealed under a key of its own, a file beside the store",
     );
-    for (_, node) in guardians(mesh) {
-        node.run_well(&["guardian", "serve"]).await?;
-    }
-    let count = mesh.nodes().len() - 1;
-    until("the owner to know them", STEP_PATIENCE, async || {
-        let view = sublime(owner).await?;
-        Ok(match view.serving == count {
-            true => Look::Holds(()),
-            false => Look::NotYet(format!("{} serve", view.serving)),
-        })
-    })
-    .await?;
+    let count = agree_to_serve(guardians(mesh).map(|(_, node)| node), owner).await?;
     let source = mesh.home().join("source");
     fs::write(&source, CONTENT)?;
-    let source = source.display().to_string();
-    let said = owner
-        .run_well(&["--json", "sublime", "put", &source])
-        .await?;
-    let put: serde_json::Value = serde_json::from_str(&said)?;
-    let name = put["item"].as_str().context("no item was told")?.to_owned();
+    let (name, _) = vault::put(owner, &source, "Whom to trust").await?;
     let item = until("every node to know it", STEP_PATIENCE, async || {
         let mut known = Vec::new();
         for node in mesh.nodes() {
@@ -127,12 +111,10 @@ async fn is_voted(mesh: &Mesh, account: &mut Account, item: &ItemView) -> Result
         .run_well(&["--json", "sublime", "rotate", &item.item, "--why", why])
         .await?;
     let asked: serde_json::Value = serde_json::from_str(&said)?;
-    let vote = asked["vote"].as_str().context("no vote was told")?;
-    super::vote::everywhere(mesh, "to be open", vote, |seen| seen.stage == "open").await?;
-    for node in mesh.running().take(mesh.nodes().len() / 2 + 1) {
-        cast(node, vote, "yes").await?;
-    }
-    account.saw(format!("vote {vote}, five say yes"));
+    let id = asked["vote"].as_str().context("no vote was told")?;
+    everywhere(mesh, "to be open", id, |seen| seen.stage == "open").await?;
+    vote(mesh, id, "yes").await?;
+    account.saw(format!("vote {id}, five say yes"));
     Ok(())
 }
 
@@ -292,19 +274,10 @@ async fn opens(mesh: &Mesh, account: &mut Account, item: &ItemView) -> Result<()
         ),
         "the secret was dealt on twice and never put together",
     );
-    let why = "we have to know whom to ask";
-    let said = asker
-        .run_well(&["--json", "sublime", "request", &item.item, "--why", why])
-        .await?;
-    let asked: serde_json::Value = serde_json::from_str(&said)?;
-    let request = asked["request"].as_str().context("no request was told")?;
-    let vote = asked["vote"].as_str().context("no vote was told")?;
-    super::vote::everywhere(mesh, "to be open", vote, |seen| seen.stage == "open").await?;
-    for node in mesh.running().take(mesh.nodes().len() / 2 + 1) {
-        cast(node, vote, "yes").await?;
-    }
+    let asked = ask_for(mesh, asker, &item.item, "we have to know whom to ask").await?;
+    vote(mesh, &asked.vote, "yes").await?;
     until("it to open", VOTE_PATIENCE, async || {
-        let ended = get(asker, &item.item, request, "opened").await?;
+        let ended = get(asker, &item.item, &asked.request, "opened").await?;
         Ok(match ended.status.success() {
             true => Look::Holds(()),
             false => Look::NotYet(ended.said),

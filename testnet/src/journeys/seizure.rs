@@ -1,7 +1,7 @@
 //! Disks are taken away: those of the owner, of guardians, of all. What opens the item is known to this story, and is looked
 //! for in every file of every node; and whoever has the disks of too few guardians tries to open it with all that is on them.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result, ensure};
 use x0_crypto::sublime::{
@@ -17,15 +17,10 @@ use x0_protocol::core::secret::ShareKeys as _;
 use zeroize::Zeroizing;
 
 use super::{
-    vault::{files_under, sublime},
+    vault::{self, agree_to_serve, files_under, sublime},
     vote::counts_members,
 };
-use crate::{
-    account::Account,
-    mesh::Mesh,
-    node::Node,
-    wait::{Look, until},
-};
+use crate::{account::Account, mesh::Mesh, node::Node};
 
 /// Who puts.
 const OWNER: usize = 0;
@@ -36,9 +31,6 @@ const MARK: &[u8] = b"where we meet on the ninth";
 const TITLE: &str = "Where we meet";
 /// Bytes of the file.
 const BYTES: usize = 3 * 1024 * 1024 + 5;
-
-/// Longest wait for a step.
-const STEP_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is looked for, by what it is.
 type Wanted = BTreeMap<String, Vec<u8>>;
@@ -100,30 +92,12 @@ async fn puts(mesh: &Mesh, account: &mut Account, source: &Path) -> Result<Acces
         "five others serve, the put goes on and ends",
         "guardians keep sealed shares and the sealed content; the seed is overwritten and removed",
     );
-    for node in mesh.nodes().iter().skip(OWNER + 1) {
-        node.run_well(&["guardian", "serve"]).await?;
-    }
-    let count = mesh.nodes().len() - 1;
-    until("the owner to know them", STEP_PATIENCE, async || {
-        let view = sublime(owner).await?;
-        Ok(match view.serving == count {
-            true => Look::Holds(()),
-            false => Look::NotYet(format!("{} serve", view.serving)),
-        })
-    })
-    .await?;
-    let put = [
-        "sublime",
-        "put",
-        &source.display().to_string(),
-        "--title",
-        TITLE,
-    ];
-    let said = owner.run_well(&put).await?;
+    agree_to_serve(mesh.nodes().iter().skip(OWNER + 1), owner).await?;
+    let (name, guardians) = vault::put(owner, source, TITLE).await?;
     fs::remove_file(source)?;
     let view = sublime(owner).await?;
     let item = view.items.first().context("no item is known")?;
-    account.saw(said.lines().next().unwrap_or_default());
+    account.saw(format!("item {name}: {guardians} guardians keep a share"));
     Ok(AccessStructure::new(item.shares_needed, item.guardians)?)
 }
 

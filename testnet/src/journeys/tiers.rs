@@ -56,7 +56,7 @@ pub async fn tell(mesh: &mut Mesh, account: &mut Account) -> Result<()> {
     let item = puts(mesh, account, &source).await?;
     let asked = ask_for(mesh, mesh.node(ASKER)?, &item, "the archive is needed").await?;
     // 72 hours of mesh time pass while the tiers are lost.
-    vote(mesh, &asked, "yes").await?;
+    vote(mesh, &asked.vote, "yes").await?;
     loses_the_mesh(mesh, account, &arlocal, &item).await?;
     loses_arweave(mesh, account, arlocal, &item).await?;
     opens(mesh, account, (&item, &asked), &source).await

@@ -239,7 +239,7 @@ async fn decides(mesh: &Mesh, account: &mut Account, asked: &Asked, choice: &str
         format!("members vote {choice}, for 72 hours of mesh time"),
         "what people depend on is opened by all of them or by nobody",
     );
-    vote(mesh, asked, choice).await?;
+    vote(mesh, &asked.vote, choice).await?;
     let wanted = match choice {
         "yes" => "granted",
         _ => "denied",
@@ -249,11 +249,11 @@ async fn decides(mesh: &Mesh, account: &mut Account, asked: &Asked, choice: &str
     Ok(())
 }
 
-/// Has members vote about a request. More than half of all decide: the vote ends as soon as no ballot that is left could change it.
-pub(super) async fn vote(mesh: &Mesh, asked: &Asked, choice: &str) -> Result<()> {
+/// Has members vote. More than half of all decide: the vote ends as soon as no ballot that is left could change it.
+pub(super) async fn vote(mesh: &Mesh, id: &str, choice: &str) -> Result<()> {
     let enough = mesh.nodes().len() / 2 + 1;
     for node in mesh.running().take(enough) {
-        cast(node, &asked.vote, choice).await?;
+        cast(node, id, choice).await?;
     }
     Ok(())
 }
