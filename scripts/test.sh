@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change lands, cheap checks first; `make test` and CI run exactly this.
-# Stops at the first stage that fails, says how long each took and the end of what failed, and closes with the test
-# runner's own summary.
+# Stops at the first stage that fails, says how long each took, what was left on the disk after it and the end of what
+# failed, and closes with the test runner's own summary.
 #     scripts/test.sh                    all stages
 #     scripts/test.sh purity lint        only these, in this order
 # Time: FUZZ_SECONDS (default 10) is what each fuzz target gets. CI gives the whole run 90 minutes.
@@ -96,7 +96,7 @@ stage_root() {
         [ -z "${CI:-}" ] || return 1
         return
     fi
-    timeout 600 unshare --mount cargo test --locked --package x0-node --lib -- --ignored --exact "store::tests::room::$needs_root"
+    timeout 600 unshare --mount cargo test --locked --workspace --lib -- --ignored --exact "store::tests::room::$needs_root"
     kernel_tests
     # Programs of another toolchain than those checked in are judged by what they do.
     local built
@@ -133,15 +133,16 @@ begin() {
 }
 
 end() {
-    times+=("$(printf '%6s  %s' "$(minutes $((EPOCHSECONDS - began_at)))" "$current")")
+    times+=("$(printf '%6s  %-10s %s free' "$(minutes $((EPOCHSECONDS - began_at)))" "$current" "$(disk_left)")")
     current=''
 }
 
 # Prints the table whether or not all went well, and what a stage said before it failed; the exit code stays what it was.
 close() {
     local code=$?
-    [ -z "$current" ] || times+=("$(printf '%6s  %s FAILED' "$(minutes $((EPOCHSECONDS - began_at)))" "$current")")
-    printf '\n── time, minutes and seconds\n'
+    [ -z "$current" ] ||
+        times+=("$(printf '%6s  %-10s %s free, FAILED' "$(minutes $((EPOCHSECONDS - began_at)))" "$current" "$(disk_left)")")
+    printf '\n── time, minutes and seconds; disk\n'
     printf '%s\n' "${times[@]}"
     printf '%6s  in all\n' "$(minutes $((EPOCHSECONDS - started_at)))"
     if [ -n "$current" ]; then
@@ -155,6 +156,8 @@ close() {
 
 minutes() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
 target_dir() { scripts/target-dir.sh; }
+# Of the target folder, where all that is built goes.
+disk_left() { df --human-readable --output=avail "$(target_dir)" | tail -1 | tr -d ' '; }
 tools() { printf '%s/tools/bin:%s' "$(target_dir)" "$PATH"; }
 
 readonly started_at=$EPOCHSECONDS
