@@ -14,6 +14,7 @@ mod halt;
 mod handover;
 mod joining;
 mod jury;
+mod mesh_time;
 mod multi_sig;
 mod overrides;
 mod overrides_wide;
