@@ -276,7 +276,7 @@ impl Peer {
         }
         let taken = self
             .check_epoch_known(record.value())
-            .and_then(|()| self.take_effect(now, &record, out));
+            .and_then(|()| self.take_effect(now, &record, live, out));
         match taken {
             Err(reason @ (RejectReason::Missing(_) | RejectReason::NotAMember(_))) => {
                 self.orphans.add(record);
@@ -342,11 +342,12 @@ impl Peer {
         }));
     }
 
-    /// Lets a record change what this peer knows; acts are considered apart.
+    /// Lets a record change what this peer knows; acts are considered apart. It is live if it came as it was made known.
     pub(super) fn take_effect(
         &mut self,
         now: Now,
         record: &Verified<Record>,
+        live: bool,
         out: &mut Outbox,
     ) -> Result<(), RejectReason> {
         let value = record.value();
@@ -431,7 +432,7 @@ impl Peer {
         if let Body::Checkpoint(certificate) | Body::Halt(certificate) | Body::Ruling(certificate) =
             value.body()
         {
-            self.check_certificate(certificate, out)?;
+            self.check_certificate(certificate, live, out)?;
         }
         if let Body::Alert(alert) = value.body() {
             self.on_alert(now, (value.id(), author), alert, out);
@@ -492,10 +493,14 @@ impl Peer {
     fn check_certificate(
         &mut self,
         certificate: &Certificate,
+        live: bool,
         out: &mut Outbox,
     ) -> Result<(), RejectReason> {
         let question = self.certificate_question(certificate)?;
-        let id = self.job(Waiting::Certificate(Box::new(*certificate)));
+        let id = self.job(Waiting::Certificate {
+            certificate: Box::new(*certificate),
+            live,
+        });
         let job = Job::Certificate(Box::new(question));
         out.push(Effect::Check { id, job });
         Ok(())
@@ -522,7 +527,7 @@ impl Peer {
         let in_order = by_seats.into_iter().chain(by_others);
         let mut certificates = in_order.map(|(_, certificate)| certificate);
         let certificate = certificates.find(holds)?;
-        self.trust.take(&certificate, now.mono);
+        self.trust.take(&certificate, false, &self.reading(now));
         Some(certificate)
     }
 
@@ -720,8 +725,10 @@ impl Peer {
             Kind::AUDIT_ROUND,
             Kind::AUDIT_REPORT,
         ];
-        let taken =
-            later.contains(&kind) || self.take_effect(Now::default(), record, silent).is_ok();
+        let taken = later.contains(&kind)
+            || self
+                .take_effect(Now::default(), record, false, silent)
+                .is_ok();
         if taken {
             self.index.insert(record.value());
             match record.value().body() {

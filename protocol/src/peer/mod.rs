@@ -299,7 +299,10 @@ enum Waiting {
     Combine(ContentId),
     Secret(Box<SecretFor>),
     Vault(VaultFor),
-    Certificate(Box<Certificate>),
+    Certificate {
+        certificate: Box<Certificate>,
+        live: bool,
+    },
     HandOver(Verified<Record>),
     Warrants(Verified<Record>),
     Watched(Verified<Record>),
@@ -635,6 +638,7 @@ impl Peer {
     ///
     /// Total: no input makes it panic, whatever a remote peer sent.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Outbox) {
+        self.trust.reach(&self.reading(now));
         match input {
             Input::Gossip {
                 from,
@@ -893,9 +897,9 @@ impl Peer {
             (Waiting::Combine(subject), Finding::Combined(result)) => {
                 self.on_combined(now, subject, result, out);
             }
-            (Waiting::Certificate(certificate), Finding::Certificate(holds)) => {
+            (Waiting::Certificate { certificate, live }, Finding::Certificate(holds)) => {
                 if holds {
-                    self.trust.take(&certificate, now.mono);
+                    self.trust.take(&certificate, live, &self.reading(now));
                     self.weigh_public(now, &certificate, out);
                     self.heed_epoch(now);
                     self.on_halt_certified(now, &certificate, out);

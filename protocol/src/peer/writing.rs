@@ -96,7 +96,7 @@ impl Peer {
         out: &mut Outbox,
     ) {
         let id: ContentId = record.value().id();
-        let taken = self.take_effect(now, &record, out);
+        let taken = self.take_effect(now, &record, true, out);
         let mut writes = Vec::new();
         self.place(now, &record, &mut writes, out);
         if !writes.is_empty() {

@@ -31,6 +31,7 @@ mod juries;
 mod log;
 mod making;
 mod members;
+mod mesh_clock;
 mod overrides;
 pub mod panel;
 mod polls;
@@ -57,6 +58,7 @@ pub use members::Roll;
 #[cfg(test)]
 pub(crate) use members::tests::roll_of;
 pub(crate) use members::{leaf, roll_at};
+pub use mesh_clock::Reading;
 pub use polls::{Happened, Held, Polls};
 pub use recovery::{Recovered, RecoveryView};
 pub use rotations::Rotations;
