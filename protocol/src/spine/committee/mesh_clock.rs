@@ -62,6 +62,7 @@ impl MeshClock {
             reached: (certified, at.mono),
         };
         clock.take(certified, live, at);
+        clock.reach(at);
         clock
     }
 
@@ -69,6 +70,7 @@ impl MeshClock {
     pub(super) fn date(&mut self, certified: Wall, live: bool, at: &Reading) {
         self.reach(at);
         self.take(certified, live, at);
+        self.reach(at);
     }
 
     fn take(&mut self, certified: Wall, live: bool, at: &Reading) {
