@@ -4,6 +4,7 @@
 //! interruption, `put` and `get` are the two ways, `show` and `repair` tell of what keeps an item alive, this file has the
 //! commands around them.
 
+mod answers;
 mod draft;
 mod forget;
 mod get;
@@ -206,7 +207,11 @@ fn dealt_on(view: &SublimeView, item: &ItemView) -> String {
     let of_item = |known: &&ForgottenView| known.key == item.key;
     if item.forgotten {
         return match view.forgotten.iter().find(of_item) {
-            Some(known) => format!("forgotten, {} shares destroyed", known.destroyed.len()),
+            Some(known) => format!(
+                "forgotten, {} of {} shares destroyed",
+                known.destroyed.len(),
+                item.guardians
+            ),
             None => "forgotten".to_owned(),
         };
     }

@@ -6,6 +6,7 @@ use std::{
     fs::{File, Metadata},
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use clap::Args;
@@ -15,12 +16,10 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 use x0_crypto::{
     ChunkId, ContentId, Identity, PublicKey,
-    committee::CommitteeKey,
-    sublime::{AccessStructure, Chunk, ItemKeys, ItemParts, Layout},
+    sublime::{Chunk, ItemKeys, ItemParts, Layout},
 };
 use x0_protocol::{
     Wall,
-    core::sublime::DrawnView,
     sublime::{
         content::TreeBuilder,
         putting::{is_safe, prepare},
@@ -30,18 +29,19 @@ use x0_protocol::{
 use zeroize::Zeroizing;
 
 use super::{
-    super::{Context, client::Client, error::CliError, output::bytes},
+    super::{Context, client::Client, error::CliError},
+    answers::{parse, read_drawn, read_guardians},
     bar,
-    draft::Draft,
+    draft::{Draft, DraftError},
     forget_path, on_file, own_dir, random,
-    safety::{PutView, how_safe, wait, warn_of_accounts},
+    safety::{PutView, end, warn_of_accounts},
 };
 use crate::{
     api::{
         keeping::{WishBody, WishView},
         sublime::{
-            DealBody, DealtShare, DealtView, DrawBody, DrawnView as DrawnBody, GuardianView,
-            ManifestBody, StoredView,
+            DealBody, DealtShare, DealtView, DrawBody, DrawnView as DrawnBody, ItemView,
+            ManifestBody, StoredView, SublimeView,
         },
         view::RecordedView,
     },
@@ -75,7 +75,9 @@ pub(super) const ABOUT: &[u8] = b"x0/sublime/about/1";
                   ([sublime.arweave], [sublime.sia]); without one the mesh alone keeps the item, and this says so.\n\n\
                   It ends when enough nodes hold the content, each asked for pieces of it drawn at random, or says that \
                   the item is not safe yet; keep the file until it is. `x0 sublime show ITEM` tells.\n\n\
-                  If it breaks off, the same command goes on where it was.\n\n\
+                  If it breaks off, the same command goes on where it was. Several files can lie like this: each goes on by \
+                  itself, found by where it is and how it stands; a file that was changed or moved meanwhile is sealed anew. \
+                  What nobody goes on with for 30 days is wiped.\n\n\
                   Examples:\n  x0 sublime put archive.tar --title 'The archive of 2026'\n  x0 --json sublime put map.pdf\n  \
                   x0 sublime put map.pdf --policy mesh+arweave"
 )]
@@ -176,8 +178,22 @@ pub(super) async fn put(context: &Context, args: PutArgs) -> Result<(), CliError
         let mut fresh = Zeroizing::new([0; 32]);
         random(&mut fresh)?;
         let draft = Draft::open(&dir, &found, fresh);
-        let mut draft = draft.map_err(|cause| on_file(&dir, &cause))?;
+        let mut draft = draft.map_err(|cause| match cause {
+            DraftError::InUse => CliError::Failed(format!("{}: {cause}", path.display())),
+            DraftError::Io(cause) => on_file(&dir, &cause),
+        })?;
+        tell_others(context, &draft).map_err(|cause| on_file(&dir, &cause))?;
         let putting = Putting::new(context.client()?, file, &found, draft.seed())?;
+        if draft.is_taken_up()
+            && let Some(item) = putting.known().await?
+        {
+            context
+                .output
+                .note("This put broke off after the item was made known: nothing is sealed again.");
+            draft.wipe().map_err(|cause| on_file(&dir, &cause))?;
+            let put = putting.view_of(item, args.policy);
+            return end(context, &putting.client, put, args.no_wait).await;
+        }
         // Asked first, so that nobody seals for an hour what nobody would guard.
         putting.draw().await?;
         let bar = bar(context.output, putting.bytes, "sealing");
@@ -201,34 +217,31 @@ pub(super) async fn put(context: &Context, args: PutArgs) -> Result<(), CliError
             bytes: putting.bytes,
             guardians: Vec::new(),
         };
-        let mut put = putting
+        let put = putting
             .hand_over(context, (content, chunks), about, draft.seed(), args.policy)
             .await?;
         draft.wipe().map_err(|cause| on_file(&dir, &cause))?;
-        if !args.no_wait {
-            wait(context, &putting.client, &mut put).await?;
-        }
-        return context.output.show(&put, |put| {
-            let mut text = format!(
-                "item {}\n\n{} are sealed. Any {} of the {} guardians who keep a share can open it together with the \
-                 committee, once a vote has granted a request; nobody else, and not you alone.",
-                put.item,
-                bytes(put.bytes),
-                put.shares_needed,
-                put.guardians
-            );
-            if put.subtrees < put.guardians {
-                text.push_str(&format!(
-                    "\nThe guardians came in through {} first-level invites only: whoever stands behind one of these may \
-                     hold several shares.",
-                    put.subtrees
-                ));
-            }
-            text.push_str("\n\n");
-            text.push_str(&how_safe(put));
-            text
-        });
+        return end(context, &putting.client, put, args.no_wait).await;
     }
+}
+
+/// Says that puts of other files lie interrupted here, and which are too old.
+fn tell_others(context: &Context, draft: &Draft) -> std::io::Result<()> {
+    let others = draft.look_at_others(SystemTime::now())?;
+    if others.wiped > 0 {
+        context.output.note(&format!(
+            "Puts of other files that broke off more than 30 days ago, and are wiped: {}. Such a file is sealed anew if it is put \
+             again.",
+            others.wiped
+        ));
+    }
+    if others.waiting > 0 {
+        context.output.note(&format!(
+            "Puts of other files that lie interrupted here: {}. Each goes on when its file is put again.",
+            others.waiting
+        ));
+    }
+    Ok(())
 }
 
 /// Reads a chunk of a file of so many bytes, and seals it.
@@ -273,6 +286,33 @@ impl Putting {
             keys,
             signer,
         })
+    }
+
+    /// Finds the item, if it was made known already.
+    async fn known(&self) -> Result<Option<ItemView>, CliError> {
+        let key = self.signer.public().to_string();
+        let view: SublimeView = self.client.get("/v1/sublime").await?;
+        Ok(view.items.into_iter().find(|item| item.key == key))
+    }
+
+    /// Returns what is known of an item that was made known before.
+    fn view_of(&self, item: ItemView, policy: Policy) -> PutView {
+        PutView {
+            item: item.item,
+            content: item.content,
+            bytes: self.bytes,
+            shares_needed: item.shares_needed,
+            guardians: item.guardians.into(),
+            of: item.guardians,
+            // Who was drawn stands in the sealed description alone.
+            subtrees: item.guardians.into(),
+            policy,
+            without: Vec::new(),
+            stored: Vec::new(),
+            copies: None,
+            copies_needed: None,
+            safe: None,
+        }
     }
 
     async fn draw(&self) -> Result<DrawnBody, CliError> {
@@ -481,47 +521,4 @@ async fn store(
         uploads.begin(std::mem::replace(frames, next));
     }
     Ok(())
-}
-
-fn read_drawn(drawn: &DrawnBody) -> Result<DrawnView, CliError> {
-    let guardians = read_guardians(&drawn.guardians)?;
-    let shares = u8::try_from(guardians.len()).unwrap_or(u8::MAX);
-    let access = AccessStructure::new(drawn.shares_needed, shares);
-    let committee = decoded("committee's key", &drawn.committee)?;
-    let committee = CommitteeKey::from_bytes(&committee);
-    Ok(DrawnView {
-        guardians,
-        stand_ins: Vec::new(),
-        access: access.map_err(|error| CliError::BadAnswer(error.to_string()))?,
-        subtrees: drawn.subtrees,
-        mesh: parse("mesh", &drawn.mesh)?,
-        committee: committee.map_err(|error| CliError::BadAnswer(error.to_string()))?,
-    })
-}
-
-fn read_guardians(
-    guardians: &[GuardianView],
-) -> Result<Vec<(PublicKey, x0_crypto::sublime::HybridPublic)>, CliError> {
-    let read = guardians.iter().map(|guardian| {
-        let key = decoded("guardian's key", &guardian.key)?;
-        let key = x0_crypto::sublime::HybridPublic::from_bytes(&key);
-        let key = key.map_err(|error| CliError::BadAnswer(error.to_string()))?;
-        Ok((parse("guardian", &guardian.member)?, key))
-    });
-    read.collect()
-}
-
-/// Reads what the node answered in base64.
-pub(super) fn decoded(what: &str, text: &str) -> Result<Vec<u8>, CliError> {
-    let bytes = BASE64.decode(text.as_bytes());
-    bytes.map_err(|error| CliError::BadAnswer(format!("the {what}: {error}")))
-}
-
-/// Reads a name that the node answered.
-pub(super) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
-    what: &str,
-    text: &str,
-) -> Result<T, CliError> {
-    text.parse()
-        .map_err(|error| CliError::BadAnswer(format!("the {what}: {error}")))
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::{
-    super::{Context, client::Client, error::CliError},
+    super::{Context, client::Client, error::CliError, output::bytes},
     steps,
 };
 use crate::{
@@ -55,6 +55,38 @@ pub(super) async fn warn_of_accounts(context: &Context, policy: Policy) -> Resul
         ));
     }
     Ok(())
+}
+
+/// Waits until the item is safe, if that is wanted, and shows it.
+pub(super) async fn end(
+    context: &Context,
+    client: &Client,
+    mut put: PutView,
+    no_wait: bool,
+) -> Result<(), CliError> {
+    if !no_wait {
+        wait(context, client, &mut put).await?;
+    }
+    context.output.show(&put, |put| {
+        let mut text = format!(
+            "item {}\n\n{} are sealed. Any {} of the {} guardians who keep a share can open it together with the \
+             committee, once a vote has granted a request; nobody else, and not you alone.",
+            put.item,
+            bytes(put.bytes),
+            put.shares_needed,
+            put.guardians
+        );
+        if put.subtrees < put.guardians {
+            text.push_str(&format!(
+                "\nThe guardians came in through {} first-level invites only: whoever stands behind one of these may \
+                 hold several shares.",
+                put.subtrees
+            ));
+        }
+        text.push_str("\n\n");
+        text.push_str(&how_safe(put));
+        text
+    })
 }
 
 /// Waits until enough nodes hold an item and the tiers that were asked for have it, or nothing moves any more.
