@@ -105,7 +105,7 @@ pub struct SublimeView {
 pub struct ForgottenView {
     /// Its key.
     pub key: String,
-    /// Whose nodes have said since this one was started that they destroyed their share.
+    /// Whose nodes have said that they destroyed their share.
     pub destroyed: Vec<String>,
 }
 

@@ -22,6 +22,7 @@
 //! | | `o`, digest of the act (32 bytes) | an override that runs here and may lapse, DAG-CBOR |
 //! | `sublime` | `s`, key of the item (32 bytes) | a share kept for somebody, sealed, DAG-CBOR |
 //! | `sublime` | `p`, key of the item (32 bytes) | parts of a share that is being dealt on, sealed, DAG-CBOR |
+//! | | `d`, key of the item, node (32 bytes each) | that the node has destroyed its share of an own item, DAG-CBOR |
 //! | | `r`, request (32 bytes), hash of the rest | what was released for an own request, and by whom, DAG-CBOR |
 //! | `meta` | `schema`, `genesis`, `owner` | number (4 bytes big-endian), record, public key |
 //! | | `rewrite` | there is: files may still hold what was erased |
@@ -50,7 +51,7 @@ use x0_protocol::{
         erasure::ErasureReceipt,
         halt::Halt,
     },
-    sublime::shares::{StoredSublime, SublimeWrite},
+    sublime::shares::{ForgetReceipt, StoredSublime, SublimeWrite},
     wire::{Decided, LogHead, PolicyName, PublicEntry, Record, Verified},
 };
 
@@ -92,10 +93,12 @@ const SHARE: u8 = b's';
 const ENTRY: u8 = b'e';
 const OVERRIDE: u8 = b'o';
 
-/// First byte of the keys of shares kept for others, and of what was released for this node.
+/// First byte of the keys of shares kept for others, of what was released for this node, of parts of shares that are dealt on,
+/// and of receipts for own items that are forgotten.
 const KEPT_SHARE: u8 = b's';
 const RELEASED: u8 = b'r';
 const PARTS: u8 = b'p';
+const DESTROYED: u8 = b'd';
 
 /// First byte of the keys of what this node has handed in for votes, of receipts for it, and of ballots held.
 const OWN: u8 = b'o';
@@ -293,6 +296,11 @@ pub(super) fn put<'a>(
             let name = ContentId::of(&bytes);
             let key = [&[RELEASED], &request.digest()[..], &name.digest()[..]].concat();
             batch.put_cf(Column::Sublime.of(db)?, key, bytes);
+        }
+        Write::Sublime(SublimeWrite::Destroyed(receipt)) => {
+            let ForgetReceipt { item, by, .. } = receipt;
+            let key = [&[DESTROYED], &item.bytes()[..], &by.bytes()[..]].concat();
+            batch.put_cf(Column::Sublime.of(db)?, key, encoded(db, receipt)?);
         }
         Write::Witnessed(head) => {
             let bytes = encoded(db, head)?;
@@ -552,6 +560,9 @@ impl Rows<'_> {
             Some(&RELEASED) => sublime
                 .released
                 .push(self.decode(format_args!("something released"), value)?),
+            Some(&DESTROYED) => sublime
+                .destroyed
+                .push(self.decode(format_args!("a receipt of forgetting"), value)?),
             Some(_) | None => {
                 return Err(self.damaged("a row of the column `sublime` has an unknown key"));
             }

@@ -85,7 +85,7 @@ pub struct SublimeView {
     pub shares_kept: Vec<(PublicKey, u32, ShareIndex, Option<PublicKey>)>,
     /// The rotations that are open.
     pub rotations: Vec<RotationView>,
-    /// The items that this member has had forgotten, and whose nodes have destroyed their share since this node was started.
+    /// The items that this member has had forgotten, and whose nodes have said that they destroyed their share.
     pub forgotten: Vec<(PublicKey, Vec<PublicKey>)>,
 }
 

@@ -33,7 +33,7 @@ use crate::{
     spine::audit::What,
     sublime::{
         putting::is_safe,
-        shares::{KeptParts, KeptShare, ShareKeyName, SublimeWrite},
+        shares::{ForgetReceipt, KeptParts, KeptShare, ShareKeyName, SublimeWrite},
     },
     wire::{
         Dealt, GuardianAsk, GuardianWants, PartAck, PartAsk, Request, Response, RotationAnswer,
@@ -59,8 +59,8 @@ pub(super) struct Redealing {
     pub(super) refused: BTreeSet<(ContentId, ShareIndex)>,
     /// Items whose new share is being put together.
     pub(super) joining: BTreeSet<PublicKey>,
-    /// Whose nodes have destroyed their share of items that this member has had forgotten.
-    pub(super) receipts: BTreeMap<PublicKey, BTreeSet<(PublicKey, u32, ShareIndex)>>,
+    /// Whose nodes have destroyed their share of items that this member has had forgotten, by item and node.
+    pub(super) receipts: BTreeMap<PublicKey, BTreeMap<PublicKey, ForgetReceipt>>,
     /// When the seats are told again which shares this node wants to be rid of.
     leave_at: Option<Mono>,
 }
@@ -103,6 +103,16 @@ impl Redealing {
     /// Tells whether this node deals a share of an item on.
     pub(super) fn deals(&self, item: &PublicKey) -> bool {
         self.dealers.contains_key(item)
+    }
+
+    /// Keeps that a node has destroyed its share; `false` if that is known, or enough nodes have said so.
+    pub(super) fn keep_receipt(&mut self, receipt: &ForgetReceipt) -> bool {
+        let of_item = self.receipts.entry(receipt.item).or_default();
+        if of_item.len() >= RECEIPTS_OF_ITEM_MAX || of_item.contains_key(&receipt.by) {
+            return false;
+        }
+        of_item.insert(receipt.by, *receipt);
+        true
     }
 }
 
@@ -182,7 +192,15 @@ impl Peer {
             self.retire_share(now, item, u32::MAX, out);
             let item = *item;
             match by == self.config.key {
-                true => self.on_forgot(by, (item, epoch, index), out),
+                true => {
+                    let receipt = ForgetReceipt {
+                        item,
+                        by,
+                        epoch,
+                        index,
+                    };
+                    self.on_forgot(receipt, out);
+                }
                 false => {
                     let ask = SublimeAsk::Forgot { item, epoch, index };
                     self.ask(by, Request::Sublime(Box::new(ask)), Asked::Told, out);
@@ -192,22 +210,20 @@ impl Peer {
         true
     }
 
-    /// Takes note that a guardian's node has destroyed its share of an item that this member has had forgotten.
-    pub(super) fn on_forgot(
-        &mut self,
-        from: PublicKey,
-        (item, epoch, index): (PublicKey, u32, ShareIndex),
-        out: &mut Outbox,
-    ) {
+    /// Writes down that a guardian's node has destroyed its share of an item that this member has had forgotten; a node is
+    /// counted once.
+    pub(super) fn on_forgot(&mut self, receipt: ForgetReceipt, out: &mut Outbox) {
         let own = self.config.key;
         let vault = self.vault.get_or_insert_default();
-        if vault.known.forgotten(&item) != Some(&own) {
+        if vault.known.forgotten(&receipt.item) != Some(&own)
+            || !vault.redealing.keep_receipt(&receipt)
+        {
             return;
         }
-        let receipts = vault.redealing.receipts.entry(item).or_default();
-        if receipts.len() < RECEIPTS_OF_ITEM_MAX && receipts.insert((from, epoch, index)) {
-            out.push(Effect::Notify(Event::Forgot { item, by: from }));
-        }
+        let ForgetReceipt { item, by, .. } = receipt;
+        let told = Effect::Notify(Event::Forgot { item, by });
+        let writes = vec![Write::Sublime(SublimeWrite::Destroyed(receipt))];
+        self.persist(writes, AfterPersist::Effects(vec![told]), out);
     }
 
     /// Takes up dealing, if a rotation of what this node keeps is open.

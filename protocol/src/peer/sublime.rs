@@ -23,7 +23,7 @@ use crate::{
     sublime::{
         draw::shares,
         known::{InForce, Item, Known},
-        shares::{Shares, StoredSublime},
+        shares::{ForgetReceipt, Shares, StoredSublime},
     },
     wire::{
         AccessRequest, Body, Kind, Record, Request, Response, SublimeAsk, SublimeBody, TierAddress,
@@ -50,8 +50,10 @@ impl Vault {
             shares,
             parts,
             released,
+            destroyed,
         } = stored;
-        if shares.is_empty() && parts.is_empty() && released.is_empty() {
+        let is_empty = shares.is_empty() && parts.is_empty() && released.is_empty();
+        if is_empty && destroyed.is_empty() {
             return None;
         }
         let mut vault = Self::default();
@@ -64,6 +66,9 @@ impl Vault {
         for (from, release) in released {
             vault.releasing.keep(from, release);
         }
+        for receipt in destroyed {
+            vault.redealing.keep_receipt(&receipt);
+        }
         Some(Box::new(vault))
     }
 
@@ -73,7 +78,7 @@ impl Vault {
         let own = items.filter(|item| self.known.forgotten(item) == Some(own));
         let receipts = |item: &PublicKey| {
             let of_item = self.redealing.receipts.get(item).into_iter().flatten();
-            of_item.map(|(by, _, _)| *by).collect()
+            of_item.map(|(by, _)| *by).collect()
         };
         own.map(|item| (item, receipts(&item))).collect()
     }
@@ -155,7 +160,13 @@ impl Peer {
             SublimeAsk::Dealt(dealt) => self.on_dealt_told(from, token, *dealt, out),
             SublimeAsk::Complain(complaint) => self.on_complaint(from, token, &complaint, out),
             SublimeAsk::Forgot { item, epoch, index } => {
-                self.on_forgot(from, (item, epoch, index), out);
+                let receipt = ForgetReceipt {
+                    item,
+                    by: from,
+                    epoch,
+                    index,
+                };
+                self.on_forgot(receipt, out);
                 respond(token, Response::Noted, out);
             }
             SublimeAsk::Introduce(addresses) => {

@@ -111,6 +111,20 @@ impl KeptParts {
     }
 }
 
+/// That a guardian's node has said that it destroyed its share of an item which this node's member has had forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForgetReceipt {
+    /// The key of the item.
+    pub item: PublicKey,
+    /// Whose node says so.
+    pub by: PublicKey,
+    /// The epoch of the share.
+    pub epoch: u32,
+    /// Its number.
+    pub index: ShareIndex,
+}
+
 /// What is to be stored about Sublime.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SublimeWrite {
@@ -124,6 +138,8 @@ pub enum SublimeWrite {
     NoParts(PublicKey),
     /// What was released for a request of this node, and by whom.
     Released(Box<(PublicKey, Release)>),
+    /// That a guardian's node has destroyed its share of an own item.
+    Destroyed(ForgetReceipt),
 }
 
 /// What of Sublime is read back at a start.
@@ -135,6 +151,8 @@ pub struct StoredSublime {
     pub parts: Vec<KeptParts>,
     /// What was released for requests of this node, and by whom.
     pub released: Vec<(PublicKey, Release)>,
+    /// Whose nodes have destroyed their shares of own items.
+    pub destroyed: Vec<ForgetReceipt>,
 }
 
 impl SublimeWrite {
@@ -154,6 +172,13 @@ impl SublimeWrite {
             }
             Self::NoParts(item) => stored.parts.retain(|kept| kept.plan.item != item),
             Self::Released(released) => stored.released.push(*released),
+            Self::Destroyed(receipt) => {
+                let place = |kept: &ForgetReceipt| (kept.item, kept.by);
+                stored
+                    .destroyed
+                    .retain(|kept| place(kept) != place(&receipt));
+                stored.destroyed.push(receipt);
+            }
         }
     }
 }

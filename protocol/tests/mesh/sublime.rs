@@ -463,6 +463,16 @@ fn an_item_is_forgotten_by_the_word_of_its_key_and_by_no_other() {
     world.pass(Millis::from_secs(60));
 
     assert_eq!(receipts(&mut world), 5);
+    // Who has said so stands on the disk of the node where the item was put.
+    world.crash(OWNER);
+    world.boot_linked(OWNER);
+    world.pass(Millis::from_secs(5));
+    assert_eq!(receipts(&mut world), 5);
+    assert_eq!(
+        world.nodes[OWNER].disk.rest.sublime.destroyed.len(),
+        5,
+        "each stands there once"
+    );
     for at in 1..6 {
         assert!(world.nodes[at].disk.rest.sublime.shares.is_empty());
     }
@@ -473,6 +483,33 @@ fn an_item_is_forgotten_by_the_word_of_its_key_and_by_no_other() {
         opened(&world, &view, &put, &secret).is_err(),
         "nobody opens it"
     );
+}
+
+#[test]
+fn a_node_that_says_again_that_it_destroyed_a_share_is_counted_once_and_of_what_stays_nobody_is() {
+    let mut world = founded();
+    let (kept, forgotten) = (put(&mut world, 1), put(&mut world, 2));
+    let mesh = world.genesis.value().id();
+    let forget = Forget::sign(&parts(2).1, &mesh);
+    world.recorded(OWNER, Command::Sublime(SublimeCommand::Forget(forget)));
+    world.pass(Millis::from_secs(5));
+
+    for (item, number) in [(forgotten.key, 1), (forgotten.key, 2), (kept.key, 1)] {
+        let ask = SublimeAsk::Forgot {
+            item,
+            epoch: u32::from(number),
+            index: ShareIndex::new(number).unwrap(),
+        };
+        world.ask_as(3, OWNER, Request::Sublime(Box::new(ask)));
+    }
+    world.pass(Millis::from_secs(5));
+
+    let view = shown(&mut world, OWNER);
+    let [(item, destroyed)] = view.forgotten.as_slice() else {
+        panic!("one item is forgotten: {:?}", view.forgotten);
+    };
+    assert_eq!((*item, destroyed.len()), (forgotten.key, 5));
+    assert_eq!(world.nodes[OWNER].disk.rest.sublime.destroyed.len(), 5);
 }
 
 #[test]

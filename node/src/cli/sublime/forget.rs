@@ -30,8 +30,8 @@ const LOOKED_EVERY: Duration = Duration::from_millis(500);
 #[derive(Debug, Args)]
 #[command(
     after_help = "Runs where the item was put: the word that does it was signed with the item's key then, and stands in this \
-                  node's data directory. Guardians' nodes destroy their shares and drop the content; each says so, and they are \
-                  counted.\n\n\
+                  node's data directory. Guardians' nodes destroy their shares and drop the content; each says so; that is \
+                  written down here and counted. Once said, this command only counts.\n\n\
                   What it cannot do: whoever was granted the item before has it. A guardian that keeps a copy of its share past \
                   its node keeps it. What is on Arweave stays there for ever, sealed; what is on Sia stays until its account \
                   drops it.\n\n\
@@ -63,17 +63,25 @@ pub(super) async fn forget(context: &Context, args: ForgetArgs) -> Result<(), Cl
     let kept: KeepingView = client.get(&format!("/v1/sublime/items/{name}")).await?;
     let word = read_word(context, &kept.item)?;
     let stays_on = kept.beyond();
-    if !args.yes {
+    let is_said = kept.item.forgotten;
+    if !args.yes && !is_said {
         let text = format!(
             "nobody would open {name} any more, and this cannot be undone. {}Say --yes if that is meant",
             staying(&stays_on)
         );
         return Err(CliError::Usage(text));
     }
-    let body = ForgetBody {
-        word: BASE64.encode(&word),
-    };
-    let _: RecordedView = client.post("/v1/sublime/forget", &body).await?;
+    match is_said {
+        true => context.output.note(
+            "The item was had forgotten before: what guardians' nodes have said since is counted.",
+        ),
+        false => {
+            let body = ForgetBody {
+                word: BASE64.encode(&word),
+            };
+            let _: RecordedView = client.post("/v1/sublime/forget", &body).await?;
+        }
+    }
     let destroyed = wait(&client, &kept.item).await?;
     let forgotten = Forgotten {
         item: name,
@@ -90,7 +98,7 @@ pub(super) async fn forget(context: &Context, args: ForgetArgs) -> Result<(), Cl
         text.push_str(match count >= usize::from(forgotten.guardians) {
             true => "That is all of them.",
             false => {
-                "The others do so when they hear of it; `x0 sublime list` shows how many have, as long as this node runs."
+                "The others do so when they hear of it; `x0 sublime show ITEM` and `x0 sublime list` tell how many have said so."
             }
         });
         text.push(' ');

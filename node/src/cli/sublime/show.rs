@@ -121,7 +121,11 @@ fn text(shown: &Shown) -> String {
                 view.item.shares_needed, view.item.guardians
             ),
         )
-        .add("content", &view.item.content)
+        .add("content", &view.item.content);
+    if view.item.forgotten {
+        facts.add("forgotten", forgotten(view));
+    }
+    facts
         .add("copies", copies(view))
         .add("this node", own(view));
     for (tier, stands) in beyond(view) {
@@ -162,6 +166,20 @@ fn text(shown: &Shown) -> String {
         }
     }
     text
+}
+
+/// Says how many guardians' nodes have destroyed their share of an item that is to be forgotten.
+fn forgotten(view: &KeepingView) -> String {
+    match &view.destroyed {
+        Some(by) => format!(
+            "{} of {} guardians' nodes have said that they destroyed their share",
+            by.len(),
+            view.item.guardians
+        ),
+        None => {
+            "guardians destroy their shares; the node where it was put counts who has".to_owned()
+        }
+    }
 }
 
 /// Says how many copies there are, and whether they are enough.

@@ -6,7 +6,7 @@ use x0_crypto::{
 };
 use x0_protocol::{
     Wall, Write,
-    sublime::shares::{KeptPart, KeptParts, KeptShare, SublimeWrite},
+    sublime::shares::{ForgetReceipt, KeptPart, KeptParts, KeptShare, SublimeWrite},
     wire::{Appointed, PartAck, Release, ReleasedPart, RotationDealing, RotationPlan, Sharing},
 };
 use zeroize::Zeroizing;
@@ -17,7 +17,7 @@ fn key(number: u8) -> PublicKey {
     Identity::from_seed(Zeroizing::new([number; 32])).public()
 }
 
-fn share(item: u8, epoch: u32) -> KeptShare {
+pub(super) fn share(item: u8, epoch: u32) -> KeptShare {
     KeptShare {
         item: key(item),
         owner: Some(key(9)),
@@ -62,6 +62,15 @@ fn parts(item: u8, dealers: u8) -> KeptParts {
         name,
         index,
         parts: (1..=dealers).map(part).collect(),
+    }
+}
+
+pub(super) fn destroyed(item: u8, by: u8, epoch: u32) -> ForgetReceipt {
+    ForgetReceipt {
+        item: key(item),
+        by: key(by),
+        epoch,
+        index: ShareIndex::new(by).unwrap(),
     }
 }
 
@@ -127,4 +136,31 @@ fn parts_are_kept_until_the_rotation_is_over_and_a_share_until_it_is_dealt_on() 
 
     assert_eq!(stored.shares, [share(1, 0)]);
     assert_eq!(stored.parts, [parts(1, 2)]);
+}
+
+#[test]
+fn who_has_destroyed_its_share_of_an_own_item_comes_back_and_stands_once() {
+    let home = Home::new();
+    let store = home.create();
+    let write = |receipt| Write::Sublime(SublimeWrite::Destroyed(receipt));
+    let (one, other, of_other) = (destroyed(1, 5, 0), destroyed(1, 6, 0), destroyed(2, 5, 3));
+    store
+        .submit(vec![
+            write(one),
+            write(of_other),
+            Write::Sublime(SublimeWrite::Share(Box::new(share(1, 0)))),
+        ])
+        .wait()
+        .unwrap();
+    store.submit(vec![write(other), write(one)]).wait().unwrap();
+    drop(store);
+
+    let stored = home.open().unwrap().load().unwrap().sublime;
+
+    let place = |receipt: &ForgetReceipt| (receipt.item, receipt.by);
+    let mut expected = [one, other, of_other];
+    expected.sort_by_key(place);
+    // In order of their keys on the disk, which are those.
+    assert_eq!(stored.destroyed, expected);
+    assert_eq!(stored.shares, [share(1, 0)]);
 }
