@@ -50,6 +50,10 @@ const INTERRUPTED: i32 = 130;
 #[command(
     after_help = "Flags win over X0_… variables, which win over x0.toml; `x0 config show` lists all settings.\n\
                   Ctrl-C stops the node cleanly, a second one at once; SIGHUP has it read its settings again.\n\n\
+                  PASSPHRASE. A sealed identity is opened with the first line of the file that X0_PASSPHRASE_FILE names; \
+                  without that variable, of the credential `x0-passphrase` in $CREDENTIALS_DIRECTORY, which systemd sets for a \
+                  service with LoadCredentialEncrypted=x0-passphrase:FILE; without either it is asked for at the terminal. What \
+                  is named and cannot be used is an error, and the next is not tried.\n\n\
                   Example:\n  x0 run --listen /ip4/0.0.0.0/tcp/4700 --http 127.0.0.1:4780"
 )]
 pub(super) struct RunFlags {
