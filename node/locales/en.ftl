@@ -156,6 +156,19 @@ event-rotation-open = The shares of an item are dealt on to other guardians
 event-rotation-over = The shares of an item were dealt on: the new ones count
 event-bad-dealer = A guardian dealt something wrong and has no part in it:
 event-share-not-made = This node has no share after a rotation
+event-content-held = { $n ->
+    [one] This node holds the { $n } block of the item:
+   *[other] This node holds all { $n } blocks of the item:
+}
+event-content-repaired = { $n ->
+    [one] { $n } block that was lost or damaged here is back:
+   *[other] { $n } blocks that were lost or damaged here are back:
+}
+event-content-stored = All content is on { $tier } of the item:
+event-content-trouble = The content is not as it should be here:
+event-content-lost = Copies were lost: { $copies } counted after { $before }, and { $needed } are enough:
+event-content-safe = The item is safe, { $copies } copies were counted and { $needed } are enough:
+event-content-not-safe = The item is not safe any more, { $copies } of { $needed } copies were counted:
 event-tier-peer = Content can be exchanged with
 event-released = { $n ->
     [one] { $n } part was released for a request of this node

@@ -71,7 +71,7 @@ impl From<&Happening> for EventView {
             event: "content".to_owned(),
             peer: None,
             record: Some(happening.item.to_string()),
-            words: format!("content of the item: {}", happening.words),
+            words: format!("content of the item: {}", happening.news),
         }
     }
 }

@@ -60,7 +60,7 @@ use utoipa::openapi::{
     security::{Http, HttpAuthScheme, SecurityScheme},
 };
 use utoipa_axum::router::OpenApiRouter;
-use x0_protocol::Reply;
+use x0_protocol::{Reply, Wall};
 
 use self::{
     error::ApiError,
@@ -203,7 +203,10 @@ async fn follow_keeper(mut happening: broadcast::Receiver<Happening>, api: Arc<A
     loop {
         tokio::select! {
             happened = happening.recv() => match happened {
-                Ok(happening) => api.events.push(EventView::from(&happening)),
+                Ok(happening) => {
+                    api.events.push(EventView::from(&happening));
+                    api.feed.push(Wall(happening.time_ms), happening);
+                }
                 Err(RecvError::Lagged(missed)) => api.events.skip(missed),
                 Err(RecvError::Closed) => return,
             },

@@ -51,7 +51,7 @@ use x0_protocol::{Command, Now, Reply, charter::Charter, spine::audit::Entry};
 
 pub use contradictions::Contradictions;
 pub use enforcement::Enforcement;
-pub use feed::{EVENTS_SHOWN, Feed, Happened};
+pub use feed::{EVENTS_SHOWN, Feed, Happened, News};
 pub use followed::{Followed, Gathered};
 pub use guarding::{ContentHeld, GuardLog, Guarding};
 

@@ -11,6 +11,8 @@ pub mod frames;
 mod introduced;
 mod keeper;
 mod kept;
+mod news;
+mod numbers;
 mod policy;
 mod sample;
 
@@ -32,8 +34,9 @@ use x0_tiers::{IpfsConfig, IpfsTier, Multiaddr, NobodyGives};
 
 pub use accounts::{Account, AccountError};
 use agenda::Agenda;
-pub use keeper::{Happening, KeepError, Keeper, Work};
+pub use keeper::{KeepError, Keeper, Work};
 pub use kept::{Beyond, Count, Kept};
+pub use news::{ContentNews, Happening};
 pub use policy::Policy;
 
 use crate::{config::SublimeSettings, runtime::NodeHandle};
@@ -177,6 +180,10 @@ async fn follow(keeper: Arc<Keeper>, mut agenda: Agenda) {
                 Ok((content, is_well)) => {
                     let is_hurried = keeper.asked().contains(&content);
                     agenda.done(&content, is_well, is_hurried, Instant::now());
+                    // While others are at work the next refresh does.
+                    if turns.is_empty() {
+                        measure(&keeper, &agenda).await;
+                    }
                 }
                 Err(cause) => tracing::error!(%cause, "looking after an item has failed"),
             },
@@ -201,11 +208,20 @@ async fn greet(keeper: Arc<Keeper>, member: PublicKey) {
 
 async fn refresh(keeper: &Keeper, agenda: &mut Agenda, now: Instant) {
     match keeper.kept_items().await {
-        Ok(kept) => agenda.set(kept, now),
+        Ok(kept) => {
+            agenda.set(kept, now);
+            measure(keeper, agenda).await;
+        }
         Err(cause) => debug!(%cause, "which items are kept here is not known"),
     }
     if let Err(cause) = keeper.drop_forgotten().await {
         warn!(%cause, "content of forgotten items is still here");
+    }
+}
+
+async fn measure(keeper: &Keeper, agenda: &Agenda) {
+    if let Err(cause) = keeper.measure(agenda.contents()).await {
+        debug!(%cause, "how much content is kept here is not known");
     }
 }
 

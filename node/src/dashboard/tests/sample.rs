@@ -42,7 +42,8 @@ use zeroize::Zeroizing;
 use super::{judged, sheltered};
 use crate::{
     charter::SHIPPED,
-    dashboard::{ContentHeld, Enforcement, Feed, Happened},
+    dashboard::{ContentHeld, Enforcement, Feed, Happened, News},
+    sublime::{ContentNews, Happening},
 };
 
 /// A name that would break out of markup that is not escaped.
@@ -291,6 +292,8 @@ pub(super) fn hostile() -> Data {
     ] {
         feed.push(NOW, event);
     }
+    let why = HOSTILE.to_owned();
+    feed.push(NOW, told(ContentNews::Trouble { why }));
     data.happened = feed.newest();
     for entry in &mut data.entries {
         entry.what = What::LocalRefused {
@@ -724,8 +727,41 @@ fn happened() -> Vec<Happened> {
         },
     ]);
     let feed = Feed::default();
-    for (event, i) in events.into_iter().zip(0..) {
-        feed.push(Wall(NOW.0 - 1_800_000 + i * 70_000), event);
+    let events = events.into_iter().map(News::from);
+    for (news, i) in events.chain(kept().skip(2)).zip(0..) {
+        feed.push(Wall(NOW.0 - 1_800_000 + i * 45_000), news);
     }
     feed.newest()
+}
+
+/// Everything that is told of items which are kept here.
+pub(super) fn kept() -> impl Iterator<Item = News> {
+    let needed = 5;
+    let news = [
+        ContentNews::Held {
+            blocks: 41,
+            bytes: 10 << 20,
+        },
+        ContentNews::Stored { tier: "arweave" },
+        ContentNews::Safe { copies: 7, needed },
+        ContentNews::LostCopy {
+            copies: 6,
+            before: 7,
+            needed,
+        },
+        ContentNews::NotSafe { copies: 4, needed },
+        ContentNews::Trouble {
+            why: "nobody gives a block".to_owned(),
+        },
+        ContentNews::Repaired { blocks: 3 },
+    ];
+    news.into_iter().map(told)
+}
+
+fn told(news: ContentNews) -> News {
+    News::Content(Happening {
+        time_ms: NOW.0,
+        item: record(sheltered::GUARDED),
+        news,
+    })
 }
