@@ -5,7 +5,7 @@
 //! - An identity is never overwritten. What is replaced is kept as `identity.old-` and the end of its peer id.
 //! - A backup is always sealed with a passphrase.
 //!
-//! Passphrases come from a file, from systemd ([`passphrase`]) or from whoever asks the user; never from a
+//! Passphrases come from a file, from systemd or from whoever asks the user; never from a
 //! command line, which other users of the machine can read. What a new identity means to the mesh (it joins by
 //! an invite of the old one, which then leaves) is not decided here.
 

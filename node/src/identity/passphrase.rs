@@ -70,11 +70,13 @@ fn read_credential(dir: &Path) -> Result<Zeroizing<String>, IdentityError> {
         path: path.clone(),
         what,
     };
-    let file = fs::File::open(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => IdentityError::NoCredential {
-            dir: dir.to_owned(),
-        },
-        _ => io_error(&path, error),
+    let file = fs::File::open(&path).map_err(|error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            return IdentityError::NoCredential {
+                dir: dir.to_owned(),
+            };
+        }
+        io_error(&path, error)
     })?;
     // Of the very file that is read.
     let metadata = file.metadata().map_err(|error| io_error(&path, error))?;
