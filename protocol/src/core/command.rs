@@ -15,7 +15,10 @@ use super::{
     inspection::{AccountView, InspectionCommand, InspectionRefusal, RoundsView},
     limits::ERASED_IDS_MAX,
     reject::{ActRefusal, RejectReason},
-    sublime::{DealtView, DrawnView, ReleasedView, SublimeCommand, SublimeRefusal, SublimeView},
+    sublime::{
+        DealtView, DrawnView, GuardiansView, ReleasedView, SublimeCommand, SublimeRefusal,
+        SublimeView, TriedShare,
+    },
     time::{Millis, Mono, Wall},
     vote::{JuryView, VoteCommand, VoteRefusal, VotesView},
 };
@@ -240,7 +243,11 @@ impl Command {
             | Self::Case(CaseCommand::List | CaseCommand::Ledger)
             | Self::Inspection(InspectionCommand::Rounds)
             | Self::Sublime(
-                SublimeCommand::Show | SublimeCommand::Draw(_) | SublimeCommand::Released(_),
+                SublimeCommand::Show
+                | SublimeCommand::Draw(_)
+                | SublimeCommand::Released(_)
+                | SublimeCommand::Guardians
+                | SublimeCommand::Drill,
             ) => true,
             Self::Invite { .. }
             | Self::PublishCapability { .. }
@@ -268,6 +275,10 @@ impl Command {
                 | SublimeCommand::Submit(_)
                 | SublimeCommand::Announce(_)
                 | SublimeCommand::Forget(_)
+                | SublimeCommand::Invite { .. }
+                | SublimeCommand::Accept(_)
+                | SublimeCommand::Decline(_)
+                | SublimeCommand::TellDrill(_)
                 | SublimeCommand::Request { .. },
             )
             | Self::Local { .. }
@@ -400,6 +411,10 @@ pub enum Reply {
     Dealt(Box<DealtView>),
     /// To [`SublimeCommand::Released`].
     Released(Box<ReleasedView>),
+    /// To [`SublimeCommand::Guardians`].
+    Guardians(Box<GuardiansView>),
+    /// To [`SublimeCommand::Drill`], by the key of the item.
+    Tried(Vec<TriedShare>),
     /// To [`CaseCommand::Ledger`].
     Ledger(Box<LedgerView>),
     /// To [`Command::Policies`].

@@ -613,6 +613,16 @@ pub const RELEASES_KEPT_MAX: usize = 128;
 /// Shares that are dealt in one command.
 pub const DEALT_MAX: usize = GUARDIANS_MAX as usize;
 
+/// Invitations to serve as a guardian that a node remembers, those it has made and those it was sent each: one of each pair
+/// of members, 0.4 KiB each.
+pub const INVITATIONS_MAX: usize = 64;
+
+/// Time for which an invitation stands, answered or not: so long nobody is asked twice. Real time.
+pub const INVITATION_LIFE: Millis = Millis::from_mins(30 * 24 * 60);
+
+/// Time after which a guardian's node says again that it has tried what it keeps, mesh time.
+pub const DRILL_EVERY: Millis = Millis::from_mins(24 * 60);
+
 /// Addresses by which one node introduces its IPFS node to a linked one.
 pub const TIER_ADDRESSES_MAX: usize = 8;
 

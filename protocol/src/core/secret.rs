@@ -16,7 +16,10 @@ use x0_crypto::{
 };
 use zeroize::Zeroizing;
 
-use super::share_tasks::{self, JoinTask, PartFault, PartTask, RedealTask, Redealt};
+use super::{
+    share_tasks::{self, JoinTask, PartFault, PartTask, RedealTask, Redealt, TryTask},
+    sublime::DrillFault,
+};
 use crate::{
     sublime::shares::{KeptPart, KeptShare, OfferedShare, ShareKeyName},
     wire::{SeatOpening, share_info},
@@ -197,6 +200,8 @@ pub enum SecretTask {
     TakePart(Box<PartTask>),
     /// Puts a new share together from its parts, and seals it under a key of its own.
     JoinShare(Box<JoinTask>),
+    /// Opens a share that this node keeps and checks it, and nothing else.
+    TryShare(Box<TryTask>),
     /// Destroys the keys of shares and parts.
     DestroyShareKeys(Vec<ShareKeyName>),
     /// Destroys the keys of all shares and parts but these.
@@ -248,6 +253,8 @@ pub enum SecretDone {
     PartTaken(Result<Box<KeptPart>, PartFault>),
     /// To [`SecretTask::JoinShare`]: the share as it is kept.
     Joined(Result<Vec<u8>, String>),
+    /// To [`SecretTask::TryShare`].
+    Tried(Result<(), DrillFault>),
     /// To [`SecretTask::ReleaseShare`] and [`SecretTask::ReleaseOpening`]; none if this node no longer has what it takes.
     Sealed(Option<Vec<u8>>),
     /// To [`SecretTask::Part`]; none if the seat has no share of that key.
@@ -292,6 +299,7 @@ impl SecretTask {
                 SecretDone::PartTaken(share_tasks::take_part(*task, identity, share_keys))
             }
             Self::JoinShare(task) => SecretDone::Joined(share_tasks::join(*task, share_keys)),
+            Self::TryShare(task) => SecretDone::Tried(share_tasks::try_share(&task, share_keys)),
             Self::DestroyShareKeys(names) => {
                 share_keys.destroy(&names);
                 SecretDone::Forgotten
@@ -415,6 +423,7 @@ impl std::fmt::Debug for SecretTask {
             Self::Redeal(_) => "Redeal",
             Self::TakePart(_) => "TakePart",
             Self::JoinShare(_) => "JoinShare",
+            Self::TryShare(_) => "TryShare",
             Self::DestroyShareKeys(_) => "DestroyShareKeys",
             Self::RetainShareKeys(_) => "RetainShareKeys",
         })

@@ -271,6 +271,7 @@ impl Peer {
         }
         self.bound_report(now, record.value(), live)?;
         self.bound_manifest(now, record.value(), live)?;
+        self.bound_drill(record.value())?;
         if live {
             self.check_barred_now(now, record.value())?;
         }

@@ -7,6 +7,7 @@
 //! `jury` (what juries decide past the committee), `judging` (reported violations and what came of them),
 //! `inspecting` and `auditing` (audits of what members' nodes collect, as the asked and as the auditor),
 //! `sublime`, `guarding` and `releasing` (items, their guardians, and what a vote opens),
+//! `inviting` and `drilling` (members asked to serve, and guardians who try what they keep),
 //! `recounting` (what was counted, fetched and counted again), `polling` (votes as a seat holds them), `erasing` (what records said, and receipts), `writing` (records of our own), `seat`
 //! (the committee), `handover` and `recovery` (its next seats), `publishing` (the copy of the public log), `overriding`
 //! (overrides that may lapse), `commands` (the local user).
@@ -22,12 +23,14 @@ mod auditing;
 mod commands;
 mod consenting;
 mod countersigning;
+mod drilling;
 mod erasing;
 mod guarding;
 mod halting;
 mod handover;
 mod ingest;
 mod inspecting;
+mod inviting;
 mod judging;
 mod jury;
 mod linking;
@@ -113,9 +116,9 @@ use crate::{
     sublime::shares::{ShareKeyName, StoredSublime},
     wire::{
         AccountAsk, Act, AuditAsk, AuditRound, Body, Certificate, Change, Countersign, Draw,
-        HeldHead, LogHead, Outcome, Override, PartAck, PolicyName, PublicAsk, PublicEntry, Record,
-        ReleasedPart, Role, RotationNotice, SeatDraft, SeatsPlan, Verified, VoteDraft, VoteItem,
-        VoteNotice,
+        HeldHead, LogHead, Outcome, Override, PartAck, PolicyName, PublicAsk, PublicEntry, Reason,
+        Record, ReleasedPart, Role, RotationNotice, SeatDraft, SeatsPlan, Verified, VoteDraft,
+        VoteItem, VoteNotice,
     },
 };
 
@@ -473,6 +476,14 @@ enum Asked {
     Release {
         request: ContentId,
         part: ReleasedPart,
+    },
+    Invite {
+        command: CommandId,
+        to: PublicKey,
+        why: Reason,
+    },
+    Invited {
+        to: PublicKey,
     },
     Plan {
         item: PublicKey,

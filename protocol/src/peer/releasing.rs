@@ -28,7 +28,7 @@ use crate::{
     spine::{audit::What, ballot::Outcome},
     sublime::{
         known::Request,
-        shares::{OfferedShare, SublimeWrite},
+        shares::{OfferedShare, ShareKeyName, SublimeWrite},
     },
     wire::{
         Refused, Release, ReleasedPart, Request as Message, Response, RotationDealing,
@@ -59,6 +59,8 @@ pub(super) enum VaultFor {
     Join(Box<JoinTask>),
     /// Keys were destroyed.
     Destroyed,
+    /// A share was tried.
+    Drill { item: PublicKey, name: ShareKeyName },
     /// A part was sealed to the key of a request.
     Release {
         request: ContentId,
@@ -402,6 +404,9 @@ impl Peer {
                 self.on_joined(now, *task, joined, out);
             }
             (VaultFor::Destroyed, SecretDone::Forgotten) => {}
+            (VaultFor::Drill { item, name }, SecretDone::Tried(found)) => {
+                self.on_tried(now, (item, name), found, out);
+            }
             (VaultFor::Release { request, part }, SecretDone::Sealed(sealed)) => {
                 self.send_release(now, request, part, sealed, out);
             }

@@ -6,8 +6,8 @@
 use x0_crypto::PublicKey;
 
 use super::{
-    Asked, Peer, guarding::Dealing, ingest::Origin, redealing::Redealing, refuse,
-    releasing::Releasing, requests::respond, rotating::Desk,
+    Asked, Peer, drilling::Drilling, guarding::Dealing, ingest::Origin, redealing::Redealing,
+    refuse, releasing::Releasing, requests::respond, rotating::Desk,
 };
 use crate::{
     core::{
@@ -22,6 +22,7 @@ use crate::{
     },
     sublime::{
         draw::shares,
+        invitations::Invitations,
         known::{InForce, Item, Known},
         shares::{Shares, StoredSublime},
     },
@@ -40,6 +41,8 @@ pub(super) struct Vault {
     pub(super) releasing: Releasing,
     pub(super) desk: Desk,
     pub(super) redealing: Redealing,
+    pub(super) invitations: Invitations,
+    pub(super) drilling: Drilling,
     /// Where this node's IPFS node is reached.
     addresses: Vec<TierAddress>,
 }
@@ -50,11 +53,16 @@ impl Vault {
             shares,
             parts,
             released,
+            invitations,
         } = stored;
-        if shares.is_empty() && parts.is_empty() && released.is_empty() {
+        let has_none = shares.is_empty() && parts.is_empty() && released.is_empty();
+        if has_none && invitations.is_empty() {
             return None;
         }
         let mut vault = Self::default();
+        for invitation in invitations {
+            vault.invitations.keep(invitation);
+        }
         for share in shares {
             vault.shares.keep(share);
         }
@@ -130,6 +138,7 @@ impl Peer {
                 vault.known.hear_forget(forget.item, record.author());
                 vault.redealing.look_at(forget.item);
             }
+            SublimeBody::Drilled(said) => vault.known.hear_drill(record, *said),
         }
         vault.desk.begin();
         vault.releasing.look();
@@ -165,6 +174,10 @@ impl Peer {
                 }));
                 respond(token, Response::Noted, out);
             }
+            SublimeAsk::Invite { why } => self.on_invited(now, (from, token), why, out),
+            SublimeAsk::Invited { serves } => {
+                self.on_invitation_answered(from, token, serves, out);
+            }
         }
     }
 
@@ -178,6 +191,14 @@ impl Peer {
         let answer = match command {
             SublimeCommand::Show => Ok(Reply::Sublime(Box::new(self.sublime_view(now)))),
             SublimeCommand::Serve(serves) => return self.serve(now, id, serves, out),
+            SublimeCommand::Guardians => Ok(Reply::Guardians(Box::new(self.guardians_view()))),
+            SublimeCommand::Invite { member, why } => {
+                return self.invite_guardian(now, id, (member, why), out);
+            }
+            SublimeCommand::Accept(of) => return self.accept_invitation(now, id, of, out),
+            SublimeCommand::Decline(of) => return self.decline_invitation(now, id, of, out),
+            SublimeCommand::Drill => return self.drill(now, id, out),
+            SublimeCommand::TellDrill(said) => return self.tell_drill(now, id, said, out),
             SublimeCommand::Draw(item) => self
                 .drawn_view(&item)
                 .map(|view| Reply::Drawn(Box::new(view))),

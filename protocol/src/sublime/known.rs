@@ -2,7 +2,7 @@
 //!
 //! All of it follows from the set of records known, whatever order they came in, up to the bounds.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use x0_crypto::{ContentId, PublicKey, sublime::HybridPublic};
 
@@ -15,7 +15,8 @@ use crate::{
         time::{Millis, Wall},
     },
     wire::{
-        AccessRequest, GuardianWord, Manifest, Record, RotationShared, RotationStated, Sharing,
+        AccessRequest, Drilled, GuardianWord, Manifest, Record, RotationShared, RotationStated,
+        Sharing,
     },
 };
 
@@ -76,10 +77,22 @@ struct Word {
     key: Option<HybridPublic>,
 }
 
+/// What a member last said of a drill of its node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastDrill {
+    /// The record's place in the member's chain.
+    at: (u64, ContentId),
+    /// When, by the member's clock.
+    pub time: Wall,
+    /// What it said.
+    pub said: Drilled,
+}
+
 /// What a node knows of Sublime.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     guardians: BTreeMap<PublicKey, Word>,
+    drills: BTreeMap<PublicKey, LastDrill>,
     items: BTreeMap<ContentId, Item>,
     keys: BTreeMap<PublicKey, ContentId>,
     requests: BTreeMap<ContentId, Request>,
@@ -122,6 +135,41 @@ impl Known {
     /// Returns the key that shares for a member are sealed to, if it serves.
     pub fn guardian(&self, member: &PublicKey) -> Option<&HybridPublic> {
         self.guardians.get(member)?.key.as_ref()
+    }
+
+    /// Takes a member's word that its node has tried what it keeps; the one furthest on in its chain counts.
+    pub fn hear_drill(&mut self, record: &Record, said: Drilled) {
+        let at = (record.header().seq, record.id());
+        let known = self.drills.get(&record.author());
+        if known.is_some_and(|known| known.at >= at) {
+            return;
+        }
+        let time = record.header().time;
+        self.drills
+            .insert(record.author(), LastDrill { at, time, said });
+        while self.drills.len() > GUARDIANS_KNOWN_MAX {
+            self.drills.pop_last();
+        }
+    }
+
+    /// Returns what a member last said of a drill.
+    pub fn drill(&self, member: &PublicKey) -> Option<&LastDrill> {
+        self.drills.get(member)
+    }
+
+    /// Tells whether a word about a drill is told on another day than the newest known of its author, and on a later one if it
+    /// stands further on in the chain; `day` finds the day of a date.
+    pub fn is_of_another_day(&self, record: &Record, day: impl Fn(Wall) -> u64) -> bool {
+        let Some(known) = self.drills.get(&record.author()) else {
+            return true;
+        };
+        let at = (record.header().seq, record.id());
+        let (said, newest) = (day(record.header().time), day(known.time));
+        match at.cmp(&known.at) {
+            Ordering::Less => said < newest,
+            Ordering::Equal => true,
+            Ordering::Greater => said > newest,
+        }
     }
 
     /// Takes an item.

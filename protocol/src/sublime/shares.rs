@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use x0_crypto::{ContentId, PublicKey, sublime::ShareIndex};
 
+use super::invitations::Invitation;
 use crate::{
     core::limits::{SHARES_KEPT_MAX, SHARES_PER_OWNER_MAX},
     wire::{
@@ -124,6 +125,15 @@ pub enum SublimeWrite {
     NoParts(PublicKey),
     /// What was released for a request of this node, and by whom.
     Released(Box<(PublicKey, Release)>),
+    /// An invitation to serve as a guardian, as it stands from now on.
+    Invitation(Box<Invitation>),
+    /// An invitation with this member that stands no longer: one of this node's member, or the member's own.
+    NoInvitation {
+        /// The other member.
+        with: PublicKey,
+        /// Whether this node's member made it.
+        is_own: bool,
+    },
 }
 
 /// What of Sublime is read back at a start.
@@ -135,6 +145,8 @@ pub struct StoredSublime {
     pub parts: Vec<KeptParts>,
     /// What was released for requests of this node, and by whom.
     pub released: Vec<(PublicKey, Release)>,
+    /// Invitations to serve as a guardian, made here and sent here.
+    pub invitations: Vec<Invitation>,
 }
 
 impl SublimeWrite {
@@ -154,6 +166,16 @@ impl SublimeWrite {
             }
             Self::NoParts(item) => stored.parts.retain(|kept| kept.plan.item != item),
             Self::Released(released) => stored.released.push(*released),
+            Self::Invitation(invitation) => {
+                let (with, is_own) = (invitation.with, invitation.is_own);
+                let kept = &mut stored.invitations;
+                kept.retain(|kept| (kept.with, kept.is_own) != (with, is_own));
+                kept.push(*invitation);
+            }
+            Self::NoInvitation { with, is_own } => {
+                let kept = &mut stored.invitations;
+                kept.retain(|kept| (kept.with, kept.is_own) != (with, is_own));
+            }
         }
     }
 }

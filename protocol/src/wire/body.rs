@@ -102,6 +102,8 @@ impl Kind {
     pub const ROTATION: Self = Self(0x0603);
     /// An item is to be forgotten.
     pub const FORGET: Self = Self(0x0604);
+    /// [`super::Drilled`].
+    pub const DRILLED: Self = Self(0x0608);
     /// [`Erasure`].
     pub const ERASURE: Self = Self(0x0700);
 }

@@ -14,6 +14,7 @@ mod certificate;
 mod codec;
 mod countersign;
 mod erasure;
+mod guardian;
 mod handover;
 mod inspection;
 mod jury;
@@ -57,6 +58,7 @@ pub use certificate::{
 pub use codec::DecodeError;
 pub use countersign::{Countersign, CountersignAsk, CountersignedHead, HeldHead};
 pub use erasure::{ERASE_ACTS_AFTER, Erasure};
+pub use guardian::{Drilled, GuardianWord};
 pub use handover::{Authority, HandOver, HandedOver, NextCommittee, SeatsPlan};
 pub use inspection::{
     Account, AccountAsk, AccountDraft, AskDraft, AuditOutcome, AuditPair, AuditReport, AuditRight,
@@ -85,8 +87,8 @@ pub use seat::{
 };
 pub use shown::{AuditAsk, AuditShown, ShownEntry, ShownFault};
 pub use sublime::{
-    AccessRequest, Forget, GuardAsk, GuardianWord, Manifest, Release, ReleasedPart, SeatOpening,
-    Sharing, SublimeAsk, SublimeBody, release_info, second_label, share_info,
+    AccessRequest, Forget, GuardAsk, Manifest, Release, ReleasedPart, SeatOpening, Sharing,
+    SublimeAsk, SublimeBody, release_info, second_label, share_info,
 };
 pub use topic::Topic;
 pub use version::{Rules, VersionRange, WIRE_VERSION};

@@ -21,7 +21,8 @@ use x0_crypto::{
 };
 
 use super::{
-    Complaint, Dealt, DecodeError, GuardianAsk, Kind, PartAsk, Reason, Record, RotationNotice,
+    Complaint, Dealt, DecodeError, Drilled, GuardianAsk, GuardianWord, Kind, PartAsk, Reason,
+    Record, RotationNotice,
     body::TierAddress,
     codec::{decode, encode},
     work::{Worker, check_alone},
@@ -50,14 +51,8 @@ pub enum SublimeBody {
     Rotation(Box<RotationNotice>),
     /// An item is to be forgotten.
     Forget(Forget),
-}
-
-/// A member's consent to be drawn as a guardian, or its end; the newest counts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GuardianWord {
-    /// The key that shares are sealed to; none if the member serves no longer.
-    pub key: Option<HybridPublic>,
+    /// A guardian's node has tried all that it keeps.
+    Drilled(Drilled),
 }
 
 /// An item: where its content is, and what opens it.
@@ -175,6 +170,16 @@ pub enum SublimeAsk {
     },
     /// A linked node says where its IPFS node is reached, so that content goes from one to the other.
     Introduce(Vec<TierAddress>),
+    /// A member asks another to serve as a guardian.
+    Invite {
+        /// Why, in words for that member alone.
+        why: Reason,
+    },
+    /// A member's node answers who has asked it to serve.
+    Invited {
+        /// Whether it serves.
+        serves: bool,
+    },
 }
 
 /// A share for a guardian.
@@ -224,7 +229,7 @@ pub enum ReleasedPart {
 }
 
 impl SublimeBody {
-    /// Returns what it is about: `guardian`, `item`, `request`, `rotation` or `forget`.
+    /// Returns what it is about: `guardian`, `item`, `request`, `rotation`, `forget` or `drill`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Guardian(_) => "guardian",
@@ -232,6 +237,7 @@ impl SublimeBody {
             Self::Request(_) => "request",
             Self::Rotation(_) => "rotation",
             Self::Forget(_) => "forget",
+            Self::Drilled(_) => "drill",
         }
     }
 
@@ -242,6 +248,7 @@ impl SublimeBody {
             Self::Request(_) => Kind::ACCESS_REQUEST,
             Self::Rotation(_) => Kind::ROTATION,
             Self::Forget(_) => Kind::FORGET,
+            Self::Drilled(_) => Kind::DRILLED,
         }
     }
 
@@ -252,6 +259,7 @@ impl SublimeBody {
             Self::Request(body) => encode(body),
             Self::Rotation(body) => encode(body),
             Self::Forget(body) => encode(body),
+            Self::Drilled(body) => encode(body),
         }
     }
 
@@ -262,6 +270,10 @@ impl SublimeBody {
             Kind::GUARDIAN => decode("guardian's word", bytes, max).map(Self::Guardian),
             Kind::ACCESS_REQUEST => decode("request for an item", bytes, max).map(Self::Request),
             Kind::FORGET => decode("word to forget an item", bytes, max).map(Self::Forget),
+            Kind::DRILLED => {
+                let drilled = decode::<Drilled>("drill", bytes, max);
+                drilled.and_then(Drilled::check).map(Self::Drilled)
+            }
             Kind::ROTATION => {
                 let notice = decode::<Box<RotationNotice>>("rotation", bytes, max);
                 notice.and_then(|notice| {
@@ -412,7 +424,10 @@ impl SublimeAsk {
             Self::Guardian(ask) => ask.check(),
             Self::Part(ask) => ask.check(),
             Self::Dealt(dealt) => dealt.check(),
-            Self::Complain(_) | Self::Forgot { .. } => Ok(()),
+            Self::Complain(_)
+            | Self::Forgot { .. }
+            | Self::Invite { .. }
+            | Self::Invited { .. } => Ok(()),
             Self::Introduce(addresses) => {
                 if addresses.len() > TIER_ADDRESSES_MAX {
                     let why = format!("are at most {TIER_ADDRESSES_MAX}");

@@ -78,7 +78,8 @@ impl Topic {
             | Kind::MANIFEST
             | Kind::ACCESS_REQUEST
             | Kind::ROTATION
-            | Kind::FORGET => Self::Sublime,
+            | Kind::FORGET
+            | Kind::DRILLED => Self::Sublime,
             Kind::ERASURE | Kind(_) => Self::Other,
         }
     }

@@ -10,6 +10,7 @@ mod cases;
 mod charter;
 mod committee;
 mod erasure;
+mod guardians;
 mod public;
 mod sublime;
 mod votes;

@@ -10,6 +10,7 @@ mod committee;
 mod convergence;
 mod countersigning;
 mod erasure;
+mod guardians;
 mod halt;
 mod handover;
 mod joining;
