@@ -151,6 +151,10 @@ event-sublime-item = An item of Sublime was put
 event-sublime-request = A member asks for an item of Sublime
 event-sublime-rotation = The committee speaks of a rotation of guardians
 event-sublime-forget = An item of Sublime is to be forgotten
+event-sublime-drill = A guardian has tried what it keeps
+event-invited = Asks this member to serve as a guardian:
+event-invite-accepted = Serves as a guardian, as it was asked to from here:
+event-invite-declined = Declines to serve as a guardian:
 event-forgot = Its share of an item is destroyed, says
 event-rotation-open = The shares of an item are dealt on to other guardians
 event-rotation-over = The shares of an item were dealt on: the new ones count
@@ -214,6 +218,7 @@ kind-claim = claim of a bounty
 kind-guardian = word of a guardian
 kind-manifest = item of Sublime
 kind-access-request = request for an item
+kind-drill = guardian’s word on a drill
 kind-unknown = kind { $number }, unknown to this version
 
 ## Map

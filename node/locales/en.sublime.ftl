@@ -157,3 +157,26 @@ guardian-rotating = { $n ->
     [one] One item that this node guards is being dealt on: leave the node running.
    *[other] { $n } items that this node guards are being dealt on: leave the node running.
 }
+guardian-invited = Asked to serve
+guardian-invited-lead = A member asks this one to serve as a guardian. Nobody else sees that. Whoever asked is told the answer.
+guardian-invite-accept = Serve
+guardian-invite-decline = Decline
+guardian-invite-final = What serving means and risks stands below. If you decline, that member cannot ask again for 30 days.
+guardian-made = Asked from here
+guardian-made-open = no answer yet
+guardian-made-declined = declined
+guardian-made-how = To ask a member to serve:
+guardian-drill = Drill
+guardian-drill-is = Before anybody needs it: the node opens each share that it keeps, checks it, and reads a sample of its content. Nothing leaves the node but how many shares are good, which it tells the mesh once a day.
+guardian-drill-begin = Try everything now
+guardian-drill-runs = a drill runs: { $n } of { $of }
+guardian-drill-good = { $n } of { $of } shares good
+guardian-drill-none = This node has told of no drill yet.
+guardian-drill-nothing = Nothing could be tried:
+guardian-drill-not-told = The mesh was not told:
+guardian-others = Members who serve, and their last drill
+guardian-others-is = What a drill found is the word of the guardian’s own node: it shows who looks after what it keeps, and proves nothing.
+guardian-others-never = never told
+guardian-others-all = All of them:
+column-guardian = Guardian
+column-drill = Last drill

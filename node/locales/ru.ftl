@@ -156,6 +156,10 @@ event-sublime-item = Положен документ Sublime
 event-sublime-request = Участник просит документ Sublime
 event-sublime-rotation = Комитет сообщает о смене хранителей
 event-sublime-forget = Документ Sublime подлежит забвению
+event-sublime-drill = Хранитель проверил то, что хранит
+event-invited = Просит этого участника стать хранителем:
+event-invite-accepted = По просьбе отсюда стал хранителем
+event-invite-declined = Отказался стать хранителем
 event-forgot = Свою долю ключа документа уничтожил
 event-rotation-open = Доли ключа документа передаются другим хранителям
 event-rotation-over = Доли ключа документа переданы: действуют новые
@@ -222,6 +226,7 @@ kind-claim = требование награды
 kind-guardian = слово хранителя
 kind-manifest = документ Sublime
 kind-access-request = запрос документа
+kind-drill = слово хранителя о проверке
 kind-unknown = вид { $number }, этой версии неизвестный
 
 ## Карта

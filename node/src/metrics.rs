@@ -255,6 +255,8 @@ impl Metrics {
             | Event::BadDealer { .. }
             | Event::ShareNotMade { .. }
             | Event::Forgot { .. }
+            | Event::Invited { .. }
+            | Event::InviteAnswered { .. }
             | Event::Released { .. }
             | Event::TierPeer { .. }
             | Event::Ready { .. } => return,

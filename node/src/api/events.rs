@@ -333,6 +333,21 @@ fn describe(event: &Event) -> Described<'_> {
             None,
             format!("it has destroyed its share of the item with the key {item}, as was asked"),
         ),
+        Event::Invited { by } => (
+            "guardian_invited",
+            Some(by),
+            None,
+            say("invites this member to serve as a guardian"),
+        ),
+        Event::InviteAnswered { by, serves } => (
+            "guardian_answered",
+            Some(by),
+            None,
+            say(match serves {
+                true => "serves as a guardian, as it was invited to",
+                false => "declines to serve as a guardian",
+            }),
+        ),
         Event::ShareNotMade { item, epoch, why } => (
             "share_not_made",
             None,

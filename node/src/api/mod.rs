@@ -23,6 +23,7 @@ pub mod error;
 pub mod events;
 mod extract;
 pub mod gateway;
+pub mod guardians;
 pub mod halts;
 pub mod inspections;
 pub mod invites;
@@ -261,6 +262,7 @@ fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(gateway::read_routes())
         .merge(keeping::read_routes())
         .merge(sublime::read_routes())
+        .merge(guardians::read_routes())
         .merge(halts::routes())
         .merge(packs::routes())
         .merge(votes::read_routes())
@@ -284,6 +286,7 @@ fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(gateway::act_routes())
         .merge(keeping::act_routes())
         .merge(sublime::act_routes())
+        .merge(guardians::act_routes())
 }
 
 fn admin_routes() -> OpenApiRouter<Arc<ApiState>> {

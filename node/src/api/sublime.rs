@@ -764,6 +764,56 @@ pub(super) const fn refused(refusal: &SublimeRefusal) -> (StatusCode, &'static s
             "too_many_shares",
             "hand out one share to each guardian, 32 at most",
         ),
+        SublimeRefusal::NotInvitable(_) => (
+            StatusCode::NOT_FOUND,
+            "not_invitable",
+            "`x0 peers --members` lists the members; this one is invited by others",
+        ),
+        SublimeRefusal::ServesAlready(_) => (
+            StatusCode::CONFLICT,
+            "serves_already",
+            "`x0 guardian list` lists who serves",
+        ),
+        SublimeRefusal::InvitedAlready(_) => (
+            StatusCode::CONFLICT,
+            "invited_already",
+            "wait for the answer: `x0 guardian invitations --sent` shows it",
+        ),
+        SublimeRefusal::Declined(_) => (
+            StatusCode::CONFLICT,
+            "declined",
+            "ask somebody else: `x0 peers --members` lists the members",
+        ),
+        SublimeRefusal::TooManyInvitations => (
+            StatusCode::CONFLICT,
+            "too_many_invitations",
+            "wait until some are over: `x0 guardian invitations --sent` lists them",
+        ),
+        SublimeRefusal::NotReached(_) => (
+            StatusCode::CONFLICT,
+            "not_reached",
+            "try again when `x0 peers` shows that node, or ask the member to start it",
+        ),
+        SublimeRefusal::InvitationRefused { .. } => (
+            StatusCode::CONFLICT,
+            "invitation_refused",
+            "see what the message says; `x0 guardian list` lists who serves",
+        ),
+        SublimeRefusal::NoInvitation => (
+            StatusCode::NOT_FOUND,
+            "no_invitation",
+            "`x0 guardian invitations` lists those that came; `x0 guardian serve` serves without one",
+        ),
+        SublimeRefusal::DrillRuns => (
+            StatusCode::CONFLICT,
+            "drill_runs",
+            "wait until it is through, and see `x0 guardian drill --last`",
+        ),
+        SublimeRefusal::DrilledLately => (
+            StatusCode::CONFLICT,
+            "drilled_lately",
+            "tell of the next one tomorrow",
+        ),
         SublimeRefusal::NoKey(_) => (
             StatusCode::INTERNAL_SERVER_ERROR,
             "no_share_key",

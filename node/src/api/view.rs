@@ -892,6 +892,7 @@ pub fn kind_name(kind: u16) -> String {
         Kind::GUARDIAN => "a guardian's word",
         Kind::MANIFEST => "an item of Sublime",
         Kind::ACCESS_REQUEST => "a request for an item of Sublime",
+        Kind::DRILLED => "a guardian's word on a drill",
         Kind(other) => return format!("a record of unknown kind {other:#06x}"),
     };
     name.to_owned()

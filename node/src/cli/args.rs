@@ -103,7 +103,7 @@ pub(super) enum Command {
     /// Put content that nobody opens without a vote, ask for it, and open it
     #[command(subcommand)]
     Sublime(SublimeCommand),
-    /// Serve as a guardian of others' content, or no longer
+    /// Serve as a guardian of others' content or ask others to, and try what is kept
     #[command(subcommand)]
     Guardian(GuardianCommand),
     /// Show balances in x0: fines, bounties, and who owes

@@ -210,6 +210,7 @@ pub(super) fn event(t: Texts, event: &Event) -> Line {
                 "item" => "event-sublime-item",
                 "rotation" => "event-sublime-rotation",
                 "forget" => "event-sublime-forget",
+                "drill" => "event-sublime-drill",
                 _ => "event-sublime-request",
             };
             line(Plain, key).record(Some(*record))
@@ -218,6 +219,9 @@ pub(super) fn event(t: Texts, event: &Event) -> Line {
         Event::Rotation { is_over: true, .. } => line(Good, "event-rotation-over"),
         Event::BadDealer { dealer, .. } => line(Bad, "event-bad-dealer").who(dealer),
         Event::Forgot { by, .. } => line(Plain, "event-forgot").who(by),
+        Event::Invited { by } => line(Plain, "event-invited").who(by),
+        Event::InviteAnswered { by, serves: true } => line(Good, "event-invite-accepted").who(by),
+        Event::InviteAnswered { by, serves: false } => line(Plain, "event-invite-declined").who(by),
         Event::ShareNotMade { why, .. } => line(Bad, "event-share-not-made").quote(why),
         Event::TierPeer { peer, .. } => line(Plain, "event-tier-peer").who(peer),
         Event::Released { request, parts } => {
@@ -320,6 +324,7 @@ fn kind_name(t: Texts, kind: u16) -> String {
         Kind::GUARDIAN => t.say("kind-guardian"),
         Kind::MANIFEST => t.say("kind-manifest"),
         Kind::ACCESS_REQUEST => t.say("kind-access-request"),
+        Kind::DRILLED => t.say("kind-drill"),
         Kind(number) => t.with(
             "kind-unknown",
             [("number", format!("{number:#06x}").into())],

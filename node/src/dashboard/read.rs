@@ -11,7 +11,7 @@ use x0_protocol::{
             ActView, AuditHeads, CapabilityView, LinkView, OverrideView, PolicyView, PublicProof,
             PublicView, Status,
         },
-        sublime::{ReleasedView, SublimeCommand, SublimeView},
+        sublime::{GuardiansView, ReleasedView, SublimeCommand, SublimeView},
         vote::{VoteCommand, VotesView},
     },
     spine::directory::Member,
@@ -74,6 +74,12 @@ question!(
     Command::Sublime(SublimeCommand::Show),
     Sublime,
     Box<SublimeView>
+);
+question!(
+    guardians(),
+    Command::Sublime(SublimeCommand::Guardians),
+    Guardians,
+    Box<GuardiansView>
 );
 question!(released(request: ContentId), Command::Sublime(SublimeCommand::Released(request)), Released, Box<ReleasedView>);
 question!(public_log(from: u64, count: u32), Command::PublicLog { from, count }, PublicLog, Box<PublicView>);

@@ -23,6 +23,7 @@
 //! | `sublime` | `s`, key of the item (32 bytes) | a share kept for somebody, sealed, DAG-CBOR |
 //! | `sublime` | `p`, key of the item (32 bytes) | parts of a share that is being dealt on, sealed, DAG-CBOR |
 //! | | `r`, request (32 bytes), hash of the rest | what was released for an own request, and by whom, DAG-CBOR |
+//! | | `i`, `m` or `r`, member (32 bytes) | an invitation to serve as a guardian, made to or received from that member, DAG-CBOR |
 //! | `meta` | `schema`, `genesis`, `owner` | number (4 bytes big-endian), record, public key |
 //! | | `rewrite` | there is: files may still hold what was erased |
 //! | | `tip`, `state` | what the committee log ends with, and what followed from it at some height, DAG-CBOR |
@@ -96,6 +97,8 @@ const OVERRIDE: u8 = b'o';
 const KEPT_SHARE: u8 = b's';
 const RELEASED: u8 = b'r';
 const PARTS: u8 = b'p';
+/// First byte of the keys of invitations to serve as a guardian.
+const INVITATION: u8 = b'i';
 
 /// First byte of the keys of what this node has handed in for votes, of receipts for it, and of ballots held.
 const OWN: u8 = b'o';
@@ -294,6 +297,13 @@ pub(super) fn put<'a>(
             let key = [&[RELEASED], &request.digest()[..], &name.digest()[..]].concat();
             batch.put_cf(Column::Sublime.of(db)?, key, bytes);
         }
+        Write::Sublime(SublimeWrite::Invitation(invitation)) => {
+            let key = invitation_key(&invitation.with, invitation.is_own);
+            batch.put_cf(Column::Sublime.of(db)?, key, encoded(db, invitation)?);
+        }
+        Write::Sublime(SublimeWrite::NoInvitation { with, is_own }) => {
+            batch.delete_cf(Column::Sublime.of(db)?, invitation_key(with, *is_own));
+        }
         Write::Witnessed(head) => {
             let bytes = encoded(db, head)?;
             batch.put_cf(Column::Witnessed.of(db)?, head.author.bytes(), bytes);
@@ -392,6 +402,11 @@ fn put_vote(db: &DB, batch: &mut WriteBatch, write: &VoteWrite) -> Result<(), St
 
 fn encoded<T: Serialize>(db: &DB, value: &T) -> Result<Vec<u8>, StoreError> {
     serde_ipld_dagcbor::to_vec(value).map_err(|error| StoreError::damaged(db.path(), error))
+}
+
+fn invitation_key(with: &PublicKey, is_own: bool) -> Vec<u8> {
+    let side = if is_own { b'm' } else { b'r' };
+    [&[INVITATION, side], &with.bytes()[..]].concat()
 }
 
 fn override_key(act: &ContentId) -> Vec<u8> {
@@ -549,6 +564,9 @@ impl Rows<'_> {
             Some(&PARTS) => sublime
                 .parts
                 .push(self.decode(format_args!("parts of a share"), value)?),
+            Some(&INVITATION) => sublime
+                .invitations
+                .push(self.decode(format_args!("an invitation"), value)?),
             Some(&RELEASED) => sublime
                 .released
                 .push(self.decode(format_args!("something released"), value)?),

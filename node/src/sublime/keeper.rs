@@ -30,6 +30,7 @@ use super::{
     CannotRead,
     accounts::Account,
     agenda::KeptItem,
+    drill::Drills,
     introduced::Introduced,
     kept::{Beyond, Count, Kept, Memory},
     policy::Policy,
@@ -98,6 +99,7 @@ pub struct Keeper {
     /// Items of which everything is to be read, for somebody asked for it.
     asked: Mutex<BTreeSet<ContentId>>,
     work: Mutex<BTreeMap<ContentId, Work>>,
+    pub(super) drills: Mutex<Drills>,
     happened: broadcast::Sender<Happening>,
 }
 
@@ -128,6 +130,7 @@ impl Keeper {
             memory: Arc::new(memory),
             asked: Mutex::default(),
             work: Mutex::default(),
+            drills: Mutex::default(),
             happened: broadcast::Sender::new(HAPPENINGS_KEPT),
         }
     }

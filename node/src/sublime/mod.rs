@@ -7,6 +7,7 @@
 mod accounts;
 mod agenda;
 mod counting;
+mod drill;
 pub mod frames;
 mod introduced;
 mod keeper;
@@ -32,6 +33,7 @@ use x0_tiers::{IpfsConfig, IpfsTier, Multiaddr, NobodyGives};
 
 pub use accounts::{Account, AccountError};
 use agenda::Agenda;
+pub use drill::{DrillReport, DrilledShare, Drills};
 pub use keeper::{Happening, KeepError, Keeper, Work};
 pub use kept::{Beyond, Count, Kept};
 pub use policy::Policy;

@@ -138,6 +138,7 @@ pub(super) const fn of_secret(task: &SecretTask) -> Span {
         SecretTask::CheckShare { .. } | SecretTask::TakePart(_) | SecretTask::JoinShare(_) => {
             CHECK_SHARE
         }
+        SecretTask::TryShare(_) => RELEASE,
         SecretTask::Redeal(task) => Span(SEAL_HYBRID.0 * task.to.len() as u64),
         SecretTask::ReleaseShare { .. } | SecretTask::ReleaseOpening { .. } => RELEASE,
         SecretTask::Forget { .. }

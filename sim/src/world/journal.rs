@@ -256,6 +256,8 @@ impl Journal {
             | Told::BadDealer { .. }
             | Told::ShareNotMade { .. }
             | Told::Forgot { .. }
+            | Told::Invited { .. }
+            | Told::InviteAnswered { .. }
             | Told::TierPeer { .. }
             | Told::Ready { .. } => {}
         }

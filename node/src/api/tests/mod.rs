@@ -5,6 +5,7 @@
 mod callers;
 mod calls;
 mod cases;
+mod guardians;
 mod inspections;
 mod keeping;
 mod routes;

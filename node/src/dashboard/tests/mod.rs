@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod charter;
+mod duties;
 mod judged;
 mod sample;
 mod sheltered;
@@ -480,6 +481,7 @@ fn every_message_is_used() {
         include_str!("../cases.rs"),
         include_str!("../charter.rs"),
         include_str!("../consents.rs"),
+        include_str!("../duties.rs"),
         include_str!("../enforcement.rs"),
         include_str!("../guardian.rs"),
         include_str!("../happenings.rs"),

@@ -78,6 +78,10 @@ pub(super) struct Data {
     pub sublime: SublimeView,
     pub content: Result<ContentHeld, String>,
     pub needs_passphrase: Option<bool>,
+    pub guardians: GuardiansView,
+    pub answered: Arc<Mutex<Vec<(PublicKey, bool)>>>,
+    pub drills: Drills,
+    pub drilled: Arc<Mutex<u32>>,
     pub happened: Vec<Happened>,
     pub broken: Option<String>,
 }
@@ -147,6 +151,10 @@ pub(super) fn empty() -> Data {
         sublime: SublimeView::default(),
         content: Ok(ContentHeld::default()),
         needs_passphrase: Some(true),
+        guardians: GuardiansView::default(),
+        answered: Arc::default(),
+        drills: Drills::default(),
+        drilled: Arc::default(),
         happened: Vec::new(),
         broken: None,
     }
@@ -195,6 +203,8 @@ pub(super) fn full(members: u16) -> Data {
     data.votes.votes.extend(sheltered::votes("Open the map"));
     data.content = Ok(sheltered::CONTENT);
     data.needs_passphrase = Some(false);
+    data.guardians = sheltered::guardians("We are two, and it takes three");
+    data.drills = sheltered::drills("the disk is full of moths");
     (data.cases, data.ledger) = judged::cases();
     (data.public, data.overrides) = judged::public_log("acts flood every page");
     data.links = (1..=9).map(link).collect();
@@ -263,6 +273,8 @@ pub(super) fn hostile() -> Data {
     data.sublime = sheltered::known(HOSTILE);
     data.votes.votes.extend(sheltered::votes(HOSTILE));
     data.content = Err(HOSTILE.to_owned());
+    data.guardians = sheltered::guardians(HOSTILE);
+    data.drills = sheltered::drills(HOSTILE);
     data.cases.cases[1].open = Some(judged::named_case(HOSTILE));
     data.enforcement.helper = Err(HOSTILE.to_owned());
     data.enforcement.audit.violations = vec![HOSTILE.to_owned()];
@@ -708,6 +720,15 @@ fn happened() -> Vec<Happened> {
         Event::Sublime {
             record: record(sheltered::WAITING),
             kind: "request",
+        },
+        Event::Invited { by: key(4) },
+        Event::InviteAnswered {
+            by: key(5),
+            serves: true,
+        },
+        Event::InviteAnswered {
+            by: key(6),
+            serves: false,
         },
         Event::TierPeer {
             peer: key(2),

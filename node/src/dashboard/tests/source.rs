@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use x0_crypto::ContentId;
+use x0_crypto::{ContentId, PublicKey};
 use x0_protocol::{
     Command, Mono, Now, Reply,
     charter::Charter,
@@ -65,6 +65,9 @@ impl Source for Sample {
             Command::Consents => Ok(Reply::Consents(data.consents)),
             Command::Committee => panic!("the dashboard does not ask for the seats"),
             Command::Sublime(SublimeCommand::Show) => Ok(Reply::Sublime(Box::new(data.sublime))),
+            Command::Sublime(SublimeCommand::Guardians) => {
+                Ok(Reply::Guardians(Box::new(data.guardians)))
+            }
             Command::Sublime(SublimeCommand::Released(request)) => {
                 let arrived = sheltered::arrived(&data.sublime, &request);
                 let arrived =
@@ -124,6 +127,19 @@ impl Source for Sample {
         Ok(())
     }
 
+    async fn answer_invitation(&self, of: PublicKey, accepts: bool) -> Result<(), String> {
+        let mut came = self.0.guardians.received.iter();
+        if !came.any(|came| came.with == of && came.serves.is_none()) {
+            return Err(SublimeRefusal::NoInvitation.to_string());
+        }
+        self.0.answered.lock().unwrap().push((of, accepts));
+        Ok(())
+    }
+
+    fn begin_drill(&self) {
+        *self.0.drilled.lock().unwrap() += 1;
+    }
+
     async fn audit_entries(&self, from: u64, count_max: usize) -> Result<Vec<Entry>, String> {
         let entries = self.0.entries.iter().skip(from as usize).take(count_max);
         Ok(entries.cloned().collect())
@@ -142,6 +158,7 @@ impl Source for Sample {
             log: self.gathered()?,
             content: self.0.content.clone(),
             needs_passphrase: self.0.needs_passphrase,
+            drills: self.0.drills.clone(),
         })
     }
 

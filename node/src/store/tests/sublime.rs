@@ -6,6 +6,7 @@ use x0_crypto::{
 };
 use x0_protocol::{
     Wall, Write,
+    sublime::invitations::Invitation,
     sublime::shares::{KeptPart, KeptParts, KeptShare, SublimeWrite},
     wire::{Appointed, PartAck, Release, ReleasedPart, RotationDealing, RotationPlan, Sharing},
 };
@@ -127,4 +128,43 @@ fn parts_are_kept_until_the_rotation_is_over_and_a_share_until_it_is_dealt_on() 
 
     assert_eq!(stored.shares, [share(1, 0)]);
     assert_eq!(stored.parts, [parts(1, 2)]);
+}
+
+#[test]
+fn invitations_come_back_as_they_stood_those_made_and_those_that_came_apart() {
+    let home = Home::new();
+    let store = home.create();
+    let invitation = |with, is_own, serves| Invitation {
+        with: key(with),
+        is_own,
+        why: "it takes three".parse().unwrap(),
+        since: Wall(7),
+        serves,
+        is_told: false,
+    };
+    let keep = |one| Write::Sublime(SublimeWrite::Invitation(Box::new(one)));
+    let writes = vec![
+        keep(invitation(1, true, None)),
+        keep(invitation(1, false, None)),
+        keep(invitation(2, false, None)),
+    ];
+    store.submit(writes).wait().unwrap();
+    let gone = SublimeWrite::NoInvitation {
+        with: key(2),
+        is_own: false,
+    };
+    let writes = vec![
+        keep(invitation(1, false, Some(false))),
+        Write::Sublime(gone),
+    ];
+    store.submit(writes).wait().unwrap();
+    drop(store);
+
+    let mut stored = home.open().unwrap().load().unwrap().sublime.invitations;
+
+    stored.sort_by_key(|invitation| invitation.is_own);
+    assert_eq!(
+        stored,
+        [invitation(1, false, Some(false)), invitation(1, true, None)]
+    );
 }
