@@ -232,7 +232,7 @@ async fn invitations(context: &Context, sent: bool) -> Result<(), CliError> {
             table.row([
                 invitation.member.clone(),
                 date(invitation.since_ms),
-                answer(invitation).to_owned(),
+                answered(invitation).to_owned(),
                 invitation.why.clone(),
             ]);
         }
@@ -243,7 +243,7 @@ async fn invitations(context: &Context, sent: bool) -> Result<(), CliError> {
     })
 }
 
-const fn answer(invitation: &InvitationView) -> &'static str {
+const fn answered(invitation: &InvitationView) -> &'static str {
     match invitation.serves {
         None => "none yet",
         Some(true) => "serves",

@@ -180,6 +180,8 @@ impl Journal {
                 | Reply::Ledger(_)
                 | Reply::Rounds(_)
                 | Reply::Sublime(_)
+                | Reply::Guardians(_)
+                | Reply::Tried(_)
                 | Reply::Account(_)
                 | Reply::AuditHeads(_)
                 | Reply::Erasures(_)

@@ -20,7 +20,7 @@ use x0_protocol::{
             ActView, AuditHeads, CapabilityView, CommitteeStatus, LinkView, OverrideView,
             PolicyView, Status, TrustStatus,
         },
-        sublime::SublimeView,
+        sublime::{GuardiansView, SublimeView},
         vote::VotesView,
     },
     spine::{
@@ -43,6 +43,7 @@ use super::{judged, sheltered};
 use crate::{
     charter::SHIPPED,
     dashboard::{ContentHeld, Enforcement, Feed, Happened},
+    sublime::Drills,
 };
 
 /// A name that would break out of markup that is not escaped.
