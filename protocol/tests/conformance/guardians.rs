@@ -33,5 +33,21 @@ fn drills_and_invitations() {
         invitation,
         answer,
     ];
-    hold(&samples, &[]);
+    hold(
+        &samples,
+        &[
+            (
+                "drill",
+                "bafyreidddgifbrwj77d6p2urharxwt7prww5lgwkrakyujktxcmdcwh6ty",
+            ),
+            (
+                "invitation",
+                "bafyreiaq2wifsfzepbcb4zxjpolhqeto3ltzeh6tjngiy4a4aibbq7trry",
+            ),
+            (
+                "answer",
+                "bafyreiegbtc6pf7cjb5qndtrrn4nisbekpgts7y7eoiuyizn3f4frb5kjy",
+            ),
+        ],
+    );
 }
