@@ -96,6 +96,8 @@ const OVERRIDE: u8 = b'o';
 const KEPT_SHARE: u8 = b's';
 const RELEASED: u8 = b'r';
 const PARTS: u8 = b'p';
+/// First byte of the keys of who guards what, as a seat knows.
+const GUARDS: u8 = b'g';
 
 /// First byte of the keys of what this node has handed in for votes, of receipts for it, and of ballots held.
 const OWN: u8 = b'o';
@@ -285,6 +287,14 @@ pub(super) fn put<'a>(
         }
         Write::Sublime(SublimeWrite::NoParts(item)) => {
             let key = [&[PARTS], &item.bytes()[..]].concat();
+            batch.delete_cf(Column::Sublime.of(db)?, key);
+        }
+        Write::Sublime(SublimeWrite::Guards(guards)) => {
+            let key = [&[GUARDS], &guards.item.bytes()[..]].concat();
+            batch.put_cf(Column::Sublime.of(db)?, key, encoded(db, guards)?);
+        }
+        Write::Sublime(SublimeWrite::NoGuards(item)) => {
+            let key = [&[GUARDS], &item.bytes()[..]].concat();
             batch.delete_cf(Column::Sublime.of(db)?, key);
         }
         Write::Sublime(SublimeWrite::Released(released)) => {
@@ -549,6 +559,9 @@ impl Rows<'_> {
             Some(&PARTS) => sublime
                 .parts
                 .push(self.decode(format_args!("parts of a share"), value)?),
+            Some(&GUARDS) => sublime
+                .guards
+                .push(self.decode(format_args!("who guards an item"), value)?),
             Some(&RELEASED) => sublime
                 .released
                 .push(self.decode(format_args!("something released"), value)?),

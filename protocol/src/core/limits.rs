@@ -619,6 +619,9 @@ pub const TIER_ADDRESSES_MAX: usize = 8;
 /// Time after which a sharing is dealt on to other guardians, mesh time: six months.
 pub const ROTATION_EVERY: Millis = Millis::from_mins(180 * 24 * 60);
 
+/// Longest time before that at which a sharing is dealt on, mesh time: ten thousand that came to be together are due over a day.
+pub const ROTATION_SPREAD: Millis = Millis::from_mins(24 * 60);
+
 /// Time from its opening after which a rotation that nobody has finished is let go of, mesh time.
 pub const ROTATION_LIFE: Millis = Millis::from_mins(3 * 24 * 60);
 
@@ -642,6 +645,15 @@ pub const DEAL_TURN: Millis = Millis::from_secs(60);
 
 /// Guardians who have said that they serve no longer, of whom a seat remembers that their sharings are due.
 pub const LEAVING_MAX: usize = 1_024;
+
+/// Shares that a guardian shows to one seat at a time.
+pub const SHARES_SHOWN: usize = 16;
+
+/// Time after which a guardian looks whether there is a seat to which it has not shown its shares, real time.
+pub const SHOWING_LOOK: Millis = Millis::from_mins(10);
+
+/// Names of guardians of one sharing that a seat keeps: as many as there are, and as many again who say that they are.
+pub const GUARDS_OF_SHARING_MAX: usize = 2 * GUARDIANS_MAX as usize;
 
 /// Forgotten items that a node remembers, 64 bytes each.
 pub const FORGOTTEN_KNOWN_MAX: usize = 131_072;

@@ -237,6 +237,7 @@ impl Peer {
             Write::Sublime(SublimeWrite::Share(Box::new(share.clone()))),
         ];
         let vault = self.vault.get_or_insert_default();
+        vault.redealing.showing.add(share.item);
         vault.shares.keep(share);
         vault.releasing.look();
         let noted = Effect::Respond {

@@ -551,6 +551,7 @@ impl Peer {
         }
         if let Some(member) = gone {
             out.push(Effect::Notify(Event::Gone { member }));
+            self.see_guardian_gone(member);
             if member != own {
                 out.push(Effect::Expel(member));
             }

@@ -198,6 +198,9 @@ impl Peer {
                 self.on_guard_answer(command, to, response, out);
             }
             (Asked::Plan { item }, response) => self.on_plan_answer(now, &item, response, out),
+            (Asked::Keep { seat, item }, response) => {
+                self.on_shown(seat, &item, response.as_ref());
+            }
             (Asked::Part { item, index }, response) => {
                 self.on_part_answer((item, index), response, out);
             }

@@ -30,6 +30,7 @@ mod ingest;
 mod inspecting;
 mod judging;
 mod jury;
+mod keeping;
 mod linking;
 mod looking;
 mod overriding;
@@ -475,6 +476,10 @@ enum Asked {
         part: ReleasedPart,
     },
     Plan {
+        item: PublicKey,
+    },
+    Keep {
+        seat: PublicKey,
         item: PublicKey,
     },
     Part {

@@ -20,7 +20,7 @@ use x0_crypto::{
     sublime::{AccessStructure, ShareIndex},
 };
 
-use super::{AfterPersist, Asked, Peer, Waiting, releasing::VaultFor};
+use super::{AfterPersist, Asked, Peer, Waiting, keeping::Showing, releasing::VaultFor};
 use crate::{
     core::{
         effect::{Effect, Outbox, Write},
@@ -61,6 +61,8 @@ pub(super) struct Redealing {
     pub(super) joining: BTreeSet<PublicKey>,
     /// Whose nodes have destroyed their share of items that this member has had forgotten.
     pub(super) receipts: BTreeMap<PublicKey, BTreeSet<(PublicKey, u32, ShareIndex)>>,
+    /// What this node still has to show to seats.
+    pub(super) showing: Showing,
     /// When the seats are told again which shares this node wants to be rid of.
     leave_at: Option<Mono>,
 }
@@ -97,7 +99,8 @@ impl Redealing {
             return Some(Mono(0));
         }
         let dealers = self.dealers.values().map(|dealer| dealer.at);
-        dealers.chain(self.leave_at).min()
+        let showing = self.showing.due();
+        dealers.chain(self.leave_at).chain(showing).min()
     }
 
     /// Tells whether this node deals a share of an item on.
@@ -134,13 +137,14 @@ impl Peer {
         if self.rotations_due().is_none_or(|at| at > now.mono) {
             return;
         }
-        self.look_for_due(now);
+        self.look_for_due(now, out);
         let Some(vault) = &mut self.vault else { return };
         for item in std::mem::take(&mut vault.redealing.pending) {
             self.settle_rotation(now, &item, out);
         }
         self.run_dealers(now, out);
         self.run_leaving(now, out);
+        self.run_showing(now, out);
     }
 
     /// Looks at an item whose rotation has come further: begins to deal, puts the new share together, lets the old one go.
@@ -291,7 +295,11 @@ impl Peer {
         }
     }
 
-    fn guardian_ask(&self, item: &PublicKey, what: GuardianWants) -> Option<GuardianAsk> {
+    pub(super) fn guardian_ask(
+        &self,
+        item: &PublicKey,
+        what: GuardianWants,
+    ) -> Option<GuardianAsk> {
         let share = self.vault.as_ref()?.shares.of(item)?;
         Some(GuardianAsk {
             item: *item,
@@ -523,6 +531,9 @@ impl Peer {
         let items = vault.shares.iter().map(|share| share.item);
         let items = items.chain(vault.redealing.parts.keys().copied());
         vault.redealing.pending = items.collect();
+        if !vault.shares.is_empty() {
+            vault.redealing.showing.look();
+        }
         let id = self.job(Waiting::Vault(VaultFor::Destroyed));
         let task = Box::new(SecretTask::RetainShareKeys(names));
         out.push(Effect::Secret { id, task });

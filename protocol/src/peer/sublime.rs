@@ -15,11 +15,12 @@ use crate::{
         effect::{Effect, Outbox},
         event::Event,
         ids::{CommandId, RequestToken},
-        limits::{MANIFEST_AGE_MAX, ROTATION_EVERY, ROTATION_LIFE},
+        limits::{MANIFEST_AGE_MAX, ROTATION_LIFE},
         reject::RejectReason,
         sublime::{RotationView, SharedView, SublimeCommand, SublimeRefusal, SublimeView},
         time::{Now, Wall},
     },
+    spine::committee::rotation_term,
     sublime::{
         draw::shares,
         known::{InForce, Item, Known},
@@ -50,11 +51,13 @@ impl Vault {
             shares,
             parts,
             released,
+            guards,
         } = stored;
-        if shares.is_empty() && parts.is_empty() && released.is_empty() {
+        if shares.is_empty() && parts.is_empty() && released.is_empty() && guards.is_empty() {
             return None;
         }
         let mut vault = Self::default();
+        vault.desk.guards = guards.into_iter().map(|row| (row.item, row)).collect();
         for share in shares {
             vault.shares.keep(share);
         }
@@ -111,6 +114,8 @@ impl Peer {
             return;
         };
         let vault = self.vault.get_or_insert_default();
+        let mut trimmed = Vec::new();
+        let mut changed = None;
         match body {
             SublimeBody::Guardian(word) => {
                 vault.known.hear_guardian(record, word);
@@ -121,7 +126,11 @@ impl Peer {
             SublimeBody::Manifest(manifest) => {
                 vault.known.hear_manifest(record, manifest);
                 let shares = &vault.shares;
-                vault.known.trim(|item| shares.of(item).is_some());
+                trimmed = vault.known.trim(|item| shares.of(item).is_some());
+                changed = Some(record.author());
+                if vault.shares.of(&record.author()).is_some() {
+                    vault.redealing.showing.add(record.author());
+                }
             }
             SublimeBody::Request(request) => vault.known.hear_request(record, request),
             // It counts once its certificate is checked.
@@ -129,10 +138,18 @@ impl Peer {
             SublimeBody::Forget(forget) => {
                 vault.known.hear_forget(forget.item, record.author());
                 vault.redealing.look_at(forget.item);
+                changed = Some(forget.item);
             }
         }
         vault.desk.begin();
         vault.releasing.look();
+        for item in trimmed {
+            self.forget_guards(&item, out);
+            self.schedule(&item, out);
+        }
+        if let Some(item) = changed {
+            self.schedule(&item, out);
+        }
         out.push(Effect::Notify(Event::Sublime {
             record: record.id(),
             kind: body.name(),
@@ -302,12 +319,13 @@ impl Peer {
         let in_force = vault.known.in_force(item);
         let since = self.shared_since(&in_force);
         let mesh = self.directory.mesh();
+        let sharing = in_force.sharing.id();
         SharedView {
             epoch: in_force.sharing.epoch,
             access: in_force.sharing.access(),
             since,
-            due: since + ROTATION_EVERY,
-            subject: rotation_subject(&mesh, &item.key, &in_force.sharing.id()),
+            due: rotation_term(since, &sharing),
+            subject: rotation_subject(&mesh, &item.key, &sharing),
             forgotten: vault.known.forgotten(&item.key).is_some(),
         }
     }

@@ -231,19 +231,22 @@ impl Known {
         Some((id, self.items.get(id)?))
     }
 
-    /// Lets go of the oldest items beyond the bound, of those last that `is_held` names.
-    pub fn trim(&mut self, is_held: impl Fn(&PublicKey) -> bool) {
+    /// Lets go of the oldest items beyond the bound, of those last that `is_held` names; returns their keys.
+    pub fn trim(&mut self, is_held: impl Fn(&PublicKey) -> bool) -> Vec<PublicKey> {
+        let mut gone = Vec::new();
         while self.items.len() > ITEMS_KNOWN_MAX {
             let items = self.items.iter();
             let least = items.min_by_key(|(id, item)| (is_held(&item.key), item.time, **id));
             let Some(least) = least.map(|(id, _)| *id) else {
-                return;
+                break;
             };
             if let Some(item) = self.items.remove(&least) {
                 self.keys.remove(&item.key);
                 self.rotated.remove(&item.key);
+                gone.push(item.key);
             }
         }
+        gone
     }
 
     /// Finds an item.

@@ -3,7 +3,7 @@
 //! Each is sealed under a key of its own, which is not in the store where they are. Destroying the key destroys the share,
 //! whatever copies of the store there are, and no other share with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -111,6 +111,20 @@ impl KeptParts {
     }
 }
 
+/// Who guards an item, as guardians have shown it to a seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownGuards {
+    /// The key of the item.
+    pub item: PublicKey,
+    /// The sharing.
+    pub sharing: ContentId,
+    /// Its epoch.
+    pub epoch: u32,
+    /// The guardians, in order.
+    pub guardians: BTreeSet<PublicKey>,
+}
+
 /// What is to be stored about Sublime.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SublimeWrite {
@@ -124,6 +138,10 @@ pub enum SublimeWrite {
     NoParts(PublicKey),
     /// What was released for a request of this node, and by whom.
     Released(Box<(PublicKey, Release)>),
+    /// Who guards an item, as this seat knows; what was known of it before gives way.
+    Guards(Box<KnownGuards>),
+    /// That it is not known any more, or of no matter.
+    NoGuards(PublicKey),
 }
 
 /// What of Sublime is read back at a start.
@@ -135,6 +153,8 @@ pub struct StoredSublime {
     pub parts: Vec<KeptParts>,
     /// What was released for requests of this node, and by whom.
     pub released: Vec<(PublicKey, Release)>,
+    /// Who guards which items, as this seat knows.
+    pub guards: Vec<KnownGuards>,
 }
 
 impl SublimeWrite {
@@ -154,6 +174,11 @@ impl SublimeWrite {
             }
             Self::NoParts(item) => stored.parts.retain(|kept| kept.plan.item != item),
             Self::Released(released) => stored.released.push(*released),
+            Self::Guards(guards) => {
+                stored.guards.retain(|known| known.item != guards.item);
+                stored.guards.push(*guards);
+            }
+            Self::NoGuards(item) => stored.guards.retain(|known| known.item != item),
         }
     }
 }

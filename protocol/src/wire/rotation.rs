@@ -490,6 +490,8 @@ pub enum GuardianWants {
     Plan,
     /// To be rid of its share: it serves no longer.
     Leave,
+    /// That the seat knows, and has the item dealt on when this member is one no more.
+    Keep,
 }
 
 /// A dealer's part for a new guardian.

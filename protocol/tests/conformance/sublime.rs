@@ -97,6 +97,7 @@ fn index() -> ShareIndex {
 /// What nodes say to each other in a rotation.
 struct Rotation {
     asks: Request,
+    shows: Request,
     part: Request,
     dealt: Request,
     complaint: Request,
@@ -155,13 +156,17 @@ fn rotation(from: Sharing) -> Rotation {
     assert!(fix.shared().is_some(), "it is a rotation that can be fixed");
     let entry = |entry| Entry::Rotation(Box::new(entry));
     let sublime = |ask| Request::Sublime(Box::new(ask));
-    Rotation {
-        asks: sublime(SublimeAsk::Guardian(Box::new(GuardianAsk {
+    let guardian = |what| {
+        sublime(SublimeAsk::Guardian(Box::new(GuardianAsk {
             item: plan.item,
             index: index(),
             appointed: appointed(3, 2),
-            what: GuardianWants::Plan,
-        }))),
+            what,
+        })))
+    };
+    Rotation {
+        asks: guardian(GuardianWants::Plan),
+        shows: guardian(GuardianWants::Keep),
         part: sublime(SublimeAsk::Part(Box::new(PartAsk {
             plan: plan.clone(),
             dealing: dealing.clone(),
@@ -256,6 +261,7 @@ fn sublime() {
         ),
         ("introduction", introduce.encode()),
         ("guardian asks for a plan", rotation.asks.encode()),
+        ("guardian shows what it keeps", rotation.shows.encode()),
         ("part for a new guardian", rotation.part.encode()),
         ("dealer tells a seat", rotation.dealt.encode()),
         ("complaint", rotation.complaint.encode()),
@@ -395,6 +401,7 @@ fn sublime() {
                 "guardian asks for a plan",
                 "bafyreidghvfqp25yycprget5ohveaj2ilefg4iuin7kkoew42turihgdgi",
             ),
+            ("guardian shows what it keeps", "FILL"),
             (
                 "part for a new guardian",
                 "bafyreibkahdsvztw5w6tlcuqzmhl6fw3gyn5kg56rdgtfubnodis6byerm",

@@ -6,7 +6,7 @@ use x0_crypto::{
 };
 use x0_protocol::{
     Wall, Write,
-    sublime::shares::{KeptPart, KeptParts, KeptShare, SublimeWrite},
+    sublime::shares::{KeptPart, KeptParts, KeptShare, KnownGuards, SublimeWrite},
     wire::{Appointed, PartAck, Release, ReleasedPart, RotationDealing, RotationPlan, Sharing},
 };
 use zeroize::Zeroizing;
@@ -127,4 +127,33 @@ fn parts_are_kept_until_the_rotation_is_over_and_a_share_until_it_is_dealt_on() 
 
     assert_eq!(stored.shares, [share(1, 0)]);
     assert_eq!(stored.parts, [parts(1, 2)]);
+}
+
+fn guards(item: u8, guardians: u8) -> KnownGuards {
+    KnownGuards {
+        item: key(item),
+        sharing: ContentId::of(&[item]),
+        epoch: 2,
+        guardians: (10..10 + guardians).map(key).collect(),
+    }
+}
+
+#[test]
+fn who_guards_what_comes_back_as_it_was_known_last_until_it_is_of_no_matter() {
+    let home = Home::new();
+    let store = home.create();
+    let keep = |guards| Write::Sublime(SublimeWrite::Guards(Box::new(guards)));
+    let writes = vec![keep(guards(1, 1)), keep(guards(2, 3))];
+    store.submit(writes).wait().unwrap();
+    let writes = vec![
+        keep(guards(1, 3)),
+        Write::Sublime(SublimeWrite::NoGuards(key(2))),
+    ];
+    store.submit(writes).wait().unwrap();
+    drop(store);
+
+    let stored = home.open().unwrap().load().unwrap().sublime;
+
+    assert_eq!(stored.guards, [guards(1, 3)]);
+    assert!(stored.shares.is_empty() && stored.parts.is_empty());
 }
