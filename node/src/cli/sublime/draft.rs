@@ -88,6 +88,15 @@ impl Draft {
         Ok(draft)
     }
 
+    /// Takes up the draft of a file as it is, if there is one.
+    pub(super) fn find(dir: &Path, file: &Metadata) -> io::Result<Option<Self>> {
+        let seed_path = dir.join(format!("{}.seed", name_of(file)));
+        match read_seed(&seed_path)? {
+            Some(seed) => Self::open(dir, file, seed).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Returns the seed of the item's key.
     pub(super) const fn seed(&self) -> &Zeroizing<[u8; 32]> {
         &self.seed
@@ -170,9 +179,12 @@ mod tests {
             ([1; 32], [chunk, chunk].as_slice())
         );
         drop(again);
+        let found = Draft::find(dir.path(), &now()).unwrap();
+        assert_eq!(**found.unwrap().seed(), [1; 32]);
 
         let changed = File::options().write(true).open(&file).unwrap();
         changed.set_modified(std::time::UNIX_EPOCH).unwrap();
+        assert!(Draft::find(dir.path(), &now()).unwrap().is_none());
         let other = Draft::open(dir.path(), &now(), seed(3)).unwrap();
         assert_eq!((**other.seed(), other.sealed()), ([3; 32], [].as_slice()));
     }

@@ -70,11 +70,7 @@ pub(super) async fn forget(context: &Context, args: ForgetArgs) -> Result<(), Cl
         );
         return Err(CliError::Usage(text));
     }
-    let body = ForgetBody {
-        word: BASE64.encode(&word),
-    };
-    let _: RecordedView = client.post("/v1/sublime/forget", &body).await?;
-    let destroyed = wait(&client, &kept.item).await?;
+    let destroyed = say(&client, &kept.item, &word).await?;
     let forgotten = Forgotten {
         item: name,
         destroyed,
@@ -99,7 +95,21 @@ pub(super) async fn forget(context: &Context, args: ForgetArgs) -> Result<(), Cl
     })
 }
 
-fn staying(tiers: &[String]) -> String {
+/// Says the word that has an item forgotten, and returns whose nodes have destroyed their share.
+pub(super) async fn say(
+    client: &Client,
+    item: &ItemView,
+    word: &[u8],
+) -> Result<Vec<String>, CliError> {
+    let body = ForgetBody {
+        word: BASE64.encode(word),
+    };
+    let _: RecordedView = client.post("/v1/sublime/forget", &body).await?;
+    wait(client, item).await
+}
+
+/// Says on which tiers sealed content stays, if it does on any.
+pub(super) fn staying(tiers: &[String]) -> String {
     match tiers.is_empty() {
         true => String::new(),
         false => format!(
@@ -109,7 +119,12 @@ fn staying(tiers: &[String]) -> String {
     }
 }
 
-fn read_word(context: &Context, item: &ItemView) -> Result<Vec<u8>, CliError> {
+/// Reads the word by which an item of this node can be forgotten.
+///
+/// # Errors
+///
+/// Returns that it was not put here, or that the word cannot be read.
+pub(super) fn read_word(context: &Context, item: &ItemView) -> Result<Vec<u8>, CliError> {
     let path = forget_path(context, &item.key)?;
     match fs::read(&path) {
         Ok(word) => Ok(word),

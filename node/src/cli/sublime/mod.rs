@@ -1,16 +1,20 @@
 //! `x0 sublime`: content that guardians and the committee keep shut until a vote opens it.
 //!
 //! This program seals and opens; the node only ever carries what is sealed. `draft` keeps what a put needs to go on after an
-//! interruption, `put` and `get` are the two ways, `show` and `repair` tell of what keeps an item alive, this file has the
-//! commands around them.
+//! interruption, `put` and `get` are the two ways, `uploads` and `answers` what passes between program and node, `replacing`
+//! puts one item in place of another, `show` and `repair` tell of what keeps an item alive, this file has the commands around
+//! them.
 
+mod answers;
 mod draft;
 mod forget;
 mod get;
 mod put;
 mod repair;
+mod replacing;
 mod safety;
 mod show;
+mod uploads;
 
 use std::path::PathBuf;
 
@@ -78,10 +82,10 @@ pub(super) struct RequestArgs {
 /// Have an item's shares dealt on to other guardians before six months are over: opens a vote of all members
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Shares are dealt on by themselves every six months, and when a guardian leaves. A vote does it at once, for example \
+    after_help = "Shares are dealt on by themselves every six months, when a guardian leaves, and when one is a member no more. A vote does it at once, for example \
                   after guardians' machines were taken. The key is not put together for that, and what was released before stays \
                   released. Guardians who keep a copy of their old share can open the item for ever with the committee's part: \
-                  put the file anew if you fear that.\n\n\
+                  `x0 sublime put FILE --replaces ITEM` puts the file anew if you fear that.\n\n\
                   Example:\n  x0 sublime rotate bafyrei… --why 'two guardians were searched'"
 )]
 pub(super) struct RotateArgs {

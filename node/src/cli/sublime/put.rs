@@ -2,7 +2,7 @@
 //! enough nodes hold it.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::BTreeSet,
     fs::{File, Metadata},
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
@@ -12,15 +12,12 @@ use clap::Args;
 use data_encoding::BASE64;
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
-use tokio::task::JoinHandle;
 use x0_crypto::{
     ChunkId, ContentId, Identity, PublicKey,
-    committee::CommitteeKey,
-    sublime::{AccessStructure, Chunk, ItemKeys, ItemParts, Layout},
+    sublime::{Chunk, ItemKeys, ItemParts, Layout},
 };
 use x0_protocol::{
     Wall,
-    core::sublime::DrawnView,
     sublime::{
         content::TreeBuilder,
         putting::{is_safe, prepare},
@@ -31,17 +28,19 @@ use zeroize::Zeroizing;
 
 use super::{
     super::{Context, client::Client, error::CliError, output::bytes},
+    answers::{parse, read_drawn, read_guardians},
     bar,
     draft::Draft,
     forget_path, on_file, own_dir, random,
-    safety::{PutView, how_safe, wait, warn_of_accounts},
+    replacing::{self, Replacing},
+    safety::{Safety, how_safe, wait, warn_of_accounts},
+    uploads::{BATCH, ON_THE_WAY, Uploads, store},
 };
 use crate::{
     api::{
         keeping::{WishBody, WishView},
         sublime::{
-            DealBody, DealtShare, DealtView, DrawBody, DrawnView as DrawnBody, GuardianView,
-            ManifestBody, StoredView,
+            DealBody, DealtShare, DealtView, DrawBody, DrawnView as DrawnBody, ManifestBody,
         },
         view::RecordedView,
     },
@@ -53,10 +52,6 @@ use crate::{
     },
 };
 
-/// Chunks that are sealed and handed over together: 16 MiB less a bit.
-const BATCH: usize = 63;
-/// Batches that are on their way to the node while the next one is sealed: the node's disk is what a put waits for.
-const ON_THE_WAY: usize = 2;
 /// What the manifest's description is bound to.
 pub(super) const ABOUT: &[u8] = b"x0/sublime/about/1";
 
@@ -76,8 +71,11 @@ pub(super) const ABOUT: &[u8] = b"x0/sublime/about/1";
                   It ends when enough nodes hold the content, each asked for pieces of it drawn at random, or says that \
                   the item is not safe yet; keep the file until it is. `x0 sublime show ITEM` tells.\n\n\
                   If it breaks off, the same command goes on where it was.\n\n\
+                  INSTEAD OF ANOTHER. Where a guardian cannot be trusted any more, `--replaces ITEM` puts the file anew, under a new \
+                  key and with new guardians, and has the old item forgotten as soon as the new one is safe, and never before. \
+                  It runs where the old item was put.\n\n\
                   Examples:\n  x0 sublime put archive.tar --title 'The archive of 2026'\n  x0 --json sublime put map.pdf\n  \
-                  x0 sublime put map.pdf --policy mesh+arweave"
+                  x0 sublime put map.pdf --policy mesh+arweave\n  x0 sublime put map.pdf --replaces bafyrei…"
 )]
 pub(in crate::cli) struct PutArgs {
     /// The file
@@ -91,6 +89,29 @@ pub(in crate::cli) struct PutArgs {
     /// End as soon as the item is known, without waiting until enough nodes hold it
     #[arg(long)]
     no_wait: bool,
+    /// Put it in place of an item of yours, which is forgotten once this one is safe
+    #[arg(long, value_name = "ITEM", conflicts_with = "no_wait")]
+    replaces: Option<ContentId>,
+}
+
+impl PutArgs {
+    /// Returns the file.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+}
+
+/// What was put.
+#[derive(Serialize)]
+struct PutView {
+    #[serde(flatten)]
+    safety: Safety,
+    content: String,
+    bytes: u64,
+    shares_needed: u8,
+    guardians: usize,
+    of: u8,
+    subtrees: usize,
 }
 
 /// What is said about an item, sealed with it.
@@ -104,6 +125,9 @@ pub(super) struct About {
     pub(super) bytes: u64,
     /// Who was handed a share.
     pub(super) guardians: Vec<String>,
+    /// The item that it takes the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) replaces: Option<String>,
 }
 
 /// An item as it is being put.
@@ -115,31 +139,6 @@ struct Putting {
     parts: ItemParts,
     keys: ItemKeys,
     signer: Identity,
-}
-
-/// What the node is handed over while the next is sealed.
-struct Uploads {
-    client: Client,
-    on_the_way: VecDeque<JoinHandle<Result<StoredView, CliError>>>,
-}
-
-impl Uploads {
-    fn begin(&mut self, frames: Vec<u8>) {
-        let client = self.client.clone();
-        let upload = async move { client.upload("/v1/sublime/blocks", frames).await };
-        self.on_the_way.push_back(tokio::spawn(upload));
-    }
-
-    /// Waits until no more than so many batches are on their way.
-    async fn until_left(&mut self, left: usize) -> Result<(), CliError> {
-        while self.on_the_way.len() > left {
-            if let Some(first) = self.on_the_way.pop_front() {
-                let stored = first.await;
-                stored.map_err(|fault| CliError::Failed(fault.to_string()))??;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Why a pass over the file ended early.
@@ -156,6 +155,55 @@ impl From<CliError> for Broken {
 }
 
 pub(super) async fn put(context: &Context, args: PutArgs) -> Result<(), CliError> {
+    if let Some(old) = &args.replaces {
+        return replacing::replace(context, &args, old).await;
+    }
+    let client = context.client()?;
+    let mut put = put_anew(context, &args, None).await?;
+    if !args.no_wait {
+        wait(context, &client, &mut put.safety).await?;
+    }
+    context.output.show(&put, |put| {
+        let safety = &put.safety;
+        format!("{}\n\n{}", what_was_put(put), how_safe(safety))
+    })
+}
+
+/// Puts a file in place of an item, and returns what is known of how safe that is.
+pub(super) async fn put_instead(
+    context: &Context,
+    args: &PutArgs,
+    replacing: &Replacing,
+) -> Result<Safety, CliError> {
+    let put = put_anew(context, args, Some(replacing)).await?;
+    Ok(put.safety)
+}
+
+fn what_was_put(put: &PutView) -> String {
+    let mut text = format!(
+        "item {}\n\n{} are sealed. Any {} of the {} guardians who keep a share can open it together with the \
+         committee, once a vote has granted a request; nobody else, and not you alone.",
+        put.safety.item,
+        bytes(put.bytes),
+        put.shares_needed,
+        put.guardians
+    );
+    if put.subtrees < put.guardians {
+        text.push_str(&format!(
+            "\nThe guardians came in through {} first-level invites only: whoever stands behind one of these may \
+             hold several shares.",
+            put.subtrees
+        ));
+    }
+    text
+}
+
+/// Seals a file, hands its key over and makes it known.
+async fn put_anew(
+    context: &Context,
+    args: &PutArgs,
+    replacing: Option<&Replacing>,
+) -> Result<PutView, CliError> {
     let path = &args.file;
     let name = path
         .file_name()
@@ -200,35 +248,31 @@ pub(super) async fn put(context: &Context, args: PutArgs) -> Result<(), CliError
             name,
             bytes: putting.bytes,
             guardians: Vec::new(),
+            replaces: replacing.map(|replacing| replacing.old().to_owned()),
         };
-        let mut put = putting
-            .hand_over(context, (content, chunks), about, draft.seed(), args.policy)
-            .await?;
+        let laid_out = (content, chunks);
+        let handed = (args.policy, replacing);
+        let put = putting.hand_over(context, laid_out, about, draft.seed(), handed);
+        let put = put.await?;
         draft.wipe().map_err(|cause| on_file(&dir, &cause))?;
-        if !args.no_wait {
-            wait(context, &putting.client, &mut put).await?;
-        }
-        return context.output.show(&put, |put| {
-            let mut text = format!(
-                "item {}\n\n{} are sealed. Any {} of the {} guardians who keep a share can open it together with the \
-                 committee, once a vote has granted a request; nobody else, and not you alone.",
-                put.item,
-                bytes(put.bytes),
-                put.shares_needed,
-                put.guardians
-            );
-            if put.subtrees < put.guardians {
-                text.push_str(&format!(
-                    "\nThe guardians came in through {} first-level invites only: whoever stands behind one of these may \
-                     hold several shares.",
-                    put.subtrees
-                ));
-            }
-            text.push_str("\n\n");
-            text.push_str(&how_safe(put));
-            text
-        });
+        return Ok(put);
     }
+}
+
+/// Overwrites the draft of a file whose item is known already: a crash may have left it.
+pub(super) fn wipe_left(context: &Context, path: &Path, item: &str) -> Result<(), CliError> {
+    let dir = own_dir(context, "puts")?;
+    let Ok(found) = std::fs::metadata(path) else {
+        return Ok(());
+    };
+    let draft = Draft::find(&dir, &found).map_err(|cause| on_file(&dir, &cause))?;
+    let Some(draft) = draft else { return Ok(()) };
+    let parts = ItemParts::draw(draft.seed(), b"");
+    let signer = Identity::from_seed(parts.signing_seed.clone());
+    if signer.public().to_string() != item {
+        return Ok(());
+    }
+    draft.wipe().map_err(|cause| on_file(&dir, &cause))
 }
 
 /// Reads a chunk of a file of so many bytes, and seals it.
@@ -293,10 +337,7 @@ impl Putting {
         let known = draft.sealed().to_vec();
         // Of what was noted the last batches may not have arrived.
         let arrived = known.len().saturating_sub(ON_THE_WAY * BATCH);
-        let mut uploads = Uploads {
-            client: self.client.clone(),
-            on_the_way: VecDeque::new(),
-        };
+        let mut uploads = Uploads::new(self.client.clone());
         let mut frames = Vec::with_capacity(BATCH_BYTES_MAX);
         let mut batch = Vec::new();
         for index in 0..self.layout.chunks() {
@@ -344,7 +385,7 @@ impl Putting {
         (content, chunks): (ContentId, u64),
         mut about: About,
         seed: &[u8; 32],
-        policy: Policy,
+        (policy, replacing): (Policy, Option<&Replacing>),
     ) -> Result<PutView, CliError> {
         let drawn = self.draw().await?;
         let subtrees = drawn.subtrees;
@@ -416,21 +457,18 @@ impl Putting {
         let wish = WishBody { content, policy };
         let wished: WishView = self.client.post("/v1/sublime/policies", &wish).await?;
         self.keep_forget(context, &drawn_view.mesh)?;
+        if let Some(replacing) = replacing {
+            replacing.begin(&item)?;
+        }
         let known = self.make_known(&drawn_view.mesh, manifest).await?;
         Ok(PutView {
-            item: known.id,
+            safety: Safety::of(known.id, policy, wished.without),
             content: content.to_string(),
             bytes: self.bytes,
             shares_needed: drawn_view.access.threshold(),
             guardians: kept.len(),
             of: drawn_view.access.shares(),
             subtrees,
-            policy,
-            without: wished.without,
-            stored: Vec::new(),
-            copies: None,
-            copies_needed: None,
-            safe: None,
         })
     }
 
@@ -461,67 +499,4 @@ impl Putting {
         };
         self.client.post("/v1/sublime/items", &body).await
     }
-}
-
-/// Notes what is sealed, then hands it over to the node.
-async fn store(
-    path: &Path,
-    draft: &mut Draft,
-    uploads: &mut Uploads,
-    (batch, frames): (&mut Vec<ChunkId>, &mut Vec<u8>),
-) -> Result<(), CliError> {
-    // First of all: who goes on counts on it that no more than these have not arrived.
-    uploads.until_left(ON_THE_WAY - 1).await?;
-    if !batch.is_empty() {
-        draft.note(batch).map_err(|cause| on_file(path, &cause))?;
-        batch.clear();
-    }
-    if !frames.is_empty() {
-        let next = Vec::with_capacity(BATCH_BYTES_MAX);
-        uploads.begin(std::mem::replace(frames, next));
-    }
-    Ok(())
-}
-
-fn read_drawn(drawn: &DrawnBody) -> Result<DrawnView, CliError> {
-    let guardians = read_guardians(&drawn.guardians)?;
-    let shares = u8::try_from(guardians.len()).unwrap_or(u8::MAX);
-    let access = AccessStructure::new(drawn.shares_needed, shares);
-    let committee = decoded("committee's key", &drawn.committee)?;
-    let committee = CommitteeKey::from_bytes(&committee);
-    Ok(DrawnView {
-        guardians,
-        stand_ins: Vec::new(),
-        access: access.map_err(|error| CliError::BadAnswer(error.to_string()))?,
-        subtrees: drawn.subtrees,
-        mesh: parse("mesh", &drawn.mesh)?,
-        committee: committee.map_err(|error| CliError::BadAnswer(error.to_string()))?,
-    })
-}
-
-fn read_guardians(
-    guardians: &[GuardianView],
-) -> Result<Vec<(PublicKey, x0_crypto::sublime::HybridPublic)>, CliError> {
-    let read = guardians.iter().map(|guardian| {
-        let key = decoded("guardian's key", &guardian.key)?;
-        let key = x0_crypto::sublime::HybridPublic::from_bytes(&key);
-        let key = key.map_err(|error| CliError::BadAnswer(error.to_string()))?;
-        Ok((parse("guardian", &guardian.member)?, key))
-    });
-    read.collect()
-}
-
-/// Reads what the node answered in base64.
-pub(super) fn decoded(what: &str, text: &str) -> Result<Vec<u8>, CliError> {
-    let bytes = BASE64.decode(text.as_bytes());
-    bytes.map_err(|error| CliError::BadAnswer(format!("the {what}: {error}")))
-}
-
-/// Reads a name that the node answered.
-pub(super) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
-    what: &str,
-    text: &str,
-) -> Result<T, CliError> {
-    text.parse()
-        .map_err(|error| CliError::BadAnswer(format!("the {what}: {error}")))
 }

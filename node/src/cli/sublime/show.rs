@@ -12,9 +12,13 @@ use super::{
         output::{Facts, Table, bytes, date},
     },
     get::{holds_key, unlock},
+    replacing::{Relatives, relatives},
 };
 use crate::{
-    api::keeping::{CountBody, KeepingView},
+    api::{
+        keeping::{CountBody, KeepingView},
+        sublime::SublimeView,
+    },
     sublime::{Beyond, Count},
 };
 
@@ -44,6 +48,10 @@ struct Shown {
     title: Option<String>,
     name: Option<String>,
     bytes: Option<u64>,
+    /// The item in whose place this one was put: by this node, or as the item says of itself where it can be opened.
+    replaces: Option<String>,
+    /// The item that this node has put in the place of this one.
+    replaced_by: Option<String>,
 }
 
 pub(super) async fn show(context: &Context, args: ShowArgs) -> Result<(), CliError> {
@@ -79,15 +87,25 @@ async fn opened(
             break;
         }
     }
-    let (title, name, bytes) = match about {
-        Some(about) => (Some(about.title), Some(about.name), Some(about.bytes)),
-        None => (None, None, None),
+    let view: SublimeView = client.get("/v1/sublime").await?;
+    let Relatives {
+        replaces,
+        replaced_by,
+    } = relatives(context, &keeping.item, &view.items)?;
+    let (title, name, bytes, said) = match about {
+        Some(about) => {
+            let (title, name) = (Some(about.title), Some(about.name));
+            (title, name, Some(about.bytes), about.replaces)
+        }
+        None => (None, None, None, None),
     };
     Ok(Shown {
         keeping,
         title,
         name,
         bytes,
+        replaces: replaces.or(said),
+        replaced_by,
     })
 }
 
@@ -142,6 +160,16 @@ fn text(shown: &Shown) -> String {
             "at work",
             format!("{}: {} of {} blocks", work.what, work.done, work.of),
         );
+    }
+    if let Some(old) = &shown.replaces {
+        facts.add("replaces", old);
+    }
+    if let Some(new) = &shown.replaced_by {
+        let stands = match view.item.forgotten {
+            true => "this one is forgotten",
+            false => "this one stays until that is safe",
+        };
+        facts.add("replaced by", format!("{new}; {stands}"));
     }
     let mut text = facts.text();
     let mut requests = Table::new(["request", "stands", "by", "when", "why"]);
