@@ -1,11 +1,16 @@
 //! A word with an onion service, from the command line: what comes on standard input goes there, what comes back is printed.
 
-use std::{fs, io::Write as _, path::PathBuf};
+use std::{fs, io::Write as _, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 use tokio::io::{copy, stdin, stdout};
-use x0_tor::{Network, Settings, Tor};
+use x0_tor::{Network, Settings, Tor, TorError};
+
+use crate::wait::{Look, until};
+
+/// How long a service is tried that is not there: one that was just announced takes a moment to be found.
+const FOUND_WITHIN: Duration = Duration::from_secs(45);
 
 /// Which service, and by which way.
 #[derive(Debug, Args)]
@@ -47,7 +52,15 @@ impl Call {
             note(&format!("{} %: {}", at.percent, at.words))
         })
         .await?;
-        let stream = tor.isolated().connect(&self.address, self.port).await?;
+        let circuits = tor.isolated();
+        let stream = until("the onion service", FOUND_WITHIN, async || {
+            Ok(match circuits.connect(&self.address, self.port).await {
+                Ok(stream) => Look::Holds(stream),
+                Err(error @ TorError::NotAnOnion) => return Err(error.into()),
+                Err(error) => Look::NotYet(error.to_string()),
+            })
+        })
+        .await?;
         note("connected");
         let (mut from, mut to) = tokio::io::split(stream);
         let (mut input, mut output) = (stdin(), stdout());

@@ -32,11 +32,9 @@ use keys::Keys;
 const AUTHORITIES: u8 = 3;
 /// Other relays. With eight in all every path of an onion service finds relays that it does not use already.
 const RELAYS: u8 = 5;
-/// Time between the first votes: long enough for all relays to be known to all authorities, on two busy cores too. A directory
-/// that lacks some would stay for an hour.
-const FIRST_VOTES_EVERY: Duration = Duration::from_secs(12);
-/// How often all is started until the directory is complete.
-const TRIES: usize = 3;
+/// Time between the first votes, by try: long enough for all relays to be known to all authorities, on a busy machine
+/// the longer ones. A directory that lacks some would stay for an hour, so all is started anew.
+const FIRST_VOTES_EVERY_S: [u64; 4] = [12, 20, 30, 60];
 /// Longest wait for a directory after the first vote.
 const AGREED_AFTER_VOTE: Duration = Duration::from_secs(20);
 /// Longest wait for the bridge, which takes the directory from the others.
@@ -107,10 +105,7 @@ impl TorNetwork {
         };
         let keys = keys::make(&network.relays).await?;
         let authorities = torrc::authorities(&network.relays, &keys);
-        for relay in &network.relays {
-            fs::write(relay.torrc(), torrc::of(relay, &authorities))?;
-        }
-        network.agree(&version).await?;
+        network.agree(&version, &authorities).await?;
         fs::write(
             network.description(),
             torrc::description(&network.relays, &keys),
@@ -140,34 +135,28 @@ impl TorNetwork {
     }
 
     /// Starts all relays until they have a directory that lists all of them.
-    async fn agree(&mut self, version: &str) -> Result<()> {
-        let mut tried = 0;
-        loop {
-            tried += 1;
-            for relay in self
-                .relays
-                .iter()
-                .filter(|relay| relay.role == Role::Authority)
-            {
-                fs::write(
-                    relay.folder.join("sr-state"),
-                    torrc::shared_random(version, &self.folder),
-                )?;
-            }
-            sleep(until_next_vote()?).await;
-            self.start_all()?;
-            let seen = self.agreed().await;
-            match seen {
-                Ok(()) => return Ok(()),
-                Err(error) if tried == TRIES || self.dead()?.is_some() => return Err(error),
-                Err(_) => {
-                    self.kill();
-                    for relay in &self.relays {
-                        relay.forget()?;
-                    }
+    async fn agree(&mut self, version: &str, authorities: &str) -> Result<()> {
+        let mut seen = Ok(());
+        for every in FIRST_VOTES_EVERY_S.map(Duration::from_secs) {
+            for relay in &self.relays {
+                fs::write(relay.torrc(), torrc::of(relay, authorities, every))?;
+                if relay.role == Role::Authority {
+                    let shared = torrc::shared_random(version, &self.folder);
+                    fs::write(relay.folder.join("sr-state"), shared)?;
                 }
             }
+            sleep(until_next_vote(every)?).await;
+            self.start_all()?;
+            seen = self.agreed(every).await;
+            if seen.is_ok() || self.dead()?.is_some() {
+                break;
+            }
+            self.kill();
+            for relay in &self.relays {
+                relay.forget()?;
+            }
         }
+        seen
     }
 
     fn start_all(&mut self) -> Result<()> {
@@ -186,7 +175,7 @@ impl TorNetwork {
         Ok(())
     }
 
-    async fn agreed(&mut self) -> Result<()> {
+    async fn agreed(&mut self, every: Duration) -> Result<()> {
         let listed = self
             .relays
             .iter()
@@ -198,7 +187,7 @@ impl TorNetwork {
             .context("no relays")?
             .folder
             .join("cached-microdesc-consensus");
-        let patience = FIRST_VOTES_EVERY + AGREED_AFTER_VOTE;
+        let patience = every + AGREED_AFTER_VOTE;
         until("a directory of all relays of Tor", patience, async || {
             if let Some(dead) = self.dead()? {
                 bail!("{dead}");
@@ -208,11 +197,12 @@ impl TorNetwork {
                 .lines()
                 .filter(|line| line.starts_with("s ") && line.contains(" Running"))
                 .count();
-            Ok(if running == listed {
-                Look::Holds(())
-            } else {
-                Look::NotYet(format!("one of {running} out of {listed}"))
-            })
+            match running {
+                _ if running == listed => Ok(Look::Holds(())),
+                0 => Ok(Look::NotYet("none".to_owned())),
+                // It would stay.
+                _ => bail!("it lists {running} of {listed} relays: this machine is too busy"),
+            }
         })
         .await
     }
@@ -372,9 +362,9 @@ fn version() -> Result<String> {
 }
 
 /// Returns the time until the next of the votes, which authorities hold at full multiples of their interval.
-fn until_next_vote() -> Result<Duration> {
+fn until_next_vote(every: Duration) -> Result<Duration> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
-    let every = FIRST_VOTES_EVERY.as_millis();
+    let every = every.as_millis();
     // A fifth of a second after it, so that no clock is still before it.
     Ok(Duration::from_millis(u64::try_from(
         every - now % every + 200,

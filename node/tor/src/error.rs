@@ -147,8 +147,11 @@ impl TorError {
     }
 }
 
+/// Says what arti says, without what it says of every attempt.
 pub(crate) fn words(error: &arti_client::Error) -> String {
-    error.report().to_string()
+    let report = error.report().to_string();
+    let first = report.lines().next().unwrap_or_default();
+    first.trim_start_matches("error: ").to_owned()
 }
 
 fn of_folders(kind: ErrorKind) -> bool {

@@ -14,6 +14,7 @@ mod circuits;
 mod error;
 mod lock;
 mod obstacle;
+mod runtime;
 mod service;
 mod settings;
 mod stream;

@@ -1,7 +1,7 @@
 //! One process at a time uses a folder of Tor's state.
 //!
 //! A lock of our own keeps other processes out. arti has locks of its own below, and where it finds them taken it goes on
-//! without writing; its tasks let go of them a moment after the last handle was dropped. So a start waits for both.
+//! without writing; its tasks let go of them a moment after a client was dropped. So a start waits for both.
 
 use std::{
     fs::{self, DirBuilder, File, TryLockError},
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::error::TorError;
 
-/// Longest wait for a lock: arti's tasks end within a second, on a busy machine within a few.
+/// Longest wait for a lock: arti's tasks end at once, on a busy machine within seconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Time between two looks at a lock: nothing tells when one is given up.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

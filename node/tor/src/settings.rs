@@ -19,6 +19,9 @@ use thiserror::Error;
 /// Longest wait for Tor to come up, and for an onion service to answer, unless set otherwise. After 60 s without success
 /// arti names a cause (tor-chanmgr 0.47, `MIN_DURATION`); the rest lets it.
 const PATIENCE: Duration = Duration::from_secs(65);
+/// How often an onion service's descriptor, and the service itself, are asked for: as often as it has introduction points.
+/// With arti's own six it takes over a minute to find out that one is gone.
+const ATTEMPTS: u32 = 3;
 /// Most bridges: arti tries a few at a time, and people are given two or three.
 const BRIDGES_MAX: usize = 32;
 /// Longest bridge line, in bytes: those of Snowflake, the longest in use, have some 700.
@@ -177,6 +180,10 @@ impl Settings {
         builder
             .preemptive_circuits()
             .set_initial_predicted_ports(Vec::new());
+        builder
+            .circuit_timing()
+            .hs_desc_fetch_attempts(ATTEMPTS)
+            .hs_intro_rend_attempts(ATTEMPTS);
         let bridges = self.bridges(&mut builder)?;
         let config = builder.build().map_err(|error| SettingsError::Refused {
             why: error.to_string(),

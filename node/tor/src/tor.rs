@@ -18,6 +18,7 @@ use crate::{
     error::TorError,
     lock::{self, Held},
     obstacle,
+    runtime::Threads,
     service::{self, Service},
     settings::{Bridges, Settings},
 };
@@ -43,13 +44,14 @@ pub(crate) struct Inner {
     pub(crate) client: Arc<Client>,
     pub(crate) patience: Duration,
     pub(crate) state: PathBuf,
+    _threads: Threads,
     _held: Held,
 }
 
 impl Tor {
     /// Brings Tor up, telling how far it is.
     ///
-    /// To be called on tokio's multi-threaded runtime. A client that is restarted on the same folders in the same process
+    /// To be called on a runtime of tokio's. A client that is restarted on the same folders in the same process
     /// waits a moment for the one before it.
     ///
     /// # Errors
@@ -61,9 +63,11 @@ impl Tor {
     ) -> Result<Self, TorError> {
         let checked = settings.checked()?;
         tls_ready();
+        // Dropped in the opposite order if this fails.
         let held = lock::take(&checked.state, &checked.cache).await?;
-        let runtime = TokioRustlsRuntime::current().map_err(|error| TorError::Failed {
-            why: error.to_string(),
+        let started = Threads::start();
+        let (threads, runtime) = started.map_err(|error| TorError::Failed {
+            why: format!("the system gives no threads: {error}"),
         })?;
         let creating = TorClient::with_runtime(runtime).config(checked.config);
         let created = creating.create_unbootstrapped_async().await;
@@ -81,6 +85,7 @@ impl Tor {
             client,
             patience: checked.patience,
             state: checked.state,
+            _threads: threads,
             _held: held,
         };
         Ok(Self {

@@ -5,7 +5,7 @@ use std::{path::Path, process, time::Duration};
 use data_encoding::BASE64;
 use time::OffsetDateTime;
 
-use super::{FIRST_VOTES_EVERY, Relay, Role, keys::Keys};
+use super::{Relay, Role, keys::Keys};
 
 /// How long the random value that authorities share has been there when they start, and how long it will be.
 const SHARED_SINCE: Duration = Duration::from_secs(60);
@@ -25,9 +25,9 @@ pub(super) fn authorities(relays: &[Relay], keys: &[Keys]) -> String {
 }
 
 /// Tells a relay all.
-pub(super) fn of(relay: &Relay, authorities: &str) -> String {
+pub(super) fn of(relay: &Relay, authorities: &str, first_votes_every: Duration) -> String {
     let own = match relay.role {
-        Role::Authority => authority(relay),
+        Role::Authority => authority(relay, first_votes_every),
         Role::Relay => "ExitRelay 0\n".to_owned(),
         Role::Exit => "ExitRelay 1\nExitPolicyRejectPrivate 0\nExitPolicy accept 127.0.0.0/8:*\nExitPolicy reject *:*\n".to_owned(),
         Role::Bridge => "ExitRelay 0\nBridgeRelay 1\nBridgeDistribution none\nPublishServerDescriptor 0\n".to_owned(),
@@ -83,7 +83,7 @@ GeoIPv6File
 }
 
 // Once an hour after the first: as long as a random value is expected to hold, or services never call themselves reachable.
-fn authority(relay: &Relay) -> String {
+fn authority(relay: &Relay, first_votes_every: Duration) -> String {
     format!(
         "AuthoritativeDirectory 1
 V3AuthoritativeDirectory 1
@@ -97,7 +97,7 @@ V3AuthVoteDelay 2
 V3AuthDistDelay 2
 ",
         relay.directory,
-        FIRST_VOTES_EVERY.as_secs()
+        first_votes_every.as_secs()
     )
 }
 
