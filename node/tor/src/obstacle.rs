@@ -60,9 +60,10 @@ pub(crate) async fn name(
 
 /// Finds by how much the clock is wrong: "… Clock is fast by around 2h (based on …)".
 fn clock(words: &str) -> Option<&str> {
-    let (_, rest) = words.split_once("Clock is ")?;
-    let by = rest.split(" (").next()?.trim_end_matches(['.', ')']);
-    (by.starts_with("slow by") || by.starts_with("fast by")).then_some(by)
+    words.split("Clock is ").skip(1).find_map(|rest| {
+        let by = rest.split(" (").next()?;
+        (by.starts_with("slow by") || by.starts_with("fast by")).then_some(by)
+    })
 }
 
 fn stage(words: &str) -> Stage {
@@ -127,10 +128,28 @@ mod tests {
     }
 
     #[test]
-    fn a_new_client_is_not_connected() {
-        assert_eq!(
-            stage(&BootstrapStatus::default().to_string()),
-            Stage::Unconnected
-        );
+    fn how_far_a_client_came_is_read_from_its_words() {
+        let told = [
+            (
+                "0%: connecting to the internet; not downloading",
+                Stage::Unconnected,
+            ),
+            (
+                "Stuck at 0%: We seem to be offline (unable to connect to the internet)",
+                Stage::Unconnected,
+            ),
+            (
+                "8%: handshaking with Tor relays; directory is fetching a consensus",
+                Stage::Handshake,
+            ),
+            (
+                "15%: connecting successfully; directory is fetching a consensus",
+                Stage::Directory,
+            ),
+        ];
+
+        for (words, far) in told {
+            assert_eq!(stage(words), far, "{words}");
+        }
     }
 }

@@ -395,8 +395,9 @@ mod tests {
         let mut settings = settings(&[OBFS4]);
         assert!(refusal(&settings).contains("'obfs4'"));
 
-        settings.transport = Some("/etc/hostname".into());
-        assert!(refusal(&settings).contains("/etc/hostname cannot be run"));
+        let text = tempfile::NamedTempFile::new().unwrap();
+        settings.transport = Some(text.path().to_owned());
+        assert!(refusal(&settings).contains("it is no program"));
         settings.transport = Some("/nowhere/lyrebird".into());
         assert!(refusal(&settings).contains("/nowhere/lyrebird cannot be run"));
 
