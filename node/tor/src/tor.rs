@@ -136,13 +136,10 @@ async fn bring_up(
                 let status = client.bootstrap_status();
                 tell(&status);
                 let Err(error) = came else { return Ok(()) };
-                return Err(match TorError::at_home(&error, state.to_owned()) {
-                    TorError::Failed { why } => {
-                        debug!(why, "Tor gave up by itself");
-                        obstacle::name(&status, bridges, patience).await
-                    }
-                    plain => plain,
-                });
+                let plain = TorError::at_home(&error, state.to_owned());
+                let TorError::Failed { why } = plain else { return Err(plain) };
+                debug!(why, "Tor gave up by itself");
+                return Err(obstacle::name(&status, bridges, patience).await);
             }
             Some(status) = events.next() => tell(&status),
             () = &mut deadline => return Err(obstacle::name(&client.bootstrap_status(), bridges, patience).await),
