@@ -572,6 +572,12 @@ pub const SEALED_ABOUT_BYTES_MAX: usize = 16 * 1024 + 48;
 /// Longest sealed share or opening, bytes: the committee's key of 31 seats beside a part of a signature.
 pub const SEALED_PART_BYTES_MAX: usize = 32 * 1024;
 
+/// Longest page of a recovery card, bytes; a full one has some 530.
+pub const CARD_PAGE_BYTES_MAX: usize = 1_024;
+
+/// Addresses on a recovery card: at least one; with eight its QR code is still read off paper.
+pub const CARD_ONIONS_MAX: usize = 8;
+
 /// Least work in a manifest, bits: about 4 million hashes, 0.4 s of one processor core for an item that stays for years.
 pub const MANIFEST_WORK_BITS: u32 = 22;
 

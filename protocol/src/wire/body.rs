@@ -350,6 +350,7 @@ pub struct Revocation {
     pub reason: Reason,
 }
 
+/// Makes a type for text within bounds.
 macro_rules! bounded_text {
     ($(#[$doc:meta])* $name:ident, $what:literal, $max:expr, $valid:expr, $allowed:literal) => {
         $(#[$doc])*
@@ -401,6 +402,8 @@ macro_rules! bounded_text {
         }
     };
 }
+
+pub(super) use bounded_text;
 
 bounded_text! {
     /// The name of a mesh.

@@ -9,6 +9,7 @@ mod act;
 mod admission;
 mod ballot;
 mod body;
+mod card;
 mod case;
 mod certificate;
 mod codec;
@@ -44,6 +45,7 @@ pub use body::{
     Body, CapabilityGrant, Description, Founder, Genesis, Invite, Join, Kind, Leave, Merge,
     MeshName, Parameters, Pinned, PolicyName, Reason, Region, Removal, Revocation, TierAddress,
 };
+pub use card::{CardLabel, CardOnions, CardPage, CardPageError, WrongOnions};
 pub use case::{
     Appeal, CaseEntry, CaseFinding, CaseRecord, CaseSay, CaseWord, Claim, DismissedBy, Report,
     Ruled, Ruling, SealedReport, Verdict,

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod audits;
+mod card;
 mod cases;
 mod charter;
 mod committee;
