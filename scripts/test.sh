@@ -4,12 +4,12 @@
 # failed, and closes with the test runner's own summary.
 #     scripts/test.sh                    all stages
 #     scripts/test.sh purity lint        only these, in this order
-# Time: FUZZ_SECONDS (default 10) is what each fuzz target gets. CI gives the whole run 90 minutes.
+# Time: FUZZ_SECONDS (default 6) is what each fuzz target gets. CI gives the whole run 90 minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly STAGES=(setup format scripts purity deny contracts build ebpf lint tests root doctests docs sim fuzz journeys)
-readonly JOURNEYS=(join capabilities crash partition committee committee-change standby mass-action override vote violation takeover data charter vault rotation seizure tiers dashboard)
+readonly JOURNEYS=(join capabilities crash partition committee committee-change standby mass-action override vote violation takeover data charter vault rotation seizure tiers emergency dashboard)
 
 # The line in which the test runner says how many tests there were.
 readonly COUNTED='Summary .*tests? run: '
@@ -117,7 +117,7 @@ stage_docs() { RUSTDOCFLAGS='--deny warnings' scripts/cargo.sh doc --locked --wo
 # By itself, so that it does not lean on features that other crates of the workspace switch on.
 stage_sim() { scripts/cargo.sh check --locked --package x0-sim; }
 
-stage_fuzz() { scripts/fuzz.sh "${FUZZ_SECONDS:-10}"; }
+stage_fuzz() { scripts/fuzz.sh "${FUZZ_SECONDS:-6}"; }
 
 # Real processes, start to end; each prints its own account.
 stage_journeys() {

@@ -3,6 +3,7 @@
 //! - [`Identity`] and [`PublicKey`]: one Ed25519 key per node; its public half is written as a libp2p peer id.
 //! - [`Signature`], [`verify`], [`verify_batch`]: signatures that carry a [`Namespace`], under one validity rule.
 //! - [`ContentId`] and [`ChunkId`]: the name of a block by its hash.
+//! - [`OnionAddress`]: where a node is reached through Tor.
 //! - [`capability`]: Biscuit tokens that say what an agent may do, narrowed offline, checked by Datalog.
 //! - [`committee`]: keys that the seats of a committee hold together: how they make, use and hand them over.
 //! - [`seal`] and [`open`]: bytes locked with a passphrase.
@@ -27,6 +28,7 @@ mod hpke_base;
 mod identity;
 mod identity_file;
 mod membership;
+mod onion;
 mod poseidon;
 mod sealed;
 mod sealed_for;
@@ -37,6 +39,7 @@ pub use content_id::{BlockId, ChunkId, ContentId, ParseContentIdError};
 pub use identity::{Identity, InvalidPublicKey, PublicKey};
 pub use identity_file::IdentityFileError;
 pub use membership::MembershipCommitment;
+pub use onion::{OnionAddress, ParseOnionError};
 pub use sealed::{OpenError, SealError, open, seal};
 pub use sealed_for::{NotForThisKey, SEALED_FOR_OVERHEAD, seal_for};
 pub use signature::{

@@ -51,6 +51,8 @@ pub enum Namespace {
     Account,
     /// Who keeps a share of an item of Sublime, deals it on or has taken it.
     Share,
+    /// What the holder of a recovery card asks of guardians.
+    Card,
 }
 
 /// Holds an Ed25519 signature; says nothing about its validity.
@@ -167,6 +169,7 @@ impl Namespace {
             Self::Countersign => "x0/countersign/1",
             Self::Account => "x0/collection-account/1",
             Self::Share => "x0/guardian-share/1",
+            Self::Card => "x0/recovery-card/1",
         }
     }
 
@@ -198,6 +201,7 @@ impl fmt::Display for Namespace {
             Self::Countersign => "countersigned log head",
             Self::Account => "collection account",
             Self::Share => "word about a share",
+            Self::Card => "call of a recovery card",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Shares, commitments, hybrid keys and sealed bytes, and what is done with them: whatever decodes is the one
+//! Shares, commitments, hybrid keys, sealed bytes and pages of recovery cards, and what is done with them: whatever decodes is the one
 //! encoding of its value, nothing that nobody dealt passes as a share, and nothing opens that nobody sealed.
 
 #![no_main]
@@ -10,6 +10,7 @@ use x0_crypto::sublime::{
     AccessStructure, Commitments, Dealing, HybridPublic, HybridSecret, ItemKeys, ItemParts, Layout,
     Resharing, Share, ShareIndex, combine, deal,
 };
+use x0_protocol::wire::{CardPage, EmergencyAnswer, EmergencyAsk};
 use zeroize::Zeroizing;
 
 const SEED: [u8; 32] = [7; 32];
@@ -18,14 +19,36 @@ fuzz_target!(|data: &[u8]| {
     let Some((pick, data)) = data.split_first() else {
         return;
     };
-    match pick % 5 {
+    page(data);
+    match pick % 7 {
         0 => share(data),
         1 => commitments(data),
         2 => hybrid(data),
         3 => sealed(data),
+        4 => device_asks(data),
+        5 => node_answers(data),
         _ => dealing_on(data),
     }
 });
+
+fn device_asks(data: &[u8]) {
+    if let Ok(ask) = EmergencyAsk::decode(data) {
+        assert_eq!(ask.encode(), data);
+    }
+}
+
+fn node_answers(data: &[u8]) {
+    if let Ok(answer) = EmergencyAnswer::decode(data) {
+        assert_eq!(answer.encode(), data);
+    }
+}
+
+fn page(data: &[u8]) {
+    if let Ok(page) = CardPage::decode(data) {
+        assert_eq!(page.encode(), data);
+        assert_eq!(page.to_string().parse(), Ok(page));
+    }
+}
 
 fn share(data: &[u8]) {
     let Ok(share) = Share::from_bytes(data) else {

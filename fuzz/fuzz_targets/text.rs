@@ -1,4 +1,4 @@
-//! What people type or paste: ids, keys, tokens, caveats, names. What parses prints as what parses to the same.
+//! What people type or paste: ids, keys, tokens, caveats, names, recovery cards. What parses prints as what parses to the same.
 
 #![no_main]
 
@@ -9,14 +9,18 @@ use std::{
 
 use libfuzzer_sys::fuzz_target;
 use x0_crypto::{
-    ContentId, PublicKey,
+    ContentId, OnionAddress, PublicKey,
     capability::{Action, Caveat, RevocationId, RootKey, Scope, ShareBp, Token},
+    sublime::CardSeed,
 };
-use x0_protocol::wire::{MeshName, Policy, PolicyName, Reason, Region};
+use x0_protocol::wire::{CardLabel, CardPage, MeshName, Policy, PolicyName, Reason, Region};
 
 fuzz_target!(|text: &str| {
     round_trip::<ContentId>(text);
     round_trip::<PublicKey>(text);
+    round_trip::<OnionAddress>(text);
+    round_trip::<CardPage>(text);
+    round_trip::<CardLabel>(text);
     round_trip::<RootKey>(text);
     round_trip::<RevocationId>(text);
     round_trip::<Action>(text);
@@ -31,6 +35,10 @@ fuzz_target!(|text: &str| {
     if let Ok(token) = text.parse::<Token>() {
         let again: Token = token.to_string().parse().expect("a printed token parses");
         assert_eq!(again.as_bytes(), token.as_bytes());
+    }
+    if let Ok(seed) = CardSeed::from_words(text) {
+        let again = CardSeed::from_words(&seed.words()).expect("written words are read");
+        assert_eq!(again.signer().public(), seed.signer().public());
     }
 });
 

@@ -10,8 +10,8 @@ const EVENTS = [
   "linked", "unlinked", "turned_away", "joined", "gone", "rejected", "recorded", "proposed", "cosign_asked", "executed", "refused",
   "outcome", "caught_up", "fork_found", "split_view", "healed", "decided", "keys_made", "seats", "share_lost", "anomaly", "frozen",
   "halted", "halt_ended", "vote", "charter", "erased", "case", "audit", "account_asked", "public", "two_public_logs",
-  "override_stays", "override_lapsed", "sublime", "tier_peer", "released",
-  "rotation", "bad_dealer", "share_not_made", "forgot", "ready", "lost", "message",
+  "override_stays", "override_lapsed", "sublime", "tier_peer", "content", "released",
+  "rotation", "bad_dealer", "share_not_made", "forgot", "guardian_invited", "guardian_answered", "ready", "lost", "message",
 ];
 const RETRY_FIRST_MS = 1_000;
 const RETRY_LAST_MS = 30_000;

@@ -151,11 +151,28 @@ event-sublime-item = An item of Sublime was put
 event-sublime-request = A member asks for an item of Sublime
 event-sublime-rotation = The committee speaks of a rotation of guardians
 event-sublime-forget = An item of Sublime is to be forgotten
+event-sublime-drill = A guardian has tried what it keeps
+event-invited = Asks this member to serve as a guardian:
+event-invite-accepted = Serves as a guardian, as it was asked to from here:
+event-invite-declined = Declines to serve as a guardian:
 event-forgot = Its share of an item is destroyed, says
 event-rotation-open = The shares of an item are dealt on to other guardians
 event-rotation-over = The shares of an item were dealt on: the new ones count
 event-bad-dealer = A guardian dealt something wrong and has no part in it:
 event-share-not-made = This node has no share after a rotation
+event-content-held = { $n ->
+    [one] This node holds the { $n } block of the item:
+   *[other] This node holds all { $n } blocks of the item:
+}
+event-content-repaired = { $n ->
+    [one] { $n } block that was lost or damaged here is back:
+   *[other] { $n } blocks that were lost or damaged here are back:
+}
+event-content-stored = All content is on { $tier } of the item:
+event-content-trouble = The content is not as it should be here:
+event-content-lost = Copies were lost: { $copies } counted after { $before }, and { $needed } are enough:
+event-content-safe = The item is safe, { $copies } copies were counted and { $needed } are enough:
+event-content-not-safe = The item is not safe any more, { $copies } of { $needed } copies were counted:
 event-tier-peer = Content can be exchanged with
 event-released = { $n ->
     [one] { $n } part was released for a request of this node
@@ -214,6 +231,12 @@ kind-claim = claim of a bounty
 kind-guardian = word of a guardian
 kind-manifest = item of Sublime
 kind-access-request = request for an item
+kind-rotation = an item’s shares are dealt on
+kind-forget = an item is to be forgotten
+kind-call = call in an emergency
+kind-card-revoked = a recovery card counts no longer
+kind-onion = onion address of a node
+kind-drill = guardian’s word on a drill
 kind-unknown = kind { $number }, unknown to this version
 
 ## Map

@@ -156,11 +156,30 @@ event-sublime-item = Положен документ Sublime
 event-sublime-request = Участник просит документ Sublime
 event-sublime-rotation = Комитет сообщает о смене хранителей
 event-sublime-forget = Документ Sublime подлежит забвению
+event-sublime-drill = Хранитель проверил то, что хранит
+event-invited = Просит этого участника стать хранителем:
+event-invite-accepted = По просьбе отсюда стал хранителем
+event-invite-declined = Отказался стать хранителем
 event-forgot = Свою долю ключа документа уничтожил
 event-rotation-open = Доли ключа документа передаются другим хранителям
 event-rotation-over = Доли ключа документа переданы: действуют новые
 event-bad-dealer = Хранитель передал неверную часть и исключён из передачи:
 event-share-not-made = После смены хранителей у этого узла нет доли
+event-content-held = { $n ->
+    [one] У этого узла есть { $n } блок содержимого документа:
+    [few] У этого узла есть все { $n } блока содержимого документа:
+   *[other] У этого узла есть все { $n } блоков содержимого документа:
+}
+event-content-repaired = { $n ->
+    [one] Восстановлен { $n } утраченный или повреждённый здесь блок документа:
+    [few] Восстановлены { $n } утраченных или повреждённых здесь блока документа:
+   *[other] Восстановлено { $n } утраченных или повреждённых здесь блоков документа:
+}
+event-content-stored = На { $tier } есть всё содержимое документа:
+event-content-trouble = Содержимое здесь не в порядке:
+event-content-lost = Копий стало меньше: { $copies } вместо { $before }, достаточно { $needed }; документ:
+event-content-safe = Документ в безопасности, насчитано копий: { $copies }, достаточно { $needed }:
+event-content-not-safe = Документ больше не в безопасности, насчитано копий: { $copies } из { $needed }:
 event-tier-peer = Обмен документами возможен с
 event-released = { $n ->
     [one] Для запроса этого узла выдана { $n } часть
@@ -222,6 +241,12 @@ kind-claim = требование награды
 kind-guardian = слово хранителя
 kind-manifest = документ Sublime
 kind-access-request = запрос документа
+kind-rotation = передача долей документа
+kind-forget = документ подлежит забвению
+kind-call = вызов в крайнем случае
+kind-card-revoked = карта восстановления отозвана
+kind-onion = onion-адрес узла
+kind-drill = слово хранителя о проверке
 kind-unknown = вид { $number }, этой версии неизвестный
 
 ## Карта

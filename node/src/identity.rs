@@ -5,9 +5,11 @@
 //! - An identity is never overwritten. What is replaced is kept as `identity.old-` and the end of its peer id.
 //! - A backup is always sealed with a passphrase.
 //!
-//! Passphrases come from a file named by `X0_PASSPHRASE_FILE` or from whoever asks the user; never from a
+//! Passphrases come from a file, from systemd or from whoever asks the user; never from a
 //! command line, which other users of the machine can read. What a new identity means to the mesh (it joins by
 //! an invite of the old one, which then leaves) is not decided here.
+
+mod passphrase;
 
 use std::{
     fs::{self, OpenOptions},
@@ -19,8 +21,9 @@ use std::{
 use x0_crypto::{Identity, IdentityFileError, NoRandomness, PublicKey, SealError};
 use zeroize::Zeroizing;
 
-/// Names the file that holds the passphrase of the identity.
-pub const PASSPHRASE_FILE_VARIABLE: &str = "X0_PASSPHRASE_FILE";
+pub use passphrase::{
+    CREDENTIAL, CREDENTIALS_VARIABLE, PASSPHRASE_FILE_VARIABLE, given_passphrase,
+};
 
 const FILE: &str = "identity";
 const STAGED: &str = "identity.new";
@@ -28,9 +31,6 @@ const STAGED: &str = "identity.new";
 const MODE: u32 = 0o600;
 /// Longer than any identity file.
 const FILE_BYTES_MAX: u64 = 4096;
-/// Longer than any passphrase a person keeps.
-const PASSPHRASE_BYTES_MAX: u64 = 1024;
-
 /// Says why an identity could not be made, read or exchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
@@ -82,6 +82,41 @@ pub enum IdentityError {
     #[error("the passphrase file {} {what}; write the passphrase on its first line", path.display())]
     PassphraseFile {
         /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// systemd hands this program credentials, and the passphrase is not among them.
+    #[error(
+        "the identity is sealed, and systemd hands this service no passphrase: {CREDENTIAL} is not in {}. Add \
+         `LoadCredentialEncrypted={CREDENTIAL}:FILE` to the service (docs/service.md shows how FILE is made), or name a file \
+         that holds the passphrase in {PASSPHRASE_FILE_VARIABLE}",
+        dir.display()
+    )]
+    NoCredential {
+        /// The directory of the credentials.
+        dir: PathBuf,
+    },
+    /// Others can read the credential, or write it.
+    #[error(
+        "the credential {} can be read or written by others (mode {mode:o}), which systemd does not do: let systemd make it, by \
+         `LoadCredentialEncrypted={CREDENTIAL}:FILE`, and think about who may have read it",
+        path.display()
+    )]
+    ExposedCredential {
+        /// The credential.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The credential is no use.
+    #[error(
+        "the credential {} {what}: make it anew, with the passphrase on its first line, by `systemd-ask-password -n | \
+         systemd-creds encrypt --name={CREDENTIAL} - FILE`",
+        path.display()
+    )]
+    Credential {
+        /// The credential.
         path: PathBuf,
         /// What is wrong with it.
         what: &'static str,
@@ -153,17 +188,6 @@ pub fn is_sealed(data_dir: &Path) -> Result<bool, IdentityError> {
             ..
         }) => Ok(true),
         Err(error) => Err(error),
-    }
-}
-
-/// Reads the passphrase from the file that `X0_PASSPHRASE_FILE` names; none if it names none.
-///
-/// # Errors
-/// If the file is missing, exposed, too long or empty.
-pub fn passphrase_from_file() -> Result<Option<Zeroizing<String>>, IdentityError> {
-    match std::env::var_os(PASSPHRASE_FILE_VARIABLE) {
-        None => Ok(None),
-        Some(path) => read_passphrase(Path::new(&path)).map(Some),
     }
 }
 
@@ -341,34 +365,15 @@ fn read_bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
 
 /// Reads a file into memory that is wiped; one byte over the limit shows that there is more.
 fn read_at_most(path: &Path, bytes_max: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-    let file = fs::File::open(path)?;
+    read_opened(fs::File::open(path)?, bytes_max)
+}
+
+fn read_opened(file: fs::File, bytes_max: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     let capacity = usize::try_from(bytes_max + 1).unwrap_or(0);
     // Reserved at once: growing would leave copies of the secret behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
     file.take(bytes_max + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-fn read_passphrase(path: &Path) -> Result<Zeroizing<String>, IdentityError> {
-    let fault = |what| IdentityError::PassphraseFile {
-        path: path.to_owned(),
-        what,
-    };
-    check_mode(path)?;
-    let bytes = read_at_most(path, PASSPHRASE_BYTES_MAX).map_err(|error| {
-        if error.kind() == io::ErrorKind::NotFound {
-            return fault("does not exist");
-        }
-        io_error(path, error)
-    })?;
-    if bytes.len() as u64 > PASSPHRASE_BYTES_MAX {
-        return Err(fault("is longer than 1024 bytes"));
-    }
-    let text = str::from_utf8(&bytes).map_err(|_| fault("is not text"))?;
-    match text.lines().next() {
-        None | Some("") => Err(fault("is empty")),
-        Some(line) => Ok(Zeroizing::new(line.to_owned())),
-    }
 }
 
 fn check_mode(path: &Path) -> Result<(), IdentityError> {
@@ -640,33 +645,6 @@ mod tests {
 
         assert!(staged(home.path(), None).is_err());
         assert_eq!(owner(home.path()).unwrap(), Some(old));
-    }
-
-    #[test]
-    fn a_passphrase_is_the_first_line_of_a_private_file() {
-        let home = home();
-        let path = home.path().join("pass");
-        let write = |text: &[u8], mode| {
-            fs::write(&path, text).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            read_passphrase(&path)
-        };
-
-        assert_eq!(*write(b"two words\nrest", 0o600).unwrap(), "two words");
-        assert_eq!(*write(b"windows\r\n", 0o400).unwrap(), "windows");
-        for (text, mode, what) in [
-            (&b"secret"[..], 0o644, "chmod 600"),
-            (b"\nlater", 0o600, "is empty"),
-            (b"", 0o600, "is empty"),
-            (b"\xff", 0o600, "is not text"),
-            (&[b'x'; 1025], 0o600, "longer than 1024"),
-        ] {
-            let error = write(text, mode).unwrap_err().to_string();
-            assert!(error.contains(what), "{error}");
-            assert!(!error.contains("secret"), "{error}");
-        }
-        let error = read_passphrase(&home.path().join("none")).unwrap_err();
-        assert!(error.to_string().contains("does not exist"), "{error}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod cli;
 pub mod config;
 pub mod dashboard;
 pub mod data;
+pub mod emergency;
 pub mod ethereum_key;
 pub mod gateway;
 pub mod identity;

@@ -3,12 +3,12 @@
 //! A declaration says what the number is for, how long whoever collects it may keep it, and over how many
 //! nodes it must be combined before it is shown to anybody but the operator. A number that is not declared
 //! cannot be counted: [`Metrics`] takes only the enums made of the table, and no name or label at run time.
-//! No number names a peer, a record or an address.
+//! Rows of one name differ by one label, whose few values stand in the table. No number names a peer, a record or an address.
 //!
 //! The text form is OpenMetrics, which Prometheus reads, served by the local API only.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -16,8 +16,8 @@ use std::{
 
 use prometheus_client::{
     encoding::text::encode,
-    metrics::{counter, gauge, histogram},
-    registry::Registry,
+    metrics::{counter, family::Family, gauge, histogram},
+    registry::{Metric, Registry},
 };
 use serde::Serialize;
 use x0_protocol::{
@@ -31,6 +31,9 @@ use x0_protocol::{
 pub struct Declaration {
     /// The name it is exported under, before the suffix OpenMetrics gives to counters.
     pub name: &'static str,
+    /// The label that tells it from other rows of that name, and its value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<(&'static str, &'static str)>,
     /// How it behaves.
     pub kind: Kind,
     /// What it is for.
@@ -54,17 +57,20 @@ pub enum Kind {
 }
 
 macro_rules! table {
-    ($($kind:ident { $($metric:ident = $name:literal, $purpose:literal, $days:literal days, $cohort:literal nodes;)* })*) => {
+    (@label) => { None };
+    (@label $label:ident = $value:literal) => { Some((stringify!($label), $value)) };
+    ($($kind:ident { $($metric:ident = $name:literal $([$label:ident = $value:literal])?, $purpose:literal, $days:literal days, $cohort:literal nodes;)* })*) => {
         $(
             #[doc = concat!("The metrics of kind ", stringify!($kind), ".")]
             #[derive(Clone, Copy, Debug, PartialEq, Eq)]
             pub enum $kind {
-                $(#[doc = $purpose] $metric,)*
+                $(#[doc = concat!($purpose $(, " Here ", stringify!($label), " is ", $value, ".")?)] $metric,)*
             }
 
             impl $kind {
                 const TABLE: &[Declaration] = &[$(Declaration {
                     name: $name,
+                    label: table!(@label $($label = $value)?),
                     kind: Kind::$kind,
                     purpose: $purpose,
                     retention_days: $days,
@@ -95,6 +101,13 @@ table! {
         CasesOverdue = "x0_cases_overdue", "Reported violations whose next step is overdue.", 365 days, 1 nodes;
         AuditsDue = "x0_audits_due", "Audits of members' nodes in this round that have time.", 365 days, 1 nodes;
         AuditsOverdue = "x0_audits_overdue", "Audits of members' nodes, and rounds of them, that are overdue.", 365 days, 1 nodes;
+        ContentSafe = "x0_content_items" [state = "safe"], "Items whose content this node keeps, by whether enough copies were counted.", 365 days, 10 nodes;
+        ContentNotSafe = "x0_content_items" [state = "not_safe"], "Items whose content this node keeps, by whether enough copies were counted.", 365 days, 10 nodes;
+        ContentNotCounted = "x0_content_items" [state = "not_counted"], "Items whose content this node keeps, by whether enough copies were counted.", 365 days, 10 nodes;
+        CopiesWhole = "x0_content_copies" [state = "whole"], "What nodes that were asked for content kept here said of theirs, over all items.", 90 days, 10 nodes;
+        CopiesLacking = "x0_content_copies" [state = "lacking"], "What nodes that were asked for content kept here said of theirs, over all items.", 90 days, 10 nodes;
+        CopiesSilent = "x0_content_copies" [state = "silent"], "What nodes that were asked for content kept here said of theirs, over all items.", 90 days, 10 nodes;
+        ContentBytes = "x0_content_bytes", "Space that the sealed content kept here takes.", 90 days, 10 nodes;
         GatewaySeries = "x0_gateway_series", "Series of other programs that the gateway keeps.", 30 days, 10 nodes;
     }
     Counter {
@@ -107,6 +120,11 @@ table! {
         Anomalies = "x0_anomalies", "Anomalies that this node found in the acts it saw.", 365 days, 1 nodes;
         Freezes = "x0_freezes", "Delegation roots that this node froze because of an anomaly.", 365 days, 1 nodes;
         Repairs = "x0_repairs", "Times the node healed its links.", 90 days, 10 nodes;
+        ContentAuditsWell = "x0_content_audits" [result = "well"], "Audits of items that this node keeps, by what they found.", 365 days, 10 nodes;
+        ContentAuditsNotSafe = "x0_content_audits" [result = "not_safe"], "Audits of items that this node keeps, by what they found.", 365 days, 10 nodes;
+        ContentAuditsNotWhole = "x0_content_audits" [result = "not_whole"], "Audits of items that this node keeps, by what they found.", 365 days, 10 nodes;
+        ContentRepairsDone = "x0_content_repairs" [result = "done"], "Repairs of content that was whole here before, by how they ended.", 365 days, 10 nodes;
+        ContentRepairsFailed = "x0_content_repairs" [result = "failed"], "Repairs of content that was whole here before, by how they ended.", 365 days, 10 nodes;
         MetricsRefused = "x0_metrics_refused", "Names that this node did not export because the charter does not list them.", 365 days, 1 nodes;
         GatewayTaken = "x0_gateway_taken", "Samples of other programs that the gateway took.", 30 days, 10 nodes;
         GatewayRefused = "x0_gateway_refused", "Samples of other programs that the gateway refused.", 365 days, 1 nodes;
@@ -120,6 +138,9 @@ table! {
 const BUCKETS_MS: [f64; 12] = [
     0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0,
 ];
+
+/// The label of a number, and its value.
+type Label = [(&'static str, &'static str); 1];
 
 /// The numbers themselves; clones count together.
 #[derive(Clone, Debug)]
@@ -143,18 +164,8 @@ impl Metrics {
     /// Starts every metric at zero.
     pub fn new() -> Self {
         let mut registry = Registry::default();
-        let mut gauges = Vec::new();
-        for row in Gauge::TABLE {
-            let number = gauge::Gauge::default();
-            registry.register(row.name, help(row), number.clone());
-            gauges.push(number);
-        }
-        let mut counters = Vec::new();
-        for row in Counter::TABLE {
-            let number = counter::Counter::default();
-            registry.register(row.name, help(row), number.clone());
-            counters.push(number);
-        }
+        let gauges = registered(&mut registry, Gauge::TABLE);
+        let counters = registered(&mut registry, Counter::TABLE);
         let mut histograms = Vec::new();
         for row in Histogram::TABLE {
             let numbers = histogram::Histogram::new(BUCKETS_MS);
@@ -255,6 +266,8 @@ impl Metrics {
             | Event::BadDealer { .. }
             | Event::ShareNotMade { .. }
             | Event::Forgot { .. }
+            | Event::Invited { .. }
+            | Event::InviteAnswered { .. }
             | Event::Released { .. }
             | Event::TierPeer { .. }
             | Event::Ready { .. } => return,
@@ -290,6 +303,29 @@ impl Metrics {
         let _ = encode(&mut text, &self.0.registry);
         text
     }
+}
+
+/// Registers the rows of a table; those of one name together, under their labels.
+fn registered<N>(registry: &mut Registry, table: &[Declaration]) -> Vec<N>
+where
+    N: Metric + Clone + Default,
+    Family<Label, N>: Metric,
+{
+    let mut families: BTreeMap<&str, Family<Label, N>> = BTreeMap::new();
+    let mut register = |row: &Declaration| {
+        let Some(label) = row.label else {
+            let number = N::default();
+            registry.register(row.name, help(row), number.clone());
+            return number;
+        };
+        let family = families.entry(row.name).or_insert_with(|| {
+            let family = Family::default();
+            registry.register(row.name, help(row), family.clone());
+            family
+        });
+        family.get_or_create_owned(&[label])
+    };
+    table.iter().map(&mut register).collect()
 }
 
 /// Keeps the lines of an exposition whose names and labels a charter lists, and counts the names that it does not.
@@ -419,6 +455,8 @@ mod tests {
                 row.name
             );
             assert_eq!(listed.cohort_min, u64::from(row.cohort_min), "{}", row.name);
+            let labels = row.label.map(|(label, _)| label.to_owned());
+            assert_eq!(listed.labels, Vec::from_iter(labels), "{}", row.name);
         }
 
         let all = metrics.all();
@@ -491,7 +529,7 @@ mod tests {
     }
 
     #[test]
-    fn no_exported_line_carries_a_label_but_the_bucket_bound() {
+    fn no_exported_line_carries_a_label_but_the_bucket_bound_and_those_of_the_table() {
         let metrics = Metrics::new();
         metrics.observe_ms(Histogram::StoreWrite, Duration::from_millis(2));
 
@@ -500,11 +538,37 @@ mod tests {
             .lines()
             .filter(|line| !line.starts_with('#'))
         {
-            let labels = line.split_once('{').map(|(_, rest)| rest);
-            assert!(
-                labels.is_none_or(|labels| labels.starts_with("le=\"")),
-                "{line}"
-            );
+            let Some((family, labels)) = line.split_once('{') else {
+                continue;
+            };
+            let mut rows = TABLES.iter().copied().flatten();
+            let is_declared = rows.any(|row| {
+                let (label, value) = row.label.unwrap_or_default();
+                family.trim_end_matches("_total") == row.name
+                    && labels
+                        .split_once('}')
+                        .is_some_and(|(labels, _)| labels == format!("{label}=\"{value}\""))
+            });
+            assert!(is_declared || labels.starts_with("le=\""), "{line}");
+        }
+    }
+
+    #[test]
+    fn rows_of_one_name_say_the_same_and_differ_by_the_value_of_their_label() {
+        for table in TABLES {
+            for (place, row) in table.iter().enumerate() {
+                for other in &table[place + 1..] {
+                    if row.name != other.name {
+                        continue;
+                    }
+                    let said = |row: &Declaration| {
+                        let label = row.label.map(|(label, _)| label);
+                        (label, row.purpose, row.retention_days, row.cohort_min)
+                    };
+                    assert_eq!(said(row), said(other), "{}", row.name);
+                    assert!(row.label.is_some() && row.label != other.label, "{row:?}");
+                }
+            }
         }
     }
 
@@ -517,9 +581,18 @@ mod tests {
         metrics.raise(Counter::GossipIn, 40);
         metrics.raise(Counter::GossipIn, 30);
         metrics.observe_ms(Histogram::StoreWrite, Duration::from_millis(2));
+        metrics.add(Counter::ContentAuditsWell, 4);
+        metrics.set(Gauge::CopiesSilent, 6);
 
         let text = metrics.text(&SHIPPED);
 
+        for line in [
+            "x0_content_audits_total{result=\"well\"} 4",
+            "x0_content_audits_total{result=\"not_whole\"} 0",
+            "x0_content_copies{state=\"silent\"} 6",
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line}: {text}");
+        }
         assert!(text.contains("\nx0_links 7\n"), "{text}");
         assert!(text.contains("\nx0_repairs_total 3\n"), "{text}");
         assert!(text.contains("\nx0_gossip_in_total 40\n"), "{text}");

@@ -13,8 +13,11 @@ use x0_testnet::{
     account::write,
     journeys::{self, Journey},
     mesh::{Mesh, Plan},
+    onion,
     programs::Programs,
-    table, tour,
+    table,
+    tor_network::TorNetwork,
+    tour,
 };
 
 /// Meshes of real x0 nodes on this machine, and the stories they live through.
@@ -53,6 +56,14 @@ enum Command {
         #[arg(long)]
         once: bool,
     },
+    /// Starts a Tor network on the loopback and takes it down at Ctrl-C. Clients find it by DIR/arti-network.toml, and
+    /// its bridge by DIR/bridges.txt.
+    Tor {
+        /// Where its files go.
+        dir: PathBuf,
+    },
+    /// Dials an onion service; sends it what comes on standard input, and prints what it answers.
+    Onion(onion::Call),
 }
 
 #[tokio::main]
@@ -79,14 +90,19 @@ impl Failed {
 }
 
 async fn work(cli: Cli) -> Result<(), Failed> {
-    let programs = Programs::find(cli.x0).map_err(|error| Failed(error, false))?;
+    let untold = |error| Failed(error, false);
+    let programs = || Programs::find(cli.x0).map_err(untold);
     match cli.command {
-        Command::Up { nodes } => up(usize::from(nodes), programs)
-            .await
-            .map_err(|error| Failed(error, false)),
+        Command::Up { nodes } => up(usize::from(nodes), programs()?).await.map_err(untold),
+        Command::Tor { dir } => tor(dir).await.map_err(untold),
+        Command::Onion(call) => match interruptible(call.talk()).await {
+            Ok(Some(ended)) => ended.map_err(untold),
+            Ok(None) => Ok(()),
+            Err(error) => Err(untold(error)),
+        },
         Command::Journey { name, nodes, json } => {
             let told = |told: Result<()>| told.map_err(|error| Failed(error, true));
-            match interruptible(journeys::run(name, nodes, programs, json)).await {
+            match interruptible(journeys::run(name, nodes, programs()?, json)).await {
                 Ok(Some(outcome)) => told(outcome),
                 Ok(None) => Err(Failed(
                     anyhow::anyhow!("interrupted; all nodes are ended"),
@@ -95,7 +111,7 @@ async fn work(cli: Cli) -> Result<(), Failed> {
                 Err(error) => Err(Failed(error, false)),
             }
         }
-        Command::Tour { once } => match interruptible(tour::take(programs, once)).await {
+        Command::Tour { once } => match interruptible(tour::take(programs()?, once)).await {
             Ok(Some(outcome)) => outcome.map_err(|error| Failed(error, false)),
             Ok(None) => {
                 write("\nInterrupted: all nodes are ended and their folder is removed.");
@@ -115,6 +131,7 @@ async fn up(nodes: usize, programs: Programs) -> Result<()> {
         time_scale: 1,
         charter: None,
         programs,
+        tor: false,
         settings: Vec::new(),
     };
     let Some(started) = interruptible(Mesh::start(&plan, |up| write(&up))).await? else {
@@ -129,6 +146,22 @@ async fn up(nodes: usize, programs: Programs) -> Result<()> {
     interruptible(table::watch(&mesh, &heading)).await?;
     write("\nThe nodes are asked to stop.");
     mesh.close().await
+}
+
+async fn tor(dir: PathBuf) -> Result<()> {
+    let Some(started) = interruptible(TorNetwork::start(&dir, true)).await? else {
+        return Ok(());
+    };
+    let network = started?;
+    write(&format!(
+        "A Tor network of {} relays is up; Ctrl-C ends it. Clients find it by\n    {}\nand its bridge by\n    {}",
+        network.relays(),
+        network.description().display(),
+        network.bridges().display()
+    ));
+    interruptible(std::future::pending::<()>()).await?;
+    write("\nThe relays are ended.");
+    Ok(())
 }
 
 /// Works until done (`Some`) or until a signal asks this program to end (`None`).

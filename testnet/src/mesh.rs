@@ -21,6 +21,7 @@ use crate::{
     ports,
     programs::Programs,
     relay::{Half, Register, Relay},
+    tor_access::TorAccess,
     wait::{Look, until},
 };
 
@@ -52,6 +53,8 @@ pub struct Plan {
     pub charter: Option<String>,
     /// What to run.
     pub programs: Programs,
+    /// Whether there is a real Tor network beside it, on which every node has an onion service.
+    pub tor: bool,
     /// Settings of every node beside the usual ones, as `KEY=VALUE`.
     pub settings: Vec<String>,
 }
@@ -64,6 +67,7 @@ pub struct Mesh {
     programs: Programs,
     settings: Vec<String>,
     relay: Option<Relay>,
+    tor: Option<TorAccess>,
     ports: Vec<u16>,
     named: usize,
 }
@@ -105,13 +109,20 @@ impl Mesh {
             .rand_bytes(4)
             .tempdir();
         let per_node = if plan.relayed { 2 } else { 1 };
+        let tor = match plan.tor {
+            true => Some(TorAccess::start().await?),
+            false => None,
+        };
+        let of_tor = tor.iter().flat_map(TorAccess::settings);
+        let settings = plan.settings.iter().cloned().chain(of_tor).collect();
         let mut mesh = Self {
             nodes: Vec::new(),
             home: home
                 .context("cannot make a folder for the mesh; set TMPDIR to one with space")?,
             programs: plan.programs.clone(),
-            settings: plan.settings.clone(),
+            settings,
             relay: plan.relayed.then(Relay::new),
+            tor,
             ports: ports::free((plan.nodes + SPARE) * per_node)?,
             named: 0,
         };
@@ -282,6 +293,17 @@ impl Mesh {
     /// Returns the programs the mesh is made of.
     pub const fn programs(&self) -> &Programs {
         &self.programs
+    }
+
+    /// Returns the Tor network beside the mesh.
+    ///
+    /// # Errors
+    ///
+    /// Returns that the mesh was started without one.
+    pub fn tor(&self) -> Result<&TorAccess> {
+        self.tor
+            .as_ref()
+            .context("this mesh has no Tor network beside it")
     }
 
     /// Returns the relay between the halves.

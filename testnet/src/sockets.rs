@@ -1,6 +1,10 @@
-//! Which process is at the other end of a loopback connection, as Linux tells it (proc(5)).
+//! Which process is at the other end of a loopback connection, and with whom a process speaks, as Linux tells it (proc(5)).
 
-use std::{fs, io, net::SocketAddrV4};
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    net::{Ipv4Addr, SocketAddrV4},
+};
 
 /// Finds which of some processes holds the socket that is bound to `local` and connected to `remote`.
 ///
@@ -20,14 +24,79 @@ pub fn owner(
     Ok(among.into_iter().find(|pid| holds(*pid, &name)))
 }
 
+/// Finds with whom a process speaks at this moment over TCP and IPv4, or tries to.
+///
+/// # Errors
+///
+/// Returns that the system does not tell.
+pub fn peers(pid: u32) -> io::Result<BTreeSet<SocketAddrV4>> {
+    // The sockets first: one that is opened meanwhile is seen the next time.
+    let held: BTreeSet<String> = links(pid).collect();
+    let table = fs::read_to_string("/proc/net/tcp")?;
+    Ok(connections(&table)
+        .filter(|(_, inode)| held.contains(&format!("socket:[{inode}]")))
+        .map(|(peer, _)| peer)
+        .collect())
+}
+
+/// Tells whether a process has a socket of another kind at this moment: UDP, by which names are asked for, or IPv6.
+///
+/// # Errors
+///
+/// Returns that the system does not tell.
+pub fn has_other(pid: u32) -> io::Result<bool> {
+    let held: BTreeSet<String> = links(pid).collect();
+    for kind in ["udp", "udp6", "tcp6", "raw", "raw6"] {
+        let table = fs::read_to_string(format!("/proc/net/{kind}"))?;
+        let inodes = table
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_whitespace().nth(9));
+        if inodes
+            .map(|inode| format!("socket:[{inode}]"))
+            .any(|name| held.contains(&name))
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn holds(pid: u32, name: &str) -> bool {
-    let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else {
-        return false;
-    };
-    let mut links = files
-        .flatten()
-        .filter_map(|file| fs::read_link(file.path()).ok());
-    links.any(|link| link.as_os_str() == name)
+    links(pid).any(|link| link == name)
+}
+
+/// Reads what the files of a process are; nothing if it is gone or another user's.
+fn links(pid: u32) -> impl Iterator<Item = String> {
+    let files = fs::read_dir(format!("/proc/{pid}/fd"));
+    files.into_iter().flatten().flatten().filter_map(|file| {
+        fs::read_link(file.path())
+            .ok()?
+            .into_os_string()
+            .into_string()
+            .ok()
+    })
+}
+
+/// Reads the other ends of connections, and the inodes of their sockets, in the text of `/proc/net/tcp`.
+fn connections(table: &str) -> impl Iterator<Item = (SocketAddrV4, u64)> {
+    table.lines().filter_map(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(2);
+        let peer = read(fields.next()?)?;
+        let inode = fields.nth(6)?.parse().ok()?;
+        // A socket that listens has no other end.
+        (peer.port() != 0).then_some((peer, inode))
+    })
+}
+
+/// Reads an address as the kernel writes it.
+fn read(written: &str) -> Option<SocketAddrV4> {
+    let (ip, port) = written.split_once(':')?;
+    let ip = u32::from_str_radix(ip, 16).ok()?.to_ne_bytes();
+    Some(SocketAddrV4::new(
+        Ipv4Addr::from(ip),
+        u16::from_str_radix(port, 16).ok()?,
+    ))
 }
 
 /// Finds the inode of a socket in the text of `/proc/net/tcp`.
@@ -52,7 +121,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use std::{
-        net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+        net::{SocketAddr, TcpListener, TcpStream},
         process,
     };
 
@@ -78,5 +147,7 @@ mod tests {
             owner(ends.0, SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1), [own]).unwrap(),
             None
         );
+        let seen = peers(own).unwrap();
+        assert!(seen.contains(&ends.1) && seen.iter().all(|peer| peer.port() != 0));
     }
 }

@@ -37,6 +37,7 @@ pub async fn take(programs: Programs, once: bool) -> Result<()> {
         time_scale: 1,
         charter: None,
         programs,
+        tor: false,
         settings: Vec::new(),
     };
     let started = Mesh::start(&plan, |up| account.saw(up)).await;

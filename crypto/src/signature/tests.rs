@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::Identity;
 
-const ALL: [Namespace; 12] = [
+const ALL: [Namespace; 14] = [
     Namespace::Record,
     Namespace::Invite,
     Namespace::Hello,
@@ -25,6 +25,8 @@ const ALL: [Namespace; 12] = [
     Namespace::Receipt,
     Namespace::Countersign,
     Namespace::Account,
+    Namespace::Share,
+    Namespace::Card,
 ];
 
 #[test]

@@ -16,7 +16,8 @@ use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::content::{ContentKey, PREFIX_BYTES};
-use super::{MetadataKey, seeded};
+use super::{CardSeed, MetadataKey, seeded};
+use crate::Identity;
 
 const PARTS_DOMAIN: &[u8] = b"x0/sublime/parts/1";
 const CONTENT_LABEL: &[u8] = b"x0/sublime/content/1";
@@ -65,6 +66,19 @@ impl ItemParts {
             signing_seed: seeded::bytes(&mut stream),
         }
     }
+
+    /// Draws the parts as [`ItemParts::draw`] does, but for the second one: it is the card's for this item, so that the
+    /// words of the card stand for it as well as what is encrypted to the committee.
+    ///
+    /// Whoever holds the card finds it again by [`CardSeed::second`] of the key that signs for the item.
+    pub fn draw_with_card(seed: &[u8; 32], item: &[u8], card: &CardSeed) -> Self {
+        let parts = Self::draw(seed, item);
+        let signer = Identity::from_seed(parts.signing_seed.clone()).public();
+        Self {
+            second: card.second(&signer),
+            ..parts
+        }
+    }
 }
 
 impl SecondPart {
@@ -94,7 +108,7 @@ impl ItemKeys {
     }
 }
 
-fn expand<const N: usize>(keys: &Hkdf<Sha256>, label: &[u8]) -> Zeroizing<[u8; N]> {
+pub(super) fn expand<const N: usize>(keys: &Hkdf<Sha256>, label: &[u8]) -> Zeroizing<[u8; N]> {
     let mut derived = Zeroizing::new([0; N]);
     let expanded = keys.expand(label, derived.as_mut_slice());
     // HKDF-SHA256 fails only above 255 · 32 bytes of output (RFC 5869, 2.3).

@@ -2,6 +2,7 @@
 //! quantum computers.
 //!
 //! - [`ItemParts`] and [`ItemKeys`]: an item's keys follow from two parts together, and from neither alone.
+//! - [`CardSeed`]: the second part once more, as 24 words on paper.
 //! - [`ContentKey`] and [`Layout`]: content in encrypted chunks, each sealed and opened by its place; a length that
 //!   tells little.
 //! - [`MetadataKey`]: small things about the content, such as its title and true length.
@@ -17,6 +18,7 @@
 //! Who may deal, which dealers count, and who gets a share is not decided here.
 
 mod access;
+mod card;
 mod content;
 mod hybrid;
 mod item_key;
@@ -28,6 +30,7 @@ mod sharing;
 
 pub use crate::wire::Malformed;
 pub use access::{AccessStructure, NoSuchAccess, NoSuchIndex, SHARES_MAX, ShareIndex};
+pub use card::{BadWords, CARD_WORDS, CardSeed};
 pub use content::{
     BadChunk, CHUNK_BYTES, CHUNKS_MAX, CONTENT_BYTES_MAX, Chunk, ContentKey, ContentTooLong,
     Layout, SEALED_CHUNK_BYTES, WrongBuffer,

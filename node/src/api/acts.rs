@@ -301,6 +301,8 @@ fn is_about(event: &Event, id: &ContentId) -> bool {
         | Event::BadDealer { .. }
         | Event::ShareNotMade { .. }
         | Event::Forgot { .. }
+        | Event::Invited { .. }
+        | Event::InviteAnswered { .. }
         | Event::Released { .. }
         | Event::TierPeer { .. }
         | Event::Ready { .. } => false,

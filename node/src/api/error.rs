@@ -216,6 +216,7 @@ fn table(error: &CommandError) -> (StatusCode, &'static str, &'static str) {
         CommandError::Vote(refusal) => super::votes::refused(refusal),
         CommandError::Inspection(refusal) => super::inspections::refused(refusal),
         CommandError::Sublime(refusal) => super::sublime::refused(refusal),
+        CommandError::Emergency(refusal) => super::emergency::refused(refusal),
         CommandError::TooManyProposals(_) => (
             StatusCode::SERVICE_UNAVAILABLE,
             "too_many_proposals",

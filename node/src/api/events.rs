@@ -71,7 +71,7 @@ impl From<&Happening> for EventView {
             event: "content".to_owned(),
             peer: None,
             record: Some(happening.item.to_string()),
-            words: format!("content of the item: {}", happening.words),
+            words: format!("content of the item: {}", happening.news),
         }
     }
 }
@@ -332,6 +332,21 @@ fn describe(event: &Event) -> Described<'_> {
             Some(by),
             None,
             format!("it has destroyed its share of the item with the key {item}, as was asked"),
+        ),
+        Event::Invited { by } => (
+            "guardian_invited",
+            Some(by),
+            None,
+            say("invites this member to serve as a guardian"),
+        ),
+        Event::InviteAnswered { by, serves } => (
+            "guardian_answered",
+            Some(by),
+            None,
+            say(match serves {
+                true => "serves as a guardian, as it was invited to",
+                false => "declines to serve as a guardian",
+            }),
         ),
         Event::ShareNotMade { item, epoch, why } => (
             "share_not_made",

@@ -70,6 +70,8 @@ pub struct KeepingView {
     pub work: Option<WorkView>,
     /// The requests about it, the newest first.
     pub requests: Vec<AccessView>,
+    /// Whose nodes have said that they destroyed their share, if this member has had the item forgotten.
+    pub destroyed: Option<Vec<String>>,
 }
 
 impl KeepingView {
@@ -247,6 +249,7 @@ pub(super) fn accounts(api: &ApiState) -> Vec<AccountView> {
 /// An item that is known here, with all that was asked about it.
 struct KnownItem {
     item: Item,
+    destroyed: Option<Vec<String>>,
     shared: sublime::SharedView,
     requests: Vec<sublime::RequestView>,
     guards: bool,
@@ -267,8 +270,11 @@ async fn find(api: &ApiState, item: &str) -> Result<(ContentId, KnownItem), ApiE
         .guarded()
         .any(|guarded| guarded.content == found.content);
     let requests = view.requests.iter().filter(|request| request.item == id);
+    let mut forgotten = view.forgotten.iter();
+    let destroyed = forgotten.find(|(key, _)| *key == found.key);
     let known = KnownItem {
         item: found.clone(),
+        destroyed: destroyed.map(|(_, by)| by.iter().map(ToString::to_string).collect()),
         shared: *shared,
         requests: requests.cloned().collect(),
         guards,
@@ -313,6 +319,7 @@ async fn view(
         trouble: kept.trouble,
         work: api.keeper.work(&known.item).map(WorkView::from),
         requests: known.requests.iter().map(AccessView::new).collect(),
+        destroyed: known.destroyed.clone(),
     }))
 }
 

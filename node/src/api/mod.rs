@@ -19,10 +19,12 @@ pub mod committee;
 pub mod consents;
 pub mod control;
 pub mod data;
+pub mod emergency;
 pub mod error;
 pub mod events;
 mod extract;
 pub mod gateway;
+pub mod guardians;
 pub mod halts;
 pub mod inspections;
 pub mod invites;
@@ -60,7 +62,7 @@ use utoipa::openapi::{
     security::{Http, HttpAuthScheme, SecurityScheme},
 };
 use utoipa_axum::router::OpenApiRouter;
-use x0_protocol::Reply;
+use x0_protocol::{Reply, Wall};
 
 use self::{
     error::ApiError,
@@ -75,6 +77,7 @@ use crate::{
     charter::following::Standing,
     config::Config,
     dashboard::{self, Feed},
+    emergency::hosting::Hosted,
     gateway::Hub,
     runtime::{NodeHandle, TimedEvent},
     store::StoreError,
@@ -116,6 +119,8 @@ pub struct ApiState {
     pub gateway: Arc<Hub>,
     /// What keeps content.
     pub keeper: Arc<Keeper>,
+    /// How this node's onion service for emergencies is.
+    pub hosted: watch::Receiver<Hosted>,
     feed: Feed,
     limiter: RateLimiter,
     started: Instant,
@@ -148,6 +153,8 @@ pub struct ApiParts {
     pub gateway: Arc<Hub>,
     /// What keeps content.
     pub keeper: Arc<Keeper>,
+    /// How this node's onion service for emergencies is.
+    pub hosted: watch::Receiver<Hosted>,
 }
 
 impl ApiState {
@@ -174,6 +181,7 @@ impl ApiState {
             kernel: parts.kernel,
             gateway: parts.gateway,
             keeper: parts.keeper,
+            hosted: parts.hosted,
             limiter: RateLimiter::default(),
             started: Instant::now(),
         });
@@ -203,7 +211,10 @@ async fn follow_keeper(mut happening: broadcast::Receiver<Happening>, api: Arc<A
     loop {
         tokio::select! {
             happened = happening.recv() => match happened {
-                Ok(happening) => api.events.push(EventView::from(&happening)),
+                Ok(happening) => {
+                    api.events.push(EventView::from(&happening));
+                    api.feed.push(Wall(happening.time_ms), happening);
+                }
                 Err(RecvError::Lagged(missed)) => api.events.skip(missed),
                 Err(RecvError::Closed) => return,
             },
@@ -257,10 +268,12 @@ fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(charter::read_routes())
         .merge(data::read_routes())
         .merge(cases::read_routes())
+        .merge(emergency::read_routes())
         .merge(inspections::read_routes())
         .merge(gateway::read_routes())
         .merge(keeping::read_routes())
         .merge(sublime::read_routes())
+        .merge(guardians::read_routes())
         .merge(halts::routes())
         .merge(packs::routes())
         .merge(votes::read_routes())
@@ -280,10 +293,12 @@ fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
         .merge(charter::act_routes())
         .merge(data::act_routes())
         .merge(cases::act_routes())
+        .merge(emergency::act_routes())
         .merge(inspections::act_routes())
         .merge(gateway::act_routes())
         .merge(keeping::act_routes())
         .merge(sublime::act_routes())
+        .merge(guardians::act_routes())
 }
 
 fn admin_routes() -> OpenApiRouter<Arc<ApiState>> {

@@ -6,8 +6,14 @@ use std::{
 };
 
 use tokio::sync::Mutex;
-use x0_crypto::ContentId;
-use x0_protocol::{Command, Now, Reply, charter::Charter, spine::audit::Entry};
+use x0_crypto::{ContentId, PublicKey};
+use x0_protocol::{
+    Command, Now, Reply,
+    charter::Charter,
+    core::{sublime::SublimeCommand, vote::VoteCommand},
+    spine::audit::Entry,
+    wire::Choice,
+};
 
 use super::{ApiState, charter::own_audit};
 use crate::{
@@ -103,6 +109,29 @@ impl Source for Pages {
         answer.map(|_| ()).map_err(|fault| fault.to_string())
     }
 
+    async fn cast(&self, proposal: ContentId, yes: bool) -> Result<(), String> {
+        let choice = match yes {
+            true => Choice::Yes,
+            false => Choice::No,
+        };
+        let command = Command::Vote(VoteCommand::Cast { proposal, choice });
+        let answer = self.api.node.command(command).await;
+        answer.map(|_| ()).map_err(|fault| fault.to_string())
+    }
+
+    async fn answer_invitation(&self, of: PublicKey, accepts: bool) -> Result<(), String> {
+        let command = match accepts {
+            true => SublimeCommand::Accept(Some(of)),
+            false => SublimeCommand::Decline(of),
+        };
+        let answer = self.api.node.command(Command::Sublime(command)).await;
+        answer.map(|_| ()).map_err(|fault| fault.to_string())
+    }
+
+    fn begin_drill(&self) {
+        self.api.keeper.begin_drill();
+    }
+
     async fn audit_entries(&self, from: u64, count_max: usize) -> Result<Vec<Entry>, String> {
         let store = self.api.node.store();
         let entries = off_the_threads(move || store.audit_entries(from, count_max)).await;
@@ -132,6 +161,7 @@ impl Source for Pages {
             log: self.followed(&self.guard_log).await?,
             content: self.content().await,
             needs_passphrase: off_the_threads(move || identity::is_sealed(&dir).ok()).await,
+            drills: self.api.keeper.drills(),
         })
     }
 

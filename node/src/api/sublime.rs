@@ -105,7 +105,7 @@ pub struct SublimeView {
 pub struct ForgottenView {
     /// Its key.
     pub key: String,
-    /// Whose nodes have said since this one was started that they destroyed their share.
+    /// Whose nodes have said that they destroyed their share.
     pub destroyed: Vec<String>,
 }
 
@@ -151,7 +151,7 @@ pub struct LiarView {
 }
 
 /// An item.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ItemView {
     /// Its name: the record that describes it.
     pub item: String,
@@ -175,8 +175,25 @@ pub struct ItemView {
     pub rotation_subject: String,
     /// Whether it is to be forgotten: its shares are destroyed.
     pub forgotten: bool,
+    /// What its owner says of its recovery card; absent if it has none.
+    pub card: Option<CardView>,
     /// When it was put, by its author's clock.
     pub time_ms: u64,
+}
+
+/// What an item's owner says of its recovery card.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CardView {
+    /// The key that the card signs with.
+    pub key: String,
+    /// What the item is, for jurors and whoever lists items.
+    pub label: String,
+    /// When jurors should say yes.
+    pub policy: String,
+    /// Mesh time from the moment a jury is asked in which the owner can still revoke the card, seconds.
+    pub veto_secs: u64,
+    /// Whether the card counts no longer.
+    pub revoked: bool,
 }
 
 /// A request for an item.
@@ -248,6 +265,8 @@ pub struct DrawnView {
     pub mesh: String,
     /// What the second part of the key is sealed to, base64.
     pub committee: String,
+    /// The name of the committee's keys, which the terms of a recovery card give.
+    pub committee_name: String,
 }
 
 /// Shares for guardians.
@@ -358,6 +377,13 @@ impl ItemView {
             rotation_due_ms: shared.due.0,
             rotation_subject: shared.subject.to_string(),
             forgotten: shared.forgotten,
+            card: item.card.as_ref().map(|terms| CardView {
+                key: terms.key.to_string(),
+                label: terms.label.to_string(),
+                policy: terms.policy.to_string(),
+                veto_secs: terms.veto.0 / 1_000,
+                revoked: shared.card_revoked,
+            }),
             time_ms: item.time.0,
         }
     }
@@ -489,6 +515,7 @@ async fn draw(
         subtrees: view.subtrees,
         mesh: view.mesh.to_string(),
         committee: BASE64.encode(&view.committee.to_bytes()),
+        committee_name: view.committee_name.to_string(),
     }))
 }
 
@@ -682,7 +709,7 @@ async fn fetch(
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body))
 }
 
-fn from_base64(what: &str, text: &str) -> Result<Vec<u8>, ApiError> {
+pub(super) fn from_base64(what: &str, text: &str) -> Result<Vec<u8>, ApiError> {
     let bytes = BASE64.decode(text.as_bytes());
     bytes.map_err(|error| malformed(what, error))
 }
@@ -763,6 +790,56 @@ pub(super) const fn refused(refusal: &SublimeRefusal) -> (StatusCode, &'static s
             StatusCode::UNPROCESSABLE_ENTITY,
             "too_many_shares",
             "hand out one share to each guardian, 32 at most",
+        ),
+        SublimeRefusal::NotInvitable(_) => (
+            StatusCode::NOT_FOUND,
+            "not_invitable",
+            "`x0 peers --members` lists the members; this one is invited by others",
+        ),
+        SublimeRefusal::ServesAlready(_) => (
+            StatusCode::CONFLICT,
+            "serves_already",
+            "`x0 guardian list` lists who serves",
+        ),
+        SublimeRefusal::InvitedAlready(_) => (
+            StatusCode::CONFLICT,
+            "invited_already",
+            "wait for the answer: `x0 guardian invitations --sent` shows it",
+        ),
+        SublimeRefusal::Declined(_) => (
+            StatusCode::CONFLICT,
+            "declined",
+            "ask somebody else: `x0 peers --members` lists the members",
+        ),
+        SublimeRefusal::TooManyInvitations => (
+            StatusCode::CONFLICT,
+            "too_many_invitations",
+            "wait until some are over: `x0 guardian invitations --sent` lists them",
+        ),
+        SublimeRefusal::NotReached(_) => (
+            StatusCode::CONFLICT,
+            "not_reached",
+            "try again when `x0 peers` shows that node, or ask the member to start it",
+        ),
+        SublimeRefusal::InvitationRefused { .. } => (
+            StatusCode::CONFLICT,
+            "invitation_refused",
+            "see what the message says; `x0 guardian list` lists who serves",
+        ),
+        SublimeRefusal::NoInvitation => (
+            StatusCode::NOT_FOUND,
+            "no_invitation",
+            "`x0 guardian invitations` lists those that came; `x0 guardian serve` serves without one",
+        ),
+        SublimeRefusal::DrillRuns => (
+            StatusCode::CONFLICT,
+            "drill_runs",
+            "wait until it is through, and see `x0 guardian drill --last`",
+        ),
+        SublimeRefusal::DrilledLately => (
+            StatusCode::CONFLICT,
+            "drilled_lately",
+            "tell of the next one tomorrow",
         ),
         SublimeRefusal::NoKey(_) => (
             StatusCode::INTERNAL_SERVER_ERROR,

@@ -892,6 +892,12 @@ pub fn kind_name(kind: u16) -> String {
         Kind::GUARDIAN => "a guardian's word",
         Kind::MANIFEST => "an item of Sublime",
         Kind::ACCESS_REQUEST => "a request for an item of Sublime",
+        Kind::ROTATION => "a rotation of an item's guardians",
+        Kind::FORGET => "a word to forget an item",
+        Kind::EMERGENCY_CALL => "a call in an emergency",
+        Kind::CARD_REVOKED => "a word that a recovery card counts no longer",
+        Kind::ONION => "the onion address of a node",
+        Kind::DRILLED => "a guardian's word on a drill",
         Kind(other) => return format!("a record of unknown kind {other:#06x}"),
     };
     name.to_owned()

@@ -23,6 +23,7 @@ use super::{
     committee::CommitteeCommand,
     daemon::RunFlags,
     data::DataCommand,
+    emergency::EmergencyCommand,
     error::CliError,
     guardian::GuardianCommand,
     halt::HaltCommand,
@@ -103,7 +104,10 @@ pub(super) enum Command {
     /// Put content that nobody opens without a vote, ask for it, and open it
     #[command(subcommand)]
     Sublime(SublimeCommand),
-    /// Serve as a guardian of others' content, or no longer
+    /// Open an item in an emergency with its recovery card; as a juror, see and decide calls
+    #[command(subcommand)]
+    Emergency(EmergencyCommand),
+    /// Serve as a guardian of others' content or ask others to, and try what is kept
     #[command(subcommand)]
     Guardian(GuardianCommand),
     /// Show balances in x0: fines, bounties, and who owes

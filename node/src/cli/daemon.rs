@@ -30,6 +30,7 @@ use crate::{
     },
     charter::{SHIPPED, following},
     config::{Config, Key},
+    emergency::hosting,
     gateway::{self, Hub},
     metrics::Metrics,
     runtime::{self, NetworkSettings, NodeHandle, NodeSettings},
@@ -50,6 +51,10 @@ const INTERRUPTED: i32 = 130;
 #[command(
     after_help = "Flags win over X0_… variables, which win over x0.toml; `x0 config show` lists all settings.\n\
                   Ctrl-C stops the node cleanly, a second one at once; SIGHUP has it read its settings again.\n\n\
+                  PASSPHRASE. A sealed identity is opened with the first line of the file that X0_PASSPHRASE_FILE names; \
+                  without that variable, of the credential `x0-passphrase` in $CREDENTIALS_DIRECTORY, which systemd sets for a \
+                  service with LoadCredentialEncrypted=x0-passphrase:FILE; without either it is asked for at the terminal. What \
+                  is named and cannot be used is an error, and the next is not tried.\n\n\
                   Example:\n  x0 run --listen /ip4/0.0.0.0/tcp/4700 --http 127.0.0.1:4780"
 )]
 pub(super) struct RunFlags {
@@ -228,6 +233,7 @@ impl Daemon {
         gateway::start(&gateway, &node, &config.gateway).await;
         let keeper = sublime::start(&config.data_dir, &config.sublime, &node).await;
         let keeper = keeper.map_err(|fault| CliError::Failed(fault.to_string()))?;
+        let hosted = hosting::start(&config.data_dir, &config.emergency, &node, &keeper);
         let (give, orders) = mpsc::channel(ORDERS_WAITING);
         let (config, watched) = watch::channel(Arc::new(config));
         node.collection()
@@ -241,6 +247,7 @@ impl Daemon {
             kernel,
             gateway,
             keeper,
+            hosted,
         };
         let api = ApiState::start(parts).map_err(|cause| {
             CliError::Failed(format!(

@@ -1,6 +1,6 @@
 //! `x0 identity`: the key that this node is.
 //!
-//! Passphrases come from `X0_PASSPHRASE_FILE` or are asked for. A running node keeps the identity it was
+//! Passphrases are given as `x0 run --help` says, or are asked for. A running node keeps the identity it was
 //! started with, so commands that exchange it want the node stopped, or stop it themselves.
 
 use std::{
@@ -38,7 +38,7 @@ pub(super) enum IdentityCommand {
     },
     /// Write a sealed copy of the identity to a new file
     #[command(
-        after_help = "The passphrase of the copy is asked for; with X0_PASSPHRASE_FILE it is the one in that file.\n\
+        after_help = "The passphrase of the copy is asked for; with X0_PASSPHRASE_FILE, or as a service of systemd, it is the one given there (`x0 run --help`).\n\
                       The copy holds the key only: records come back from the mesh.\n\n\
                       Example:\n  x0 identity backup /media/usb/x0-identity"
     )]

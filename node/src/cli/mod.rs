@@ -23,6 +23,7 @@ mod committee;
 mod cosign;
 mod daemon;
 mod data;
+mod emergency;
 pub mod error;
 mod guardian;
 mod halt;
@@ -163,6 +164,7 @@ async fn ask(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Halt(command) => halt::answer(context, command).await,
         Command::Charter(command) => charter::answer(context, command).await,
         Command::Sublime(command) => sublime::answer(context, command).await,
+        Command::Emergency(command) => emergency::answer(context, command).await,
         Command::Guardian(command) => guardian::answer(context, command).await,
         Command::Ledger(command) => case::ledger(context, command).await,
         Command::Vote(command) => vote::answer(context, command).await,

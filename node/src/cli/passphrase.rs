@@ -1,4 +1,5 @@
-//! Passphrases: from the file that `X0_PASSPHRASE_FILE` names, or from a person at a terminal.
+//! Passphrases: from the file that `X0_PASSPHRASE_FILE` names, else from systemd's credential `x0-passphrase`, else from a person at
+//! a terminal.
 //!
 //! They are never taken from the command line, which other users of the machine can read.
 
@@ -11,7 +12,7 @@ use x0_crypto::Identity;
 use zeroize::Zeroizing;
 
 use super::error::CliError;
-use crate::identity::{self, PASSPHRASE_FILE_VARIABLE};
+use crate::identity::{self, CREDENTIAL, IdentityError, PASSPHRASE_FILE_VARIABLE};
 
 /// A passphrase that is wiped after use.
 pub(super) type Passphrase = Zeroizing<String>;
@@ -33,9 +34,18 @@ pub(super) fn present(data_dir: &Path) -> Result<Option<Passphrase>, CliError> {
     known("the identity").map(Some)
 }
 
+/// Returns the passphrase that was given to this program without asking anybody.
+fn given() -> Result<Option<Passphrase>, CliError> {
+    match identity::given_passphrase() {
+        // A shell that a service has started has its credentials too, and somebody to be asked.
+        Err(IdentityError::NoCredential { .. }) if io::stdin().is_terminal() => Ok(None),
+        given => Ok(given?),
+    }
+}
+
 /// Returns a passphrase that was chosen before.
 pub(super) fn known(of: &str) -> Result<Passphrase, CliError> {
-    match identity::passphrase_from_file()? {
+    match given()? {
         Some(passphrase) => Ok(passphrase),
         None => ask(&format!("Passphrase of {of}: ")),
     }
@@ -43,7 +53,7 @@ pub(super) fn known(of: &str) -> Result<Passphrase, CliError> {
 
 /// Returns a passphrase that is chosen now.
 pub(super) fn chosen(of: &str) -> Result<Passphrase, CliError> {
-    match identity::passphrase_from_file()? {
+    match given()? {
         Some(passphrase) => Ok(passphrase),
         None => ask_twice(of),
     }
@@ -67,7 +77,8 @@ fn ask(prompt: &str) -> Result<Passphrase, CliError> {
     let failed = |cause: io::Error| {
         CliError::Usage(format!(
             "a passphrase is needed and nobody can be asked ({cause}): write it on the first line of a file that only \
-             you can read, and name that file in {PASSPHRASE_FILE_VARIABLE}"
+             you can read, and name that file in {PASSPHRASE_FILE_VARIABLE}; a service of systemd is given it by \
+             `LoadCredentialEncrypted={CREDENTIAL}:FILE` (docs/service.md)"
         ))
     };
     if !io::stdin().is_terminal() {

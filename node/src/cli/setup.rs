@@ -34,7 +34,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Nothing that exists is overwritten.\n\nExample:\n  x0 init --passphrase")]
 pub(super) struct InitArgs {
-    /// Seal the identity with a passphrase, from X0_PASSPHRASE_FILE or asked for
+    /// Seal the identity with a passphrase: from X0_PASSPHRASE_FILE, else systemd's credential x0-passphrase, else asked for
     #[arg(long)]
     passphrase: bool,
 }

@@ -12,9 +12,9 @@ use x0_net::Multiaddr;
 use x0_protocol::{anti_meave::CosignPolicy, charter::bounds::SERVICE_BYTES_MAX};
 
 use super::{
-    Acts, Api, ArweaveAccount, CharterSettings, Config, Fault, GatewayPlace, GatewaySettings, Key,
-    Log, LogFormat, Network, ProbeMode, RawConfig, SiaSettings, Source, Sources, Store,
-    SublimeSettings, Target, Telemetry,
+    Acts, Api, ArweaveAccount, CharterSettings, Config, EmergencySettings, Fault, GatewayPlace,
+    GatewaySettings, Key, Log, LogFormat, Network, ProbeMode, RawConfig, SiaSettings, Source,
+    Sources, Store, SublimeSettings, Target, Telemetry,
     fault::UNITS,
     raw::{Given, shown},
 };
@@ -59,6 +59,7 @@ pub(super) fn check(raw: RawConfig, sources: Sources, faults: &mut Vec<Fault>) -
     let targets = check.pairs(Key::GatewayTargets, target);
     let scrape_secs = check.number(Key::GatewayScrapeSecs);
     let sublime = check.sublime(&data_dir);
+    let emergency = check.emergency(&data_dir);
     let format = check.value(Key::LogFormat, format);
     let filter = check.value(Key::LogFilter, filter);
     let otlp_endpoint = check.value(Key::TelemetryOtlpEndpoint, endpoint);
@@ -95,6 +96,7 @@ pub(super) fn check(raw: RawConfig, sources: Sources, faults: &mut Vec<Fault>) -
             scrape_secs: scrape_secs?,
         },
         sublime: sublime?,
+        emergency: emergency?,
         log: Log {
             format: format?,
             filter: filter?,
@@ -115,6 +117,17 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
+    fn emergency(&mut self, data_dir: &Path) -> Option<EmergencySettings> {
+        let onion = self.flag(Key::EmergencyOnion);
+        let tor_file = self.value(Key::EmergencyTorFile, |text| file(data_dir, text));
+        let listen = self.value(Key::EmergencyListen, own_tor);
+        Some(EmergencySettings {
+            onion: onion?,
+            tor_file: tor_file?,
+            listen: listen?,
+        })
+    }
+
     fn sublime(&mut self, data_dir: &Path) -> Option<SublimeSettings> {
         let listen = self.addresses(Key::SublimeListen, OWN_ADDRESSES_MAX, listen_fault);
         let copies = self.number(Key::SublimeCopies);
@@ -480,6 +493,22 @@ fn or_off(text: &str) -> Result<Option<String>, String> {
         "" => Err("it is empty".to_owned()),
         "off" => Ok(None),
         _ => Ok(Some(text.trim_end_matches('/').to_owned())),
+    }
+}
+
+/// Reads where an onion service of another program hands over those who come by it.
+fn own_tor(text: &str) -> Result<Option<SocketAddr>, String> {
+    let Some(address) = or_off(text)? else {
+        return Ok(None);
+    };
+    let address: SocketAddr = address
+        .parse()
+        .map_err(|_| "it is not an address with a port")?;
+    match address.ip().is_loopback() {
+        true => Ok(Some(address)),
+        false => {
+            Err("people in danger come by Tor alone, so it listens on this machine only".to_owned())
+        }
     }
 }
 

@@ -51,6 +51,12 @@ pub enum Key {
     SublimeCopies,
     /// `sublime.audit_secs`
     SublimeAuditSecs,
+    /// `emergency.onion`
+    EmergencyOnion,
+    /// `emergency.tor_file`
+    EmergencyTorFile,
+    /// `emergency.listen`
+    EmergencyListen,
     /// `sublime.arweave.gateway`
     ArweaveGateway,
     /// `sublime.arweave.proxy`
@@ -101,7 +107,7 @@ pub(super) struct Row {
 
 impl Key {
     /// Every key, in the order of the file.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 35] = [
         Self::NetworkListen,
         Self::NetworkExternal,
         Self::NetworkBootstrap,
@@ -124,6 +130,9 @@ impl Key {
         Self::SublimeListen,
         Self::SublimeCopies,
         Self::SublimeAuditSecs,
+        Self::EmergencyOnion,
+        Self::EmergencyTorFile,
+        Self::EmergencyListen,
         Self::ArweaveGateway,
         Self::ArweaveProxy,
         Self::ArweaveKeyFile,
@@ -353,6 +362,30 @@ impl Key {
                 default: "21600",
                 meaning: "Time between two audits of an item that this node keeps, in seconds: its own copy is checked, and who else holds it is counted.",
                 allowed: Range::Numbers(10, 2_592_000),
+                live: false,
+            },
+            Self::EmergencyOnion => Row {
+                name: "emergency.onion",
+                shape: Shape::Bool,
+                default: "false",
+                meaning: "Whether this node has an onion service, by which people in danger reach it with a recovery card. It brings Tor up.",
+                allowed: Range::Words("true or false"),
+                live: false,
+            },
+            Self::EmergencyTorFile => Row {
+                name: "emergency.tor_file",
+                shape: Shape::Text,
+                default: "off",
+                meaning: "How Tor is reached: bridges, a pluggable transport, or another network; relative to the data directory. Off is the public network, reached directly.",
+                allowed: Range::Words("off, or a file such as tor.toml"),
+                live: false,
+            },
+            Self::EmergencyListen => Row {
+                name: "emergency.listen",
+                shape: Shape::Text,
+                default: "off",
+                meaning: "Where people in danger are served for an onion service of your own, run by another Tor on this machine.",
+                allowed: Range::Words("off, or a loopback address such as 127.0.0.1:9173"),
                 live: false,
             },
             Self::ArweaveGateway => Row {

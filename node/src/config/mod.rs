@@ -54,6 +54,8 @@ pub struct Config {
     pub gateway: GatewaySettings,
     /// How content is kept and exchanged.
     pub sublime: SublimeSettings,
+    /// How people in danger reach this node.
+    pub emergency: EmergencySettings,
     /// What the node tells about its work.
     pub log: Log,
     /// What the node sends to a collector of traces.
@@ -152,6 +154,17 @@ pub struct SublimeSettings {
     pub arweave: Option<ArweaveAccount>,
     /// Sia, if there is an account.
     pub sia: Option<SiaSettings>,
+}
+
+/// How people in danger reach this node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EmergencySettings {
+    /// Whether the node has an onion service.
+    pub onion: bool,
+    /// The file that says how Tor is reached; none is the public network.
+    pub tor_file: Option<PathBuf>,
+    /// Where they are served for an onion service that another program has.
+    pub listen: Option<SocketAddr>,
 }
 
 /// How Arweave is reached.
@@ -296,6 +309,9 @@ impl Config {
             | Key::SublimeListen
             | Key::SublimeCopies
             | Key::SublimeAuditSecs
+            | Key::EmergencyOnion
+            | Key::EmergencyTorFile
+            | Key::EmergencyListen
             | Key::ArweaveGateway
             | Key::ArweaveProxy
             | Key::ArweaveKeyFile

@@ -261,7 +261,7 @@ impl RawConfig {
 }
 
 /// The sections of the file.
-pub(super) const SECTIONS: [&str; 11] = [
+pub(super) const SECTIONS: [&str; 12] = [
     "network",
     "api",
     "store",
@@ -271,6 +271,7 @@ pub(super) const SECTIONS: [&str; 11] = [
     "sublime",
     "sublime.arweave",
     "sublime.sia",
+    "emergency",
     "log",
     "telemetry",
 ];

@@ -110,6 +110,11 @@ impl Config {
             Key::SublimeListen => list(&self.sublime.listen),
             Key::SublimeCopies => self.sublime.copies.to_string(),
             Key::SublimeAuditSecs => self.sublime.audit_secs.to_string(),
+            Key::EmergencyOnion => self.emergency.onion.to_string(),
+            Key::EmergencyTorFile => or_off(shown_path(self.emergency.tor_file.as_ref())),
+            Key::EmergencyListen => {
+                or_off(self.emergency.listen.map(|address| address.to_string()))
+            }
             Key::ArweaveGateway => self.arweave(|account| Some(account.gateway.clone())),
             Key::ArweaveProxy => self.arweave(|account| account.proxy.clone()),
             Key::ArweaveKeyFile => self.arweave(|account| shown_path(account.key_file.as_ref())),

@@ -321,6 +321,7 @@ fn every_key_that_claims_to_be_live_is_taken_over() {
          [sublime]\nlisten = []\ncopies = 3\naudit_secs = 60\n\
          [sublime.arweave]\ngateway = \"https://a.example\"\nproxy = \"socks5h://127.0.0.1:9050\"\nkey_file = \"wallet\"\n\
          bundler = \"https://b.example/v1/tx\"\nprice_max = 7\n\
+         [emergency]\nonion = true\ntor_file = \"tor.toml\"\nlisten = \"127.0.0.1:9\"\n\
          [log]\nformat = \"json\"\nfilter = \"off\"\n\
          [telemetry]\notlp_endpoint = \"http://127.0.0.1:1\"\n"
     ));

@@ -7,6 +7,8 @@ use std::{
 
 use x0_protocol::{Event, Wall};
 
+use crate::sublime::Happening;
+
 /// Events the first page shows, and so the most a [`Feed`] keeps: two screens of a desktop.
 pub const EVENTS_SHOWN: usize = 40;
 
@@ -18,7 +20,28 @@ pub struct Happened {
     /// When, by the node's wall clock.
     pub wall: Wall,
     /// What.
-    pub event: Event,
+    pub news: News,
+}
+
+/// Something that pages tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// By the node.
+    Node(Event),
+    /// Of an item that is kept here.
+    Content(Happening),
+}
+
+impl From<Event> for News {
+    fn from(event: Event) -> Self {
+        Self::Node(event)
+    }
+}
+
+impl From<Happening> for News {
+    fn from(happening: Happening) -> Self {
+        Self::Content(happening)
+    }
 }
 
 /// A ring of the newest [`EVENTS_SHOWN`] events; the oldest gives way.
@@ -27,13 +50,13 @@ pub struct Feed(Mutex<VecDeque<Happened>>);
 
 impl Feed {
     /// Takes in an event.
-    pub fn push(&self, wall: Wall, event: Event) {
+    pub fn push(&self, wall: Wall, news: impl Into<News>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let number = kept.front().map_or(0, |newest| newest.number + 1);
         kept.push_front(Happened {
             number,
             wall,
-            event,
+            news: news.into(),
         });
         kept.truncate(EVENTS_SHOWN);
     }

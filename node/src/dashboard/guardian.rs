@@ -1,5 +1,5 @@
 //! The guardian: whether this member serves, what that means and risks, the shares it keeps, the requests that wait for its
-//! vote, and what its node has released.
+//! vote, what its node has released; and of [`duties`] who has asked it to serve, and what a drill found.
 //!
 //! Which shares are kept is what the node knows; since when, and what was released, its audit log tells.
 
@@ -10,7 +10,7 @@ use x0_protocol::core::sublime::SublimeView;
 use super::{
     GuardLog, Guarding, Source,
     access::Requests,
-    happenings,
+    duties, happenings,
     page::{Frame, Page},
     parts::{self, Sheet, Tone},
     read::{self, Trouble},
@@ -28,6 +28,7 @@ pub(super) async fn content<S: Source>(frame: &Frame<'_, S>) -> Result<Markup, T
     let known = read::sublime(frame.source).await?;
     let votes = read::votes(frame.source).await?;
     let here = read::guarding(frame.source).await?;
+    let guardians = read::guardians(frame.source).await?;
     let requests = Requests::of(&known, &votes, &here.log);
     let waiting = requests.waiting(frame);
     Ok(html! {
@@ -36,6 +37,7 @@ pub(super) async fn content<S: Source>(frame: &Frame<'_, S>) -> Result<Markup, T
             p.lead { (t.say("guardian-lead")) }
         }
         div #notices data-live { (notices(t, &known, &here)) }
+        (duties::invitations(t, &guardians))
         (figures(t, &known, &here, waiting.len()))
         div.columns.even {
             (serving(t, &known))
@@ -48,7 +50,9 @@ pub(super) async fn content<S: Source>(frame: &Frame<'_, S>) -> Result<Markup, T
             p.quiet { a href=(Page::Sublime.path()) { (t.say("guardian-all-requests")) } }
         }
         (shares(frame, &known, &here.log))
+        (duties::drill(t, &known, &here.drills, guardians.drilled.as_ref()))
         (released(t, &here.log))
+        (duties::others(frame, &guardians))
     })
 }
 
@@ -213,7 +217,7 @@ fn shares<S>(frame: &Frame<'_, S>, known: &SublimeView, log: &GuardLog) -> Marku
 }
 
 /// Names an item by its record; by its key, as long as nobody has made it known.
-fn named(t: Texts, known: &SublimeView, key: &PublicKey) -> Markup {
+pub(super) fn named(t: Texts, known: &SublimeView, key: &PublicKey) -> Markup {
     let mut items = known.items.iter();
     match items.find(|(_, item, _)| item.key == *key) {
         Some((id, ..)) => parts::record(id),

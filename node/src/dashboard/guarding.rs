@@ -11,6 +11,7 @@ use x0_protocol::{
 };
 
 use super::Gathered;
+use crate::sublime::Drills;
 
 /// What this machine holds as a guardian.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Guarding {
     pub content: Result<ContentHeld, String>,
     /// Whether the identity, for which shares are sealed here, needs a passphrase; none if its file cannot be read.
     pub needs_passphrase: Option<bool>,
+    /// The drill that runs, and what the last one found.
+    pub drills: Drills,
 }
 
 /// Sealed content that the IPFS node of this machine holds.

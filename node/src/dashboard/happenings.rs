@@ -9,9 +9,11 @@ use x0_protocol::{
 };
 
 use super::{
+    feed::News,
     parts::{self, Tone},
     text::Texts,
 };
+use crate::sublime::{ContentNews, Happening};
 
 /// One line of a list of what happened.
 #[derive(Debug)]
@@ -67,8 +69,55 @@ impl Line {
     }
 }
 
+/// Tells news.
+pub(super) fn news(t: Texts, news: &News) -> Line {
+    match news {
+        News::Node(event) => self::event(t, event),
+        News::Content(happening) => content(t, happening),
+    }
+}
+
+/// Tells what happened to an item that is kept here.
+fn content(t: Texts, happening: &Happening) -> Line {
+    use Tone::{Bad, Good, Waiting};
+    let counted = |tone, key, copies: u32, needed: u32| {
+        let counts = [("copies", copies.into()), ("needed", needed.into())];
+        Line::new(tone, t.with(key, counts))
+    };
+    let line = match &happening.news {
+        ContentNews::Held { blocks, .. } => Line::new(Good, t.count("event-content-held", *blocks)),
+        ContentNews::Repaired { blocks } => {
+            Line::new(Good, t.count("event-content-repaired", *blocks))
+        }
+        ContentNews::Stored { tier } => Line::new(
+            Good,
+            t.with("event-content-stored", [("tier", (*tier).into())]),
+        ),
+        ContentNews::Trouble { why } => Line::new(Bad, t.say("event-content-trouble")).quote(why),
+        ContentNews::LostCopy {
+            copies,
+            before,
+            needed,
+        } => {
+            let counts = [
+                ("copies", copies.into()),
+                ("before", before.into()),
+                ("needed", needed.into()),
+            ];
+            Line::new(Waiting, t.with("event-content-lost", counts))
+        }
+        ContentNews::Safe { copies, needed } => {
+            counted(Good, "event-content-safe", *copies, *needed)
+        }
+        ContentNews::NotSafe { copies, needed } => {
+            counted(Bad, "event-content-not-safe", *copies, *needed)
+        }
+    };
+    line.record(Some(happening.item))
+}
+
 /// Tells an event.
-pub(super) fn event(t: Texts, event: &Event) -> Line {
+fn event(t: Texts, event: &Event) -> Line {
     use Tone::{Bad, Good, Plain, Waiting};
     let line = |tone, key| Line::new(tone, t.say(key));
     match event {
@@ -210,6 +259,7 @@ pub(super) fn event(t: Texts, event: &Event) -> Line {
                 "item" => "event-sublime-item",
                 "rotation" => "event-sublime-rotation",
                 "forget" => "event-sublime-forget",
+                "drill" => "event-sublime-drill",
                 _ => "event-sublime-request",
             };
             line(Plain, key).record(Some(*record))
@@ -218,6 +268,9 @@ pub(super) fn event(t: Texts, event: &Event) -> Line {
         Event::Rotation { is_over: true, .. } => line(Good, "event-rotation-over"),
         Event::BadDealer { dealer, .. } => line(Bad, "event-bad-dealer").who(dealer),
         Event::Forgot { by, .. } => line(Plain, "event-forgot").who(by),
+        Event::Invited { by } => line(Plain, "event-invited").who(by),
+        Event::InviteAnswered { by, serves: true } => line(Good, "event-invite-accepted").who(by),
+        Event::InviteAnswered { by, serves: false } => line(Plain, "event-invite-declined").who(by),
         Event::ShareNotMade { why, .. } => line(Bad, "event-share-not-made").quote(why),
         Event::TierPeer { peer, .. } => line(Plain, "event-tier-peer").who(peer),
         Event::Released { request, parts } => {
@@ -320,6 +373,12 @@ fn kind_name(t: Texts, kind: u16) -> String {
         Kind::GUARDIAN => t.say("kind-guardian"),
         Kind::MANIFEST => t.say("kind-manifest"),
         Kind::ACCESS_REQUEST => t.say("kind-access-request"),
+        Kind::ROTATION => t.say("kind-rotation"),
+        Kind::FORGET => t.say("kind-forget"),
+        Kind::EMERGENCY_CALL => t.say("kind-call"),
+        Kind::CARD_REVOKED => t.say("kind-card-revoked"),
+        Kind::ONION => t.say("kind-onion"),
+        Kind::DRILLED => t.say("kind-drill"),
         Kind(number) => t.with(
             "kind-unknown",
             [("number", format!("{number:#06x}").into())],

@@ -5,8 +5,10 @@
 //! without scripts every page works and is refreshed by reloading it. Everything a page needs comes from the
 //! node itself: no request leaves for elsewhere, and the content security policy would refuse it.
 //!
-//! The dashboard looks, and takes one decision: whether this node co-signs an act that it was drawn for. Who may look
-//! and who may decide is decided before a request gets here. Names and reasons come from other nodes; all text is escaped by the templates, and text of
+//! The dashboard looks, and takes four decisions: whether this node co-signs an act that it was drawn for, what its member says
+//! as a juror to a call in an emergency, whether its member serves as a guardian as it was invited to, and that a guardian's
+//! drill begins. Who may look and who may decide is decided before a request gets here. Names and reasons come from other
+//! nodes; all text is escaped by the templates, and text of
 //! others is isolated so that its writing direction cannot disguise what stands beside it.
 
 mod about;
@@ -15,11 +17,13 @@ mod acts;
 mod amendments;
 mod assets;
 mod audit;
+mod calls;
 mod capabilities;
 mod cases;
 mod charter;
 mod consents;
 mod contradictions;
+mod duties;
 mod enforcement;
 mod feed;
 mod followed;
@@ -46,12 +50,12 @@ use axum::{
     Router, middleware,
     routing::{get, post},
 };
-use x0_crypto::ContentId;
+use x0_crypto::{ContentId, PublicKey};
 use x0_protocol::{Command, Now, Reply, charter::Charter, spine::audit::Entry};
 
 pub use contradictions::Contradictions;
 pub use enforcement::Enforcement;
-pub use feed::{EVENTS_SHOWN, Feed, Happened};
+pub use feed::{EVENTS_SHOWN, Feed, Happened, News};
 pub use followed::{Followed, Gathered};
 pub use guarding::{ContentHeld, GuardLog, Guarding};
 
@@ -69,6 +73,23 @@ pub trait Source: Clone + Send + Sync + 'static {
         act: ContentId,
         approve: bool,
     ) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// Casts the ballot of this node's member, as a juror who was asked about a call in an emergency.
+    fn cast(
+        &self,
+        proposal: ContentId,
+        yes: bool,
+    ) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// Has this node's member serve as a guardian, as that member has invited it to, or declines.
+    fn answer_invitation(
+        &self,
+        of: PublicKey,
+        accepts: bool,
+    ) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// Begins a drill of what this node keeps as a guardian, unless one runs.
+    fn begin_drill(&self);
 
     /// Reads entries of the node's audit log from an index on, in order.
     fn audit_entries(
@@ -103,6 +124,12 @@ pub fn router<S: Source>(source: S) -> Router {
         .route("/ui/{page}", get(page::show::<S>))
         .route("/ui/fragment/{page}", get(page::fragment::<S>))
         .route("/ui/cosign/{act}", post(consents::decide::<S>))
+        .route("/ui/calls/{call}", post(calls::decide::<S>))
+        .route(
+            "/ui/guardian/invitation/{member}",
+            post(duties::decide::<S>),
+        )
+        .route("/ui/guardian/drill", post(duties::begin_drill::<S>))
         .route("/ui/public/{index}/proof", get(public::proof::<S>))
         .route("/ui/language/{code}", get(page::language))
         .route("/ui/assets/{name}", get(assets::serve))

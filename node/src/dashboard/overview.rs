@@ -237,7 +237,7 @@ fn feed<S: Source>(frame: &Frame<'_, S>) -> Markup {
             } @else {
                 ol.lines {
                     @for happened in &events {
-                        (happenings::event(t, &happened.event).item(happened.number, happened.wall))
+                        (happenings::news(t, &happened.news).item(happened.number, happened.wall))
                     }
                 }
             }

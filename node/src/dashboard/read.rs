@@ -11,10 +11,12 @@ use x0_protocol::{
             ActView, AuditHeads, CapabilityView, LinkView, OverrideView, PolicyView, PublicProof,
             PublicView, Status,
         },
-        sublime::{ReleasedView, SublimeCommand, SublimeView},
+        emergency::{CallsView, EmergencyCommand},
+        sublime::{GuardiansView, ReleasedView, SublimeCommand, SublimeView},
         vote::{VoteCommand, VotesView},
     },
     spine::directory::Member,
+    wire::Reason,
 };
 
 use super::{Contradictions, Enforcement, Guarding, Source};
@@ -74,6 +76,19 @@ question!(
     Command::Sublime(SublimeCommand::Show),
     Sublime,
     Box<SublimeView>
+);
+question!(
+    calls(),
+    Command::Emergency(EmergencyCommand::Calls),
+    Calls,
+    Box<CallsView>
+);
+question!(reason(call: ContentId), Command::Emergency(EmergencyCommand::Reason(call)), Reason, Option<Reason>);
+question!(
+    guardians(),
+    Command::Sublime(SublimeCommand::Guardians),
+    Guardians,
+    Box<GuardiansView>
 );
 question!(released(request: ContentId), Command::Sublime(SublimeCommand::Released(request)), Released, Box<ReleasedView>);
 question!(public_log(from: u64, count: u32), Command::PublicLog { from, count }, PublicLog, Box<PublicView>);

@@ -1,4 +1,5 @@
-//! Sublime: what protects items here and now, which are known, who asks for them, and how to put, ask for and open one.
+//! Sublime: what protects items here and now, who calls for one in an emergency, which are known, who asks for them, and how to
+//! put, ask for and open one.
 //!
 //! Titles are sealed with the content, so that an item is told by its name alone. What this node itself keeps and released
 //! is on the page of the guardian.
@@ -16,6 +17,7 @@ use x0_protocol::{
 use super::{
     Source,
     access::Requests,
+    calls::Calls,
     page::{Frame, Page},
     parts::{self, Sheet, Tone},
     read::{self, Trouble},
@@ -33,6 +35,7 @@ pub(super) async fn content<S: Source>(frame: &Frame<'_, S>) -> Result<Markup, T
     let t = frame.t;
     let known = read::sublime(frame.source).await?;
     let votes = read::votes(frame.source).await?;
+    let calls = Calls::ask(frame.source).await?;
     let log = read::guarding(frame.source).await?.log;
     let mut requests = Requests::of(&known, &votes, &log);
     requests
@@ -48,6 +51,7 @@ pub(super) async fn content<S: Source>(frame: &Frame<'_, S>) -> Result<Markup, T
             (protection(frame, &known))
             (how(t))
         }
+        (calls.all(frame))
         div.stack #requests data-live {
             h2 { (t.say("sublime-requests")) " " span.count { (known.requests.len()) } }
             @if known.requests.is_empty() {
@@ -246,6 +250,13 @@ fn card(
                     (parts::badge(Tone::Waiting, &t.say("item-rotating")))
                 } @else {
                     (t.say("item-rotation-due")) " " (parts::moment(shared.due))
+                }
+            }
+            @if let Some(terms) = &item.card {
+                p {
+                    (t.say("item-card")) " "
+                    @if !terms.label.as_str().is_empty() { (parts::foreign(terms.label.as_str())) " " }
+                    @if shared.card_revoked { (parts::badge(Tone::Bad, &t.say("item-card-revoked"))) }
                 }
             }
             p.quiet { (t.say("item-ask")) " " code { "x0 sublime request " (id) " --why TEXT" } }

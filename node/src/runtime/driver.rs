@@ -782,6 +782,10 @@ impl Driver {
                 is_public,
             } => warn!(%item, epoch, %dealer, %by, is_public, "a guardian deals something wrong"),
             Event::Forgot { item, by } => info!(%item, %by, "a guardian has destroyed its share"),
+            Event::Invited { by } => info!(%by, "invited to serve as a guardian"),
+            Event::InviteAnswered { by, serves } => {
+                info!(%by, serves, "answer to an invitation to serve as a guardian");
+            }
             Event::ShareNotMade { item, epoch, why } => {
                 warn!(%item, epoch, why, "this node has no share after a rotation");
             }

@@ -217,6 +217,11 @@ impl NodeHandle {
         self.clock.now()
     }
 
+    /// Returns the node's numbers, for whoever counts something beside the node.
+    pub const fn numbers(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// Takes the node's numbers as they are now and writes those that the charter lists as OpenMetrics text.
     ///
     /// # Errors

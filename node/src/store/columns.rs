@@ -22,7 +22,10 @@
 //! | | `o`, digest of the act (32 bytes) | an override that runs here and may lapse, DAG-CBOR |
 //! | `sublime` | `s`, key of the item (32 bytes) | a share kept for somebody, sealed, DAG-CBOR |
 //! | `sublime` | `p`, key of the item (32 bytes) | parts of a share that is being dealt on, sealed, DAG-CBOR |
+//! | | `d`, key of the item, node (32 bytes each) | that the node has destroyed its share of an own item, DAG-CBOR |
 //! | | `r`, request (32 bytes), hash of the rest | what was released for an own request, and by whom, DAG-CBOR |
+//! | | `g`, key of the item (32 bytes) | who guards the item, as a seat knows, DAG-CBOR |
+//! | | `i`, `m` or `r`, member (32 bytes) | an invitation to serve as a guardian, made to or received from that member, DAG-CBOR |
 //! | `meta` | `schema`, `genesis`, `owner` | number (4 bytes big-endian), record, public key |
 //! | | `rewrite` | there is: files may still hold what was erased |
 //! | | `tip`, `state` | what the committee log ends with, and what followed from it at some height, DAG-CBOR |
@@ -50,7 +53,7 @@ use x0_protocol::{
         erasure::ErasureReceipt,
         halt::Halt,
     },
-    sublime::shares::{StoredSublime, SublimeWrite},
+    sublime::shares::{ForgetReceipt, StoredSublime, SublimeWrite},
     wire::{Decided, LogHead, PolicyName, PublicEntry, Record, Verified},
 };
 
@@ -92,10 +95,14 @@ const SHARE: u8 = b's';
 const ENTRY: u8 = b'e';
 const OVERRIDE: u8 = b'o';
 
-/// First byte of the keys of shares kept for others, and of what was released for this node.
+/// First byte of the keys of shares kept for others, of what was released for this node, of parts of shares that are dealt on,
+/// of receipts for own items that are forgotten, of invitations to serve as a guardian, and of who guards what, as a seat knows.
 const KEPT_SHARE: u8 = b's';
 const RELEASED: u8 = b'r';
 const PARTS: u8 = b'p';
+const DESTROYED: u8 = b'd';
+const INVITATION: u8 = b'i';
+const GUARDS: u8 = b'g';
 
 /// First byte of the keys of what this node has handed in for votes, of receipts for it, and of ballots held.
 const OWN: u8 = b'o';
@@ -287,12 +294,32 @@ pub(super) fn put<'a>(
             let key = [&[PARTS], &item.bytes()[..]].concat();
             batch.delete_cf(Column::Sublime.of(db)?, key);
         }
+        Write::Sublime(SublimeWrite::Guards(guards)) => {
+            let key = [&[GUARDS], &guards.item.bytes()[..]].concat();
+            batch.put_cf(Column::Sublime.of(db)?, key, encoded(db, guards)?);
+        }
+        Write::Sublime(SublimeWrite::NoGuards(item)) => {
+            let key = [&[GUARDS], &item.bytes()[..]].concat();
+            batch.delete_cf(Column::Sublime.of(db)?, key);
+        }
         Write::Sublime(SublimeWrite::Released(released)) => {
             let bytes = encoded(db, released)?;
             let request = released.1.request;
             let name = ContentId::of(&bytes);
             let key = [&[RELEASED], &request.digest()[..], &name.digest()[..]].concat();
             batch.put_cf(Column::Sublime.of(db)?, key, bytes);
+        }
+        Write::Sublime(SublimeWrite::Destroyed(receipt)) => {
+            let ForgetReceipt { item, by, .. } = receipt;
+            let key = [&[DESTROYED], &item.bytes()[..], &by.bytes()[..]].concat();
+            batch.put_cf(Column::Sublime.of(db)?, key, encoded(db, receipt)?);
+        }
+        Write::Sublime(SublimeWrite::Invitation(invitation)) => {
+            let key = invitation_key(&invitation.with, invitation.is_own);
+            batch.put_cf(Column::Sublime.of(db)?, key, encoded(db, invitation)?);
+        }
+        Write::Sublime(SublimeWrite::NoInvitation { with, is_own }) => {
+            batch.delete_cf(Column::Sublime.of(db)?, invitation_key(with, *is_own));
         }
         Write::Witnessed(head) => {
             let bytes = encoded(db, head)?;
@@ -392,6 +419,11 @@ fn put_vote(db: &DB, batch: &mut WriteBatch, write: &VoteWrite) -> Result<(), St
 
 fn encoded<T: Serialize>(db: &DB, value: &T) -> Result<Vec<u8>, StoreError> {
     serde_ipld_dagcbor::to_vec(value).map_err(|error| StoreError::damaged(db.path(), error))
+}
+
+fn invitation_key(with: &PublicKey, is_own: bool) -> Vec<u8> {
+    let side = if is_own { b'm' } else { b'r' };
+    [&[INVITATION, side], &with.bytes()[..]].concat()
 }
 
 fn override_key(act: &ContentId) -> Vec<u8> {
@@ -549,9 +581,18 @@ impl Rows<'_> {
             Some(&PARTS) => sublime
                 .parts
                 .push(self.decode(format_args!("parts of a share"), value)?),
+            Some(&INVITATION) => sublime
+                .invitations
+                .push(self.decode(format_args!("an invitation"), value)?),
+            Some(&GUARDS) => sublime
+                .guards
+                .push(self.decode(format_args!("who guards an item"), value)?),
             Some(&RELEASED) => sublime
                 .released
                 .push(self.decode(format_args!("something released"), value)?),
+            Some(&DESTROYED) => sublime
+                .destroyed
+                .push(self.decode(format_args!("a receipt of forgetting"), value)?),
             Some(_) | None => {
                 return Err(self.damaged("a row of the column `sublime` has an unknown key"));
             }

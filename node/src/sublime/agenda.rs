@@ -77,6 +77,11 @@ impl Agenda {
         self.entries.extend(fresh);
     }
 
+    /// Returns the contents of the items that are kept.
+    pub(super) fn contents(&self) -> Vec<ContentId> {
+        self.entries.keys().copied().collect()
+    }
+
     /// Has an item looked after at once.
     pub(super) fn hurry(&mut self, content: &ContentId, now: Instant) {
         if let Some(entry) = self.entries.get_mut(content) {
@@ -158,6 +163,7 @@ mod tests {
             content,
             chunks: 1,
             time: Wall(0),
+            card: None,
         };
         KeptItem {
             id: content,

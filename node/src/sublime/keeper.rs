@@ -30,8 +30,11 @@ use super::{
     CannotRead,
     accounts::Account,
     agenda::KeptItem,
+    drill::Drills,
     introduced::Introduced,
     kept::{Beyond, Count, Kept, Memory},
+    news::{self, ContentNews, Happening},
+    numbers,
     policy::Policy,
     sample, unix_ms,
 };
@@ -41,17 +44,6 @@ use crate::{identity::IdentityError, runtime::NodeHandle};
 const HAPPENINGS_KEPT: usize = 256;
 /// How long what was stored on a tier that is paid is not looked at again: an index may need so long to know it.
 const SETTLES_MS: u64 = 2 * 60 * 60 * 1_000;
-
-/// Something that happened to an item that is kept here.
-#[derive(Clone, Debug)]
-pub struct Happening {
-    /// When, by this node's clock.
-    pub time_ms: u64,
-    /// The item.
-    pub item: ContentId,
-    /// What, in words.
-    pub words: String,
-}
 
 /// What is being done for an item at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +90,7 @@ pub struct Keeper {
     /// Items of which everything is to be read, for somebody asked for it.
     asked: Mutex<BTreeSet<ContentId>>,
     work: Mutex<BTreeMap<ContentId, Work>>,
+    pub(super) drills: Mutex<Drills>,
     happened: broadcast::Sender<Happening>,
 }
 
@@ -128,6 +121,7 @@ impl Keeper {
             memory: Arc::new(memory),
             asked: Mutex::default(),
             work: Mutex::default(),
+            drills: Mutex::default(),
             happened: broadcast::Sender::new(HAPPENINGS_KEPT),
         }
     }
@@ -154,7 +148,11 @@ impl Keeper {
 
     /// Returns what is remembered of an item.
     pub fn remembered(&self, item: &Item) -> Option<Kept> {
-        self.memory.of(&item.content)
+        self.memory_of(&item.content)
+    }
+
+    pub(super) fn memory_of(&self, content: &ContentId) -> Option<Kept> {
+        self.memory.of(content)
     }
 
     /// Returns what is being done for an item.
@@ -441,41 +439,20 @@ impl Keeper {
             kept.trouble = trouble;
         });
         let (before, after) = changed.await;
-        if before.whole_ms.is_none()
-            && let Ok(held) = &held
-        {
-            self.tell(
-                kept,
-                format!(
-                    "this node holds all of it: {} blocks, {} bytes",
-                    held.blocks, held.bytes
-                ),
-            );
+        numbers::count_turn(self.node.numbers(), (&before, &after), (is_held, is_well));
+        let here = held.as_ref().ok().map(|held| (held.blocks, held.bytes));
+        let stored: Vec<_> = stored.iter().map(|tier| tier.name()).collect();
+        let news = news::of_turn(&before, &after, here, &stored);
+        if let Some(trouble) = &after.trouble {
+            debug!(item = %kept.id, %trouble, "an item is not here, or not as it should be");
         }
-        if after.repaired > before.repaired {
-            let blocks = after.repaired - before.repaired;
-            self.tell(
-                kept,
-                format!("{blocks} blocks were lost or damaged here and are back"),
-            );
-        }
-        for tier in &stored {
-            if !before.stored_ms.contains_key(tier.name()) {
-                self.tell(kept, format!("all of it is on {tier}"));
-            }
-        }
-        match (&before.trouble, &after.trouble) {
-            (None, Some(trouble)) if before.whole_ms.is_some() || is_held => {
-                warn!(item = %kept.id, %trouble, "an item that this node keeps is not as it should be");
-                self.tell(kept, format!("it is not as it should be here: {trouble}"));
-            }
-            (_, Some(trouble)) => debug!(item = %kept.id, %trouble, "an item is not here yet"),
-            (_, None) => {}
+        for news in news {
+            self.tell(kept, news);
         }
         is_well
     }
 
-    /// Changes what is remembered of an item, and tells if it became safe or is no longer.
+    /// Changes what is remembered of an item, and tells if it became safe, is no longer, or lost copies.
     pub(super) async fn remember(
         &self,
         kept: &KeptItem,
@@ -488,23 +465,8 @@ impl Keeper {
             let after = self.memory.of(&content).unwrap_or_default();
             (after.clone(), after)
         });
-        let was_safe = before.count.as_ref().map(Count::is_safe);
-        if let Some(count) = &after.count
-            && was_safe != Some(count.is_safe())
-            && (was_safe.is_some() || count.is_safe())
-        {
-            let (copies, needed) = (count.copies(), count.needed);
-            self.tell(
-                kept,
-                match count.is_safe() {
-                    true => {
-                        format!("it is safe: {copies} copies were counted, {needed} are enough")
-                    }
-                    false => {
-                        format!("it is not safe any more: {copies} of {needed} copies were counted")
-                    }
-                },
-            );
+        if let Some(news) = news::of_count(&before, &after) {
+            self.tell(kept, news);
         }
         (before, after)
     }
@@ -522,12 +484,22 @@ impl Keeper {
         }
     }
 
-    fn tell(&self, kept: &KeptItem, words: String) {
-        info!(item = %kept.id, content = %kept.item.content, "{words}");
+    fn tell(&self, kept: &KeptItem, news: ContentNews) {
+        let (item, content) = (kept.id, kept.item.content);
+        match &news {
+            ContentNews::Trouble { .. } | ContentNews::NotSafe { .. } => {
+                warn!(%item, %content, "an item that this node keeps: {news}");
+            }
+            ContentNews::Held { .. }
+            | ContentNews::Repaired { .. }
+            | ContentNews::Stored { .. }
+            | ContentNews::LostCopy { .. }
+            | ContentNews::Safe { .. } => info!(%item, %content, "{news}"),
+        }
         let happening = Happening {
             time_ms: unix_ms(),
-            item: kept.id,
-            words,
+            item,
+            news,
         };
         // Nobody may listen.
         let _ = self.happened.send(happening);

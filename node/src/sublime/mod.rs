@@ -7,10 +7,13 @@
 mod accounts;
 mod agenda;
 mod counting;
+mod drill;
 pub mod frames;
 mod introduced;
 mod keeper;
 mod kept;
+mod news;
+mod numbers;
 mod policy;
 mod sample;
 
@@ -32,8 +35,10 @@ use x0_tiers::{IpfsConfig, IpfsTier, Multiaddr, NobodyGives};
 
 pub use accounts::{Account, AccountError};
 use agenda::Agenda;
-pub use keeper::{Happening, KeepError, Keeper, Work};
+pub use drill::{DrillReport, DrilledShare, Drills};
+pub use keeper::{KeepError, Keeper, Work};
 pub use kept::{Beyond, Count, Kept};
+pub use news::{ContentNews, Happening};
 pub use policy::Policy;
 
 use crate::{config::SublimeSettings, runtime::NodeHandle};
@@ -42,6 +47,8 @@ use crate::{config::SublimeSettings, runtime::NodeHandle};
 const IPFS_DIR: &str = "ipfs";
 /// Folder of Sublime in the data directory; commands keep their own files there too.
 pub(crate) const DIR: &str = "sublime";
+/// What the description of an item is bound to.
+pub(crate) const ABOUT: &[u8] = b"x0/sublime/about/1";
 /// Items that are looked after at a time.
 const TURNS_MAX: usize = 4;
 /// How often is looked which items are kept here, if nothing is heard.
@@ -177,6 +184,10 @@ async fn follow(keeper: Arc<Keeper>, mut agenda: Agenda) {
                 Ok((content, is_well)) => {
                     let is_hurried = keeper.asked().contains(&content);
                     agenda.done(&content, is_well, is_hurried, Instant::now());
+                    // While others are at work the next refresh does.
+                    if turns.is_empty() {
+                        measure(&keeper, &agenda).await;
+                    }
                 }
                 Err(cause) => tracing::error!(%cause, "looking after an item has failed"),
             },
@@ -201,11 +212,20 @@ async fn greet(keeper: Arc<Keeper>, member: PublicKey) {
 
 async fn refresh(keeper: &Keeper, agenda: &mut Agenda, now: Instant) {
     match keeper.kept_items().await {
-        Ok(kept) => agenda.set(kept, now),
+        Ok(kept) => {
+            agenda.set(kept, now);
+            measure(keeper, agenda).await;
+        }
         Err(cause) => debug!(%cause, "which items are kept here is not known"),
     }
     if let Err(cause) = keeper.drop_forgotten().await {
         warn!(%cause, "content of forgotten items is still here");
+    }
+}
+
+async fn measure(keeper: &Keeper, agenda: &Agenda) {
+    if let Err(cause) = keeper.measure(agenda.contents()).await {
+        debug!(%cause, "how much content is kept here is not known");
     }
 }
 

@@ -143,6 +143,7 @@ mod tests {
             content,
             chunks: u64::from(chunks),
             time: Wall(0),
+            card: None,
         };
         let tiers = Tiers::new(vec![ipfs as Arc<dyn Tier>], Pace::default());
         (dir, tiers, item, names)

@@ -12,10 +12,14 @@ use x0_crypto::{
 
 use super::{
     case::{CaseCommand, CaseRefusal, CasesView, LedgerView},
+    emergency::{CallsView, EmergencyCommand, EmergencyRefusal},
     inspection::{AccountView, InspectionCommand, InspectionRefusal, RoundsView},
     limits::ERASED_IDS_MAX,
     reject::{ActRefusal, RejectReason},
-    sublime::{DealtView, DrawnView, ReleasedView, SublimeCommand, SublimeRefusal, SublimeView},
+    sublime::{
+        DealtView, DrawnView, GuardiansView, ReleasedView, SublimeCommand, SublimeRefusal,
+        SublimeView, TriedShare,
+    },
     time::{Millis, Mono, Wall},
     vote::{JuryView, VoteCommand, VoteRefusal, VotesView},
 };
@@ -34,8 +38,9 @@ use crate::{
         halt::{self, HaltReport, PullReport},
     },
     wire::{
-        Certificate, Change, CountersignedHead, ERASE_ACTS_AFTER, LogHead, MultiSig, Outcome,
-        OverrideProof, PolicyName, PublicEntry, PublicHead, Reason, Record, Region, Rules, Targets,
+        CallStanding, Certificate, Change, CountersignedHead, ERASE_ACTS_AFTER, HelloShown,
+        LogHead, MultiSig, Outcome, OverrideProof, PolicyName, PublicEntry, PublicHead, Reason,
+        Record, Region, Rules, Targets,
     },
 };
 
@@ -192,6 +197,8 @@ pub enum Command {
     Inspection(InspectionCommand),
     /// Asks or does something about Sublime.
     Sublime(SublimeCommand),
+    /// Asks or does something about calls in an emergency.
+    Emergency(EmergencyCommand),
     /// Shows the policies in force here.
     Policies,
     /// Leaves the mesh.
@@ -240,7 +247,17 @@ impl Command {
             | Self::Case(CaseCommand::List | CaseCommand::Ledger)
             | Self::Inspection(InspectionCommand::Rounds)
             | Self::Sublime(
-                SublimeCommand::Show | SublimeCommand::Draw(_) | SublimeCommand::Released(_),
+                SublimeCommand::Show
+                | SublimeCommand::Draw(_)
+                | SublimeCommand::Released(_)
+                | SublimeCommand::Guardians
+                | SublimeCommand::Drill,
+            )
+            | Self::Emergency(
+                EmergencyCommand::Hello(_)
+                | EmergencyCommand::Standing(_)
+                | EmergencyCommand::Calls
+                | EmergencyCommand::Reason(_),
             ) => true,
             Self::Invite { .. }
             | Self::PublishCapability { .. }
@@ -268,7 +285,17 @@ impl Command {
                 | SublimeCommand::Submit(_)
                 | SublimeCommand::Announce(_)
                 | SublimeCommand::Forget(_)
+                | SublimeCommand::Invite { .. }
+                | SublimeCommand::Accept(_)
+                | SublimeCommand::Decline(_)
+                | SublimeCommand::TellDrill(_)
                 | SublimeCommand::Request { .. },
+            )
+            | Self::Emergency(
+                EmergencyCommand::Revoke(_)
+                | EmergencyCommand::Onion(_)
+                | EmergencyCommand::Call(_)
+                | EmergencyCommand::Convene(_),
             )
             | Self::Local { .. }
             | Self::Vote(
@@ -398,8 +425,20 @@ pub enum Reply {
     Drawn(Box<DrawnView>),
     /// To [`SublimeCommand::Deal`].
     Dealt(Box<DealtView>),
+    /// To [`EmergencyCommand::Hello`]; the manifest is left to the driver, which has the record.
+    Hello(Box<HelloShown>),
+    /// To [`EmergencyCommand::Standing`].
+    CallStanding(Box<CallStanding>),
+    /// To [`EmergencyCommand::Calls`].
+    Calls(Box<CallsView>),
+    /// To [`EmergencyCommand::Reason`]; none if it is not sealed to this node's member.
+    Reason(Option<Reason>),
     /// To [`SublimeCommand::Released`].
     Released(Box<ReleasedView>),
+    /// To [`SublimeCommand::Guardians`].
+    Guardians(Box<GuardiansView>),
+    /// To [`SublimeCommand::Drill`], by the key of the item.
+    Tried(Vec<TriedShare>),
     /// To [`CaseCommand::Ledger`].
     Ledger(Box<LedgerView>),
     /// To [`Command::Policies`].
@@ -771,6 +810,9 @@ pub enum CommandError {
     /// Something about Sublime cannot be done.
     #[error(transparent)]
     Sublime(#[from] SublimeRefusal),
+    /// Something about a call in an emergency cannot be done.
+    #[error(transparent)]
+    Emergency(#[from] EmergencyRefusal),
     /// Something about a vote cannot be done.
     #[error(transparent)]
     Vote(#[from] VoteRefusal),

@@ -257,7 +257,7 @@ pub enum Event {
     Sublime {
         /// The record.
         record: ContentId,
-        /// `guardian`, `item`, `request`, `rotation` or `forget`.
+        /// `guardian`, `item`, `request`, `rotation`, `forget` or `drill`.
         kind: &'static str,
     },
     /// The rotation of an item's guardians is open, or has come to its end.
@@ -288,6 +288,18 @@ pub enum Event {
         item: PublicKey,
         /// Whose node.
         by: PublicKey,
+    },
+    /// A member has invited this one to serve as a guardian.
+    Invited {
+        /// Who.
+        by: PublicKey,
+    },
+    /// A member that was invited from here to serve as a guardian has answered.
+    InviteAnswered {
+        /// Who.
+        by: PublicKey,
+        /// Whether it serves.
+        serves: bool,
     },
     /// This node's new share of an item could not be put together: the others have theirs.
     ShareNotMade {

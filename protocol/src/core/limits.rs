@@ -572,6 +572,12 @@ pub const SEALED_ABOUT_BYTES_MAX: usize = 16 * 1024 + 48;
 /// Longest sealed share or opening, bytes: the committee's key of 31 seats beside a part of a signature.
 pub const SEALED_PART_BYTES_MAX: usize = 32 * 1024;
 
+/// Longest page of a recovery card, bytes; a full one has some 530.
+pub const CARD_PAGE_BYTES_MAX: usize = 1_024;
+
+/// Addresses on a recovery card: at least one; with eight its QR code is still read off paper.
+pub const CARD_ONIONS_MAX: usize = 8;
+
 /// Least work in a manifest, bits: about 4 million hashes, 0.4 s of one processor core for an item that stays for years.
 pub const MANIFEST_WORK_BITS: u32 = 22;
 
@@ -610,14 +616,60 @@ pub const RELEASE_AGAIN: Millis = Millis::from_secs(30);
 /// again from members who are neither.
 pub const RELEASES_KEPT_MAX: usize = 128;
 
+/// Least work in an emergency call, bits: about 1 million hashes, 0.1 s of one processor core.
+pub const CALL_WORK_BITS: u32 = 20;
+
+/// Emergency calls that a node remembers, 8 KiB each, the newest.
+pub const CALLS_KNOWN_MAX: usize = 256;
+
+/// Calls for one item, signed by its card, that a node keeps of one day, mesh time.
+pub const CALLS_OF_ITEM_MAX: usize = 4;
+
+/// Calls for items that are not known here, or not by that card, that a node keeps of one hour.
+pub const STRANGE_CALLS_AN_HOUR_MAX: u32 = 16;
+
+/// Time from its date in which a call is answered, mesh time.
+pub const CALL_LIFE: Millis = Millis::from_mins(24 * 60);
+
+/// Longest time in which the owner of an item can stop what a jury has passed, mesh time.
+pub const CARD_VETO_MAX: Millis = Millis::from_mins(24 * 60);
+
+/// The reason of a call as it is sealed to one juror, bytes: two for its length, [`REASON_BYTES_MAX`], and what sealing adds.
+pub const SEALED_REASON_BYTES: usize = 2 + REASON_BYTES_MAX + 48;
+
+/// Onion addresses that a node remembers, 100 bytes each: those of the members with the lowest keys, everywhere the same.
+pub const ONIONS_KNOWN_MAX: usize = 4_096;
+
+/// Onion addresses of others that a node shows to a device.
+pub const ONIONS_SHOWN_MAX: usize = 64;
+
+/// Chunks of content that a device asks for at a time.
+pub const CHUNKS_ASKED_MAX: usize = 4;
+
+/// Longest answer to a device, bytes: [`CHUNKS_ASKED_MAX`] chunks of 256 KiB, or as many parts as are kept.
+pub const EMERGENCY_FRAME_BYTES_MAX: usize = 5 * 1024 * 1024;
+
 /// Shares that are dealt in one command.
 pub const DEALT_MAX: usize = GUARDIANS_MAX as usize;
+
+/// Invitations to serve as a guardian that a node remembers, those it has made and those it was sent each: one of each pair
+/// of members, 0.4 KiB each.
+pub const INVITATIONS_MAX: usize = 64;
+
+/// Time for which an invitation stands, answered or not: so long nobody is asked twice. Real time.
+pub const INVITATION_LIFE: Millis = Millis::from_mins(30 * 24 * 60);
+
+/// Time after which a guardian's node says again that it has tried what it keeps, mesh time.
+pub const DRILL_EVERY: Millis = Millis::from_mins(24 * 60);
 
 /// Addresses by which one node introduces its IPFS node to a linked one.
 pub const TIER_ADDRESSES_MAX: usize = 8;
 
 /// Time after which a sharing is dealt on to other guardians, mesh time: six months.
 pub const ROTATION_EVERY: Millis = Millis::from_mins(180 * 24 * 60);
+
+/// Longest time before that at which a sharing is dealt on, mesh time: ten thousand that came to be together are due over a day.
+pub const ROTATION_SPREAD: Millis = Millis::from_mins(24 * 60);
 
 /// Time from its opening after which a rotation that nobody has finished is let go of, mesh time.
 pub const ROTATION_LIFE: Millis = Millis::from_mins(3 * 24 * 60);
@@ -642,6 +694,15 @@ pub const DEAL_TURN: Millis = Millis::from_secs(60);
 
 /// Guardians who have said that they serve no longer, of whom a seat remembers that their sharings are due.
 pub const LEAVING_MAX: usize = 1_024;
+
+/// Shares that a guardian shows to one seat at a time.
+pub const SHARES_SHOWN: usize = 16;
+
+/// Time after which a guardian looks whether there is a seat to which it has not shown its shares, real time.
+pub const SHOWING_LOOK: Millis = Millis::from_mins(10);
+
+/// Names of guardians of one sharing that a seat keeps: as many as there are, and as many again who say that they are.
+pub const GUARDS_OF_SHARING_MAX: usize = 2 * GUARDIANS_MAX as usize;
 
 /// Forgotten items that a node remembers, 64 bytes each.
 pub const FORGOTTEN_KNOWN_MAX: usize = 131_072;

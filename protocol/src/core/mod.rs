@@ -3,6 +3,7 @@
 pub mod case;
 pub mod command;
 pub mod effect;
+pub mod emergency;
 pub mod event;
 pub mod ids;
 pub(crate) mod in_flight;

@@ -16,10 +16,13 @@ use x0_crypto::{
 };
 use zeroize::Zeroizing;
 
-use super::share_tasks::{self, JoinTask, PartFault, PartTask, RedealTask, Redealt};
+use super::{
+    share_tasks::{self, JoinTask, PartFault, PartTask, RedealTask, Redealt, TryTask},
+    sublime::DrillFault,
+};
 use crate::{
     sublime::shares::{KeptPart, KeptShare, OfferedShare, ShareKeyName},
-    wire::{SeatOpening, share_info},
+    wire::{Reason, SeatOpening, read_reason, share_info},
 };
 
 /// The keys that shares for this node are sealed to; how they are kept is the driver's matter.
@@ -197,6 +200,8 @@ pub enum SecretTask {
     TakePart(Box<PartTask>),
     /// Puts a new share together from its parts, and seals it under a key of its own.
     JoinShare(Box<JoinTask>),
+    /// Opens a share that this node keeps and checks it, and nothing else.
+    TryShare(Box<TryTask>),
     /// Destroys the keys of shares and parts.
     DestroyShareKeys(Vec<ShareKeyName>),
     /// Destroys the keys of all shares and parts but these.
@@ -213,6 +218,13 @@ pub enum SecretTask {
         to: HybridPublic,
         /// What it is sealed as.
         release_info: Vec<u8>,
+    },
+    /// Opens the reason of a call in an emergency that is sealed to this node's member.
+    OpenReason {
+        /// What it is sealed as.
+        info: Vec<u8>,
+        /// The sealed reason.
+        sealed: Vec<u8>,
     },
     /// Signs the seat's part.
     Part {
@@ -248,8 +260,12 @@ pub enum SecretDone {
     PartTaken(Result<Box<KeptPart>, PartFault>),
     /// To [`SecretTask::JoinShare`]: the share as it is kept.
     Joined(Result<Vec<u8>, String>),
+    /// To [`SecretTask::TryShare`].
+    Tried(Result<(), DrillFault>),
     /// To [`SecretTask::ReleaseShare`] and [`SecretTask::ReleaseOpening`]; none if this node no longer has what it takes.
     Sealed(Option<Vec<u8>>),
+    /// To [`SecretTask::OpenReason`]: the reason, for this node's member to read.
+    Reason(Option<Reason>),
     /// To [`SecretTask::Part`]; none if the seat has no share of that key.
     Part(Option<PartialSignature>),
 }
@@ -292,6 +308,7 @@ impl SecretTask {
                 SecretDone::PartTaken(share_tasks::take_part(*task, identity, share_keys))
             }
             Self::JoinShare(task) => SecretDone::Joined(share_tasks::join(*task, share_keys)),
+            Self::TryShare(task) => SecretDone::Tried(share_tasks::try_share(&task, share_keys)),
             Self::DestroyShareKeys(names) => {
                 share_keys.destroy(&names);
                 SecretDone::Forgotten
@@ -345,6 +362,10 @@ impl SecretTask {
                     keyring.forget_before(purpose, before);
                 }
                 SecretDone::Forgotten
+            }
+            Self::OpenReason { info, sealed } => {
+                let opened = identity.open_sealed(&info, &sealed).ok();
+                SecretDone::Reason(opened.and_then(|padded| read_reason(&padded)))
             }
             Self::Part {
                 purpose,
@@ -415,8 +436,10 @@ impl std::fmt::Debug for SecretTask {
             Self::Redeal(_) => "Redeal",
             Self::TakePart(_) => "TakePart",
             Self::JoinShare(_) => "JoinShare",
+            Self::TryShare(_) => "TryShare",
             Self::DestroyShareKeys(_) => "DestroyShareKeys",
             Self::RetainShareKeys(_) => "RetainShareKeys",
+            Self::OpenReason { .. } => "OpenReason",
         })
     }
 }

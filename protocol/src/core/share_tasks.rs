@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use x0_crypto::{
     ContentId, Identity, PublicKey,
-    sublime::{HybridPublic, Share, ShareIndex, seal_hybrid},
+    sublime::{Commitments, HybridPublic, Share, ShareIndex, seal_hybrid},
 };
 
-use super::secret::ShareKeys;
+use super::{secret::ShareKeys, sublime::DrillFault};
 use crate::{
     sublime::shares::{KeptPart, KeptParts, KeptShare, ShareKeyName},
     wire::{PartAck, PartAsk, RotationDealing, RotationPlan, RotationShared, part_info},
@@ -67,6 +67,15 @@ pub enum PartFault {
     Here(String),
 }
 
+/// Tries whether a share that this node keeps is good.
+#[derive(Clone, Debug)]
+pub struct TryTask {
+    /// The share.
+    pub share: KeptShare,
+    /// What it is checked against.
+    pub commitments: Commitments,
+}
+
 /// Puts a new share together.
 #[derive(Clone, Debug)]
 pub struct JoinTask {
@@ -101,6 +110,18 @@ pub(super) fn redeal(
     let parts = to.iter().filter_map(part).collect();
     let dealing = RotationDealing::sign(identity, name, kept.index, dealt.commitments);
     Some(Box::new(Redealt { dealing, parts }))
+}
+
+pub(super) fn try_share(task: &TryTask, share_keys: &dyn ShareKeys) -> Result<(), DrillFault> {
+    let TryTask { share, commitments } = task;
+    let bytes = share_keys.unwrap(share.key(), &share.sealed);
+    let bytes = bytes.ok_or(DrillFault::Shut)?;
+    let opened = Share::from_bytes(&bytes).map_err(|_| DrillFault::Wrong)?;
+    let is_committed = commitments.verify(&opened).is_ok();
+    match opened.index() == share.index && is_committed {
+        true => Ok(()),
+        false => Err(DrillFault::Wrong),
+    }
 }
 
 pub(super) fn take_part(

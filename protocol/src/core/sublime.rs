@@ -6,10 +6,16 @@ use x0_crypto::{
     sublime::{AccessStructure, HybridPublic, ShareIndex},
 };
 
-use super::time::Wall;
+use super::{
+    limits::{INVITATION_LIFE, INVITATIONS_MAX},
+    time::{Millis, Wall},
+};
 use crate::{
-    sublime::known::Item,
-    wire::{Forget, GuardAsk, Reason, Record, Release, Sharing, TierAddress, Unverified},
+    sublime::{
+        invitations::Invitation,
+        known::{Item, LastDrill},
+    },
+    wire::{Drilled, Forget, GuardAsk, Reason, Record, Release, Sharing, TierAddress, Unverified},
 };
 
 /// What the local user asks or does about Sublime.
@@ -40,6 +46,23 @@ pub enum SublimeCommand {
     Announce(Vec<TierAddress>),
     /// Has guardians destroy their shares of an item, for good.
     Forget(Forget),
+    /// Shows who serves as a guardian, and who was invited to.
+    Guardians,
+    /// Asks another member to serve as a guardian; answered once its node has taken the invitation.
+    Invite {
+        /// Who.
+        member: PublicKey,
+        /// Why, in words for that member alone.
+        why: Reason,
+    },
+    /// Serves as a guardian, as this member was invited to, or all who have invited it.
+    Accept(Option<PublicKey>),
+    /// Declines the invitation of this member.
+    Decline(PublicKey),
+    /// Tries the shares kept here; answered when each was opened and checked.
+    Drill,
+    /// Tells the mesh what came of a drill.
+    TellDrill(Drilled),
 }
 
 /// Who is to guard an item, and what seals to them and to the committee.
@@ -57,6 +80,8 @@ pub struct DrawnView {
     pub mesh: ContentId,
     /// What the second part of the key is sealed to.
     pub committee: CommitteeKey,
+    /// The name of the committee's keys, which a recovery card's terms give, see [`crate::wire::keys_name`].
+    pub committee_name: ContentId,
 }
 
 /// What came of handing out shares.
@@ -85,8 +110,69 @@ pub struct SublimeView {
     pub shares_kept: Vec<(PublicKey, u32, ShareIndex, Option<PublicKey>)>,
     /// The rotations that are open.
     pub rotations: Vec<RotationView>,
-    /// The items that this member has had forgotten, and whose nodes have destroyed their share since this node was started.
+    /// The items that this member has had forgotten, and whose nodes have said that they destroyed their share.
     pub forgotten: Vec<(PublicKey, Vec<PublicKey>)>,
+}
+
+/// Who serves as a guardian, and who was invited to, as far as is known here.
+#[derive(Clone, Debug, Default)]
+pub struct GuardiansView {
+    /// The members who serve, with what each last said of a drill.
+    pub serving: Vec<(PublicKey, Option<LastDrill>)>,
+    /// What this node last said of a drill.
+    pub drilled: Option<LastDrill>,
+    /// The invitations that came, the newest first.
+    pub received: Vec<Invitation>,
+    /// The invitations made from here, the newest first. Of who serves meanwhile it is said so.
+    pub made: Vec<Invitation>,
+}
+
+/// What a drill found of a share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TriedShare {
+    /// The key of the item.
+    pub key: PublicKey,
+    /// The item, if it is known here.
+    pub item: Option<(ContentId, Item)>,
+    /// The epoch of the sharing.
+    pub epoch: u32,
+    /// The number of the share.
+    pub index: ShareIndex,
+    /// Whether it is good.
+    pub found: Result<(), DrillFault>,
+    /// How long that took.
+    pub took: Millis,
+}
+
+/// What is wrong with a share, or keeps it from being tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DrillFault {
+    /// It does not open.
+    #[error(
+        "the share does not open: the file of its key is gone or damaged; restore `share-keys` of the data directory from a copy"
+    )]
+    Shut,
+    /// It opens and is another.
+    #[error(
+        "what stands on the disk is not the share that was dealt: restore the data directory from a copy, or wait for the next rotation"
+    )]
+    Wrong,
+    /// The item is shared in another way by now.
+    #[error("the share is not of the sharing in force: this node waits for its part in a rotation")]
+    NotInForce,
+    /// What it would be checked against is not known.
+    #[error("the item is not known here yet, so that there is nothing to check the share against")]
+    NotKnown,
+}
+
+impl DrillFault {
+    /// Tells whether the share is one that this node owes to others.
+    pub const fn is_owed(self) -> bool {
+        match self {
+            Self::Shut | Self::Wrong => true,
+            Self::NotInForce | Self::NotKnown => false,
+        }
+    }
 }
 
 /// A rotation of an item's guardians that is open.
@@ -138,6 +224,8 @@ pub struct SharedView {
     pub subject: ContentId,
     /// Whether it is to be forgotten: whoever kept a share destroys it.
     pub forgotten: bool,
+    /// Whether its recovery card counts no longer.
+    pub card_revoked: bool,
 }
 
 impl SublimeView {
@@ -252,4 +340,48 @@ pub enum SublimeRefusal {
     /// The key for shares cannot be made.
     #[error("the key that shares are sealed to cannot be made: {0}")]
     NoKey(String),
+    /// No such member can be invited.
+    #[error("{0} is no other active member: `x0 peers --members` lists them")]
+    NotInvitable(PublicKey),
+    /// The member serves.
+    #[error("{0} serves already: `x0 guardian list` lists who does")]
+    ServesAlready(PublicKey),
+    /// The member was invited and has not answered.
+    #[error(
+        "{0} is invited already and has not answered: `x0 guardian invitations --sent` shows it"
+    )]
+    InvitedAlready(PublicKey),
+    /// The member has declined.
+    #[error("{0} has declined: it can be asked again {days} days after the invitation", days = INVITATION_LIFE.0 / 86_400_000)]
+    Declined(PublicKey),
+    /// As many are invited as may be.
+    #[error(
+        "{max} invitations stand, and no more are kept: each is over {days} days after it was made",
+        max = INVITATIONS_MAX, days = INVITATION_LIFE.0 / 86_400_000
+    )]
+    TooManyInvitations,
+    /// The invitation did not arrive.
+    #[error(
+        "the node of {0} was not reached, so that nobody is invited: try again when `x0 peers` shows it"
+    )]
+    NotReached(PublicKey),
+    /// The other node did not take the invitation.
+    #[error("the node of {member} does not take the invitation: {why}")]
+    InvitationRefused {
+        /// Whose.
+        member: PublicKey,
+        /// Why, in its words.
+        why: String,
+    },
+    /// There is no invitation to answer.
+    #[error(
+        "no invitation waits for an answer here: `x0 guardian invitations` lists those that came"
+    )]
+    NoInvitation,
+    /// A drill runs.
+    #[error("a drill runs already: wait until it is through")]
+    DrillRuns,
+    /// A drill was told lately.
+    #[error("this node has told of a drill within a day: others take one a day")]
+    DrilledLately,
 }

@@ -71,6 +71,9 @@ impl Peer {
                 return self.on_inspection_command(now, id, command, out);
             }
             Command::Sublime(command) => return self.on_sublime_command(now, id, command, out),
+            Command::Emergency(command) => {
+                return self.on_emergency_command(now, id, command, out);
+            }
             Command::ApproveSeats(plan) => return self.approve_seats(id, &plan, out),
             Command::Vote(command) => return self.on_vote_command(now, id, command, out),
             Command::Policies => Ok(Reply::Policies(self.policies.view())),

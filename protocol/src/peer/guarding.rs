@@ -27,7 +27,10 @@ use crate::{
         draw::{Candidate, draw},
         shares::{OfferedShare, SublimeWrite, Taken},
     },
-    wire::{Body, GuardAsk, GuardianWord, Refused, Request, Response, SublimeAsk, SublimeBody},
+    wire::{
+        Body, GuardAsk, GuardianWord, Refused, Request, Response, SublimeAsk, SublimeBody,
+        keys_name,
+    },
 };
 
 /// The shares that this node has handed out and waits to hear of, by command.
@@ -112,13 +115,15 @@ impl Peer {
                 .filter_map(|member| Some((member, (*keys.get(&member)?).clone())))
                 .collect()
         };
+        let mesh = self.directory.mesh();
         Ok(DrawnView {
             guardians: with_keys(drawn.guardians),
             stand_ins: with_keys(drawn.stand_ins),
             access: drawn.access,
             subtrees: drawn.subtrees,
-            mesh: self.directory.mesh(),
+            mesh,
             committee: *committee.key(Purpose::Decryption),
+            committee_name: keys_name(&mesh, committee),
         })
     }
 
@@ -237,6 +242,7 @@ impl Peer {
             Write::Sublime(SublimeWrite::Share(Box::new(share.clone()))),
         ];
         let vault = self.vault.get_or_insert_default();
+        vault.redealing.showing.add(share.item);
         vault.shares.keep(share);
         vault.releasing.look();
         let noted = Effect::Respond {

@@ -271,12 +271,14 @@ impl Peer {
         }
         self.bound_report(now, record.value(), live)?;
         self.bound_manifest(now, record.value(), live)?;
+        self.bound_call(now, record.value(), live)?;
+        self.bound_drill(record.value())?;
         if live {
             self.check_barred_now(now, record.value())?;
         }
         let taken = self
             .check_epoch_known(record.value())
-            .and_then(|()| self.take_effect(now, &record, out));
+            .and_then(|()| self.take_effect(now, &record, live, out));
         match taken {
             Err(reason @ (RejectReason::Missing(_) | RejectReason::NotAMember(_))) => {
                 self.orphans.add(record);
@@ -342,11 +344,12 @@ impl Peer {
         }));
     }
 
-    /// Lets a record change what this peer knows; acts are considered apart.
+    /// Lets a record change what this peer knows; acts are considered apart. It is live if it came as it was made known.
     pub(super) fn take_effect(
         &mut self,
         now: Now,
         record: &Verified<Record>,
+        live: bool,
         out: &mut Outbox,
     ) -> Result<(), RejectReason> {
         let value = record.value();
@@ -359,7 +362,7 @@ impl Peer {
                 self.hear_of_case(now, record);
                 return Ok(());
             }
-            Body::Sublime(SublimeBody::Manifest(_)) => {
+            Body::Sublime(SublimeBody::Manifest(_) | SublimeBody::Call(_)) => {
                 self.hear_sublime(record, out);
                 return Ok(());
             }
@@ -431,7 +434,7 @@ impl Peer {
         if let Body::Checkpoint(certificate) | Body::Halt(certificate) | Body::Ruling(certificate) =
             value.body()
         {
-            self.check_certificate(certificate, out)?;
+            self.check_certificate(certificate, live, out)?;
         }
         if let Body::Alert(alert) = value.body() {
             self.on_alert(now, (value.id(), author), alert, out);
@@ -465,6 +468,11 @@ impl Peer {
         {
             return Err(RejectReason::BadSignature);
         }
+        if let Body::Sublime(SublimeBody::CardRevoked(word)) = value.body()
+            && !word.is_signed(&self.directory.mesh())
+        {
+            return Err(RejectReason::BadSignature);
+        }
         if let Body::Sublime(SublimeBody::Rotation(notice)) = value.body() {
             self.check_rotation(notice, out)?;
         }
@@ -492,10 +500,14 @@ impl Peer {
     fn check_certificate(
         &mut self,
         certificate: &Certificate,
+        live: bool,
         out: &mut Outbox,
     ) -> Result<(), RejectReason> {
         let question = self.certificate_question(certificate)?;
-        let id = self.job(Waiting::Certificate(Box::new(*certificate)));
+        let id = self.job(Waiting::Certificate {
+            certificate: Box::new(*certificate),
+            live,
+        });
         let job = Job::Certificate(Box::new(question));
         out.push(Effect::Check { id, job });
         Ok(())
@@ -522,7 +534,7 @@ impl Peer {
         let in_order = by_seats.into_iter().chain(by_others);
         let mut certificates = in_order.map(|(_, certificate)| certificate);
         let certificate = certificates.find(holds)?;
-        self.trust.take(&certificate, now.mono);
+        self.trust.take(&certificate, false, &self.reading(now));
         Some(certificate)
     }
 
@@ -551,6 +563,7 @@ impl Peer {
         }
         if let Some(member) = gone {
             out.push(Effect::Notify(Event::Gone { member }));
+            self.see_guardian_gone(member);
             if member != own {
                 out.push(Effect::Expel(member));
             }
@@ -720,8 +733,10 @@ impl Peer {
             Kind::AUDIT_ROUND,
             Kind::AUDIT_REPORT,
         ];
-        let taken =
-            later.contains(&kind) || self.take_effect(Now::default(), record, silent).is_ok();
+        let taken = later.contains(&kind)
+            || self
+                .take_effect(Now::default(), record, false, silent)
+                .is_ok();
         if taken {
             self.index.insert(record.value());
             match record.value().body() {

@@ -56,6 +56,7 @@ impl Peer {
             self.heed_votes_on_halts(now, out);
         }
         if is_news {
+            self.look_at_calls();
             self.say_to_juries(now, out);
         }
     }

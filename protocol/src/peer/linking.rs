@@ -92,6 +92,7 @@ impl Peer {
         }
         self.ask_for_receipts(now);
         self.introduce(peer, out);
+        self.tell_answer(peer, out);
     }
 
     pub(super) fn ask(&mut self, to: PublicKey, request: Request, asked: Asked, out: &mut Outbox) {
@@ -197,7 +198,14 @@ impl Peer {
             (Asked::Guard { command, to }, response) => {
                 self.on_guard_answer(command, to, response, out);
             }
+            (Asked::Invite { command, to, why }, response) => {
+                self.on_invite_answer(now, (command, to, why), response, out);
+            }
+            (Asked::Invited { to }, response) => self.on_answer_told(&to, response, out),
             (Asked::Plan { item }, response) => self.on_plan_answer(now, &item, response, out),
+            (Asked::Keep { seat, item }, response) => {
+                self.on_shown(seat, &item, response.as_ref());
+            }
             (Asked::Part { item, index }, response) => {
                 self.on_part_answer((item, index), response, out);
             }

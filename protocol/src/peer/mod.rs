@@ -7,6 +7,7 @@
 //! `jury` (what juries decide past the committee), `judging` (reported violations and what came of them),
 //! `inspecting` and `auditing` (audits of what members' nodes collect, as the asked and as the auditor),
 //! `sublime`, `guarding` and `releasing` (items, their guardians, and what a vote opens),
+//! `inviting` and `drilling` (members asked to serve, and guardians who try what they keep),
 //! `recounting` (what was counted, fetched and counted again), `polling` (votes as a seat holds them), `erasing` (what records said, and receipts), `writing` (records of our own), `seat`
 //! (the committee), `handover` and `recovery` (its next seats), `publishing` (the copy of the public log), `overriding`
 //! (overrides that may lapse), `commands` (the local user).
@@ -22,14 +23,18 @@ mod auditing;
 mod commands;
 mod consenting;
 mod countersigning;
+mod drilling;
+mod emergency;
 mod erasing;
 mod guarding;
 mod halting;
 mod handover;
 mod ingest;
 mod inspecting;
+mod inviting;
 mod judging;
 mod jury;
+mod keeping;
 mod linking;
 mod looking;
 mod overriding;
@@ -113,9 +118,9 @@ use crate::{
     sublime::shares::{ShareKeyName, StoredSublime},
     wire::{
         AccountAsk, Act, AuditAsk, AuditRound, Body, Certificate, Change, Countersign, Draw,
-        HeldHead, LogHead, Outcome, Override, PartAck, PolicyName, PublicAsk, PublicEntry, Record,
-        ReleasedPart, Role, RotationNotice, SeatDraft, SeatsPlan, Verified, VoteDraft, VoteItem,
-        VoteNotice,
+        HeldHead, LogHead, Outcome, Override, PartAck, PolicyName, PublicAsk, PublicEntry, Reason,
+        Record, ReleasedPart, Role, RotationNotice, SeatDraft, SeatsPlan, Verified, VoteDraft,
+        VoteItem, VoteNotice,
     },
 };
 
@@ -299,7 +304,10 @@ enum Waiting {
     Combine(ContentId),
     Secret(Box<SecretFor>),
     Vault(VaultFor),
-    Certificate(Box<Certificate>),
+    Certificate {
+        certificate: Box<Certificate>,
+        live: bool,
+    },
     HandOver(Verified<Record>),
     Warrants(Verified<Record>),
     Watched(Verified<Record>),
@@ -474,7 +482,19 @@ enum Asked {
         request: ContentId,
         part: ReleasedPart,
     },
+    Invite {
+        command: CommandId,
+        to: PublicKey,
+        why: Reason,
+    },
+    Invited {
+        to: PublicKey,
+    },
     Plan {
+        item: PublicKey,
+    },
+    Keep {
+        seat: PublicKey,
         item: PublicKey,
     },
     Part {
@@ -635,6 +655,7 @@ impl Peer {
     ///
     /// Total: no input makes it panic, whatever a remote peer sent.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Outbox) {
+        self.trust.reach(&self.reading(now));
         match input {
             Input::Gossip {
                 from,
@@ -893,9 +914,9 @@ impl Peer {
             (Waiting::Combine(subject), Finding::Combined(result)) => {
                 self.on_combined(now, subject, result, out);
             }
-            (Waiting::Certificate(certificate), Finding::Certificate(holds)) => {
+            (Waiting::Certificate { certificate, live }, Finding::Certificate(holds)) => {
                 if holds {
-                    self.trust.take(&certificate, now.mono);
+                    self.trust.take(&certificate, live, &self.reading(now));
                     self.weigh_public(now, &certificate, out);
                     self.heed_epoch(now);
                     self.on_halt_certified(now, &certificate, out);

@@ -20,7 +20,7 @@ use x0_crypto::{
     sublime::{AccessStructure, ShareIndex},
 };
 
-use super::{AfterPersist, Asked, Peer, Waiting, releasing::VaultFor};
+use super::{AfterPersist, Asked, Peer, Waiting, keeping::Showing, releasing::VaultFor};
 use crate::{
     core::{
         effect::{Effect, Outbox, Write},
@@ -33,7 +33,7 @@ use crate::{
     spine::audit::What,
     sublime::{
         putting::is_safe,
-        shares::{KeptParts, KeptShare, ShareKeyName, SublimeWrite},
+        shares::{ForgetReceipt, KeptParts, KeptShare, ShareKeyName, SublimeWrite},
     },
     wire::{
         Dealt, GuardianAsk, GuardianWants, PartAck, PartAsk, Request, Response, RotationAnswer,
@@ -59,8 +59,10 @@ pub(super) struct Redealing {
     pub(super) refused: BTreeSet<(ContentId, ShareIndex)>,
     /// Items whose new share is being put together.
     pub(super) joining: BTreeSet<PublicKey>,
-    /// Whose nodes have destroyed their share of items that this member has had forgotten.
-    pub(super) receipts: BTreeMap<PublicKey, BTreeSet<(PublicKey, u32, ShareIndex)>>,
+    /// Whose nodes have destroyed their share of items that this member has had forgotten, by item and node.
+    pub(super) receipts: BTreeMap<PublicKey, BTreeMap<PublicKey, ForgetReceipt>>,
+    /// What this node still has to show to seats.
+    pub(super) showing: Showing,
     /// When the seats are told again which shares this node wants to be rid of.
     leave_at: Option<Mono>,
 }
@@ -97,12 +99,23 @@ impl Redealing {
             return Some(Mono(0));
         }
         let dealers = self.dealers.values().map(|dealer| dealer.at);
-        dealers.chain(self.leave_at).min()
+        let showing = self.showing.due();
+        dealers.chain(self.leave_at).chain(showing).min()
     }
 
     /// Tells whether this node deals a share of an item on.
     pub(super) fn deals(&self, item: &PublicKey) -> bool {
         self.dealers.contains_key(item)
+    }
+
+    /// Keeps that a node has destroyed its share; `false` if that is known, or enough nodes have said so.
+    pub(super) fn keep_receipt(&mut self, receipt: &ForgetReceipt) -> bool {
+        let of_item = self.receipts.entry(receipt.item).or_default();
+        if of_item.len() >= RECEIPTS_OF_ITEM_MAX || of_item.contains_key(&receipt.by) {
+            return false;
+        }
+        of_item.insert(receipt.by, *receipt);
+        true
     }
 }
 
@@ -134,13 +147,14 @@ impl Peer {
         if self.rotations_due().is_none_or(|at| at > now.mono) {
             return;
         }
-        self.look_for_due(now);
+        self.look_for_due(now, out);
         let Some(vault) = &mut self.vault else { return };
         for item in std::mem::take(&mut vault.redealing.pending) {
             self.settle_rotation(now, &item, out);
         }
         self.run_dealers(now, out);
         self.run_leaving(now, out);
+        self.run_showing(now, out);
     }
 
     /// Looks at an item whose rotation has come further: begins to deal, puts the new share together, lets the old one go.
@@ -182,7 +196,15 @@ impl Peer {
             self.retire_share(now, item, u32::MAX, out);
             let item = *item;
             match by == self.config.key {
-                true => self.on_forgot(by, (item, epoch, index), out),
+                true => {
+                    let receipt = ForgetReceipt {
+                        item,
+                        by,
+                        epoch,
+                        index,
+                    };
+                    self.on_forgot(receipt, out);
+                }
                 false => {
                     let ask = SublimeAsk::Forgot { item, epoch, index };
                     self.ask(by, Request::Sublime(Box::new(ask)), Asked::Told, out);
@@ -192,22 +214,20 @@ impl Peer {
         true
     }
 
-    /// Takes note that a guardian's node has destroyed its share of an item that this member has had forgotten.
-    pub(super) fn on_forgot(
-        &mut self,
-        from: PublicKey,
-        (item, epoch, index): (PublicKey, u32, ShareIndex),
-        out: &mut Outbox,
-    ) {
+    /// Writes down that a guardian's node has destroyed its share of an item that this member has had forgotten; a node is
+    /// counted once.
+    pub(super) fn on_forgot(&mut self, receipt: ForgetReceipt, out: &mut Outbox) {
         let own = self.config.key;
         let vault = self.vault.get_or_insert_default();
-        if vault.known.forgotten(&item) != Some(&own) {
+        if vault.known.forgotten(&receipt.item) != Some(&own)
+            || !vault.redealing.keep_receipt(&receipt)
+        {
             return;
         }
-        let receipts = vault.redealing.receipts.entry(item).or_default();
-        if receipts.len() < RECEIPTS_OF_ITEM_MAX && receipts.insert((from, epoch, index)) {
-            out.push(Effect::Notify(Event::Forgot { item, by: from }));
-        }
+        let ForgetReceipt { item, by, .. } = receipt;
+        let told = Effect::Notify(Event::Forgot { item, by });
+        let writes = vec![Write::Sublime(SublimeWrite::Destroyed(receipt))];
+        self.persist(writes, AfterPersist::Effects(vec![told]), out);
     }
 
     /// Takes up dealing, if a rotation of what this node keeps is open.
@@ -291,7 +311,11 @@ impl Peer {
         }
     }
 
-    fn guardian_ask(&self, item: &PublicKey, what: GuardianWants) -> Option<GuardianAsk> {
+    pub(super) fn guardian_ask(
+        &self,
+        item: &PublicKey,
+        what: GuardianWants,
+    ) -> Option<GuardianAsk> {
         let share = self.vault.as_ref()?.shares.of(item)?;
         Some(GuardianAsk {
             item: *item,
@@ -523,6 +547,9 @@ impl Peer {
         let items = vault.shares.iter().map(|share| share.item);
         let items = items.chain(vault.redealing.parts.keys().copied());
         vault.redealing.pending = items.collect();
+        if !vault.shares.is_empty() {
+            vault.redealing.showing.look();
+        }
         let id = self.job(Waiting::Vault(VaultFor::Destroyed));
         let task = Box::new(SecretTask::RetainShareKeys(names));
         out.push(Effect::Secret { id, task });

@@ -3,19 +3,20 @@
 //! A node releases for a request only if a vote of the request's own author has passed about that very request, the
 //! committee has certified it, it was open for [`ACCESS_WINDOW_MIN`] or longer, and this node heeds it as it does any vote
 //! (see `spine::ballot::Book`). The request names item and key, so what is released opens for that key and for that
-//! item. A vote that ended otherwise is final for the request. A jury's vote opens nothing here.
+//! item. A vote that ended otherwise is final for the request. A jury's vote opens nothing here but what a call in an emergency
+//! asks for, see `emergency`; for that guardians alone release, and each keeps what it has sealed.
 //!
 //! Each release is an entry of the audit log, on disk before anything is sealed. It is sent again until the asking node
 //! confirms it or the request is over; so a guardian that was away for days still helps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use x0_crypto::{ContentId, PublicKey, committee::Purpose};
+use x0_crypto::{ContentId, PublicKey, committee::Purpose, sublime::HybridPublic};
 
 use super::{AfterPersist, Asked, Peer, Waiting, requests::respond};
 use crate::{
     core::{
-        command::CommandError,
+        command::{CommandError, Reply},
         effect::{Effect, Outbox, Write},
         event::Event,
         ids::{CommandId, RequestToken},
@@ -27,11 +28,11 @@ use crate::{
     },
     spine::{audit::What, ballot::Outcome},
     sublime::{
-        known::Request,
-        shares::{OfferedShare, SublimeWrite},
+        known::{Call, Request},
+        shares::{OfferedShare, ShareKeyName, SublimeWrite},
     },
     wire::{
-        Refused, Release, ReleasedPart, Request as Message, Response, RotationDealing,
+        CallStage, Refused, Release, ReleasedPart, Request as Message, Response, RotationDealing,
         RotationPlan, SublimeAsk, VoteEnd, VoteResolved, release_info, second_label,
     },
 };
@@ -59,11 +60,45 @@ pub(super) enum VaultFor {
     Join(Box<JoinTask>),
     /// Keys were destroyed.
     Destroyed,
+    /// The reason of a call was opened.
+    Reason(CommandId),
+    /// A share was tried.
+    Drill { item: PublicKey, name: ShareKeyName },
     /// A part was sealed to the key of a request.
     Release {
         request: ContentId,
         part: ReleasedPart,
     },
+}
+
+/// What is granted: a member's request, or a call in an emergency.
+#[derive(Clone)]
+struct Granted {
+    item: ContentId,
+    /// What is released is sealed to this.
+    key: HybridPublic,
+    to: PublicKey,
+    is_call: bool,
+}
+
+impl Granted {
+    fn request(request: &Request) -> Self {
+        Self {
+            item: request.item,
+            key: request.key.clone(),
+            to: request.by,
+            is_call: false,
+        }
+    }
+
+    fn call(call: &Call) -> Self {
+        Self {
+            item: call.item,
+            key: call.key.clone(),
+            to: call.author,
+            is_call: true,
+        }
+    }
 }
 
 /// What of a request this node releases.
@@ -121,7 +156,15 @@ impl Releasing {
         }
     }
 
-    /// Keeps what was released for an own request.
+    /// Returns the parts that are here for a call in an emergency, with whose node sealed each.
+    pub(super) fn parts_of(&self, call: &ContentId) -> Vec<(PublicKey, Release)> {
+        let parts = self.released.get(call).into_iter().flatten();
+        parts
+            .map(|((from, _), release)| (*from, release.clone()))
+            .collect()
+    }
+
+    /// Keeps what was released for an own request, or for a call.
     pub(super) fn keep(&mut self, from: PublicKey, release: Release) -> Gathered {
         let kept = self.released.entry(release.request).or_default();
         let at = (from, release.part);
@@ -273,20 +316,35 @@ impl Peer {
                 .flatten()
                 .min();
             if standing == Standing::Granted {
-                granted.push((*id, request.clone()));
+                granted.push((*id, Granted::request(request)));
+            }
+        }
+        for (id, call) in vault.known.calls() {
+            let (stage, wait) = self.call_stage(now, (id, call));
+            next = [next, wait.map(|wait| now.mono + wait)]
+                .into_iter()
+                .flatten()
+                .min();
+            if stage == CallStage::Granted {
+                granted.push((*id, Granted::call(call)));
             }
         }
         let releasing = &mut self.vault.get_or_insert_default().releasing;
         releasing.at = next;
         let is_granted: BTreeSet<_> = granted.iter().map(|(id, _)| *id).collect();
         releasing.steps.retain(|(id, _), _| is_granted.contains(id));
-        for (id, request) in granted {
-            self.release(now, id, &request, out);
+        for (id, granted) in granted {
+            self.release(now, id, &granted, out);
         }
     }
 
-    fn release(&mut self, now: Now, id: ContentId, request: &Request, out: &mut Outbox) {
-        for own in [Own::Share, Own::Seat] {
+    fn release(&mut self, now: Now, id: ContentId, granted: &Granted, out: &mut Outbox) {
+        // The card has the part that the committee would open.
+        let owns: &[Own] = match granted.is_call {
+            true => &[Own::Share],
+            false => &[Own::Share, Own::Seat],
+        };
+        for own in owns.iter().copied() {
             let Some(vault) = &mut self.vault else {
                 return;
             };
@@ -300,8 +358,8 @@ impl Peer {
                 continue;
             }
             let task = match own {
-                Own::Share => self.release_share(id, request),
-                Own::Seat => self.release_opening(id, request),
+                Own::Share => self.release_share(id, granted),
+                Own::Seat => self.release_opening(id, granted),
             };
             let Some((part, task)) = task else { continue };
             let job = self.job(Waiting::Vault(VaultFor::Release { request: id, part }));
@@ -317,8 +375,8 @@ impl Peer {
             }
             let what = What::Released {
                 request: id,
-                item: request.item,
-                to: request.by,
+                item: granted.item,
+                to: granted.to,
             };
             let write = self.log(now, what);
             self.persist(vec![write], AfterPersist::Effects(vec![seal]), out);
@@ -329,10 +387,10 @@ impl Peer {
     fn release_share(
         &self,
         id: ContentId,
-        request: &Request,
+        granted: &Granted,
     ) -> Option<(ReleasedPart, SecretTask)> {
         let vault = self.vault.as_ref()?;
-        let item = vault.known.item(&request.item)?;
+        let item = vault.known.item(&granted.item)?;
         let share = vault.shares.of(&item.key)?;
         if share.sharing != vault.known.in_force(item).sharing.id() {
             return None;
@@ -344,7 +402,7 @@ impl Peer {
         };
         let task = SecretTask::ReleaseShare {
             share: Box::new(share.clone()),
-            to: request.key.clone(),
+            to: granted.key.clone(),
             release_info: release_info(&mesh, &id, (&own, part)),
         };
         Some((part, task))
@@ -354,9 +412,9 @@ impl Peer {
     fn release_opening(
         &self,
         id: ContentId,
-        request: &Request,
+        granted: &Granted,
     ) -> Option<(ReleasedPart, SecretTask)> {
-        let item = self.vault.as_ref()?.known.item(&request.item)?;
+        let item = self.vault.as_ref()?.known.item(&granted.item)?;
         let seat = self.committee.as_ref()?;
         let keys = seat.log.state().keys()?;
         let group = keys.group(Purpose::Decryption);
@@ -367,7 +425,7 @@ impl Peer {
             epoch: keys.epoch,
             label: second_label(&mesh, &item.key),
             group: group.to_bytes(),
-            to: request.key.clone(),
+            to: granted.key.clone(),
             release_info: release_info(&mesh, &id, (&own, part)),
         };
         Some((part, task))
@@ -402,6 +460,13 @@ impl Peer {
                 self.on_joined(now, *task, joined, out);
             }
             (VaultFor::Destroyed, SecretDone::Forgotten) => {}
+            (VaultFor::Reason(id), SecretDone::Reason(reason)) => {
+                let reply = Ok(Reply::Reason(reason));
+                out.push(Effect::Reply { id, reply });
+            }
+            (VaultFor::Drill { item, name }, SecretDone::Tried(found)) => {
+                self.on_tried(now, (item, name), found, out);
+            }
             (VaultFor::Release { request, part }, SecretDone::Sealed(sealed)) => {
                 self.send_release(now, request, part, sealed, out);
             }
@@ -421,7 +486,8 @@ impl Peer {
             return;
         };
         let by = vault.known.request(&request).map(|known| known.by);
-        let (Some(to), Some(sealed)) = (by, sealed) else {
+        let call = vault.known.call(&request).map(|call| call.author);
+        let (Some(to), Some(sealed)) = (by.or(call), sealed) else {
             // The key is gone or not there yet: what the store says may change it.
             let again = Step::At(now.mono + RELEASE_AGAIN);
             vault.releasing.steps.insert((request, own_of(part)), again);
@@ -432,11 +498,31 @@ impl Peer {
             part,
             sealed: sealed.into(),
         };
+        if call.is_some() {
+            return self.keep_for_call(release, out);
+        }
         if to == self.config.key {
             return self.take_release(to, release, None, out);
         }
         let message = Message::Sublime(Box::new(SublimeAsk::Release(Box::new(release))));
         self.ask(to, message, Asked::Release { request, part }, out);
+    }
+
+    /// Keeps what this node has sealed for a call, for a device that asks here, and hands it to the nodes that have asked the
+    /// jury, for one that asks there.
+    fn keep_for_call(&mut self, release: Release, out: &mut Outbox) {
+        let (request, part) = (release.request, release.part);
+        let mailboxes = self.mailboxes(&request);
+        self.take_release(self.config.key, release.clone(), None, out);
+        if !mailboxes.is_empty() {
+            let releasing = &mut self.vault.get_or_insert_default().releasing;
+            releasing.steps.insert((request, own_of(part)), Step::Sent);
+        }
+        for to in mailboxes {
+            let release = Box::new(release.clone());
+            let message = Message::Sublime(Box::new(SublimeAsk::Release(release)));
+            self.ask(to, message, Asked::Release { request, part }, out);
+        }
     }
 
     pub(super) fn on_release_answer(
@@ -464,11 +550,14 @@ impl Peer {
         out: &mut Outbox,
     ) {
         let own = self.config.key;
-        let known = self
-            .vault
-            .as_ref()
-            .and_then(|vault| vault.known.request(&release.request));
-        if known.is_none_or(|request| request.by != own) {
+        let known = self.vault.as_ref().map(|vault| &vault.known);
+        let is_own = known
+            .and_then(|known| known.request(&release.request))
+            .is_some_and(|request| request.by == own);
+        let is_for_call = known.is_some_and(|known| known.call(&release.request).is_some())
+            && matches!(release.part, ReleasedPart::Share { .. })
+            && self.is_mailbox(&release.request);
+        if !is_own && !is_for_call {
             return respond(token, Response::Refused(Refused::NoAnswer), out);
         }
         self.take_release(from, release, Some(token), out);

@@ -1,7 +1,7 @@
 //! Rotation of guardians at the nodes of seats: which sharings are due, who deals, and what fixes a rotation.
 //!
-//! A sharing is due six months after it came to be, when a vote of all members has said so, or when one of its guardians
-//! serves no longer. Each seat looks by itself, and the log opens what a quorum of them finds due. The plan, with the names of
+//! A sharing is due six months after it came to be, when a vote of all members has said so, when one of its guardians serves no
+//! longer, or is a member no more (`keeping`). Each seat looks by itself, and the log opens what a quorum of them finds due. The plan, with the names of
 //! the new guardians, goes to guardians who show that they keep a share. Dealers send who has their parts; as soon as enough
 //! dealers have reached enough new guardians, what fixes the rotation goes before the log.
 //!
@@ -11,24 +11,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use x0_crypto::{ContentId, PublicKey, sublime::ShareIndex};
 
-use super::{Peer, Waiting, requests::respond};
+use super::{Peer, Waiting, keeping::Guards, requests::respond};
 use crate::{
     core::{
         effect::{Effect, Outbox},
         event::Event,
         ids::RequestToken,
         job::Job,
-        limits::{LEAVING_MAX, ROTATION_EVERY, ROTATION_LOOK},
+        limits::{LEAVING_MAX, ROTATION_LOOK},
         reject::RejectReason,
         sublime::LiarView,
         time::{Mono, Now},
     },
-    spine::ballot::Outcome,
-    sublime::known::{InForce, Item},
+    spine::{ballot::Outcome, committee::Schedule},
     wire::{
         Body, Complaint, Dealt, Entry, GuardianAsk, GuardianWants, Record, Refused, Response,
         RotationAnswer, RotationEntry, RotationFix, RotationNotice, RotationOpening, RotationPlan,
-        SublimeBody, Verified, VoteEnd, rotation_subject,
+        SublimeBody, Verified, VoteEnd,
     },
 };
 
@@ -39,6 +38,10 @@ pub(super) struct Desk {
     look_at: Option<Mono>,
     /// Sharings that a guardian of theirs wants to be rid of, by item.
     leaving: BTreeMap<PublicKey, ContentId>,
+    /// When which sharings are due; none while this node has no seat.
+    pub(super) schedule: Option<Schedule>,
+    /// Who guards what, as guardians have shown.
+    pub(super) guards: Guards,
     /// What dealers have sent, by plan and number of their share.
     dealt: BTreeMap<ContentId, BTreeMap<ShareIndex, Dealt>>,
     /// Who was found to deal something wrong, by plan and dealer: who says so, and whether everybody can see it.
@@ -136,23 +139,26 @@ impl Peer {
             return;
         };
         let vault = self.vault.get_or_insert_default();
-        if !vault.known.hear_rotation(stated, notice.shared.as_ref()) {
+        if !vault.known.hear_rotation(stated, notice) {
             return;
         }
         if notice.shared.is_some() {
             vault.desk.dealt.remove(&stated.plan);
             vault.desk.leaving.remove(&stated.item);
-            let requests = vault.known.requests();
             let item = vault.known.by_key(&stated.item).map(|(id, _)| *id);
+            let requests = vault.known.requests().map(|(id, it)| (*id, it.item));
+            let calls = vault.known.calls().map(|(id, it)| (*id, it.item));
             let again: Vec<_> = requests
-                .filter(|(_, request)| Some(request.item) == item)
-                .map(|(id, _)| *id)
+                .chain(calls)
+                .filter(|(_, of)| Some(*of) == item)
+                .map(|(id, _)| id)
                 .collect();
             vault.releasing.share_again(&again);
             vault.releasing.look();
         }
         vault.desk.look();
         vault.redealing.look_at(stated.item);
+        self.schedule(&stated.item, out);
         out.push(Effect::Notify(Event::Rotation {
             item: stated.item,
             epoch: stated.epoch,
@@ -162,57 +168,51 @@ impl Peer {
     }
 
     /// Looks at which sharings are due, if this node has a seat and it is time.
-    pub(super) fn look_for_due(&mut self, now: Now) {
-        let Some(vault) = &self.vault else { return };
+    pub(super) fn look_for_due(&mut self, now: Now, out: &mut Outbox) {
+        let Some(vault) = &mut self.vault else { return };
         let Some(seat) = &self.committee else { return };
-        if !seat.log.is_seated() || vault.desk.look_at.is_some_and(|at| at > now.mono) {
+        if vault.desk.look_at.is_some_and(|at| at > now.mono) {
             return;
         }
-        let voted = self.voted_rotations(now);
-        let mesh = self.directory.mesh();
-        let items = vault.known.items().map(|(_, item)| item);
-        let kept = items.filter(|item| vault.known.forgotten(&item.key).is_none());
-        let due = kept.filter_map(|item| {
-            let in_force = vault.known.in_force(item);
-            let is_due = self.is_old(now, &in_force)
-                || self.is_left(item, &in_force)
-                || self.is_voted(&mesh, item, &in_force, &voted);
-            is_due.then(|| {
-                let opening = RotationOpening {
-                    item: item.key,
-                    from: in_force.sharing.clone(),
-                };
-                (item.key, opening)
-            })
-        });
-        let due = due.collect();
-        if let Some(vault) = &mut self.vault {
-            vault.desk.look_at = Some(now.mono + ROTATION_LOOK);
+        vault.desk.look_at = Some(now.mono + ROTATION_LOOK);
+        if !seat.log.is_seated() {
+            vault.desk.schedule = None;
+            return;
         }
+        if vault.desk.schedule.is_none() {
+            self.schedule_all(out);
+        }
+        let due = self.due_rotations(now);
         if let Some(seat) = &mut self.committee {
             seat.log.know_due_rotations(due, now.mono);
         }
     }
 
-    fn is_old(&self, now: Now, in_force: &InForce<'_>) -> bool {
-        self.shared_since(in_force) + ROTATION_EVERY <= self.mesh_time(now)
-    }
-
-    fn is_left(&self, item: &Item, in_force: &InForce<'_>) -> bool {
-        let vault = self.vault.as_ref();
-        let left = vault.and_then(|vault| vault.desk.leaving.get(&item.key));
-        left.is_some_and(|sharing| *sharing == in_force.sharing.id())
-    }
-
-    fn is_voted(
-        &self,
-        mesh: &ContentId,
-        item: &Item,
-        in_force: &InForce<'_>,
-        voted: &BTreeSet<ContentId>,
-    ) -> bool {
-        let subject = || rotation_subject(mesh, &item.key, &in_force.sharing.id());
-        !voted.is_empty() && voted.contains(&subject())
+    fn due_rotations(&mut self, now: Now) -> BTreeMap<PublicKey, RotationOpening> {
+        let voted = self.voted_rotations(now);
+        let time = self.mesh_time(now);
+        let (Some(vault), Some(seat)) = (&mut self.vault, &self.committee) else {
+            return BTreeMap::new();
+        };
+        let Desk {
+            schedule, leaving, ..
+        } = &mut vault.desk;
+        let Some(schedule) = schedule else {
+            return BTreeMap::new();
+        };
+        leaving.retain(|item, sharing| schedule.is_shared(item, sharing));
+        let (directory, state) = (&self.directory, seat.log.state());
+        // Once the log knows it too, so that nobody is drawn anew who has gone.
+        let is_out =
+            |member: &PublicKey| !directory.is_active(member) && state.member(member).is_none();
+        let mut due = schedule.due(time, &voted, is_out);
+        due.extend(leaving.keys());
+        let due = due.iter().filter_map(|key| {
+            let (_, item) = vault.known.by_key(key)?;
+            let from = vault.known.in_force(item).sharing.clone();
+            Some((*key, RotationOpening { item: *key, from }))
+        });
+        due.collect()
     }
 
     /// Returns the subjects of votes of all members that have passed, may be about rotations, and are heeded here.
@@ -271,13 +271,18 @@ impl Peer {
                     self.note_leaving(ask.item, sharing);
                     Response::Noted
                 }
+                GuardianWants::Keep => return self.note_guard(from, token, ask, sharing, out),
             },
         };
         respond(token, answer, out);
     }
 
     /// Checks that a member keeps a share of an item as it is shared now, and returns the sharing.
-    fn check_guardian(&self, from: &PublicKey, ask: &GuardianAsk) -> Result<ContentId, Refused> {
+    pub(super) fn check_guardian(
+        &self,
+        from: &PublicKey,
+        ask: &GuardianAsk,
+    ) -> Result<ContentId, Refused> {
         let vault = self.vault.as_ref().ok_or(Refused::NoAnswer)?;
         if self.committee.is_none() {
             return Err(Refused::NoAnswer);

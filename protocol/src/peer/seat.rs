@@ -25,8 +25,8 @@ use crate::{
     },
     spine::{
         committee::{
-            CommitteeLog, Decision, Duty, Recovered, Seats, State, StoredLog, StoredWork, Taken,
-            Todo, Trust, Weighed, Work,
+            CommitteeLog, Decision, Duty, Reading, Recovered, Seats, State, StoredLog, StoredWork,
+            Taken, Todo, Trust, Weighed, Work,
         },
         halt::HaltId,
     },
@@ -738,7 +738,7 @@ impl Peer {
             member_age: self.directory.genesis().parameters.member_age,
             epoch: self.trust.keys().map(|keys| keys.epoch),
             checkpoint: checkpoint.map(|at| (at.height, at.electorate.count)),
-            time: self.trust.time(now.mono, self.time_scale()),
+            time: self.trust.time(&self.reading(now)),
             silence: self.trust.silence(now.mono),
             behind: self.behind_invite().map(|pinned| pinned.height),
             cosign_waiting: self.consents.waiting(),
@@ -805,8 +805,17 @@ impl Peer {
 
     /// Returns mesh time as certified and gone on since; this node's own clock as long as nothing is certified.
     pub(super) fn mesh_time(&self, now: Now) -> Wall {
-        let certified = self.trust.time(now.mono, self.time_scale());
-        certified.unwrap_or_else(|| self.clock(now))
+        let at = self.reading(now);
+        self.trust.time(&at).unwrap_or(at.clock)
+    }
+
+    /// Returns what the clocks of this node show.
+    pub(super) fn reading(&self, now: Now) -> Reading {
+        Reading {
+            mono: now.mono,
+            clock: self.clock(now),
+            scale: self.time_scale(),
+        }
     }
 
     pub(super) fn time_scale(&self) -> u64 {

@@ -6,8 +6,8 @@
 use x0_crypto::PublicKey;
 
 use super::{
-    Asked, Peer, guarding::Dealing, ingest::Origin, redealing::Redealing, refuse,
-    releasing::Releasing, requests::respond, rotating::Desk,
+    Asked, Peer, drilling::Drilling, guarding::Dealing, ingest::Origin, redealing::Redealing,
+    refuse, releasing::Releasing, requests::respond, rotating::Desk,
 };
 use crate::{
     core::{
@@ -15,15 +15,17 @@ use crate::{
         effect::{Effect, Outbox},
         event::Event,
         ids::{CommandId, RequestToken},
-        limits::{MANIFEST_AGE_MAX, ROTATION_EVERY, ROTATION_LIFE},
+        limits::{MANIFEST_AGE_MAX, ROTATION_LIFE},
         reject::RejectReason,
         sublime::{RotationView, SharedView, SublimeCommand, SublimeRefusal, SublimeView},
         time::{Now, Wall},
     },
+    spine::committee::rotation_term,
     sublime::{
         draw::shares,
+        invitations::Invitations,
         known::{InForce, Item, Known},
-        shares::{Shares, StoredSublime},
+        shares::{ForgetReceipt, Shares, StoredSublime},
     },
     wire::{
         AccessRequest, Body, Kind, Record, Request, Response, SublimeAsk, SublimeBody, TierAddress,
@@ -40,6 +42,8 @@ pub(super) struct Vault {
     pub(super) releasing: Releasing,
     pub(super) desk: Desk,
     pub(super) redealing: Redealing,
+    pub(super) invitations: Invitations,
+    pub(super) drilling: Drilling,
     /// Where this node's IPFS node is reached.
     addresses: Vec<TierAddress>,
 }
@@ -50,11 +54,19 @@ impl Vault {
             shares,
             parts,
             released,
+            destroyed,
+            invitations,
+            guards,
         } = stored;
-        if shares.is_empty() && parts.is_empty() && released.is_empty() {
+        let has_none = shares.is_empty() && parts.is_empty() && released.is_empty();
+        if has_none && destroyed.is_empty() && invitations.is_empty() && guards.is_empty() {
             return None;
         }
         let mut vault = Self::default();
+        for invitation in invitations {
+            vault.invitations.keep(invitation);
+        }
+        vault.desk.guards = guards.into_iter().map(|row| (row.item, row)).collect();
         for share in shares {
             vault.shares.keep(share);
         }
@@ -63,6 +75,9 @@ impl Vault {
         }
         for (from, release) in released {
             vault.releasing.keep(from, release);
+        }
+        for receipt in destroyed {
+            vault.redealing.keep_receipt(&receipt);
         }
         Some(Box::new(vault))
     }
@@ -73,7 +88,7 @@ impl Vault {
         let own = items.filter(|item| self.known.forgotten(item) == Some(own));
         let receipts = |item: &PublicKey| {
             let of_item = self.redealing.receipts.get(item).into_iter().flatten();
-            of_item.map(|(by, _, _)| *by).collect()
+            of_item.map(|(by, _)| *by).collect()
         };
         own.map(|item| (item, receipts(&item))).collect()
     }
@@ -111,6 +126,8 @@ impl Peer {
             return;
         };
         let vault = self.vault.get_or_insert_default();
+        let mut trimmed = Vec::new();
+        let mut changed = None;
         match body {
             SublimeBody::Guardian(word) => {
                 vault.known.hear_guardian(record, word);
@@ -121,18 +138,34 @@ impl Peer {
             SublimeBody::Manifest(manifest) => {
                 vault.known.hear_manifest(record, manifest);
                 let shares = &vault.shares;
-                vault.known.trim(|item| shares.of(item).is_some());
+                trimmed = vault.known.trim(|item| shares.of(item).is_some());
+                changed = Some(record.author());
+                if vault.shares.of(&record.author()).is_some() {
+                    vault.redealing.showing.add(record.author());
+                }
             }
             SublimeBody::Request(request) => vault.known.hear_request(record, request),
             // It counts once its certificate is checked.
             SublimeBody::Rotation(_) => {}
+            SublimeBody::Call(call) => vault.known.hear_call(record, call),
+            SublimeBody::CardRevoked(word) => vault.known.hear_revoked(word),
+            SublimeBody::Onion(word) => vault.known.hear_onion(record, *word),
             SublimeBody::Forget(forget) => {
                 vault.known.hear_forget(forget.item, record.author());
                 vault.redealing.look_at(forget.item);
+                changed = Some(forget.item);
             }
+            SublimeBody::Drilled(said) => vault.known.hear_drill(record, *said),
         }
         vault.desk.begin();
         vault.releasing.look();
+        for item in trimmed {
+            self.forget_guards(&item, out);
+            self.schedule(&item, out);
+        }
+        if let Some(item) = changed {
+            self.schedule(&item, out);
+        }
         out.push(Effect::Notify(Event::Sublime {
             record: record.id(),
             kind: body.name(),
@@ -155,7 +188,13 @@ impl Peer {
             SublimeAsk::Dealt(dealt) => self.on_dealt_told(from, token, *dealt, out),
             SublimeAsk::Complain(complaint) => self.on_complaint(from, token, &complaint, out),
             SublimeAsk::Forgot { item, epoch, index } => {
-                self.on_forgot(from, (item, epoch, index), out);
+                let receipt = ForgetReceipt {
+                    item,
+                    by: from,
+                    epoch,
+                    index,
+                };
+                self.on_forgot(receipt, out);
                 respond(token, Response::Noted, out);
             }
             SublimeAsk::Introduce(addresses) => {
@@ -164,6 +203,10 @@ impl Peer {
                     addresses,
                 }));
                 respond(token, Response::Noted, out);
+            }
+            SublimeAsk::Invite { why } => self.on_invited(now, (from, token), why, out),
+            SublimeAsk::Invited { serves } => {
+                self.on_invitation_answered(from, token, serves, out);
             }
         }
     }
@@ -178,6 +221,14 @@ impl Peer {
         let answer = match command {
             SublimeCommand::Show => Ok(Reply::Sublime(Box::new(self.sublime_view(now)))),
             SublimeCommand::Serve(serves) => return self.serve(now, id, serves, out),
+            SublimeCommand::Guardians => Ok(Reply::Guardians(Box::new(self.guardians_view()))),
+            SublimeCommand::Invite { member, why } => {
+                return self.invite_guardian(now, id, (member, why), out);
+            }
+            SublimeCommand::Accept(of) => return self.accept_invitation(now, id, of, out),
+            SublimeCommand::Decline(of) => return self.decline_invitation(now, id, of, out),
+            SublimeCommand::Drill => return self.drill(now, id, out),
+            SublimeCommand::TellDrill(said) => return self.tell_drill(now, id, said, out),
             SublimeCommand::Draw(item) => self
                 .drawn_view(&item)
                 .map(|view| Reply::Drawn(Box::new(view))),
@@ -302,13 +353,15 @@ impl Peer {
         let in_force = vault.known.in_force(item);
         let since = self.shared_since(&in_force);
         let mesh = self.directory.mesh();
+        let sharing = in_force.sharing.id();
         SharedView {
             epoch: in_force.sharing.epoch,
             access: in_force.sharing.access(),
             since,
-            due: since + ROTATION_EVERY,
-            subject: rotation_subject(&mesh, &item.key, &in_force.sharing.id()),
+            due: rotation_term(since, &sharing),
+            subject: rotation_subject(&mesh, &item.key, &sharing),
             forgotten: vault.known.forgotten(&item.key).is_some(),
+            card_revoked: vault.known.is_revoked(&item.key),
         }
     }
 

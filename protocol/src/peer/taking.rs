@@ -308,6 +308,7 @@ impl Peer {
         vault.redealing.parts.remove(&item);
         let old = vault.shares.drop(&item);
         vault.shares.keep(share.clone());
+        vault.redealing.showing.add(item);
         vault.releasing.look();
         let gone = kept.keys().chain(old.map(|old| old.key())).collect();
         let what = What::ShareKept {

@@ -147,7 +147,7 @@ impl Peer {
         }
     }
 
-    fn check_may_hand_in(&self) -> Result<(), CommandError> {
+    pub(super) fn check_may_hand_in(&self) -> Result<(), CommandError> {
         if !self.directory.is_active(&self.config.key) {
             return Err(CommandError::NotAMember);
         }

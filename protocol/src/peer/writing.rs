@@ -12,7 +12,7 @@ use crate::{
         time::Now,
     },
     spine::audit::What,
-    wire::{Body, Draft, Record, Verified},
+    wire::{Body, Draft, Record, SublimeBody, Verified},
 };
 
 /// A record to be written as soon as its turn comes.
@@ -96,7 +96,7 @@ impl Peer {
         out: &mut Outbox,
     ) {
         let id: ContentId = record.value().id();
-        let taken = self.take_effect(now, &record, out);
+        let taken = self.take_effect(now, &record, true, out);
         let mut writes = Vec::new();
         self.place(now, &record, &mut writes, out);
         if !writes.is_empty() {
@@ -108,6 +108,9 @@ impl Peer {
                 .map(|()| Reply::Recorded(id))
                 .map_err(CommandError::Record);
             out.push(Effect::Reply { id: command, reply });
+        }
+        if let Body::Sublime(SublimeBody::Guardian(word)) = record.value().body() {
+            self.on_served(word, out);
         }
         if let Body::Act(act) = record.value().body() {
             self.on_act_written(act, id, out);

@@ -2,20 +2,26 @@
 //!
 //! All of it follows from the set of records known, whatever order they came in, up to the bounds.
 
-use std::collections::BTreeMap;
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
-use x0_crypto::{ContentId, PublicKey, sublime::HybridPublic};
+use serde_bytes::ByteBuf;
+use x0_crypto::{ContentId, OnionAddress, PublicKey, sublime::HybridPublic};
 
 use crate::{
     core::{
         limits::{
-            FORGOTTEN_KNOWN_MAX, GUARDIANS_KNOWN_MAX, ITEMS_KNOWN_MAX, MANIFESTS_AN_HOUR_MAX,
-            REQUESTS_KNOWN_MAX, REQUESTS_PER_MEMBER_MAX,
+            CALL_LIFE, CALLS_KNOWN_MAX, CALLS_OF_ITEM_MAX, FORGOTTEN_KNOWN_MAX,
+            GUARDIANS_KNOWN_MAX, ITEMS_KNOWN_MAX, MANIFESTS_AN_HOUR_MAX, ONIONS_KNOWN_MAX,
+            REQUESTS_KNOWN_MAX, REQUESTS_PER_MEMBER_MAX, STRANGE_CALLS_AN_HOUR_MAX,
         },
         time::{Millis, Wall},
     },
     wire::{
-        AccessRequest, GuardianWord, Manifest, Record, RotationShared, RotationStated, Sharing,
+        AccessRequest, CardRevoked, CardTerms, Certificate, Drilled, EmergencyCall, GuardianWord,
+        Manifest, OnionWord, Record, RotationNotice, RotationShared, RotationStated, Sharing,
     },
 };
 
@@ -34,6 +40,8 @@ pub struct Item {
     pub chunks: u64,
     /// When it was put, by its author's clock.
     pub time: Wall,
+    /// Its recovery card, if it has one.
+    pub card: Option<Box<CardTerms>>,
 }
 
 /// How an item is shared now.
@@ -52,6 +60,8 @@ pub struct InForce<'a> {
 struct Rotated {
     open: Option<RotationStated>,
     shared: Option<(RotationStated, RotationShared)>,
+    /// The certificate of the latter.
+    certificate: Option<Box<Certificate>>,
 }
 
 /// A member's request for an item.
@@ -69,6 +79,30 @@ pub struct Request {
     pub time: Wall,
 }
 
+/// A call for an item in an emergency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The item.
+    pub item: ContentId,
+    /// The card that has signed it.
+    pub card: PublicKey,
+    /// The key that has signed the record, made for this call.
+    pub author: PublicKey,
+    /// What is released is sealed to this.
+    pub key: HybridPublic,
+    /// Why, sealed to each juror in order.
+    pub reasons: Vec<ByteBuf>,
+    /// When, by the device's clock.
+    pub time: Wall,
+}
+
+/// What a member last said about where its node is reached over Tor, with its place in the member's chain.
+#[derive(Clone, Copy, Debug)]
+struct Onion {
+    at: (u64, ContentId),
+    address: Option<OnionAddress>,
+}
+
 /// What a member last said about serving, with its place in the member's chain.
 #[derive(Clone, Debug)]
 struct Word {
@@ -76,10 +110,22 @@ struct Word {
     key: Option<HybridPublic>,
 }
 
+/// What a member last said of a drill of its node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastDrill {
+    /// The record's place in the member's chain.
+    at: (u64, ContentId),
+    /// When, by the member's clock.
+    pub time: Wall,
+    /// What it said.
+    pub said: Drilled,
+}
+
 /// What a node knows of Sublime.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     guardians: BTreeMap<PublicKey, Word>,
+    drills: BTreeMap<PublicKey, LastDrill>,
     items: BTreeMap<ContentId, Item>,
     keys: BTreeMap<PublicKey, ContentId>,
     requests: BTreeMap<ContentId, Request>,
@@ -87,6 +133,12 @@ pub struct Known {
     /// Items that are to be forgotten, and who says so.
     forgotten: BTreeMap<PublicKey, PublicKey>,
     hours: BTreeMap<u64, u32>,
+    calls: BTreeMap<ContentId, Call>,
+    /// Calls by hour for items that were not known here.
+    strange: BTreeMap<u64, u32>,
+    /// Items whose card counts no longer.
+    revoked: BTreeSet<PublicKey>,
+    onions: BTreeMap<PublicKey, Onion>,
 }
 
 impl Known {
@@ -124,6 +176,41 @@ impl Known {
         self.guardians.get(member)?.key.as_ref()
     }
 
+    /// Takes a member's word that its node has tried what it keeps; the one furthest on in its chain counts.
+    pub fn hear_drill(&mut self, record: &Record, said: Drilled) {
+        let at = (record.header().seq, record.id());
+        let known = self.drills.get(&record.author());
+        if known.is_some_and(|known| known.at >= at) {
+            return;
+        }
+        let time = record.header().time;
+        self.drills
+            .insert(record.author(), LastDrill { at, time, said });
+        while self.drills.len() > GUARDIANS_KNOWN_MAX {
+            self.drills.pop_last();
+        }
+    }
+
+    /// Returns what a member last said of a drill.
+    pub fn drill(&self, member: &PublicKey) -> Option<&LastDrill> {
+        self.drills.get(member)
+    }
+
+    /// Tells whether a word about a drill is told on another day than the newest known of its author, and on a later one if it
+    /// stands further on in the chain; `day` finds the day of a date.
+    pub fn is_of_another_day(&self, record: &Record, day: impl Fn(Wall) -> u64) -> bool {
+        let Some(known) = self.drills.get(&record.author()) else {
+            return true;
+        };
+        let at = (record.header().seq, record.id());
+        let (said, newest) = (day(record.header().time), day(known.time));
+        match at.cmp(&known.at) {
+            Ordering::Less => said < newest,
+            Ordering::Equal => true,
+            Ordering::Greater => said > newest,
+        }
+    }
+
     /// Takes an item.
     pub fn hear_manifest(&mut self, record: &Record, manifest: &Manifest) {
         let item = Item {
@@ -132,6 +219,7 @@ impl Known {
             content: manifest.content,
             chunks: manifest.chunks,
             time: record.header().time,
+            card: manifest.card.clone(),
         };
         self.keys.insert(item.key, record.id());
         self.items.insert(record.id(), item);
@@ -139,19 +227,16 @@ impl Known {
 
     /// Takes what the committee has certified of a rotation; tells whether it is news. Of two about the same epoch the later
     /// height counts.
-    pub fn hear_rotation(
-        &mut self,
-        stated: &RotationStated,
-        shared: Option<&RotationShared>,
-    ) -> bool {
+    pub fn hear_rotation(&mut self, stated: &RotationStated, notice: &RotationNotice) -> bool {
         let rotated = self.rotated.entry(stated.item).or_default();
         let place = |stated: &RotationStated| (stated.epoch, stated.height);
         let newest = rotated.shared.as_ref().map(|(known, _)| place(known));
-        match shared {
+        match &notice.shared {
             Some(shared) => {
                 let is_news = newest < Some(place(stated));
                 if is_news {
                     rotated.shared = Some((*stated, shared.clone()));
+                    rotated.certificate = Some(Box::new(notice.certificate));
                 }
                 is_news
             }
@@ -209,6 +294,15 @@ impl Known {
         self.rotated.get(key)?.shared.as_ref()
     }
 
+    /// Returns the notice of the newest rotation of an item that has come to its end.
+    pub fn shared_notice(&self, key: &PublicKey) -> Option<RotationNotice> {
+        let rotated = self.rotated.get(key)?;
+        Some(RotationNotice {
+            certificate: **rotated.certificate.as_ref()?,
+            shared: rotated.shared.as_ref().map(|(_, shared)| shared.clone()),
+        })
+    }
+
     /// Returns how an item is shared now.
     pub fn in_force<'a>(&'a self, item: &'a Item) -> InForce<'a> {
         match self.shared(&item.key) {
@@ -231,19 +325,22 @@ impl Known {
         Some((id, self.items.get(id)?))
     }
 
-    /// Lets go of the oldest items beyond the bound, of those last that `is_held` names.
-    pub fn trim(&mut self, is_held: impl Fn(&PublicKey) -> bool) {
+    /// Lets go of the oldest items beyond the bound, of those last that `is_held` names; returns their keys.
+    pub fn trim(&mut self, is_held: impl Fn(&PublicKey) -> bool) -> Vec<PublicKey> {
+        let mut gone = Vec::new();
         while self.items.len() > ITEMS_KNOWN_MAX {
             let items = self.items.iter();
             let least = items.min_by_key(|(id, item)| (is_held(&item.key), item.time, **id));
             let Some(least) = least.map(|(id, _)| *id) else {
-                return;
+                break;
             };
             if let Some(item) = self.items.remove(&least) {
                 self.keys.remove(&item.key);
                 self.rotated.remove(&item.key);
+                gone.push(item.key);
             }
         }
+        gone
     }
 
     /// Finds an item.
@@ -259,6 +356,101 @@ impl Known {
     /// Iterates over the items, by name.
     pub fn items(&self) -> impl Iterator<Item = (&ContentId, &Item)> {
         self.items.iter()
+    }
+
+    /// Tells whether one more call is kept, and counts it. Calls signed by the card of an item that is known are bounded by
+    /// item and day, so that nobody without a card crowds them out; all others by hour.
+    pub fn is_call_kept(&mut self, call: &EmergencyCall, dated: Wall) -> bool {
+        let is_of_card = |item: &Item| item.card.as_ref().is_some_and(|c| c.key == call.card);
+        if self.items.get(&call.item).is_some_and(is_of_card) {
+            let same = self.calls.values().filter(|known| {
+                known.item == call.item
+                    && known.card == call.card
+                    && known.time.0.abs_diff(dated.0) < CALL_LIFE.0
+            });
+            return same.count() < CALLS_OF_ITEM_MAX;
+        }
+        let count = self.strange.entry(dated.0 / HOUR.0).or_default();
+        let is_kept = *count < STRANGE_CALLS_AN_HOUR_MAX;
+        *count += u32::from(is_kept);
+        is_kept
+    }
+
+    /// Takes a call.
+    pub fn hear_call(&mut self, record: &Record, call: &EmergencyCall) {
+        let known = Call {
+            item: call.item,
+            card: call.card,
+            author: record.author(),
+            key: call.key.clone(),
+            reasons: call.reasons.clone(),
+            time: record.header().time,
+        };
+        self.calls.insert(record.id(), known);
+        if self.calls.len() > CALLS_KNOWN_MAX {
+            let calls = self.calls.iter();
+            let least =
+                calls.min_by_key(|(id, call)| (self.card_of(call).is_some(), call.time, **id));
+            if let Some(least) = least.map(|(id, _)| *id) {
+                self.calls.remove(&least);
+            }
+        }
+    }
+
+    /// Returns the terms of the card that has signed a call; none if it is not the card of the item.
+    pub fn card_of(&self, call: &Call) -> Option<&CardTerms> {
+        let card = self.items.get(&call.item)?.card.as_deref()?;
+        (card.key == call.card).then_some(card)
+    }
+
+    /// Finds a call that the card of its item has signed.
+    pub fn call(&self, id: &ContentId) -> Option<&Call> {
+        let call = self.calls.get(id)?;
+        self.card_of(call).map(|_| call)
+    }
+
+    /// Iterates over the calls that the cards of their items have signed, by name.
+    pub fn calls(&self) -> impl Iterator<Item = (&ContentId, &Call)> {
+        let calls = self.calls.iter();
+        calls.filter(|(_, call)| self.card_of(call).is_some())
+    }
+
+    /// Takes the word of an item's key that its card counts no longer. Of those beyond the bound the ones with the lowest keys
+    /// stay, and those of items that are known.
+    pub fn hear_revoked(&mut self, word: &CardRevoked) {
+        self.revoked.insert(word.item);
+        if self.revoked.len() > FORGOTTEN_KNOWN_MAX {
+            let items = self.revoked.iter();
+            let last = items.max_by_key(|item| (!self.keys.contains_key(*item), **item));
+            if let Some(last) = last.copied() {
+                self.revoked.remove(&last);
+            }
+        }
+    }
+
+    /// Tells whether the card of an item was revoked.
+    pub fn is_revoked(&self, item: &PublicKey) -> bool {
+        self.revoked.contains(item)
+    }
+
+    /// Takes a member's word about where its node is reached over Tor.
+    pub fn hear_onion(&mut self, record: &Record, word: OnionWord) {
+        let at = (record.header().seq, record.id());
+        let known = self.onions.get(&record.author());
+        if known.is_some_and(|known| known.at >= at) {
+            return;
+        }
+        let address = word.address;
+        self.onions.insert(record.author(), Onion { at, address });
+        while self.onions.len() > ONIONS_KNOWN_MAX {
+            self.onions.pop_last();
+        }
+    }
+
+    /// Returns where members' nodes are reached over Tor, in order of member.
+    pub fn onions(&self) -> impl Iterator<Item = (&PublicKey, &OnionAddress)> {
+        let words = self.onions.iter();
+        words.filter_map(|(member, word)| Some((member, word.address.as_ref()?)))
     }
 
     /// Takes a request.

@@ -12,7 +12,7 @@ use x0_crypto::{
     committee::{
         CommitteeKey, GroupKey, PartialSignature, SealedToLabel, Seat, ThresholdSignature,
     },
-    sublime::{HybridSecret, ItemSecret, SecondPart, Share, combine},
+    sublime::{HybridSecret, ItemSecret, SecondPart, Share, ShareIndex, combine},
 };
 use zeroize::Zeroizing;
 
@@ -125,14 +125,9 @@ impl Gathered {
         let opened = key.open(&info, &release.sealed).ok();
         let good = opened.and_then(|opened| match release.part {
             ReleasedPart::Share { epoch, index } => {
-                let Sharing {
-                    epoch: now,
-                    commitments,
-                } = &asked.sharing;
-                let share = Share::from_bytes(&opened).ok()?;
-                let is_it =
-                    epoch == *now && share.index() == index && commitments.verify(&share).is_ok();
-                is_it.then(|| self.shares.push(share))
+                let share = good_share(asked.sharing, (epoch, index), &opened)?;
+                self.shares.push(share);
+                Some(())
             }
             ReleasedPart::Seat { .. } => self.take_opening(asked, from, &opened),
         });
@@ -174,6 +169,19 @@ impl Gathered {
             group.combine(&label, &parts).ok()
         })
     }
+}
+
+/// Reads a share, if it is the one that it should be of a sharing.
+pub(super) fn good_share(
+    sharing: &Sharing,
+    (epoch, index): (u32, ShareIndex),
+    opened: &[u8],
+) -> Option<Share> {
+    let share = Share::from_bytes(opened).ok()?;
+    let is_it = epoch == sharing.epoch
+        && share.index() == index
+        && sharing.commitments.verify(&share).is_ok();
+    is_it.then_some(share)
 }
 
 fn second_part(asked: Asked<'_>, signature: &ThresholdSignature) -> Option<SecondPart> {

@@ -3,12 +3,13 @@
 //! Each is sealed under a key of its own, which is not in the store where they are. Destroying the key destroys the share,
 //! whatever copies of the store there are, and no other share with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use x0_crypto::{ContentId, PublicKey, sublime::ShareIndex};
 
+use super::invitations::Invitation;
 use crate::{
     core::limits::{SHARES_KEPT_MAX, SHARES_PER_OWNER_MAX},
     wire::{
@@ -111,6 +112,34 @@ impl KeptParts {
     }
 }
 
+/// That a guardian's node has said that it destroyed its share of an item which this node's member has had forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForgetReceipt {
+    /// The key of the item.
+    pub item: PublicKey,
+    /// Whose node says so.
+    pub by: PublicKey,
+    /// The epoch of the share.
+    pub epoch: u32,
+    /// Its number.
+    pub index: ShareIndex,
+}
+
+/// Who guards an item, as guardians have shown it to a seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownGuards {
+    /// The key of the item.
+    pub item: PublicKey,
+    /// The sharing.
+    pub sharing: ContentId,
+    /// Its epoch.
+    pub epoch: u32,
+    /// The guardians, in order.
+    pub guardians: BTreeSet<PublicKey>,
+}
+
 /// What is to be stored about Sublime.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SublimeWrite {
@@ -124,6 +153,21 @@ pub enum SublimeWrite {
     NoParts(PublicKey),
     /// What was released for a request of this node, and by whom.
     Released(Box<(PublicKey, Release)>),
+    /// That a guardian's node has destroyed its share of an own item.
+    Destroyed(ForgetReceipt),
+    /// An invitation to serve as a guardian, as it stands from now on.
+    Invitation(Box<Invitation>),
+    /// An invitation with this member that stands no longer: one of this node's member, or the member's own.
+    NoInvitation {
+        /// The other member.
+        with: PublicKey,
+        /// Whether this node's member made it.
+        is_own: bool,
+    },
+    /// Who guards an item, as this seat knows; what was known of it before gives way.
+    Guards(Box<KnownGuards>),
+    /// That it is not known any more, or of no matter.
+    NoGuards(PublicKey),
 }
 
 /// What of Sublime is read back at a start.
@@ -135,6 +179,12 @@ pub struct StoredSublime {
     pub parts: Vec<KeptParts>,
     /// What was released for requests of this node, and by whom.
     pub released: Vec<(PublicKey, Release)>,
+    /// Whose nodes have destroyed their shares of own items.
+    pub destroyed: Vec<ForgetReceipt>,
+    /// Invitations to serve as a guardian, made here and sent here.
+    pub invitations: Vec<Invitation>,
+    /// Who guards which items, as this seat knows.
+    pub guards: Vec<KnownGuards>,
 }
 
 impl SublimeWrite {
@@ -154,6 +204,28 @@ impl SublimeWrite {
             }
             Self::NoParts(item) => stored.parts.retain(|kept| kept.plan.item != item),
             Self::Released(released) => stored.released.push(*released),
+            Self::Destroyed(receipt) => {
+                let place = |kept: &ForgetReceipt| (kept.item, kept.by);
+                stored
+                    .destroyed
+                    .retain(|kept| place(kept) != place(&receipt));
+                stored.destroyed.push(receipt);
+            }
+            Self::Invitation(invitation) => {
+                let (with, is_own) = (invitation.with, invitation.is_own);
+                let kept = &mut stored.invitations;
+                kept.retain(|kept| (kept.with, kept.is_own) != (with, is_own));
+                kept.push(*invitation);
+            }
+            Self::NoInvitation { with, is_own } => {
+                let kept = &mut stored.invitations;
+                kept.retain(|kept| (kept.with, kept.is_own) != (with, is_own));
+            }
+            Self::Guards(guards) => {
+                stored.guards.retain(|known| known.item != guards.item);
+                stored.guards.push(*guards);
+            }
+            Self::NoGuards(item) => stored.guards.retain(|known| known.item != item),
         }
     }
 }

@@ -102,6 +102,14 @@ impl Kind {
     pub const ROTATION: Self = Self(0x0603);
     /// An item is to be forgotten.
     pub const FORGET: Self = Self(0x0604);
+    /// [`super::EmergencyCall`].
+    pub const EMERGENCY_CALL: Self = Self(0x0605);
+    /// [`super::CardRevoked`].
+    pub const CARD_REVOKED: Self = Self(0x0606);
+    /// [`super::OnionWord`].
+    pub const ONION: Self = Self(0x0607);
+    /// [`super::Drilled`].
+    pub const DRILLED: Self = Self(0x0608);
     /// [`Erasure`].
     pub const ERASURE: Self = Self(0x0700);
 }
@@ -350,6 +358,7 @@ pub struct Revocation {
     pub reason: Reason,
 }
 
+/// Makes a type for text within bounds.
 macro_rules! bounded_text {
     ($(#[$doc:meta])* $name:ident, $what:literal, $max:expr, $valid:expr, $allowed:literal) => {
         $(#[$doc])*
@@ -401,6 +410,23 @@ macro_rules! bounded_text {
         }
     };
 }
+
+impl Reason {
+    /// Takes a text as a reason: what is too long of it is left out, and control characters become spaces.
+    pub fn shortened(text: &str) -> Self {
+        let mut short = String::new();
+        for letter in text.chars() {
+            let letter = if letter.is_control() { ' ' } else { letter };
+            if short.len() + letter.len_utf8() > REASON_BYTES_MAX {
+                break;
+            }
+            short.push(letter);
+        }
+        short.parse().unwrap_or_else(|_| Self("?".to_owned()))
+    }
+}
+
+pub(super) use bounded_text;
 
 bounded_text! {
     /// The name of a mesh.

@@ -9,11 +9,14 @@ mod act;
 mod admission;
 mod ballot;
 mod body;
+mod card;
 mod case;
 mod certificate;
 mod codec;
 mod countersign;
+mod emergency;
 mod erasure;
+mod guardian;
 mod handover;
 mod inspection;
 mod jury;
@@ -44,6 +47,7 @@ pub use body::{
     Body, CapabilityGrant, Description, Founder, Genesis, Invite, Join, Kind, Leave, Merge,
     MeshName, Parameters, Pinned, PolicyName, Reason, Region, Removal, Revocation, TierAddress,
 };
+pub use card::{CardLabel, CardOnions, CardPage, CardPageError, WrongOnions};
 pub use case::{
     Appeal, CaseEntry, CaseFinding, CaseRecord, CaseSay, CaseWord, Claim, DismissedBy, Report,
     Ruled, Ruling, SealedReport, Verdict,
@@ -56,7 +60,12 @@ pub use certificate::{
 };
 pub use codec::DecodeError;
 pub use countersign::{Countersign, CountersignAsk, CountersignedHead, HeldHead};
+pub use emergency::{
+    CallStage, CallStanding, CardRevoked, CardTerms, EmergencyAnswer, EmergencyAsk, EmergencyCall,
+    HelloShown, JuryShown, OnionWord, call_reason_info, keys_name, read_reason, write_reason,
+};
 pub use erasure::{ERASE_ACTS_AFTER, Erasure};
+pub use guardian::{Drilled, GuardianWord};
 pub use handover::{Authority, HandOver, HandedOver, NextCommittee, SeatsPlan};
 pub use inspection::{
     Account, AccountAsk, AccountDraft, AskDraft, AuditOutcome, AuditPair, AuditReport, AuditRight,
@@ -66,6 +75,7 @@ pub use jury::{JuryDrawn, JuryWord, OnCall, jury_electorate};
 pub use message::{
     Consent, Hello, LogHead, Outcome, Part, Refused, Request, Response, SignaturePart, Welcome,
 };
+pub(crate) use proof::certified;
 pub use proof::{JuryProof, NotPassed, VotePassed, VoteProof};
 pub(crate) use public::PUBLIC_PAGE_BYTES_MAX;
 pub use public::{
@@ -85,8 +95,8 @@ pub use seat::{
 };
 pub use shown::{AuditAsk, AuditShown, ShownEntry, ShownFault};
 pub use sublime::{
-    AccessRequest, Forget, GuardAsk, GuardianWord, Manifest, Release, ReleasedPart, SeatOpening,
-    Sharing, SublimeAsk, SublimeBody, release_info, second_label, share_info,
+    AccessRequest, Forget, GuardAsk, Manifest, Release, ReleasedPart, SeatOpening, Sharing,
+    SublimeAsk, SublimeBody, release_info, second_label, share_info,
 };
 pub use topic::Topic;
 pub use version::{Rules, VersionRange, WIRE_VERSION};

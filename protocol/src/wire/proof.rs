@@ -242,7 +242,7 @@ impl VotePassed {
     }
 }
 
-fn certified(
+pub(crate) fn certified(
     mesh: &ContentId,
     keys: &CommitteeKeys,
     certificate: &Certificate,

@@ -423,6 +423,11 @@ impl Verified<Record> {
         {
             manifest.check_carried(&mesh, &record)?;
         }
+        if let (Body::Sublime(SublimeBody::Call(call)), Some(mesh)) =
+            (record.body(), record.header().mesh)
+        {
+            call.check_carried(&mesh, &record)?;
+        }
         if let Body::Claim(claim) = record.body() {
             claim.check_carried(&record)?;
         }

@@ -150,7 +150,7 @@ impl RotationNotice {
         self.certificate.statement.rotation()
     }
 
-    pub(super) fn check(&self) -> Result<(), DecodeError> {
+    pub(crate) fn check(&self) -> Result<(), DecodeError> {
         let wrong = |field, why: &str| Err(DecodeError::bounds("rotation", field, why));
         let Statement::Rotation(stated) = &self.certificate.statement else {
             return wrong("certificate", "is about a rotation");
@@ -490,6 +490,8 @@ pub enum GuardianWants {
     Plan,
     /// To be rid of its share: it serves no longer.
     Leave,
+    /// That the seat knows, and has the item dealt on when this member is one no more.
+    Keep,
 }
 
 /// A dealer's part for a new guardian.

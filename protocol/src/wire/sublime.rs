@@ -6,6 +6,7 @@
 //!   chain that nobody knows. The record's name is the item's.
 //! - [`AccessRequest`]: a member asks for an item, with a key made for this one request. The record's name is the subject
 //!   of the vote that decides.
+//! - What is said in an emergency is in `emergency`.
 //! - [`GuardAsk`] and [`Release`] are never gossiped: they go to one node, over its link.
 //!
 //! What is sealed says what it belongs to by its *info*, see [`share_info`] and its neighbours: nothing opens as
@@ -21,7 +22,8 @@ use x0_crypto::{
 };
 
 use super::{
-    Complaint, Dealt, DecodeError, GuardianAsk, Kind, PartAsk, Reason, Record, RotationNotice,
+    CardRevoked, CardTerms, Complaint, Dealt, DecodeError, Drilled, EmergencyCall, GuardianAsk,
+    GuardianWord, Kind, OnionWord, PartAsk, Reason, Record, RotationNotice,
     body::TierAddress,
     codec::{decode, encode},
     work::{Worker, check_alone},
@@ -50,14 +52,14 @@ pub enum SublimeBody {
     Rotation(Box<RotationNotice>),
     /// An item is to be forgotten.
     Forget(Forget),
-}
-
-/// A member's consent to be drawn as a guardian, or its end; the newest counts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GuardianWord {
-    /// The key that shares are sealed to; none if the member serves no longer.
-    pub key: Option<HybridPublic>,
+    /// Somebody in an emergency asks for an item by its card.
+    Call(Box<EmergencyCall>),
+    /// An item's card counts no longer.
+    CardRevoked(CardRevoked),
+    /// Where a member's node is reached over Tor.
+    Onion(OnionWord),
+    /// A guardian's node has tried all that it keeps.
+    Drilled(Drilled),
 }
 
 /// An item: where its content is, and what opens it.
@@ -74,6 +76,9 @@ pub struct Manifest {
     pub second: SealedToLabel,
     /// How the first part is shared.
     pub sharing: Sharing,
+    /// The item's recovery card, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<Box<CardTerms>>,
     /// What the work was found with, see [`Manifest::work`].
     pub nonce: u64,
 }
@@ -175,6 +180,16 @@ pub enum SublimeAsk {
     },
     /// A linked node says where its IPFS node is reached, so that content goes from one to the other.
     Introduce(Vec<TierAddress>),
+    /// A member asks another to serve as a guardian.
+    Invite {
+        /// Why, in words for that member alone.
+        why: Reason,
+    },
+    /// A member's node answers who has asked it to serve.
+    Invited {
+        /// Whether it serves.
+        serves: bool,
+    },
 }
 
 /// A share for a guardian.
@@ -224,7 +239,7 @@ pub enum ReleasedPart {
 }
 
 impl SublimeBody {
-    /// Returns what it is about: `guardian`, `item`, `request`, `rotation` or `forget`.
+    /// Returns what it is about: `guardian`, `item`, `request`, `rotation`, `forget`, `call`, `card`, `onion` or `drill`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Guardian(_) => "guardian",
@@ -232,6 +247,10 @@ impl SublimeBody {
             Self::Request(_) => "request",
             Self::Rotation(_) => "rotation",
             Self::Forget(_) => "forget",
+            Self::Call(_) => "call",
+            Self::CardRevoked(_) => "card",
+            Self::Onion(_) => "onion",
+            Self::Drilled(_) => "drill",
         }
     }
 
@@ -242,6 +261,10 @@ impl SublimeBody {
             Self::Request(_) => Kind::ACCESS_REQUEST,
             Self::Rotation(_) => Kind::ROTATION,
             Self::Forget(_) => Kind::FORGET,
+            Self::Call(_) => Kind::EMERGENCY_CALL,
+            Self::CardRevoked(_) => Kind::CARD_REVOKED,
+            Self::Onion(_) => Kind::ONION,
+            Self::Drilled(_) => Kind::DRILLED,
         }
     }
 
@@ -252,6 +275,10 @@ impl SublimeBody {
             Self::Request(body) => encode(body),
             Self::Rotation(body) => encode(body),
             Self::Forget(body) => encode(body),
+            Self::Call(body) => encode(body),
+            Self::CardRevoked(body) => encode(body),
+            Self::Onion(body) => encode(body),
+            Self::Drilled(body) => encode(body),
         }
     }
 
@@ -262,6 +289,21 @@ impl SublimeBody {
             Kind::GUARDIAN => decode("guardian's word", bytes, max).map(Self::Guardian),
             Kind::ACCESS_REQUEST => decode("request for an item", bytes, max).map(Self::Request),
             Kind::FORGET => decode("word to forget an item", bytes, max).map(Self::Forget),
+            Kind::CARD_REVOKED => {
+                decode("word that a card is revoked", bytes, max).map(Self::CardRevoked)
+            }
+            Kind::ONION => decode("onion address", bytes, max).map(Self::Onion),
+            Kind::EMERGENCY_CALL => {
+                let call = decode::<Box<EmergencyCall>>("emergency call", bytes, max);
+                call.and_then(|call| {
+                    call.check()?;
+                    Ok(Self::Call(call))
+                })
+            }
+            Kind::DRILLED => {
+                let drilled = decode::<Drilled>("drill", bytes, max);
+                drilled.and_then(Drilled::check).map(Self::Drilled)
+            }
             Kind::ROTATION => {
                 let notice = decode::<Box<RotationNotice>>("rotation", bytes, max);
                 notice.and_then(|notice| {
@@ -293,7 +335,7 @@ impl Manifest {
                 format!("has at most {SEALED_ABOUT_BYTES_MAX} bytes"),
             );
         }
-        Ok(())
+        self.card.as_ref().map_or(Ok(()), |card| card.check())
     }
 
     /// Returns how much work stands in the manifest: zero bits at the front of a hash over the mesh, the item's key and all
@@ -314,13 +356,17 @@ impl Manifest {
             about,
             second,
             sharing,
+            card,
             nonce: _,
         } = self;
         let said = (
             ("x0/manifest/work/1", mesh, item),
             (content, chunks, about, second, sharing),
         );
-        Worker::over(&said)
+        match card {
+            None => Worker::over(&said),
+            Some(card) => Worker::over(&(said, card)),
+        }
     }
 
     /// Checks place and work of the record that carries the manifest.
@@ -412,7 +458,10 @@ impl SublimeAsk {
             Self::Guardian(ask) => ask.check(),
             Self::Part(ask) => ask.check(),
             Self::Dealt(dealt) => dealt.check(),
-            Self::Complain(_) | Self::Forgot { .. } => Ok(()),
+            Self::Complain(_)
+            | Self::Forgot { .. }
+            | Self::Invite { .. }
+            | Self::Invited { .. } => Ok(()),
             Self::Introduce(addresses) => {
                 if addresses.len() > TIER_ADDRESSES_MAX {
                     let why = format!("are at most {TIER_ADDRESSES_MAX}");
@@ -424,7 +473,7 @@ impl SublimeAsk {
     }
 }
 
-fn check_sealed(sealed: &[u8]) -> Result<(), DecodeError> {
+pub(super) fn check_sealed(sealed: &[u8]) -> Result<(), DecodeError> {
     if sealed.len() > SEALED_PART_BYTES_MAX {
         let why = format!("has at most {SEALED_PART_BYTES_MAX} bytes");
         return Err(DecodeError::bounds("share", "sealed", why));

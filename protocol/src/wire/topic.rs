@@ -78,7 +78,11 @@ impl Topic {
             | Kind::MANIFEST
             | Kind::ACCESS_REQUEST
             | Kind::ROTATION
-            | Kind::FORGET => Self::Sublime,
+            | Kind::FORGET
+            | Kind::EMERGENCY_CALL
+            | Kind::CARD_REVOKED
+            | Kind::ONION
+            | Kind::DRILLED => Self::Sublime,
             Kind::ERASURE | Kind(_) => Self::Other,
         }
     }

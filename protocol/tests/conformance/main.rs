@@ -6,10 +6,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod audits;
+mod card;
 mod cases;
 mod charter;
 mod committee;
+mod emergency;
 mod erasure;
+mod guardians;
 mod public;
 mod sublime;
 mod votes;

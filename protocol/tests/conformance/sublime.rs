@@ -17,9 +17,9 @@ use x0_protocol::{
         shares::OfferedShare,
     },
     wire::{
-        AccessRequest, Appointed, Body, Complaint, Dealt, Draft, Entry, GuardianAsk, GuardianWants,
-        GuardianWord, Manifest, PartAck, PartAsk, Release, ReleasedPart, Request, Response,
-        RotationAnswer, RotationDealing, RotationEntry, RotationFix, RotationNotice,
+        AccessRequest, Appointed, Body, CardTerms, Complaint, Dealt, Draft, Entry, GuardianAsk,
+        GuardianWants, GuardianWord, Manifest, PartAck, PartAsk, Release, ReleasedPart, Request,
+        Response, RotationAnswer, RotationDealing, RotationEntry, RotationFix, RotationNotice,
         RotationOpening, RotationPlan, RotationShared, RotationStated, Sharing, Statement,
         SublimeAsk, SublimeBody, Verified, decode_record, part_info, release_info,
         rotation_subject, second_label, share_info,
@@ -52,11 +52,16 @@ fn prepared() -> Prepared {
         subtrees: 3,
         mesh: id(b"mesh"),
         committee: keys().decryption,
+        committee_name: id(b"committee"),
     };
     prepare(&parts, &signer, &drawn, &[8; 32]).unwrap()
 }
 
 fn manifest() -> Verified<x0_protocol::wire::Record> {
+    manifest_with(None)
+}
+
+pub(super) fn manifest_with(card: Option<Box<CardTerms>>) -> Verified<x0_protocol::wire::Record> {
     let (_, signer) = item();
     let Prepared {
         sharing, second, ..
@@ -67,6 +72,7 @@ fn manifest() -> Verified<x0_protocol::wire::Record> {
         about: vec![3; 64].into(),
         second,
         sharing,
+        card,
         nonce: 0,
     };
     manifest.find_nonce(&id(b"mesh"), &signer.public());
@@ -90,13 +96,14 @@ fn release(part: ReleasedPart) -> Vec<u8> {
     Request::Sublime(Box::new(SublimeAsk::Release(Box::new(release)))).encode()
 }
 
-fn index() -> ShareIndex {
+pub(super) fn index() -> ShareIndex {
     ShareIndex::new(2).unwrap()
 }
 
 /// What nodes say to each other in a rotation.
 struct Rotation {
     asks: Request,
+    shows: Request,
     part: Request,
     dealt: Request,
     complaint: Request,
@@ -155,13 +162,17 @@ fn rotation(from: Sharing) -> Rotation {
     assert!(fix.shared().is_some(), "it is a rotation that can be fixed");
     let entry = |entry| Entry::Rotation(Box::new(entry));
     let sublime = |ask| Request::Sublime(Box::new(ask));
-    Rotation {
-        asks: sublime(SublimeAsk::Guardian(Box::new(GuardianAsk {
+    let guardian = |what| {
+        sublime(SublimeAsk::Guardian(Box::new(GuardianAsk {
             item: plan.item,
             index: index(),
             appointed: appointed(3, 2),
-            what: GuardianWants::Plan,
-        }))),
+            what,
+        })))
+    };
+    Rotation {
+        asks: guardian(GuardianWants::Plan),
+        shows: guardian(GuardianWants::Keep),
         part: sublime(SublimeAsk::Part(Box::new(PartAsk {
             plan: plan.clone(),
             dealing: dealing.clone(),
@@ -256,6 +267,7 @@ fn sublime() {
         ),
         ("introduction", introduce.encode()),
         ("guardian asks for a plan", rotation.asks.encode()),
+        ("guardian shows what it keeps", rotation.shows.encode()),
         ("part for a new guardian", rotation.part.encode()),
         ("dealer tells a seat", rotation.dealt.encode()),
         ("complaint", rotation.complaint.encode()),
@@ -396,6 +408,10 @@ fn sublime() {
                 "bafyreidghvfqp25yycprget5ohveaj2ilefg4iuin7kkoew42turihgdgi",
             ),
             (
+                "guardian shows what it keeps",
+                "bafyreid6c43z7snbucuufgmhqxnyapgymxkv7kra7s7y5qb3ptdfqdh6ye",
+            ),
+            (
                 "part for a new guardian",
                 "bafyreibkahdsvztw5w6tlcuqzmhl6fw3gyn5kg56rdgtfubnodis6byerm",
             ),
@@ -488,6 +504,7 @@ fn a_guardian_that_was_sealed_a_share_finds_it_good_and_no_other_does() {
         subtrees: 3,
         mesh: id(b"mesh"),
         committee: keys().decryption,
+        committee_name: id(b"committee"),
     };
     let prepared = prepare(&parts, &signer, &drawn, &[8; 32]).unwrap();
     let good: Vec<bool> = prepared

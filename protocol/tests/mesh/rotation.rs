@@ -1,4 +1,5 @@
-//! Shares of an item dealt on to other guardians: every six months, by a vote, or because a guardian leaves; whoever crashes.
+//! Shares of an item dealt on to other guardians: every six months, by a vote, because a guardian serves no longer or is a member
+//! no more; whoever crashes.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +13,8 @@ use x0_protocol::{
 
 use super::{
     sublime::{
-        ASKER, OWNER, Put, decide, founded, opened, put, released, request, shown, standing,
+        ASKER, OWNER, Put, decide, decide_without, founded, opened, put, released, request, shown,
+        standing,
     },
     votes::{cast, hand_in, proposed, vote},
     world::{DealerLie, World},
@@ -53,9 +55,14 @@ fn told(world: &World, at: usize, is_meant: impl Fn(&What) -> bool) -> usize {
 
 /// Asks for an item, has it granted, and opens it.
 fn opens(world: &mut World, put: &Put) -> Vec<u8> {
+    opens_without(world, put, &[])
+}
+
+/// Opens an item while some are away.
+fn opens_without(world: &mut World, put: &Put, away: &[usize]) -> Vec<u8> {
     let (asked, secret) = request(world, put.item);
-    decide(world, asked, Choice::Yes);
-    assert_eq!(standing(world, 2, asked), Standing::Granted);
+    decide_without(world, asked, away);
+    assert_eq!(standing(world, ASKER, asked), Standing::Granted);
     let view = released(world, asked);
     opened(world, &view, put, &secret).unwrap()
 }
@@ -140,6 +147,104 @@ fn who_serves_no_longer_is_rid_of_its_share_and_the_others_hold_all() {
     );
     assert_eq!(holders(&world, &put.key, 1), 4);
     assert_eq!(opens(&mut world, &put), b"Where the well is");
+}
+
+/// Returns a guardian without a seat; it is not who asks.
+fn guardian_without_seat(world: &World) -> usize {
+    let seats = world.seats();
+    let found = (1..6).find(|at| !seats.contains(at) && *at != ASKER);
+    found.expect("there is one")
+}
+
+/// Has three of four seats remove a member, whose node is gone by then.
+fn remove(world: &mut World, at: usize) {
+    world.crash(at);
+    let member = world.key(at);
+    for seat in world.seats().into_iter().take(3) {
+        let reason = "it sold what it guarded".parse().unwrap();
+        world.recorded(seat, Command::Remove { member, reason });
+    }
+    assert!(!world.peer(OWNER).directory().is_active(&member));
+}
+
+/// Returns whom a node knows to guard an item, and of which epoch.
+fn known_guards(world: &World, at: usize, put: &Put) -> Option<(u32, usize)> {
+    let known = world.nodes[at].disk.rest.sublime.guards.iter();
+    let mut of_item = known.filter(|guards| guards.item == put.key);
+    let first = of_item.next();
+    assert!(of_item.next().is_none(), "an item is noted twice");
+    first.map(|guards| (guards.epoch, guards.guardians.len()))
+}
+
+fn is_dealt_on_without(world: &mut World, gone: usize, put: &Put) {
+    world.pass(Millis::from_secs(60));
+    let seat = world.seats()[0];
+    assert_eq!(epoch(world, seat, put), 1);
+    assert_eq!(holders(world, &put.key, 1), 4, "all who are left");
+    assert_eq!(kept(world, gone, &put.key), Some(0), "it was not there");
+    assert_eq!(opens_without(world, put, &[gone]), b"Where the well is");
+    world.pass(Millis::from_secs(60));
+    assert_eq!(epoch(world, seat, put), 1, "once, and not again");
+}
+
+#[test]
+fn what_a_removed_member_guarded_is_dealt_on_without_anybody_asking() {
+    let mut world = founded();
+    let put = put(&mut world, 1);
+    let other = super::sublime::put(&mut world, 2);
+    world.pass(Millis::from_secs(30));
+    assert_eq!(epoch(&mut world, OWNER, &put), 0, "nobody has gone yet");
+    let gone = guardian_without_seat(&world);
+    remove(&mut world, gone);
+    is_dealt_on_without(&mut world, gone, &put);
+    assert_eq!(epoch(&mut world, OWNER, &other), 1, "all that it guarded");
+}
+
+#[test]
+fn who_leaves_the_mesh_has_what_it_guarded_dealt_on() {
+    let mut world = founded();
+    let put = put(&mut world, 1);
+    world.pass(Millis::from_secs(30));
+    let gone = guardian_without_seat(&world);
+    world.recorded(gone, Command::Leave);
+    world.crash(gone);
+    is_dealt_on_without(&mut world, gone, &put);
+}
+
+#[test]
+fn seats_that_start_anew_still_know_what_a_member_guarded_who_is_removed_then() {
+    let mut world = founded();
+    let put = put(&mut world, 1);
+    world.pass(Millis::from_secs(30));
+    let gone = guardian_without_seat(&world);
+    world.crash(gone);
+    for seat in world.seats() {
+        world.crash(seat);
+    }
+    for seat in world.seats() {
+        world.boot_linked(seat);
+    }
+    world.pass(Millis::from_secs(20));
+    remove(&mut world, gone);
+    is_dealt_on_without(&mut world, gone, &put);
+}
+
+#[test]
+fn seats_and_nobody_else_know_who_guards_an_item_as_it_is_shared_now() {
+    let mut world = founded();
+    let put = put(&mut world, 1);
+    world.pass(Millis::from_secs(30));
+    let seats = world.seats();
+    for at in 0..6 {
+        let known = seats.contains(&at).then_some((0, 5));
+        assert_eq!(known_guards(&world, at, &put), known, "node {at}");
+    }
+    vote_for_rotation(&mut world, &put);
+    world.pass(Millis::from_secs(60));
+    for at in 0..6 {
+        let known = seats.contains(&at).then_some((1, 5));
+        assert_eq!(known_guards(&world, at, &put), known, "node {at}");
+    }
 }
 
 fn dealers_named(world: &World, at: usize) -> BTreeSet<PublicKey> {

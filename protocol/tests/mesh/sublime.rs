@@ -20,8 +20,8 @@ use x0_protocol::{
         shares::OfferedShare,
     },
     wire::{
-        Appointed, Body, Choice, Draft, Forget, GuardAsk, Manifest, Reason, Record, Release,
-        ReleasedPart, Request, SublimeAsk, SublimeBody, VoteRules, decode_record,
+        Appointed, Body, CardTerms, Choice, Draft, Forget, GuardAsk, Manifest, Reason, Record,
+        Release, ReleasedPart, Request, SublimeAsk, SublimeBody, VoteRules, decode_record,
     },
 };
 use zeroize::Zeroizing;
@@ -78,7 +78,7 @@ fn dealt(world: &mut World, asks: Vec<(PublicKey, GuardAsk)>) -> DealtView {
 pub(crate) struct Put {
     pub(crate) item: ContentId,
     pub(crate) key: PublicKey,
-    about: Vec<u8>,
+    pub(crate) about: Vec<u8>,
 }
 
 fn parts(seed: u8) -> (ItemParts, Identity) {
@@ -89,6 +89,15 @@ fn parts(seed: u8) -> (ItemParts, Identity) {
 
 pub(crate) fn put(world: &mut World, seed: u8) -> Put {
     let (parts, signer) = parts(seed);
+    put_parts(world, (parts, signer), None, seed)
+}
+
+pub(crate) fn put_parts(
+    world: &mut World,
+    (parts, signer): (ItemParts, Identity),
+    card: Option<Box<CardTerms>>,
+    seed: u8,
+) -> Put {
     let drawn = drawn(world, signer.public());
     let prepared = prepare(&parts, &signer, &drawn, &[seed ^ 0x5a; 32]).unwrap();
     let Prepared {
@@ -107,6 +116,7 @@ pub(crate) fn put(world: &mut World, seed: u8) -> Put {
         about: about.clone().into(),
         second,
         sharing,
+        card,
         nonce: 0,
     };
     manifest.find_nonce(&drawn.mesh, &signer.public());
@@ -376,7 +386,7 @@ fn guardians_that_were_away_release_when_they_come_back_and_what_came_survives()
 }
 
 /// Has the vote pass while some nodes are away; of four seats, three go on.
-fn decide_without(world: &mut World, request: ContentId, away: &[usize]) {
+pub(crate) fn decide_without(world: &mut World, request: ContentId, away: &[usize]) {
     let proposal = hand_in(world, ASKER, proposed(request, VoteRules::ordinary()));
     world.pass(Millis::from_secs(3));
     for at in (0..6).filter(|at| !away.contains(at)) {
@@ -463,6 +473,16 @@ fn an_item_is_forgotten_by_the_word_of_its_key_and_by_no_other() {
     world.pass(Millis::from_secs(60));
 
     assert_eq!(receipts(&mut world), 5);
+    // Who has said so stands on the disk of the node where the item was put.
+    world.crash(OWNER);
+    world.boot_linked(OWNER);
+    world.pass(Millis::from_secs(5));
+    assert_eq!(receipts(&mut world), 5);
+    assert_eq!(
+        world.nodes[OWNER].disk.rest.sublime.destroyed.len(),
+        5,
+        "each stands there once"
+    );
     for at in 1..6 {
         assert!(world.nodes[at].disk.rest.sublime.shares.is_empty());
     }
@@ -473,6 +493,33 @@ fn an_item_is_forgotten_by_the_word_of_its_key_and_by_no_other() {
         opened(&world, &view, &put, &secret).is_err(),
         "nobody opens it"
     );
+}
+
+#[test]
+fn a_node_that_says_again_that_it_destroyed_a_share_is_counted_once_and_of_what_stays_nobody_is() {
+    let mut world = founded();
+    let (kept, forgotten) = (put(&mut world, 1), put(&mut world, 2));
+    let mesh = world.genesis.value().id();
+    let forget = Forget::sign(&parts(2).1, &mesh);
+    world.recorded(OWNER, Command::Sublime(SublimeCommand::Forget(forget)));
+    world.pass(Millis::from_secs(5));
+
+    for (item, number) in [(forgotten.key, 1), (forgotten.key, 2), (kept.key, 1)] {
+        let ask = SublimeAsk::Forgot {
+            item,
+            epoch: u32::from(number),
+            index: ShareIndex::new(number).unwrap(),
+        };
+        world.ask_as(3, OWNER, Request::Sublime(Box::new(ask)));
+    }
+    world.pass(Millis::from_secs(5));
+
+    let view = shown(&mut world, OWNER);
+    let [(item, destroyed)] = view.forgotten.as_slice() else {
+        panic!("one item is forgotten: {:?}", view.forgotten);
+    };
+    assert_eq!((*item, destroyed.len()), (forgotten.key, 5));
+    assert_eq!(world.nodes[OWNER].disk.rest.sublime.destroyed.len(), 5);
 }
 
 #[test]

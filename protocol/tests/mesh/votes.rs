@@ -53,7 +53,12 @@ pub(crate) fn hand_in(world: &mut World, at: usize, command: VoteCommand) -> Con
     }
 }
 
-fn propose(world: &mut World, at: usize, subject: ContentId, rules: VoteRules) -> ContentId {
+pub(crate) fn propose(
+    world: &mut World,
+    at: usize,
+    subject: ContentId,
+    rules: VoteRules,
+) -> ContentId {
     open(world, at, proposed(subject, rules))
 }
 

@@ -49,6 +49,9 @@ const CHECK_SHARE: Span = Span(400);
 /// Opening a share, or signing a part, and sealing it to another hybrid key.
 const RELEASE: Span = Span(300);
 
+/// Opening what is sealed to a member (one multiplication in the group, 60 µs).
+const OPEN_REASON: Span = Span(60);
+
 /// Dealing to the seats in one ceremony (15 seats: 91 times).
 const DEAL: Span = Span(2_630);
 
@@ -138,8 +141,10 @@ pub(super) const fn of_secret(task: &SecretTask) -> Span {
         SecretTask::CheckShare { .. } | SecretTask::TakePart(_) | SecretTask::JoinShare(_) => {
             CHECK_SHARE
         }
+        SecretTask::TryShare(_) => RELEASE,
         SecretTask::Redeal(task) => Span(SEAL_HYBRID.0 * task.to.len() as u64),
         SecretTask::ReleaseShare { .. } | SecretTask::ReleaseOpening { .. } => RELEASE,
+        SecretTask::OpenReason { .. } => OPEN_REASON,
         SecretTask::Forget { .. }
         | SecretTask::DestroyShareKeys(_)
         | SecretTask::RetainShareKeys(_) => Span(0),

@@ -233,6 +233,8 @@ fn request_fingerprint(request: &Request) -> u64 {
             SublimeAsk::Forgot { item, epoch, index } => {
                 58 ^ fold(item.bytes()) ^ u64::from(*epoch) << 8 ^ u64::from(index.number()) << 40
             }
+            SublimeAsk::Invite { why } => 59 ^ fold(why.as_str().as_bytes()),
+            SublimeAsk::Invited { serves } => 60 ^ u64::from(*serves) << 8,
             SublimeAsk::Complain(complaint) => 55 ^ fold(complaint.dealing.signature.bytes()),
         },
     }

@@ -180,6 +180,12 @@ impl Journal {
                 | Reply::Ledger(_)
                 | Reply::Rounds(_)
                 | Reply::Sublime(_)
+                | Reply::Hello(_)
+                | Reply::CallStanding(_)
+                | Reply::Calls(_)
+                | Reply::Reason(_)
+                | Reply::Guardians(_)
+                | Reply::Tried(_)
                 | Reply::Account(_)
                 | Reply::AuditHeads(_)
                 | Reply::Erasures(_)
@@ -256,6 +262,8 @@ impl Journal {
             | Told::BadDealer { .. }
             | Told::ShareNotMade { .. }
             | Told::Forgot { .. }
+            | Told::Invited { .. }
+            | Told::InviteAnswered { .. }
             | Told::TierPeer { .. }
             | Told::Ready { .. } => {}
         }

@@ -11,6 +11,7 @@ pub mod committee_keys;
 pub mod crash;
 pub mod dashboard;
 pub mod data;
+pub mod emergency;
 pub mod join;
 pub mod mass_action;
 mod multi_sig;
@@ -74,6 +75,8 @@ pub enum Journey {
     Charter,
     /// Content is put, denied, granted and opened after its owner is gone; it is found on no disk.
     Vault,
+    /// A person in danger opens an item with a recovery card over Tor, with no seat up; then through a bridge.
+    Emergency,
     /// Disks are seized, and searched for what opens an item.
     Seizure,
     /// The shares of an item are dealt on: by a vote, past a liar and through crashes, and because a guardian leaves.
@@ -108,6 +111,7 @@ impl Journey {
             Self::Violation => "violation",
             Self::Charter => "charter",
             Self::Vault => "vault",
+            Self::Emergency => "emergency",
             Self::Rotation => "rotation",
             Self::Seizure => "seizure",
             Self::Tiers => "tiers",
@@ -149,6 +153,9 @@ impl Journey {
             }
             Self::Vault => "what people depend on survives, and opens only when all have said so",
             Self::Seizure => "whoever takes disks away has nothing that opens",
+            Self::Emergency => {
+                "with a card, a jury and three guardians, somebody in danger has what they need within minutes"
+            }
             Self::Rotation => {
                 "whoever gathers shares over the years has nothing that fits together"
             }
@@ -175,6 +182,7 @@ impl Journey {
             Self::CommitteeKeys => (15, 4),
             Self::MassAction | Self::Takeover => (16, 8),
             Self::Override => (12, 10),
+            Self::Emergency => (12, 12),
             Self::Vote => (16, 16),
             Self::Violation | Self::Vault | Self::Rotation => (8, 8),
             Self::Tiers => (7, 7),
@@ -198,6 +206,7 @@ impl Journey {
             | Self::Violation
             | Self::Charter
             | Self::Vault
+            | Self::Emergency
             | Self::Rotation
             | Self::Seizure
             | Self::Tiers
@@ -221,6 +230,7 @@ impl Journey {
             | Self::Tiers
             | Self::VaultSpeed => 8_000,
             Self::Override => overriding::TIME_SCALE,
+            Self::Emergency => emergency::TIME_SCALE,
             Self::Join
             | Self::Capabilities
             | Self::Crash
@@ -257,6 +267,7 @@ impl Journey {
             | Self::Data
             | Self::Charter
             | Self::Vault
+            | Self::Emergency
             | Self::Rotation
             | Self::Seizure
             | Self::Tiers
@@ -289,6 +300,7 @@ impl Journey {
             Self::Violation => violation::tell(mesh, account).await,
             Self::Charter => charter::tell(mesh, account).await,
             Self::Vault => vault::tell(mesh, account).await,
+            Self::Emergency => emergency::tell(mesh, account).await,
             Self::Rotation => rotation::tell(mesh, account).await,
             Self::Seizure => seizure::tell(mesh, account).await,
             Self::Tiers => tiers::tell(mesh, account).await,
@@ -347,6 +359,7 @@ async fn go(
         time_scale: journey.time_scale(),
         charter: journey.charter()?,
         programs,
+        tor: journey == Journey::Emergency,
         settings: match journey == Journey::Charter {
             true => vec!["gateway.listen=127.0.0.1:0".to_owned()],
             false => Vec::new(),

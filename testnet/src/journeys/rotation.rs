@@ -1,5 +1,5 @@
 //! Shares of an item are dealt on: a vote decides it, a guardian lies, others are killed, one leaves; and the item still opens,
-//! with the new shares only.
+//! with the new shares only. At last another item takes its place, under a new key.
 
 use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
@@ -63,6 +63,7 @@ pub async fn tell(mesh: &mut Mesh, account: &mut Account) -> Result<()> {
     comes_to_its_end(mesh, account, &item, &first).await?;
     leaves(mesh, account, &item).await?;
     opens(mesh, account, &item).await?;
+    let item = is_replaced(mesh, account, &item).await?;
     is_forgotten(mesh, account, &item).await
 }
 
@@ -291,6 +292,76 @@ async fn opens(mesh: &Mesh, account: &mut Account, item: &ItemView) -> Result<()
     );
     account.saw("it equals what was put");
     Ok(())
+}
+
+async fn is_replaced(mesh: &Mesh, account: &mut Account, old: &ItemView) -> Result<ItemView> {
+    let owner = mesh.node(OWNER)?;
+    account.step(
+        format!("{} puts the file anew, in place of the item", owner.name()),
+        "whoever kept a copy of old shares holds nothing of a new key; the old item goes only once the new one is safe",
+    );
+    let source = mesh.home().join("source").display().to_string();
+    let put = ["--json", "sublime", "put", &source, "--replaces", &old.item];
+    let other = mesh.node(ASKER)?.run_to_end(&put).await?;
+    ensure!(
+        !other.status.success() && other.said.contains("only who put the item"),
+        "{}",
+        other.said
+    );
+    let said: serde_json::Value = serde_json::from_str(&owner.run_well(&put).await?)?;
+    ensure!(
+        said["safe"] == true && said["replaces"] == old.item.as_str(),
+        "{said}"
+    );
+    let name = said["item"]
+        .as_str()
+        .context("no item was told")?
+        .to_owned();
+    let new = until(
+        "only shares of the new item to be kept",
+        STEP_PATIENCE,
+        async || {
+            let items = sublime(owner).await?.items;
+            let Some(new) = items.into_iter().find(|item| item.item == name) else {
+                return Ok(Look::NotYet("it is not known".to_owned()));
+            };
+            let (mut of_new, mut of_others) = (0, 0);
+            for node in mesh.running() {
+                for share in sublime(node).await?.shares_kept {
+                    match share.item_key == new.key {
+                        true => of_new += 1,
+                        false => of_others += 1,
+                    }
+                }
+            }
+            Ok(match of_new > 0 && of_others == 0 {
+                true => Look::Holds(new),
+                false => Look::NotYet(format!("{of_new} of it, {of_others} of others")),
+            })
+        },
+    )
+    .await?;
+    ensure!(new.key != old.key, "the key is the same");
+    let again: serde_json::Value = serde_json::from_str(&owner.run_well(&put).await?)?;
+    ensure!(
+        again["item"] == said["item"],
+        "said again it puts another: {again}"
+    );
+    let shown = owner.run_well(&["sublime", "show", &old.item]).await?;
+    ensure!(
+        shown.contains("replaced by") && shown.contains(&name),
+        "{shown}"
+    );
+    let shown = owner.run_well(&["sublime", "show", &name]).await?;
+    ensure!(
+        shown.contains("replaces") && shown.contains(&old.item),
+        "{shown}"
+    );
+    account.saw(format!(
+        "item {name} is safe with {} copies; every share of {} is destroyed, and each of the two names the other",
+        said["copies"], old.item
+    ));
+    Ok(new)
 }
 
 async fn is_forgotten(mesh: &Mesh, account: &mut Account, item: &ItemView) -> Result<()> {

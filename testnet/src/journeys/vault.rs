@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use sha2::{Digest as _, Sha256};
-use x0_node::api::{sublime::SublimeView, votes::VoteView};
+use x0_node::api::{guardians::GuardiansView, sublime::SublimeView, votes::VoteView};
 
 use super::vote::{cast, counts_members, everywhere};
 use crate::{
@@ -52,6 +52,7 @@ pub async fn tell(mesh: &mut Mesh, account: &mut Account) -> Result<()> {
     serve(mesh, account).await?;
     let source = write_source(mesh)?;
     let item = puts(mesh, account, &source).await?;
+    drills(mesh, account).await?;
     is_found_nowhere(mesh, account)?;
     let refused = asks(mesh, account, &item).await?;
     decides(mesh, account, &refused, "no").await?;
@@ -79,8 +80,77 @@ async fn serve(mesh: &Mesh, account: &mut Account) -> Result<()> {
         early.said
     );
     account.saw(format!("before that: {}", early.said));
-    let count = agree_to_serve(others(mesh), owner).await?;
+    let invited = mesh.node(ASKER)?;
+    let at_once = others(mesh).filter(|node| node.name() != invited.name());
+    agree_to_serve(at_once, owner).await?;
+    invites(owner, invited, account).await?;
+    let count = others(mesh).count();
+    all_serve(owner, count).await?;
     account.saw(format!("{count} serve"));
+    Ok(())
+}
+
+/// Has the owner ask a member to serve, who accepts.
+async fn invites(owner: &Node, invited: &Node, account: &mut Account) -> Result<()> {
+    let (from, to) = (owner.key()?.to_string(), invited.key()?.to_string());
+    owner
+        .run_well(&[
+            "guardian",
+            "invite",
+            &to,
+            "--why",
+            "one more would be safer",
+        ])
+        .await?;
+    let came: GuardiansView = invited.get("/v1/sublime/guardians").await?;
+    let why = came.received.iter().map(|came| came.why.as_str());
+    ensure!(
+        why.eq(["one more would be safer"]),
+        "{} was invited by {:?}",
+        invited.name(),
+        came.received
+    );
+    invited.run_well(&["guardian", "accept", &from]).await?;
+    let answer = until("the owner to have the answer", STEP_PATIENCE, async || {
+        let sent = owner
+            .run_well(&["guardian", "invitations", "--sent"])
+            .await?;
+        Ok(match sent.contains("serves") {
+            true => Look::Holds(sent),
+            false => Look::NotYet(sent),
+        })
+    })
+    .await?;
+    account.saw(format!(
+        "{} was invited by {}, and accepted: {answer}",
+        invited.name(),
+        owner.name()
+    ));
+    Ok(())
+}
+
+async fn drills(mesh: &Mesh, account: &mut Account) -> Result<()> {
+    let guardian = mesh.node(AWAY)?;
+    account.step(
+        format!("{}, a guardian, tries what it keeps", guardian.name()),
+        "a share that does not open is found out now, and not when somebody needs it",
+    );
+    let said = guardian.run_well(&["guardian", "drill"]).await?;
+    ensure!(said.contains("1 of 1 shares are good"), "{said}");
+    account.saw(said);
+    let name = guardian.key()?.to_string();
+    let owner = mesh.node(OWNER)?;
+    until("the mesh to have heard of it", STEP_PATIENCE, async || {
+        let view: GuardiansView = owner.get("/v1/sublime/guardians").await?;
+        let told = view.serving.iter().find(|serving| serving.member == name);
+        let told = told.and_then(|serving| serving.drilled);
+        Ok(match told {
+            Some(told) if (told.shares, told.good) == (1, 1) => Look::Holds(()),
+            other => Look::NotYet(format!("{other:?}")),
+        })
+    })
+    .await?;
+    account.saw(format!("{} knows that it has", owner.name()));
     Ok(())
 }
 
@@ -94,6 +164,12 @@ pub(super) async fn agree_to_serve(
         node.run_well(&["guardian", "serve"]).await?;
         count += 1;
     }
+    all_serve(owner, count).await?;
+    Ok(count)
+}
+
+/// Waits until an owner knows so many who serve.
+async fn all_serve(owner: &Node, count: usize) -> Result<()> {
     until("the owner to know them", STEP_PATIENCE, async || {
         let view = sublime(owner).await?;
         Ok(match view.serving == count {
@@ -101,8 +177,7 @@ pub(super) async fn agree_to_serve(
             false => Look::NotYet(format!("{} serve", view.serving)),
         })
     })
-    .await?;
-    Ok(count)
+    .await
 }
 
 async fn puts(mesh: &Mesh, account: &mut Account, source: &Path) -> Result<String> {

@@ -4,6 +4,7 @@
     clippy::cast_possible_truncation
 )]
 
+mod card;
 mod content;
 mod decoding;
 mod hybrid;

@@ -5,6 +5,8 @@
 mod callers;
 mod calls;
 mod cases;
+mod emergency;
+mod guardians;
 mod inspections;
 mod keeping;
 mod routes;
@@ -47,6 +49,7 @@ use super::{
 use crate::{
     charter::{SHIPPED, following::Standing},
     config::{Config, FILE, Sources, SublimeSettings},
+    emergency::hosting::Hosted,
     gateway::Hub,
     metrics::Metrics,
     runtime::{
@@ -98,6 +101,7 @@ impl Served {
             kernel: watch::channel(Standing::Waiting).1,
             gateway: Arc::new(Hub::open(dir.path(), SHIPPED.clone(), Metrics::new()).unwrap()),
             keeper,
+            hosted: watch::channel(Hosted::default()).1,
         })
         .unwrap();
         tokio::spawn(sockets.serve(router(Arc::clone(&api)), Arc::clone(&api)));

@@ -30,8 +30,8 @@ const LOOKED_EVERY: Duration = Duration::from_millis(500);
 #[derive(Debug, Args)]
 #[command(
     after_help = "Runs where the item was put: the word that does it was signed with the item's key then, and stands in this \
-                  node's data directory. Guardians' nodes destroy their shares and drop the content; each says so, and they are \
-                  counted.\n\n\
+                  node's data directory. Guardians' nodes destroy their shares and drop the content; each says so; that is \
+                  written down here and counted. Once said, this command only counts.\n\n\
                   What it cannot do: whoever was granted the item before has it. A guardian that keeps a copy of its share past \
                   its node keeps it. What is on Arweave stays there for ever, sealed; what is on Sia stays until its account \
                   drops it.\n\n\
@@ -63,18 +63,23 @@ pub(super) async fn forget(context: &Context, args: ForgetArgs) -> Result<(), Cl
     let kept: KeepingView = client.get(&format!("/v1/sublime/items/{name}")).await?;
     let word = read_word(context, &kept.item)?;
     let stays_on = kept.beyond();
-    if !args.yes {
+    let is_said = kept.item.forgotten;
+    if !args.yes && !is_said {
         let text = format!(
             "nobody would open {name} any more, and this cannot be undone. {}Say --yes if that is meant",
             staying(&stays_on)
         );
         return Err(CliError::Usage(text));
     }
-    let body = ForgetBody {
-        word: BASE64.encode(&word),
+    let destroyed = match is_said {
+        true => {
+            context.output.note(
+                "The item was had forgotten before: what guardians' nodes have said since is counted.",
+            );
+            wait(&client, &kept.item).await?
+        }
+        false => say(&client, &kept.item, &word).await?,
     };
-    let _: RecordedView = client.post("/v1/sublime/forget", &body).await?;
-    let destroyed = wait(&client, &kept.item).await?;
     let forgotten = Forgotten {
         item: name,
         destroyed,
@@ -90,7 +95,7 @@ pub(super) async fn forget(context: &Context, args: ForgetArgs) -> Result<(), Cl
         text.push_str(match count >= usize::from(forgotten.guardians) {
             true => "That is all of them.",
             false => {
-                "The others do so when they hear of it; `x0 sublime list` shows how many have, as long as this node runs."
+                "The others do so when they hear of it; `x0 sublime show ITEM` and `x0 sublime list` tell how many have said so."
             }
         });
         text.push(' ');
@@ -99,7 +104,21 @@ pub(super) async fn forget(context: &Context, args: ForgetArgs) -> Result<(), Cl
     })
 }
 
-fn staying(tiers: &[String]) -> String {
+/// Says the word that has an item forgotten, and returns whose nodes have destroyed their share.
+pub(super) async fn say(
+    client: &Client,
+    item: &ItemView,
+    word: &[u8],
+) -> Result<Vec<String>, CliError> {
+    let body = ForgetBody {
+        word: BASE64.encode(word),
+    };
+    let _: RecordedView = client.post("/v1/sublime/forget", &body).await?;
+    wait(client, item).await
+}
+
+/// Says on which tiers sealed content stays, if it does on any.
+pub(super) fn staying(tiers: &[String]) -> String {
     match tiers.is_empty() {
         true => String::new(),
         false => format!(
@@ -109,7 +128,12 @@ fn staying(tiers: &[String]) -> String {
     }
 }
 
-fn read_word(context: &Context, item: &ItemView) -> Result<Vec<u8>, CliError> {
+/// Reads the word by which an item of this node can be forgotten.
+///
+/// # Errors
+///
+/// Returns that it was not put here, or that the word cannot be read.
+pub(super) fn read_word(context: &Context, item: &ItemView) -> Result<Vec<u8>, CliError> {
     let path = forget_path(context, &item.key)?;
     match fs::read(&path) {
         Ok(word) => Ok(word),

@@ -33,8 +33,9 @@ use zeroize::Zeroizing;
 
 use super::{
     super::{Context, client::Client, error::CliError, output::bytes},
+    answers::{decoded, parse},
     bar, key_path, on_file,
-    put::{ABOUT, About, decoded, parse, seal_chunk},
+    put::{ABOUT, About, seal_chunk},
 };
 use crate::{
     api::sublime::{FetchBody, ManifestBody, ReleasedView},

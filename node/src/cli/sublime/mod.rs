@@ -1,16 +1,23 @@
 //! `x0 sublime`: content that guardians and the committee keep shut until a vote opens it.
 //!
 //! This program seals and opens; the node only ever carries what is sealed. `draft` keeps what a put needs to go on after an
-//! interruption, `put` and `get` are the two ways, `show` and `repair` tell of what keeps an item alive, this file has the
-//! commands around them.
+//! interruption, `put` and `get` are the two ways, `unfinished` ends puts that broke off, `outcome` is what a put came to,
+//! `uploads` and `answers` what passes between program and node, `card` is the recovery card, `replacing` puts one item in
+//! place of another, `show` and `repair` tell of what keeps an item alive, this file has the commands around them.
 
+mod answers;
+mod card;
 mod draft;
 mod forget;
 mod get;
+mod outcome;
 mod put;
 mod repair;
+mod replacing;
 mod safety;
 mod show;
+mod unfinished;
+mod uploads;
 
 use std::path::PathBuf;
 
@@ -49,6 +56,9 @@ pub(super) enum SublimeCommand {
     Forget(forget::ForgetArgs),
     Show(show::ShowArgs),
     Repair(repair::RepairArgs),
+    /// Check, renew and revoke recovery cards: the paper by which an item opens in an emergency
+    #[command(subcommand)]
+    Card(card::CardCommand),
     /// List the items and requests known here
     #[command(
         after_help = "Titles are sealed with the content: whoever has not opened an item sees its name only.\n\n\
@@ -78,10 +88,10 @@ pub(super) struct RequestArgs {
 /// Have an item's shares dealt on to other guardians before six months are over: opens a vote of all members
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Shares are dealt on by themselves every six months, and when a guardian leaves. A vote does it at once, for example \
+    after_help = "Shares are dealt on by themselves every six months, when a guardian leaves, and when one is a member no more. A vote does it at once, for example \
                   after guardians' machines were taken. The key is not put together for that, and what was released before stays \
                   released. Guardians who keep a copy of their old share can open the item for ever with the committee's part: \
-                  put the file anew if you fear that.\n\n\
+                  `x0 sublime put FILE --replaces ITEM` puts the file anew if you fear that.\n\n\
                   Example:\n  x0 sublime rotate bafyrei… --why 'two guardians were searched'"
 )]
 pub(super) struct RotateArgs {
@@ -156,6 +166,7 @@ pub(super) async fn answer(context: &Context, command: SublimeCommand) -> Result
         SublimeCommand::Forget(args) => forget::forget(context, args).await,
         SublimeCommand::Show(args) => show::show(context, args).await,
         SublimeCommand::Repair(args) => repair::repair(context, args).await,
+        SublimeCommand::Card(command) => card::answer(context, command).await,
         SublimeCommand::List => list(context).await,
     }
 }
@@ -206,7 +217,11 @@ fn dealt_on(view: &SublimeView, item: &ItemView) -> String {
     let of_item = |known: &&ForgottenView| known.key == item.key;
     if item.forgotten {
         return match view.forgotten.iter().find(of_item) {
-            Some(known) => format!("forgotten, {} shares destroyed", known.destroyed.len()),
+            Some(known) => format!(
+                "forgotten, {} of {} shares destroyed",
+                known.destroyed.len(),
+                item.guardians
+            ),
             None => "forgotten".to_owned(),
         };
     }
@@ -268,6 +283,11 @@ fn own_dir(context: &Context, name: &str) -> Result<PathBuf, CliError> {
 /// Returns where the word by which an item can be forgotten stands.
 fn forget_path(context: &Context, key: &str) -> Result<PathBuf, CliError> {
     Ok(own_dir(context, "forget")?.join(format!("{key}.word")))
+}
+
+/// Returns where the word by which an item's recovery card can be revoked stands.
+fn revoke_path(context: &Context, key: &str) -> Result<PathBuf, CliError> {
+    Ok(own_dir(context, "revoke")?.join(format!("{key}.word")))
 }
 
 /// Returns where the key of a request stands.

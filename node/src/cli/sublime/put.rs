@@ -2,7 +2,7 @@
 //! enough nodes hold it.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::BTreeSet,
     fs::{File, Metadata},
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
@@ -12,36 +12,41 @@ use clap::Args;
 use data_encoding::BASE64;
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
-use tokio::task::JoinHandle;
 use x0_crypto::{
     ChunkId, ContentId, Identity, PublicKey,
-    committee::CommitteeKey,
-    sublime::{AccessStructure, Chunk, ItemKeys, ItemParts, Layout},
+    sublime::{Chunk, ItemKeys, ItemParts, Layout},
 };
 use x0_protocol::{
     Wall,
-    core::sublime::DrawnView,
     sublime::{
         content::TreeBuilder,
         putting::{is_safe, prepare},
     },
-    wire::{Body, Draft as RecordDraft, Forget, Manifest, SublimeBody},
+    wire::{Body, CardRevoked, Draft as RecordDraft, Forget, Manifest, SublimeBody},
 };
 use zeroize::Zeroizing;
 
 use super::{
-    super::{Context, client::Client, error::CliError, output::bytes},
+    super::{Context, client::Client, error::CliError},
+    answers::{parse, read_drawn, read_guardians},
     bar,
-    draft::Draft,
-    forget_path, on_file, own_dir, random,
-    safety::{PutView, how_safe, wait, warn_of_accounts},
+    card::{NewCard, NewCardArgs},
+    draft::{Draft, Seeds},
+    forget_path, on_file,
+    outcome::{self, PutView},
+    own_dir, random,
+    replacing::{self, Replacing},
+    revoke_path,
+    safety::{Safety, wait, warn_of_accounts},
+    unfinished::{make_card_of, on_draft, parts_of, tell_others},
+    uploads::{BATCH, ON_THE_WAY, Uploads, store},
 };
 use crate::{
     api::{
         keeping::{WishBody, WishView},
         sublime::{
-            DealBody, DealtShare, DealtView, DrawBody, DrawnView as DrawnBody, GuardianView,
-            ManifestBody, StoredView,
+            DealBody, DealtShare, DealtView, DrawBody, DrawnView as DrawnBody, ItemView,
+            ManifestBody, SublimeView,
         },
         view::RecordedView,
     },
@@ -53,12 +58,7 @@ use crate::{
     },
 };
 
-/// Chunks that are sealed and handed over together: 16 MiB less a bit.
-const BATCH: usize = 63;
-/// Batches that are on their way to the node while the next one is sealed: the node's disk is what a put waits for.
-const ON_THE_WAY: usize = 2;
-/// What the manifest's description is bound to.
-pub(super) const ABOUT: &[u8] = b"x0/sublime/about/1";
+pub(super) use crate::sublime::ABOUT;
 
 /// Put a file: it is sealed here, its key is shared among guardians, and nobody opens it without a vote
 #[derive(Debug, Args)]
@@ -75,9 +75,21 @@ pub(super) const ABOUT: &[u8] = b"x0/sublime/about/1";
                   ([sublime.arweave], [sublime.sia]); without one the mesh alone keeps the item, and this says so.\n\n\
                   It ends when enough nodes hold the content, each asked for pieces of it drawn at random, or says that \
                   the item is not safe yet; keep the file until it is. `x0 sublime show ITEM` tells.\n\n\
-                  If it breaks off, the same command goes on where it was.\n\n\
+                  A RECOVERY CARD (`--card FILE`) is a sheet of paper: 24 words and a page. Whoever has it can call for the item in an \
+                  emergency by `x0 emergency request`, from any computer and over Tor; the jury of the day decides, within hours \
+                  and without the committee. The card alone opens nothing, and it is made now or never. `x0 sublime card \
+                  check` looks after it, `x0 sublime card revoke` ends it.\n\n\
+                  If it breaks off, the same command goes on where it was. Several files can lie like this: each goes on by \
+                  itself, found by where it is and how it stands; a file that was changed or moved meanwhile is sealed anew, and \
+                  so is one that is put with a card where it was put without, or the other way round. What nobody goes on with \
+                  for 30 days is wiped.\n\n\
+                  INSTEAD OF ANOTHER. Where a guardian cannot be trusted any more, `--replaces ITEM` puts the file anew, under a new \
+                  key and with new guardians, and has the old item forgotten as soon as the new one is safe, and never before. \
+                  It runs where the old item was put. A card of the old item opens nothing afterwards: give --card to make one \
+                  of the new.\n\n\
                   Examples:\n  x0 sublime put archive.tar --title 'The archive of 2026'\n  x0 --json sublime put map.pdf\n  \
-                  x0 sublime put map.pdf --policy mesh+arweave"
+                  x0 sublime put map.pdf --policy mesh+arweave\n  x0 sublime put map.pdf --replaces bafyrei…\n  \
+                  x0 sublime put map.pdf --card card.txt --card-label 'Where the wells are' --card-policy 'Whoever is in danger'"
 )]
 pub(in crate::cli) struct PutArgs {
     /// The file
@@ -91,6 +103,23 @@ pub(in crate::cli) struct PutArgs {
     /// End as soon as the item is known, without waiting until enough nodes hold it
     #[arg(long)]
     no_wait: bool,
+    /// Put it in place of an item of yours, which is forgotten once this one is safe
+    #[arg(long, value_name = "ITEM", conflicts_with = "no_wait")]
+    replaces: Option<ContentId>,
+    #[command(flatten)]
+    card: NewCardArgs,
+}
+
+impl PutArgs {
+    /// Returns the file.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Returns whether it gets a recovery card, and which.
+    pub(super) const fn card(&self) -> &NewCardArgs {
+        &self.card
+    }
 }
 
 /// What is said about an item, sealed with it.
@@ -104,6 +133,9 @@ pub(super) struct About {
     pub(super) bytes: u64,
     /// Who was handed a share.
     pub(super) guardians: Vec<String>,
+    /// The item that it takes the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) replaces: Option<String>,
 }
 
 /// An item as it is being put.
@@ -115,31 +147,6 @@ struct Putting {
     parts: ItemParts,
     keys: ItemKeys,
     signer: Identity,
-}
-
-/// What the node is handed over while the next is sealed.
-struct Uploads {
-    client: Client,
-    on_the_way: VecDeque<JoinHandle<Result<StoredView, CliError>>>,
-}
-
-impl Uploads {
-    fn begin(&mut self, frames: Vec<u8>) {
-        let client = self.client.clone();
-        let upload = async move { client.upload("/v1/sublime/blocks", frames).await };
-        self.on_the_way.push_back(tokio::spawn(upload));
-    }
-
-    /// Waits until no more than so many batches are on their way.
-    async fn until_left(&mut self, left: usize) -> Result<(), CliError> {
-        while self.on_the_way.len() > left {
-            if let Some(first) = self.on_the_way.pop_front() {
-                let stored = first.await;
-                stored.map_err(|fault| CliError::Failed(fault.to_string()))??;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Why a pass over the file ended early.
@@ -156,6 +163,23 @@ impl From<CliError> for Broken {
 }
 
 pub(super) async fn put(context: &Context, args: PutArgs) -> Result<(), CliError> {
+    if let Some(old) = &args.replaces {
+        return replacing::replace(context, &args, old).await;
+    }
+    let client = context.client()?;
+    let mut put = put_anew(context, &args, None).await?;
+    if !args.no_wait {
+        wait(context, &client, &mut put.safety).await?;
+    }
+    context.output.show(&put, outcome::text)
+}
+
+/// Seals a file, hands its key over and makes it known.
+pub(super) async fn put_anew(
+    context: &Context,
+    args: &PutArgs,
+    replacing: Option<&Replacing>,
+) -> Result<PutView, CliError> {
     let path = &args.file;
     let name = path
         .file_name()
@@ -163,6 +187,7 @@ pub(super) async fn put(context: &Context, args: PutArgs) -> Result<(), CliError
     let name = name.ok_or_else(|| CliError::Usage(format!("{} names no file", path.display())))?;
     let dir = own_dir(context, "puts")?;
     warn_of_accounts(context, args.policy).await?;
+    let card = args.card.plan(context).await?;
     loop {
         let file = File::open(path).map_err(|cause| on_file(path, &cause))?;
         let found = file.metadata().map_err(|cause| on_file(path, &cause))?;
@@ -173,11 +198,28 @@ pub(super) async fn put(context: &Context, args: PutArgs) -> Result<(), CliError
             );
             return Err(CliError::Usage(text));
         }
-        let mut fresh = Zeroizing::new([0; 32]);
-        random(&mut fresh)?;
-        let draft = Draft::open(&dir, &found, fresh);
-        let mut draft = draft.map_err(|cause| on_file(&dir, &cause))?;
-        let putting = Putting::new(context.client()?, file, &found, draft.seed())?;
+        let draft = Draft::open(&dir, &found, Seeds::draw(card.is_some())?);
+        let mut draft = draft.map_err(|cause| on_draft(&dir, path, cause))?;
+        tell_others(context, &draft).map_err(|cause| on_file(&dir, &cause))?;
+        let putting = Putting::new(context.client()?, file, &found, &draft)?;
+        if draft.is_taken_up()
+            && let Some(item) = putting.known().await?
+        {
+            // What takes the place of another says so in its seal; and the other may be this very item.
+            if replacing.is_some() || item.forgotten {
+                draft.wipe().map_err(|cause| on_file(&dir, &cause))?;
+                continue;
+            }
+            context
+                .output
+                .note("This put broke off after the item was made known: nothing is sealed again.");
+            let made = match &card {
+                Some(card) => make_card_of(context, &item, (&draft, card)).await?,
+                None => None,
+            };
+            draft.wipe().map_err(|cause| on_file(&dir, &cause))?;
+            return Ok(PutView::of_known(item, putting.bytes, args.policy, made));
+        }
         // Asked first, so that nobody seals for an hour what nobody would guard.
         putting.draw().await?;
         let bar = bar(context.output, putting.bytes, "sealing");
@@ -200,34 +242,15 @@ pub(super) async fn put(context: &Context, args: PutArgs) -> Result<(), CliError
             name,
             bytes: putting.bytes,
             guardians: Vec::new(),
+            replaces: replacing.map(|replacing| replacing.old().to_owned()),
         };
-        let mut put = putting
-            .hand_over(context, (content, chunks), about, draft.seed(), args.policy)
-            .await?;
+        let laid_out = (content, chunks);
+        let made_of = (&draft, card.as_ref());
+        let handed = (args.policy, replacing);
+        let put = putting.hand_over(context, laid_out, about, made_of, handed);
+        let put = put.await?;
         draft.wipe().map_err(|cause| on_file(&dir, &cause))?;
-        if !args.no_wait {
-            wait(context, &putting.client, &mut put).await?;
-        }
-        return context.output.show(&put, |put| {
-            let mut text = format!(
-                "item {}\n\n{} are sealed. Any {} of the {} guardians who keep a share can open it together with the \
-                 committee, once a vote has granted a request; nobody else, and not you alone.",
-                put.item,
-                bytes(put.bytes),
-                put.shares_needed,
-                put.guardians
-            );
-            if put.subtrees < put.guardians {
-                text.push_str(&format!(
-                    "\nThe guardians came in through {} first-level invites only: whoever stands behind one of these may \
-                     hold several shares.",
-                    put.subtrees
-                ));
-            }
-            text.push_str("\n\n");
-            text.push_str(&how_safe(put));
-            text
-        });
+        return Ok(put);
     }
 }
 
@@ -253,15 +276,10 @@ pub(super) fn seal_chunk(
 }
 
 impl Putting {
-    fn new(
-        client: Client,
-        file: File,
-        found: &Metadata,
-        seed: &[u8; 32],
-    ) -> Result<Self, CliError> {
+    fn new(client: Client, file: File, found: &Metadata, draft: &Draft) -> Result<Self, CliError> {
         let bytes = found.len();
         let layout = Layout::of(bytes).map_err(|error| CliError::Usage(error.to_string()))?;
-        let parts = ItemParts::draw(seed, b"");
+        let parts = parts_of(draft);
         let signer = Identity::from_seed(parts.signing_seed.clone());
         let keys = ItemKeys::derive(&parts.secret, &parts.second, signer.public().bytes());
         Ok(Self {
@@ -273,6 +291,13 @@ impl Putting {
             keys,
             signer,
         })
+    }
+
+    /// Finds the item, if it was made known already.
+    async fn known(&self) -> Result<Option<ItemView>, CliError> {
+        let key = self.signer.public().to_string();
+        let view: SublimeView = self.client.get("/v1/sublime").await?;
+        Ok(view.items.into_iter().find(|item| item.key == key))
     }
 
     async fn draw(&self) -> Result<DrawnBody, CliError> {
@@ -293,10 +318,7 @@ impl Putting {
         let known = draft.sealed().to_vec();
         // Of what was noted the last batches may not have arrived.
         let arrived = known.len().saturating_sub(ON_THE_WAY * BATCH);
-        let mut uploads = Uploads {
-            client: self.client.clone(),
-            on_the_way: VecDeque::new(),
-        };
+        let mut uploads = Uploads::new(self.client.clone());
         let mut frames = Vec::with_capacity(BATCH_BYTES_MAX);
         let mut batch = Vec::new();
         for index in 0..self.layout.chunks() {
@@ -343,8 +365,8 @@ impl Putting {
         context: &Context,
         (content, chunks): (ContentId, u64),
         mut about: About,
-        seed: &[u8; 32],
-        policy: Policy,
+        (draft, card): (&Draft, Option<&NewCard>),
+        (policy, replacing): (Policy, Option<&Replacing>),
     ) -> Result<PutView, CliError> {
         let drawn = self.draw().await?;
         let subtrees = drawn.subtrees;
@@ -353,7 +375,7 @@ impl Putting {
         let item = self.signer.public();
         let mut kept: BTreeSet<PublicKey> = BTreeSet::new();
         let prepared = loop {
-            let prepared = prepare(&self.parts, &self.signer, &drawn_view, seed);
+            let prepared = prepare(&self.parts, &self.signer, &drawn_view, draft.seed());
             let prepared = prepared.map_err(|error| CliError::Failed(error.to_string()))?;
             let left = prepared.asks.iter();
             let left: Vec<_> = left
@@ -403,42 +425,66 @@ impl Putting {
                 let sealed = self.keys.metadata.seal(ABOUT, &about);
                 sealed.map_err(|error| CliError::Usage(error.to_string()))
             })?;
+        let card_seed = draft.card();
+        let card = card.zip(card_seed.as_ref());
+        let terms = card.map(|(card, seed)| card.terms(seed, drawn_view.committee_name));
         let mut manifest = Manifest {
             content,
             chunks,
             about: sealed.into(),
             second: prepared.second,
             sharing: prepared.sharing,
+            card: terms.map(Box::new),
             nonce: 0,
         };
         manifest.find_nonce(&drawn_view.mesh, &item);
         // Before the item is known, so that nothing that happens in between makes the node forget it.
         let wish = WishBody { content, policy };
         let wished: WishView = self.client.post("/v1/sublime/policies", &wish).await?;
-        self.keep_forget(context, &drawn_view.mesh)?;
+        self.keep_words(context, &drawn_view.mesh, card.is_some())?;
+        if let Some(replacing) = replacing {
+            replacing.begin(&item)?;
+        }
         let known = self.make_known(&drawn_view.mesh, manifest).await?;
+        let made = match card {
+            Some((card, seed)) => {
+                let item = (drawn_view.mesh, parse("item", &known.id)?);
+                Some(card.make(context, item, seed)?)
+            }
+            None => None,
+        };
         Ok(PutView {
-            item: known.id,
+            safety: Safety::of(known.id, policy, wished.without),
             content: content.to_string(),
             bytes: self.bytes,
             shares_needed: drawn_view.access.threshold(),
             guardians: kept.len(),
             of: drawn_view.access.shares(),
             subtrees,
-            policy,
-            without: wished.without,
-            stored: Vec::new(),
-            copies: None,
-            copies_needed: None,
-            safe: None,
+            card: made,
         })
     }
 
-    /// Keeps the word by which the item can be forgotten, before anybody knows the item: its key is gone afterwards.
-    fn keep_forget(&self, context: &Context, mesh: &ContentId) -> Result<(), CliError> {
-        let path = forget_path(context, &self.signer.public().to_string())?;
+    /// Keeps the words by which the item can be forgotten and its card revoked, before anybody knows the item: its key is gone
+    /// afterwards.
+    fn keep_words(
+        &self,
+        context: &Context,
+        mesh: &ContentId,
+        has_card: bool,
+    ) -> Result<(), CliError> {
+        let key = self.signer.public().to_string();
+        let write = |path: &Path, word: &[u8]| {
+            let written = identity::write_over(path, word);
+            written.map_err(|error| CliError::Failed(error.to_string()))
+        };
         let word = Forget::sign(&self.signer, mesh).encode();
-        identity::write_over(&path, &word).map_err(|error| CliError::Failed(error.to_string()))
+        write(&forget_path(context, &key)?, &word)?;
+        if has_card {
+            let word = CardRevoked::sign(&self.signer, mesh).encode();
+            write(&revoke_path(context, &key)?, &word)?;
+        }
+        Ok(())
     }
 
     async fn make_known(
@@ -461,67 +507,4 @@ impl Putting {
         };
         self.client.post("/v1/sublime/items", &body).await
     }
-}
-
-/// Notes what is sealed, then hands it over to the node.
-async fn store(
-    path: &Path,
-    draft: &mut Draft,
-    uploads: &mut Uploads,
-    (batch, frames): (&mut Vec<ChunkId>, &mut Vec<u8>),
-) -> Result<(), CliError> {
-    // First of all: who goes on counts on it that no more than these have not arrived.
-    uploads.until_left(ON_THE_WAY - 1).await?;
-    if !batch.is_empty() {
-        draft.note(batch).map_err(|cause| on_file(path, &cause))?;
-        batch.clear();
-    }
-    if !frames.is_empty() {
-        let next = Vec::with_capacity(BATCH_BYTES_MAX);
-        uploads.begin(std::mem::replace(frames, next));
-    }
-    Ok(())
-}
-
-fn read_drawn(drawn: &DrawnBody) -> Result<DrawnView, CliError> {
-    let guardians = read_guardians(&drawn.guardians)?;
-    let shares = u8::try_from(guardians.len()).unwrap_or(u8::MAX);
-    let access = AccessStructure::new(drawn.shares_needed, shares);
-    let committee = decoded("committee's key", &drawn.committee)?;
-    let committee = CommitteeKey::from_bytes(&committee);
-    Ok(DrawnView {
-        guardians,
-        stand_ins: Vec::new(),
-        access: access.map_err(|error| CliError::BadAnswer(error.to_string()))?,
-        subtrees: drawn.subtrees,
-        mesh: parse("mesh", &drawn.mesh)?,
-        committee: committee.map_err(|error| CliError::BadAnswer(error.to_string()))?,
-    })
-}
-
-fn read_guardians(
-    guardians: &[GuardianView],
-) -> Result<Vec<(PublicKey, x0_crypto::sublime::HybridPublic)>, CliError> {
-    let read = guardians.iter().map(|guardian| {
-        let key = decoded("guardian's key", &guardian.key)?;
-        let key = x0_crypto::sublime::HybridPublic::from_bytes(&key);
-        let key = key.map_err(|error| CliError::BadAnswer(error.to_string()))?;
-        Ok((parse("guardian", &guardian.member)?, key))
-    });
-    read.collect()
-}
-
-/// Reads what the node answered in base64.
-pub(super) fn decoded(what: &str, text: &str) -> Result<Vec<u8>, CliError> {
-    let bytes = BASE64.decode(text.as_bytes());
-    bytes.map_err(|error| CliError::BadAnswer(format!("the {what}: {error}")))
-}
-
-/// Reads a name that the node answered.
-pub(super) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
-    what: &str,
-    text: &str,
-) -> Result<T, CliError> {
-    text.parse()
-        .map_err(|error| CliError::BadAnswer(format!("the {what}: {error}")))
 }

@@ -21,16 +21,10 @@ const COUNTED_EVERY: Duration = Duration::from_secs(1);
 /// How long is waited without anything moving.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What was put.
+/// How safe an item is that was put.
 #[derive(Serialize)]
-pub(super) struct PutView {
+pub(super) struct Safety {
     pub(super) item: String,
-    pub(super) content: String,
-    pub(super) bytes: u64,
-    pub(super) shares_needed: u8,
-    pub(super) guardians: usize,
-    pub(super) of: u8,
-    pub(super) subtrees: usize,
     pub(super) policy: Policy,
     /// Tiers of the policy at which this node has no account.
     pub(super) without: Vec<String>,
@@ -40,6 +34,26 @@ pub(super) struct PutView {
     pub(super) copies: Option<u32>,
     pub(super) copies_needed: Option<u32>,
     pub(super) safe: Option<bool>,
+}
+
+impl Safety {
+    /// Returns that of an item whose copies were not counted yet.
+    pub(super) const fn of(item: String, policy: Policy, without: Vec<String>) -> Self {
+        Self {
+            item,
+            policy,
+            without,
+            stored: Vec::new(),
+            copies: None,
+            copies_needed: None,
+            safe: None,
+        }
+    }
+
+    /// Tells whether enough nodes were found to hold it.
+    pub(super) fn is_safe(&self) -> bool {
+        self.safe == Some(true)
+    }
 }
 
 /// Says beforehand which part of a policy has to wait for an account.
@@ -61,7 +75,7 @@ pub(super) async fn warn_of_accounts(context: &Context, policy: Policy) -> Resul
 pub(super) async fn wait(
     context: &Context,
     client: &Client,
-    put: &mut PutView,
+    put: &mut Safety,
 ) -> Result<(), CliError> {
     let wanted = put.policy.beyond().iter().map(|tier| tier.name());
     let wanted: Vec<_> = wanted
@@ -117,7 +131,7 @@ pub(super) async fn wait(
 }
 
 /// Says how safe an item is, and what to do until it is.
-pub(super) fn how_safe(put: &PutView) -> String {
+pub(super) fn how_safe(put: &Safety) -> String {
     let show = format!("`x0 sublime show {}`", put.item);
     let mut text = match (put.safe, put.copies, put.copies_needed) {
         (Some(true), Some(copies), _) => format!("Safe: {copies} other nodes hold all of it."),

@@ -9,12 +9,16 @@ use super::{
         Context,
         client::Client,
         error::CliError,
-        output::{Facts, Table, bytes, date},
+        output::{Facts, Table, bytes, date, span},
     },
     get::{holds_key, unlock},
+    replacing::{Relatives, relatives},
 };
 use crate::{
-    api::keeping::{CountBody, KeepingView},
+    api::{
+        keeping::{CountBody, KeepingView},
+        sublime::{CardView, SublimeView},
+    },
     sublime::{Beyond, Count},
 };
 
@@ -44,6 +48,10 @@ struct Shown {
     title: Option<String>,
     name: Option<String>,
     bytes: Option<u64>,
+    /// The item in whose place this one was put: by this node, or as the item says of itself where it can be opened.
+    replaces: Option<String>,
+    /// The item that this node has put in the place of this one.
+    replaced_by: Option<String>,
 }
 
 pub(super) async fn show(context: &Context, args: ShowArgs) -> Result<(), CliError> {
@@ -79,15 +87,25 @@ async fn opened(
             break;
         }
     }
-    let (title, name, bytes) = match about {
-        Some(about) => (Some(about.title), Some(about.name), Some(about.bytes)),
-        None => (None, None, None),
+    let view: SublimeView = client.get("/v1/sublime").await?;
+    let Relatives {
+        replaces,
+        replaced_by,
+    } = relatives(context, &keeping.item, &view.items)?;
+    let (title, name, bytes, said) = match about {
+        Some(about) => {
+            let (title, name) = (Some(about.title), Some(about.name));
+            (title, name, Some(about.bytes), about.replaces)
+        }
+        None => (None, None, None, None),
     };
     Ok(Shown {
         keeping,
         title,
         name,
         bytes,
+        replaces: replaces.or(said),
+        replaced_by,
     })
 }
 
@@ -121,9 +139,16 @@ fn text(shown: &Shown) -> String {
                 view.item.shares_needed, view.item.guardians
             ),
         )
-        .add("content", &view.item.content)
+        .add("content", &view.item.content);
+    if view.item.forgotten {
+        facts.add("forgotten", forgotten(view));
+    }
+    facts
         .add("copies", copies(view))
         .add("this node", own(view));
+    if let Some(terms) = &view.item.card {
+        facts.add("card", card(terms));
+    }
     for (tier, stands) in beyond(view) {
         facts.add(tier, stands);
     }
@@ -142,6 +167,16 @@ fn text(shown: &Shown) -> String {
             "at work",
             format!("{}: {} of {} blocks", work.what, work.done, work.of),
         );
+    }
+    if let Some(old) = &shown.replaces {
+        facts.add("replaces", old);
+    }
+    if let Some(new) = &shown.replaced_by {
+        let stands = match view.item.forgotten {
+            true => "this one is forgotten",
+            false => "this one stays until that is safe",
+        };
+        facts.add("replaced by", format!("{new}; {stands}"));
     }
     let mut text = facts.text();
     let mut requests = Table::new(["request", "stands", "by", "when", "why"]);
@@ -162,6 +197,39 @@ fn text(shown: &Shown) -> String {
         }
     }
     text
+}
+
+/// Says what everybody may know of an item's recovery card.
+fn card(terms: &CardView) -> String {
+    let label = match terms.label.is_empty() {
+        true => "without a label",
+        false => &terms.label,
+    };
+    if terms.revoked {
+        return format!("revoked ({label})");
+    }
+    let veto = match terms.veto_secs {
+        0 => "no veto time".to_owned(),
+        secs => format!("veto time {}", span(secs)),
+    };
+    match terms.policy.is_empty() {
+        true => format!("{label}; {veto}"),
+        false => format!("{label}; jurors say yes if: {}; {veto}", terms.policy),
+    }
+}
+
+/// Says how many guardians' nodes have destroyed their share of an item that is to be forgotten.
+fn forgotten(view: &KeepingView) -> String {
+    match &view.destroyed {
+        Some(by) => format!(
+            "{} of {} guardians' nodes have said that they destroyed their share",
+            by.len(),
+            view.item.guardians
+        ),
+        None => {
+            "guardians destroy their shares; the node where it was put counts who has".to_owned()
+        }
+    }
 }
 
 /// Says how many copies there are, and whether they are enough.

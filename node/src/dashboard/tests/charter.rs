@@ -20,6 +20,7 @@ use crate::{
     api::{events::EventView, proofs::ProofView},
     charter::{SHIPPED, following::Standing, helper::Seen},
     dashboard::{
+        News,
         assets::ASSETS,
         page::Page,
         text::Language::{self, English, Russian},
@@ -551,8 +552,12 @@ fn an_open_page_looks_again_at_every_event_that_the_node_tells() {
         },
     ];
     let told = sample::full(24).happened.into_iter();
-    for event in told.map(|happened| happened.event).chain(others) {
-        let view = EventView::from(&TimedEvent { wall: until, event });
+    let told = told.map(|happened| happened.news);
+    for news in told.chain(others.map(News::from)) {
+        let view = match news {
+            News::Node(event) => EventView::from(&TimedEvent { wall: until, event }),
+            News::Content(happening) => EventView::from(&happening),
+        };
         let name = format!("\"{}\"", view.event);
         assert!(live.text.contains(&name), "{name}");
     }

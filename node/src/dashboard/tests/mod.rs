@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod called;
 mod charter;
+mod duties;
 mod judged;
 mod sample;
 mod sheltered;
@@ -474,12 +476,14 @@ fn every_message_is_used() {
         include_str!("../access.rs"),
         include_str!("../acts.rs"),
         include_str!("../audit.rs"),
+        include_str!("../calls.rs"),
         include_str!("../../charter/wording.rs"),
         include_str!("../amendments.rs"),
         include_str!("../capabilities.rs"),
         include_str!("../cases.rs"),
         include_str!("../charter.rs"),
         include_str!("../consents.rs"),
+        include_str!("../duties.rs"),
         include_str!("../enforcement.rs"),
         include_str!("../guardian.rs"),
         include_str!("../happenings.rs"),

@@ -20,7 +20,8 @@ use x0_protocol::{
             ActView, AuditHeads, CapabilityView, CommitteeStatus, LinkView, OverrideView,
             PolicyView, Status, TrustStatus,
         },
-        sublime::SublimeView,
+        emergency::CallsView,
+        sublime::{GuardiansView, SublimeView},
         vote::VotesView,
     },
     spine::{
@@ -33,16 +34,17 @@ use x0_protocol::{
         halt::Standing as Stopped,
     },
     wire::{
-        Electorate, Kind, LogHead, MultiSig, Outcome, Panel, Policy, PublicEntry, Role, Rules,
-        Targets, Ticket, Word,
+        Electorate, Kind, LogHead, MultiSig, Outcome, Panel, Policy, PublicEntry, Reason, Role,
+        Rules, Targets, Ticket, Word,
     },
 };
 use zeroize::Zeroizing;
 
-use super::{judged, sheltered};
+use super::{called, judged, sheltered};
 use crate::{
     charter::SHIPPED,
-    dashboard::{ContentHeld, Enforcement, Feed, Happened},
+    dashboard::{ContentHeld, Enforcement, Feed, Happened, News},
+    sublime::{ContentNews, Drills, Happening},
 };
 
 /// A name that would break out of markup that is not escaped.
@@ -76,8 +78,15 @@ pub(super) struct Data {
     pub public: Vec<PublicEntry>,
     pub overrides: Vec<OverrideView>,
     pub sublime: SublimeView,
+    pub calls: CallsView,
+    pub reasons: Vec<(ContentId, Reason)>,
+    pub cast: Arc<Mutex<Vec<(ContentId, bool)>>>,
     pub content: Result<ContentHeld, String>,
     pub needs_passphrase: Option<bool>,
+    pub guardians: GuardiansView,
+    pub answered: Arc<Mutex<Vec<(PublicKey, bool)>>>,
+    pub drills: Drills,
+    pub drilled: Arc<Mutex<u32>>,
     pub happened: Vec<Happened>,
     pub broken: Option<String>,
 }
@@ -145,8 +154,15 @@ pub(super) fn empty() -> Data {
         public: Vec::new(),
         overrides: Vec::new(),
         sublime: SublimeView::default(),
+        calls: CallsView::default(),
+        reasons: Vec::new(),
+        cast: Arc::default(),
         content: Ok(ContentHeld::default()),
         needs_passphrase: Some(true),
+        guardians: GuardiansView::default(),
+        answered: Arc::default(),
+        drills: Drills::default(),
+        drilled: Arc::default(),
         happened: Vec::new(),
         broken: None,
     }
@@ -192,9 +208,12 @@ pub(super) fn full(members: u16) -> Data {
     data.enforcement = judged::guarded();
     data.votes = judged::votes("Keep latency for longer");
     data.sublime = sheltered::known("The well is dry, and the map is in it");
+    (data.calls, data.reasons) = called::calls("They are at the door");
     data.votes.votes.extend(sheltered::votes("Open the map"));
     data.content = Ok(sheltered::CONTENT);
     data.needs_passphrase = Some(false);
+    data.guardians = sheltered::guardians("We are two, and it takes three");
+    data.drills = sheltered::drills("the disk is full of moths");
     (data.cases, data.ledger) = judged::cases();
     (data.public, data.overrides) = judged::public_log("acts flood every page");
     data.links = (1..=9).map(link).collect();
@@ -261,8 +280,11 @@ pub(super) fn hostile() -> Data {
     (data.public, data.overrides) = judged::public_log(HOSTILE);
     data.votes = judged::votes(HOSTILE);
     data.sublime = sheltered::known(HOSTILE);
+    (data.calls, data.reasons) = called::calls(HOSTILE);
     data.votes.votes.extend(sheltered::votes(HOSTILE));
     data.content = Err(HOSTILE.to_owned());
+    data.guardians = sheltered::guardians(HOSTILE);
+    data.drills = sheltered::drills(HOSTILE);
     data.cases.cases[1].open = Some(judged::named_case(HOSTILE));
     data.enforcement.helper = Err(HOSTILE.to_owned());
     data.enforcement.audit.violations = vec![HOSTILE.to_owned()];
@@ -291,6 +313,8 @@ pub(super) fn hostile() -> Data {
     ] {
         feed.push(NOW, event);
     }
+    let why = HOSTILE.to_owned();
+    feed.push(NOW, told(ContentNews::Trouble { why }));
     data.happened = feed.newest();
     for entry in &mut data.entries {
         entry.what = What::LocalRefused {
@@ -709,6 +733,15 @@ fn happened() -> Vec<Happened> {
             record: record(sheltered::WAITING),
             kind: "request",
         },
+        Event::Invited { by: key(4) },
+        Event::InviteAnswered {
+            by: key(5),
+            serves: true,
+        },
+        Event::InviteAnswered {
+            by: key(6),
+            serves: false,
+        },
         Event::TierPeer {
             peer: key(2),
             addresses: Vec::new(),
@@ -724,8 +757,41 @@ fn happened() -> Vec<Happened> {
         },
     ]);
     let feed = Feed::default();
-    for (event, i) in events.into_iter().zip(0..) {
-        feed.push(Wall(NOW.0 - 1_800_000 + i * 70_000), event);
+    let events = events.into_iter().map(News::from);
+    for (news, i) in events.chain(kept().skip(2)).zip(0..) {
+        feed.push(Wall(NOW.0 - 1_800_000 + i * 45_000), news);
     }
     feed.newest()
+}
+
+/// Everything that is told of items which are kept here.
+pub(super) fn kept() -> impl Iterator<Item = News> {
+    let needed = 5;
+    let news = [
+        ContentNews::Held {
+            blocks: 41,
+            bytes: 10 << 20,
+        },
+        ContentNews::Stored { tier: "arweave" },
+        ContentNews::Safe { copies: 7, needed },
+        ContentNews::LostCopy {
+            copies: 6,
+            before: 7,
+            needed,
+        },
+        ContentNews::NotSafe { copies: 4, needed },
+        ContentNews::Trouble {
+            why: "nobody gives a block".to_owned(),
+        },
+        ContentNews::Repaired { blocks: 3 },
+    ];
+    news.into_iter().map(told)
+}
+
+fn told(news: ContentNews) -> News {
+    News::Content(Happening {
+        time_ms: NOW.0,
+        item: record(sheltered::GUARDED),
+        news,
+    })
 }

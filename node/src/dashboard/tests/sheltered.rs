@@ -3,29 +3,44 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::sync::Arc;
+
 use x0_crypto::{
     ContentId, PublicKey,
     sublime::{AccessStructure, ShareIndex},
 };
 use x0_protocol::{
-    Mono,
+    Millis, Mono,
     core::{
-        sublime::{ReleasedView, RequestView, RotationView, SharedView, Standing, SublimeView},
+        sublime::{
+            GuardiansView, ReleasedView, RequestView, RotationView, SharedView, Standing,
+            SublimeView, TriedShare,
+        },
         vote::VoteView,
     },
     spine::{
         audit::{What, tree::Hash},
         ballot::{self, Outcome, OwnItem, OwnStage, OwnVotes, Sums, Tally, TallyStatement},
     },
-    sublime::{draw::shares, known::Item},
-    wire::{Ballot, Choice, Release, ReleasedPart, Vote, VoteEnd, VoteItem, VoteResolved},
+    sublime::{
+        draw::shares,
+        invitations::Invitation,
+        known::{Item, Known},
+    },
+    wire::{
+        Ballot, Body, Choice, Draft, Drilled, Release, ReleasedPart, SublimeBody, Vote, VoteEnd,
+        VoteItem, VoteResolved,
+    },
 };
 
 use super::{
-    judged,
+    called, judged,
     sample::{before, identity, key, record},
 };
-use crate::{dashboard::ContentHeld, sublime::tests::sharing};
+use crate::{
+    dashboard::ContentHeld,
+    sublime::{DrillReport, DrilledShare, Drills, tests::sharing},
+};
 
 /// The item of which a share is kept here.
 pub(super) const GUARDED: u8 = 100;
@@ -91,6 +106,76 @@ pub(super) fn known(why: &str) -> SublimeView {
     }
 }
 
+/// Who serves and who was asked to, each for such a reason.
+pub(super) fn guardians(why: &str) -> GuardiansView {
+    let invitation = |with, is_own, serves| Invitation {
+        with: key(with),
+        is_own,
+        why: why.parse().unwrap(),
+        since: before(u64::from(with)),
+        serves,
+        is_told: false,
+    };
+    let told = |minutes, shares, good| {
+        let drilled = SublimeBody::Drilled(Drilled { shares, good });
+        let place = (1, Some(record(203)));
+        let time = before(minutes);
+        let body = Body::Sublime(drilled);
+        let signer = identity(7);
+        let draft = Draft::new(Some(record(0)), signer.public(), place, time, [7; 16], body);
+        let signed = draft.sign(&signer).unwrap();
+        let mut known = Known::default();
+        known.hear_drill(signed.value(), Drilled { shares, good });
+        known.drill(&signer.public()).copied()
+    };
+    GuardiansView {
+        serving: vec![
+            (key(0), told(30, 2, 2)),
+            (key(7), told(90, 9, 8)),
+            (key(8), None),
+        ],
+        drilled: told(30, 2, 2),
+        received: vec![
+            invitation(4, false, None),
+            invitation(3, false, Some(false)),
+        ],
+        made: vec![
+            invitation(5, true, Some(true)),
+            invitation(6, true, Some(false)),
+            invitation(9, true, None),
+        ],
+    }
+}
+
+/// A drill that found a good share and one whose content is not there, for such a reason.
+pub(super) fn drills(why: &str) -> Drills {
+    let share = |item, index, content| DrilledShare {
+        share: TriedShare {
+            key: item,
+            item: None,
+            epoch: 0,
+            index: ShareIndex::new(index).unwrap(),
+            found: Ok(()),
+            took: Millis(1),
+        },
+        content,
+        took_ms: 7,
+    };
+    let report = DrillReport {
+        time_ms: before(3).0,
+        took_ms: 16,
+        shares: Ok(vec![
+            share(item_key(GUARDED), 4, Ok(())),
+            share(key(799), 1, Err(why.to_owned())),
+        ]),
+        told: Err("this node has told of a drill within a day".to_owned()),
+    };
+    Drills {
+        running: None,
+        last: Some(Arc::new(report)),
+    }
+}
+
 /// The key of an item.
 pub(super) fn item_key(item: u8) -> PublicKey {
     key(700 + u16::from(item))
@@ -103,6 +188,7 @@ fn item(number: u8) -> (ContentId, Item, SharedView) {
         first: sharing(),
         content: record(201),
         chunks: 97,
+        card: (number < 2).then(|| Box::new(called::terms("The wells"))),
         time: before(400),
     };
     let shared = SharedView {
@@ -112,6 +198,7 @@ fn item(number: u8) -> (ContentId, Item, SharedView) {
         due: before(100),
         subject: record(202),
         forgotten: number == 2,
+        card_revoked: number == 1,
     };
     (record(id), item, shared)
 }

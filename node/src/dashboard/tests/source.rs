@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use x0_crypto::ContentId;
+use x0_crypto::{ContentId, PublicKey};
 use x0_protocol::{
     Command, Mono, Now, Reply,
     charter::Charter,
     core::{
         case::CaseCommand,
         command::PublicView,
+        emergency::EmergencyCommand,
         sublime::{SublimeCommand, SublimeRefusal},
         vote::VoteCommand,
     },
@@ -65,11 +66,19 @@ impl Source for Sample {
             Command::Consents => Ok(Reply::Consents(data.consents)),
             Command::Committee => panic!("the dashboard does not ask for the seats"),
             Command::Sublime(SublimeCommand::Show) => Ok(Reply::Sublime(Box::new(data.sublime))),
+            Command::Sublime(SublimeCommand::Guardians) => {
+                Ok(Reply::Guardians(Box::new(data.guardians)))
+            }
             Command::Sublime(SublimeCommand::Released(request)) => {
                 let arrived = sheltered::arrived(&data.sublime, &request);
                 let arrived =
                     arrived.ok_or_else(|| SublimeRefusal::NoSuchRequest(request).to_string())?;
                 Ok(Reply::Released(Box::new(arrived)))
+            }
+            Command::Emergency(EmergencyCommand::Calls) => Ok(Reply::Calls(Box::new(data.calls))),
+            Command::Emergency(EmergencyCommand::Reason(call)) => {
+                let reason = data.reasons.into_iter().find(|(of, _)| *of == call);
+                Ok(Reply::Reason(reason.map(|(_, reason)| reason)))
             }
             Command::Inspection(_) => panic!("the dashboard reads of audits in the status"),
             Command::Halt | Command::Pull { .. } => {
@@ -102,6 +111,7 @@ impl Source for Sample {
             | Command::ProposeSeats { .. }
             | Command::ApproveSeats(_)
             | Command::Sublime(_)
+            | Command::Emergency(_)
             | Command::ProposeRecovery { .. }
             | Command::SignRecovery(_)
             | Command::ProposeCharter(_)
@@ -124,6 +134,24 @@ impl Source for Sample {
         Ok(())
     }
 
+    async fn cast(&self, proposal: ContentId, yes: bool) -> Result<(), String> {
+        self.0.cast.lock().unwrap().push((proposal, yes));
+        Ok(())
+    }
+
+    async fn answer_invitation(&self, of: PublicKey, accepts: bool) -> Result<(), String> {
+        let mut came = self.0.guardians.received.iter();
+        if !came.any(|came| came.with == of && came.serves.is_none()) {
+            return Err(SublimeRefusal::NoInvitation.to_string());
+        }
+        self.0.answered.lock().unwrap().push((of, accepts));
+        Ok(())
+    }
+
+    fn begin_drill(&self) {
+        *self.0.drilled.lock().unwrap() += 1;
+    }
+
     async fn audit_entries(&self, from: u64, count_max: usize) -> Result<Vec<Entry>, String> {
         let entries = self.0.entries.iter().skip(from as usize).take(count_max);
         Ok(entries.cloned().collect())
@@ -142,6 +170,7 @@ impl Source for Sample {
             log: self.gathered()?,
             content: self.0.content.clone(),
             needs_passphrase: self.0.needs_passphrase,
+            drills: self.0.drills.clone(),
         })
     }
 

@@ -14,7 +14,10 @@ use super::{
     sample::{self, Data, HOSTILE, HOUR_MS, before, key, record},
     sheltered::{self, GRANTED, GUARDED, RELEASED, WAITING},
 };
-use crate::dashboard::text::Language::{English, Russian};
+use crate::dashboard::{
+    Feed,
+    text::Language::{English, Russian},
+};
 
 /// Returns the card of a request in a part of a page.
 fn card(part: &str, request: u8) -> &str {
@@ -356,6 +359,49 @@ async fn what_happens_in_sublime_is_told_in_words_on_the_first_page() {
         for word in words {
             assert!(part(&html, "feed").contains(word), "{word}");
         }
+    }
+}
+
+#[tokio::test]
+async fn what_happens_to_content_that_is_kept_here_is_told_in_words_on_the_first_page() {
+    let mut data = sample::full(24);
+    let feed = Feed::default();
+    for news in sample::kept() {
+        feed.push(sample::NOW, news);
+    }
+    data.happened = feed.newest();
+    for (language, words) in [
+        (
+            English,
+            [
+                "This node holds all 41 blocks of the item:",
+                "All content is on arweave of the item:",
+                "The item is safe, 7 copies were counted and 5 are enough:",
+                "Copies were lost: 6 counted after 7, and 5 are enough:",
+                "The item is not safe any more, 4 of 5 copies were counted:",
+                "The content is not as it should be here:",
+                "3 blocks that were lost or damaged here are back:",
+            ],
+        ),
+        (
+            Russian,
+            [
+                "У этого узла есть 41 блок содержимого документа:",
+                "На arweave есть всё содержимое документа:",
+                "Документ в безопасности, насчитано копий: 7, достаточно 5:",
+                "Копий стало меньше: 6 вместо 7, достаточно 5; документ:",
+                "Документ больше не в безопасности, насчитано копий: 4 из 5:",
+                "Содержимое здесь не в порядке:",
+                "Восстановлены 3 утраченных или повреждённых здесь блока документа:",
+            ],
+        ),
+    ] {
+        let html = page_of(&data, "/ui", language).await;
+        let told = part(&html, "feed");
+        for word in words {
+            assert!(told.contains(word), "{word}: {told}");
+        }
+        assert!(told.contains("nobody gives a block"), "{told}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use rocksdb::DB;
 
-use x0_protocol::spine::committee::StoredLog;
+use x0_protocol::{spine::committee::StoredLog, sublime::shares::SublimeWrite};
 
 use super::{
     super::{SCHEMA, columns, schema},
@@ -178,6 +178,32 @@ fn a_store_from_before_own_acts_were_kept_is_migrated_and_can_keep_them() {
     store.submit(vec![proposals::keep(&asked)]).wait().unwrap();
     drop(store);
     assert_eq!(home.open().unwrap().load().unwrap().proposals, [asked]);
+}
+
+#[test]
+fn a_store_from_before_receipts_of_forgetting_keeps_what_it_has_of_sublime() {
+    let home = Home::new();
+    let record = make_store(&home, &[], Some(9));
+    let path = place::path(home.dir());
+    let db = super::super::rocks::open_columns(&path, Column::ALL.map(Column::name)).unwrap();
+    let mut batch = rocksdb::WriteBatch::default();
+    let share = sublime::share(1, 0);
+    let kept = Write::Sublime(SublimeWrite::Share(Box::new(share.clone())));
+    columns::put(&db, &mut batch, &std::iter::empty(), &kept).unwrap();
+    db.write(batch).unwrap();
+    drop(db);
+
+    let store = home.open().unwrap();
+
+    assert!(store.record(&record.value().id()).unwrap().is_some());
+    let stored = store.load().unwrap().sublime;
+    assert_eq!((stored.shares, stored.destroyed), (vec![share], Vec::new()));
+    let receipt = sublime::destroyed(1, 5, 0);
+    let write = Write::Sublime(SublimeWrite::Destroyed(receipt));
+    store.submit(vec![write]).wait().unwrap();
+    drop(store);
+    let stored = home.open().unwrap().load().unwrap().sublime;
+    assert_eq!(stored.destroyed, [receipt]);
 }
 
 /// Makes a store as pre-release versions did: no column `roots`, no number.

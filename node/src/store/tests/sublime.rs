@@ -6,7 +6,10 @@ use x0_crypto::{
 };
 use x0_protocol::{
     Wall, Write,
-    sublime::shares::{KeptPart, KeptParts, KeptShare, SublimeWrite},
+    sublime::{
+        invitations::Invitation,
+        shares::{ForgetReceipt, KeptPart, KeptParts, KeptShare, KnownGuards, SublimeWrite},
+    },
     wire::{Appointed, PartAck, Release, ReleasedPart, RotationDealing, RotationPlan, Sharing},
 };
 use zeroize::Zeroizing;
@@ -17,7 +20,7 @@ fn key(number: u8) -> PublicKey {
     Identity::from_seed(Zeroizing::new([number; 32])).public()
 }
 
-fn share(item: u8, epoch: u32) -> KeptShare {
+pub(super) fn share(item: u8, epoch: u32) -> KeptShare {
     KeptShare {
         item: key(item),
         owner: Some(key(9)),
@@ -62,6 +65,15 @@ fn parts(item: u8, dealers: u8) -> KeptParts {
         name,
         index,
         parts: (1..=dealers).map(part).collect(),
+    }
+}
+
+pub(super) fn destroyed(item: u8, by: u8, epoch: u32) -> ForgetReceipt {
+    ForgetReceipt {
+        item: key(item),
+        by: key(by),
+        epoch,
+        index: ShareIndex::new(by).unwrap(),
     }
 }
 
@@ -127,4 +139,99 @@ fn parts_are_kept_until_the_rotation_is_over_and_a_share_until_it_is_dealt_on() 
 
     assert_eq!(stored.shares, [share(1, 0)]);
     assert_eq!(stored.parts, [parts(1, 2)]);
+}
+
+#[test]
+fn who_has_destroyed_its_share_of_an_own_item_comes_back_and_stands_once() {
+    let home = Home::new();
+    let store = home.create();
+    let write = |receipt| Write::Sublime(SublimeWrite::Destroyed(receipt));
+    let (one, other, of_other) = (destroyed(1, 5, 0), destroyed(1, 6, 0), destroyed(2, 5, 3));
+    store
+        .submit(vec![
+            write(one),
+            write(of_other),
+            Write::Sublime(SublimeWrite::Share(Box::new(share(1, 0)))),
+        ])
+        .wait()
+        .unwrap();
+    store.submit(vec![write(other), write(one)]).wait().unwrap();
+    drop(store);
+
+    let stored = home.open().unwrap().load().unwrap().sublime;
+
+    let place = |receipt: &ForgetReceipt| (receipt.item, receipt.by);
+    let mut expected = [one, other, of_other];
+    expected.sort_by_key(place);
+    // In order of their keys on the disk, which are those.
+    assert_eq!(stored.destroyed, expected);
+    assert_eq!(stored.shares, [share(1, 0)]);
+}
+
+#[test]
+fn invitations_come_back_as_they_stood_those_made_and_those_that_came_apart() {
+    let home = Home::new();
+    let store = home.create();
+    let invitation = |with, is_own, serves| Invitation {
+        with: key(with),
+        is_own,
+        why: "it takes three".parse().unwrap(),
+        since: Wall(7),
+        serves,
+        is_told: false,
+    };
+    let keep = |one| Write::Sublime(SublimeWrite::Invitation(Box::new(one)));
+    let writes = vec![
+        keep(invitation(1, true, None)),
+        keep(invitation(1, false, None)),
+        keep(invitation(2, false, None)),
+    ];
+    store.submit(writes).wait().unwrap();
+    let gone = SublimeWrite::NoInvitation {
+        with: key(2),
+        is_own: false,
+    };
+    let writes = vec![
+        keep(invitation(1, false, Some(false))),
+        Write::Sublime(gone),
+    ];
+    store.submit(writes).wait().unwrap();
+    drop(store);
+
+    let mut stored = home.open().unwrap().load().unwrap().sublime.invitations;
+
+    stored.sort_by_key(|invitation| invitation.is_own);
+    assert_eq!(
+        stored,
+        [invitation(1, false, Some(false)), invitation(1, true, None)]
+    );
+}
+
+fn guards(item: u8, guardians: u8) -> KnownGuards {
+    KnownGuards {
+        item: key(item),
+        sharing: ContentId::of(&[item]),
+        epoch: 2,
+        guardians: (10..10 + guardians).map(key).collect(),
+    }
+}
+
+#[test]
+fn who_guards_what_comes_back_as_it_was_known_last_until_it_is_of_no_matter() {
+    let home = Home::new();
+    let store = home.create();
+    let keep = |guards| Write::Sublime(SublimeWrite::Guards(Box::new(guards)));
+    let writes = vec![keep(guards(1, 1)), keep(guards(2, 3))];
+    store.submit(writes).wait().unwrap();
+    let writes = vec![
+        keep(guards(1, 3)),
+        Write::Sublime(SublimeWrite::NoGuards(key(2))),
+    ];
+    store.submit(writes).wait().unwrap();
+    drop(store);
+
+    let stored = home.open().unwrap().load().unwrap().sublime;
+
+    assert_eq!(stored.guards, [guards(1, 3)]);
+    assert!(stored.shares.is_empty() && stored.parts.is_empty());
 }

@@ -69,6 +69,13 @@ pub struct Heard {
     pub what: String,
 }
 
+impl Drawn {
+    /// Returns the committee's word whom it has drawn.
+    pub const fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+}
+
 impl Verdicts {
     /// Iterates over the juries of days, in order of day.
     pub fn drawn(&self) -> impl Iterator<Item = &Drawn> {

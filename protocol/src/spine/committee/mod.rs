@@ -6,6 +6,7 @@
 //!   proposes a block and all vote on it, in rounds, until a quorum has precommitted (Tendermint, `engine`).
 //! - [`State`]: what follows from the log: seats, keys, members, admitted acts, rounds of the beacon.
 //! - [`Polls`]: the votes among it; [`Cases`]: the reported violations; [`Audits`]: of members' nodes.
+//! - [`Schedule`]: which sharings of items a seat finds due to be dealt on; [`Rotations`]: what came of it.
 //! - [`Work`]: what a seat does beside it: makes keys with the others, and signs with them what the log says.
 //! - [`Trust`]: what every node knows of the committee, seat or not.
 //!
@@ -25,12 +26,14 @@
 mod admissions;
 mod audits;
 mod cases;
+mod due;
 mod engine;
 mod handing;
 mod juries;
 mod log;
 mod making;
 mod members;
+mod mesh_clock;
 mod overrides;
 pub mod panel;
 mod polls;
@@ -50,6 +53,7 @@ pub use admissions::Decision;
 pub(crate) use admissions::{PASSES_MAX, may_pass, scope_of, too_many_decline};
 pub use audits::{Audits, allowed as audit_time, period as audit_period};
 pub use cases::{CasePhase, Cases, OpenCase, Timely};
+pub use due::{Schedule, term as rotation_term};
 pub use handing::{HandingView, OpenPlan, SeatNews};
 pub use log::{CommitteeLog, JournalLine, StoredLog, Tip, Todo, Weighed};
 pub use making::Keys;
@@ -57,6 +61,7 @@ pub use members::Roll;
 #[cfg(test)]
 pub(crate) use members::tests::roll_of;
 pub(crate) use members::{leaf, roll_at};
+pub use mesh_clock::Reading;
 pub use polls::{Happened, Held, Polls};
 pub use recovery::{Recovered, RecoveryView};
 pub use rotations::Rotations;

@@ -3,8 +3,8 @@
 //! The first keys are named by a block that a quorum of the seats of the genesis has signed. Every later epoch is
 //! certified by the keys of the one before, so that whoever knows the genesis finds the keys in force by following
 //! the records. The keys of an epoch that is over verify only what lies at or below the height of its hand-over:
-//! whoever gets hold of them later can forge nothing new. Between two checkpoints mesh time goes on with the node's own
-//! monotonic clock; without any, the node goes by its wall clock.
+//! whoever gets hold of them later can forge nothing new. Between two checkpoints mesh time goes on as `mesh_clock` tells;
+//! without any, the node goes by its wall clock.
 //!
 //! Keys are not copied out of their records: where many peers share records they share the keys as well.
 
@@ -16,8 +16,8 @@ use x0_crypto::{
 
 use super::{
     Seats,
+    mesh_clock::{MeshClock, Reading, SILENCE_MAX},
     recovery::{EPOCHS_AHEAD, Recovered, RecoveryView, Words},
-    state::CHECKPOINT_EVERY,
 };
 use crate::{
     core::{
@@ -30,16 +30,14 @@ use crate::{
     },
 };
 
-/// Longest time without a newer checkpoint that is no sign of harm: two that are due, and as long as one seat after
-/// the other may take to hand one out.
-const SILENCE_MAX: Millis = Millis(2 * CHECKPOINT_EVERY.0 + 10 * 60 * 1_000);
-
 /// The committee as a node without a seat knows it.
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
     /// The records that made each epoch's keys known, the newest last.
     epochs: Vec<Record>,
     checkpoint: Option<(Checkpoint, Mono)>,
+    /// What the checkpoints say of the time.
+    clock: Option<MeshClock>,
     /// The epoch of the keys that certified it, and their signature.
     signed: Option<(u64, ThresholdSignature)>,
     /// Words for a new committee; none in quiet times.
@@ -314,23 +312,33 @@ impl Trust {
         })
     }
 
-    /// Takes a checkpoint whose certificate was found good.
-    pub fn take(&mut self, certificate: &Certificate, now: Mono) {
+    /// Takes a checkpoint whose certificate was found good; `live` if it came as soon as it was made known, and was
+    /// neither read back nor caught up with.
+    pub fn take(&mut self, certificate: &Certificate, live: bool, at: &Reading) {
         let Statement::Checkpoint(checkpoint) = &certificate.statement else {
             return;
         };
         let known = self.checkpoint.as_ref();
         if known.is_none_or(|(known, _)| known.height < checkpoint.height) {
-            self.checkpoint = Some((*checkpoint, now));
+            self.checkpoint = Some((*checkpoint, at.mono));
+            match &mut self.clock {
+                Some(clock) => clock.date(checkpoint.time, live, at),
+                None => self.clock = Some(MeshClock::new(checkpoint.time, live, at)),
+            }
             self.signed = Some((certificate.epoch, certificate.signature));
         }
     }
 
-    /// Returns mesh time: that of the last checkpoint, and what has passed since on the monotonic clock.
-    pub fn time(&self, now: Mono, scale: u64) -> Option<Wall> {
-        let (checkpoint, at) = self.checkpoint.as_ref()?;
-        let passed = now.since(*at).0.saturating_mul(scale);
-        Some(checkpoint.time + Millis(passed))
+    /// Returns mesh time, once a checkpoint is known.
+    pub fn time(&self, at: &Reading) -> Option<Wall> {
+        Some(self.clock.as_ref()?.time(at))
+    }
+
+    /// Notes how late it is: mesh time is never earlier again while this node runs.
+    pub fn reach(&mut self, at: &Reading) {
+        if let Some(clock) = &mut self.clock {
+            clock.reach(at);
+        }
     }
 
     /// Returns for how long no newer checkpoint was heard of, in real time, once that is longer than a committee at

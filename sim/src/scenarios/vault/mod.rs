@@ -221,6 +221,7 @@ impl Item {
                     about: about.into(),
                     second: prepared.second,
                     sharing: prepared.sharing,
+                    card: None,
                     nonce: 0,
                 };
                 manifest.find_nonce(&world.mesh(), &signer.public());
