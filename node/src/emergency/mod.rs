@@ -3,7 +3,7 @@
 //! - [`card`]: the recovery card on paper: how it is written, and how its page is read again.
 //! - [`Desk`] answers devices on a node; [`hosting`] keeps the node's onion service up, by which they come.
 //! - [`device`] is the other side: the way of a call, on the device.
-//! - [`line`] is how they speak, [`tor_file`] says how Tor is reached.
+//! - [`mod@line`] is how they speak, [`tor_file`] says how Tor is reached.
 //!
 //! Who may have what is decided in `x0_protocol`: by the jury's ballots at each guardian's node, and by what follows from the
 //! card at the device.
