@@ -197,6 +197,23 @@ fn a_vote_in_which_too_few_take_part_decides_nothing() {
 }
 
 #[test]
+fn what_a_newcomer_says_of_juries_waits_until_it_counts() {
+    let mut world = with_keys(5);
+    let newcomer = world.join(1, 40);
+    let said = hand_in(&mut world, newcomer, VoteCommand::OnCall { serves: true });
+    world.pass(Millis(1_500));
+    let stage = |world: &mut World| {
+        let own = votes(world, newcomer).own;
+        let own = own.into_iter().find(|(id, _)| *id == said);
+        own.unwrap().1.stage
+    };
+    assert_eq!(stage(&mut world), OwnStage::Sending, "it is too new");
+    // 30 days pass in 130 s; by then the node asks every other minute.
+    world.pass(Millis::from_secs(260));
+    assert_eq!(stage(&mut world), OwnStage::Taken);
+}
+
+#[test]
 fn a_jury_drawn_from_those_on_call_decides_within_hours_and_its_ballots_are_proof() {
     let mut world = with_keys(5);
     for at in 0..4 {

@@ -202,7 +202,12 @@ async fn a_jury_serves(mesh: &Mesh, account: &mut Account) -> Result<()> {
             .is_some_and(|day| now.saturating_sub(day.from_ms) * 3 < day.until_ms - day.from_ms);
         Ok(match serving.filter(|_| next && is_early) {
             Some(day) => Look::Holds(day.jurors.len()),
-            None => Look::NotYet(format!("{} days are drawn", view.days.len())),
+            None => Look::NotYet(format!(
+                "{} days are drawn, the first from {}; mesh time is {now}; the node says it serves: {:?}",
+                view.days.len(),
+                view.days.first().map_or(0, |day| day.from_ms),
+                view.on_call
+            )),
         })
     })
     .await?;

@@ -22,6 +22,8 @@ use crate::{
 const ASK_AGAIN: Millis = Millis(1_000);
 /// Longest time before is asked again.
 const ASK_AGAIN_MAX: Millis = Millis::from_secs(16);
+/// The same for what may have to wait for weeks, until the member counts.
+const STANDING_AGAIN_MAX: Millis = Millis::from_mins(10);
 
 /// What a node finds in its store of votes at a start.
 #[derive(Clone, Debug, Default)]
@@ -233,7 +235,12 @@ impl OwnVotes {
         let due = due.filter(|(_, own)| own.stage == OwnStage::Sending && own.ask_at <= now);
         due.map(|(id, own)| {
             own.ask_at = now + own.again;
-            own.again = Millis(own.again.0.saturating_mul(2)).min(ASK_AGAIN_MAX);
+            let most = if own.is_standing() {
+                STANDING_AGAIN_MAX
+            } else {
+                ASK_AGAIN_MAX
+            };
+            own.again = Millis(own.again.0.saturating_mul(2)).min(most);
             (*id, own.item.clone(), own.receipts())
         })
         .collect()
@@ -303,9 +310,22 @@ impl OwnItem {
             OwnStage::Sending if self.said => {
                 format!("{what} is said to all; {} seats have it", self.held_by())
             }
+            OwnStage::Sending if self.held_by() == 0 && self.is_standing() => {
+                format!(
+                    "{what} is on its way: the seats take it once the committee counts this member"
+                )
+            }
             OwnStage::Sending => format!("{what} is on its way: {} seats have it", self.held_by()),
             OwnStage::Taken => format!("{what} has arrived: {} seats have it", self.held_by()),
             OwnStage::Refused(why) => format!("{what} has no effect: {why}"),
+        }
+    }
+
+    /// Tells whether it holds until the member says otherwise.
+    const fn is_standing(&self) -> bool {
+        match self.item {
+            VoteItem::Delegation(_) | VoteItem::OnCall(_) => true,
+            VoteItem::Proposal(_) | VoteItem::Ballot(_) => false,
         }
     }
 

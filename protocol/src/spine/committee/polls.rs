@@ -195,7 +195,8 @@ impl Polls {
     ///
     /// # Errors
     ///
-    /// Returns why it has no effect, in words; `Ok(false)` if it may still come into the log.
+    /// Returns why it has no effect, in words; `Ok(false)` if it may still come into the log. What a member says once and
+    /// for long, on juries or whom it trusts with its vote, waits until the committee counts the member.
     pub fn standing(&self, item: &VoteItem, time: Wall, roll: &Roll) -> Result<bool, String> {
         match item {
             VoteItem::Proposal(proposal) => {
@@ -207,17 +208,11 @@ impl Polls {
             VoteItem::Ballot(ballot) => self.ballot_standing(ballot, time),
             VoteItem::Delegation(said) => {
                 let known = self.delegations.seq_of(&said.member, &said.scope);
-                if known.is_some_and(|known| known >= said.seq) {
-                    return Ok(true);
-                }
-                counts(&said.member, roll).map(|()| false)
+                Ok(known.is_some_and(|known| known >= said.seq))
             }
             VoteItem::OnCall(ready) => {
                 let known = self.on_call.get(&ready.member);
-                if known.is_some_and(|(seq, _)| *seq >= ready.seq) {
-                    return Ok(true);
-                }
-                counts(&ready.member, roll).map(|()| false)
+                Ok(known.is_some_and(|(seq, _)| *seq >= ready.seq))
             }
         }
     }
