@@ -34,6 +34,7 @@ mod memory;
 pub mod output;
 mod overriding;
 mod passphrase;
+mod processor;
 mod report;
 mod rotate;
 mod settings;
@@ -126,6 +127,7 @@ fn answer(cli: Cli, output: Output) -> Result<(), CliError> {
     if let Command::Charter(CharterCommand::Guard(args)) = command {
         match charter_guard::answer(&args, output)? {}
     }
+    processor::check()?;
     if matches!(command, Command::Run(_) | Command::Join(_)) {
         memory::bound();
     }

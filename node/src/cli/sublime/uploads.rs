@@ -14,8 +14,9 @@ use crate::{api::sublime::StoredView, sublime::frames::BATCH_BYTES_MAX};
 
 /// Chunks that are sealed and handed over together: 16 MiB less a bit.
 pub(super) const BATCH: usize = 63;
-/// Batches that are on their way to the node while the next one is sealed: the node's disk is what a put waits for.
-pub(super) const ON_THE_WAY: usize = 2;
+/// Batches that are on their way to the node when the next one is sealed: one that it writes, and one that it hashes meanwhile,
+/// for the node's disk is what a put waits for.
+pub(super) const ON_THE_WAY: usize = 3;
 
 /// What the node is handed over while the next is sealed.
 pub(super) struct Uploads {
