@@ -152,6 +152,8 @@ event-sublime-request = A member asks for an item of Sublime
 event-sublime-rotation = The committee speaks of a rotation of guardians
 event-sublime-forget = An item of Sublime is to be forgotten
 event-sublime-drill = A guardian has tried what it keeps
+event-sublime-attestation = A trustee has said whether a recovery comes from the owner
+event-sublime-trustees = The trustees of an item are revoked
 event-invited = Asks this member to serve as a guardian:
 event-invite-accepted = Serves as a guardian, as it was asked to from here:
 event-invite-declined = Declines to serve as a guardian:
@@ -192,7 +194,8 @@ entry-account-refused = Did not tell what this node collects to
 entry-share-kept = Keeps a share of an item for
 entry-share-dealt-on = Keeps a share of an item that was dealt on to it
 entry-share-destroyed = Destroyed its share of an item: it was dealt on to others
-entry-released = Released its part of an item, as a vote decided, to
+entry-attested = Enough trustees have attested a recovery: the time begins in which the owner can stop it
+entry-released = Released its part of an item, as was decided, to
 entry-local-refused = Change of this node refused, asked by
 entry-wrote = Wrote a record: { $kind }
 entry-erased = { $n ->
@@ -237,6 +240,8 @@ kind-call = call in an emergency
 kind-card-revoked = a recovery card counts no longer
 kind-onion = onion address of a node
 kind-drill = guardian’s word on a drill
+kind-attestation = trustee’s word about a recovery
+kind-trustees-revoked = an item’s trustees count no longer
 kind-unknown = kind { $number }, unknown to this version
 
 ## Map

@@ -67,6 +67,7 @@ request-granted-is = Guardians and seats release their parts, to the key of this
 request-denied = denied
 request-denied-is = The vote ended otherwise. That is final for this request; whoever asks can ask anew.
 request-over = over
+request-by-trustees-is = The trustees whom the owner named decide about it, and no vote: the owner lost every device.
 request-over-is = It is too old: nothing is released for it any more.
 request-propose-how = There is no vote about it yet. To propose one:
 request-arrived = Have come to this node: shares, { $shares } ({ $needed } open it); parts of seats, { $seats }.

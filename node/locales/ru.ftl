@@ -157,6 +157,8 @@ event-sublime-request = Участник просит документ Sublime
 event-sublime-rotation = Комитет сообщает о смене хранителей
 event-sublime-forget = Документ Sublime подлежит забвению
 event-sublime-drill = Хранитель проверил то, что хранит
+event-sublime-attestation = Доверенный сказал, исходит ли восстановление от владельца
+event-sublime-trustees = Доверенные документа отозваны
 event-invited = Просит этого участника стать хранителем:
 event-invite-accepted = По просьбе отсюда стал хранителем
 event-invite-declined = Отказался стать хранителем
@@ -201,7 +203,8 @@ entry-account-refused = Не сообщено, что собирает этот 
 entry-share-kept = Хранит долю ключа документа для
 entry-share-dealt-on = Хранит переданную ему долю ключа документа
 entry-share-destroyed = Уничтожил свою долю ключа документа: она передана другим
-entry-released = Выдана часть ключа документа по решению голосования, получатель
+entry-attested = Достаточно доверенных подтвердили восстановление: пошло время, пока владелец может его остановить
+entry-released = Выдана часть ключа документа по принятому решению, получатель
 entry-local-refused = Отвергнуто изменение этого узла, просил
 entry-wrote = Написан факт: { $kind }
 entry-erased = { $n ->
@@ -247,6 +250,8 @@ kind-call = вызов в крайнем случае
 kind-card-revoked = карта восстановления отозвана
 kind-onion = onion-адрес узла
 kind-drill = слово хранителя о проверке
+kind-attestation = слово доверенного о восстановлении
+kind-trustees-revoked = доверенные документа отозваны
 kind-unknown = вид { $number }, этой версии неизвестный
 
 ## Карта

@@ -21,7 +21,7 @@ use x0_protocol::{
     Command, Reply,
     core::sublime::{self, SharedView, SublimeCommand, SublimeRefusal},
     sublime::known::Item,
-    wire::{Forget, GuardAsk, Reason, decode_record},
+    wire::{Forget, GuardAsk, Reason, TrusteesRevoked, decode_record},
 };
 use x0_tiers::{Block, Cid, NobodyGives, TierError};
 
@@ -49,6 +49,7 @@ pub(super) fn read_routes() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::new()
         .routes(routes!(show))
         .routes(routes!(released))
+        .routes(routes!(recoveries))
         .routes(routes!(fetch))
 }
 
@@ -60,6 +61,8 @@ pub(super) fn act_routes() -> OpenApiRouter<Arc<ApiState>> {
         .routes(routes!(put_manifest))
         .routes(routes!(request))
         .routes(routes!(forget))
+        .routes(routes!(attest))
+        .routes(routes!(revoke_trustees))
         .merge(
             OpenApiRouter::new()
                 .routes(routes!(put_blocks))
@@ -177,6 +180,8 @@ pub struct ItemView {
     pub forgotten: bool,
     /// What its owner says of its recovery card; absent if it has none.
     pub card: Option<CardView>,
+    /// What its owner says of its trustees; absent if it has none.
+    pub trustees: Option<TrusteesView>,
     /// When it was put, by its author's clock.
     pub time_ms: u64,
 }
@@ -196,6 +201,67 @@ pub struct CardView {
     pub revoked: bool,
 }
 
+/// What an item's owner says of its trustees; their names are sealed to each of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TrusteesView {
+    /// How many there are.
+    pub trustees: usize,
+    /// How many must attest.
+    pub needed: u8,
+    /// Mesh time from the moment enough have attested in which the owner can still stop it, seconds.
+    pub wait_secs: u64,
+    /// Whether they count no longer.
+    pub revoked: bool,
+}
+
+/// A request that an item's trustees decide about.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RecoveryView {
+    /// It.
+    #[serde(flatten)]
+    pub request: AccessView,
+    /// The number that the owner reads out to trustees.
+    pub number: String,
+    /// How many trustees the item has.
+    pub trustees: usize,
+    /// How many must attest.
+    pub needed: u8,
+    /// Who has said that it comes from the owner.
+    pub yes: Vec<String>,
+    /// Who has said that it does not.
+    pub no: Vec<String>,
+    /// Mesh time up to which the owner can stop it, as this node counts; absent before enough have attested.
+    pub until_ms: Option<u64>,
+    /// Whether this node's member is a trustee who has said nothing of it yet.
+    pub asks_here: bool,
+    /// Whether the trustees count no longer.
+    pub revoked: bool,
+}
+
+/// The requests that trustees decide about.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RecoveriesView {
+    /// They, the newest first.
+    pub recoveries: Vec<RecoveryView>,
+}
+
+/// A trustee's word about a request to recover an item.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AttestBody {
+    /// The request.
+    #[schema(value_type = String)]
+    pub request: ContentId,
+    /// Whether it comes from the owner.
+    pub is_owner: bool,
+}
+
+/// The word that an item's trustees count no longer.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RevokeTrusteesBody {
+    /// It: DAG-CBOR, base64; signed with the item's key when it was put.
+    pub word: String,
+}
+
 /// A request for an item.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AccessView {
@@ -211,6 +277,8 @@ pub struct AccessView {
     pub time_ms: u64,
     /// `undecided`, `passed`, `granted`, `denied` or `over`.
     pub standing: String,
+    /// Whether the item's trustees decide, and no vote does.
+    pub by_trustees: bool,
 }
 
 /// A share that is kept here.
@@ -321,6 +389,9 @@ pub struct RequestBody {
     pub key: String,
     /// Why, in words for everyone who votes.
     pub why: String,
+    /// Whether the item's trustees decide, and no vote does.
+    #[serde(default)]
+    pub by_trustees: bool,
 }
 
 /// What was released for a request of this node.
@@ -384,6 +455,12 @@ impl ItemView {
                 veto_secs: terms.veto.0 / 1_000,
                 revoked: shared.card_revoked,
             }),
+            trustees: item.trustees.as_ref().map(|terms| TrusteesView {
+                trustees: terms.trustees.len(),
+                needed: terms.needed,
+                wait_secs: terms.wait.0 / 1_000,
+                revoked: shared.trustees_revoked,
+            }),
             time_ms: item.time.0,
         }
     }
@@ -419,6 +496,23 @@ impl AccessView {
             why: request.why.clone(),
             time_ms: request.time.0,
             standing: request.standing.name().to_owned(),
+            by_trustees: request.by_trustees,
+        }
+    }
+}
+
+impl RecoveryView {
+    fn new(view: &sublime::AttestedView) -> Self {
+        Self {
+            request: AccessView::new(&view.request),
+            number: view.number.clone(),
+            trustees: view.trustees,
+            needed: view.needed,
+            yes: view.yes.iter().map(ToString::to_string).collect(),
+            no: view.no.iter().map(ToString::to_string).collect(),
+            until_ms: view.until.map(|until| until.0),
+            asks_here: view.asks_here,
+            revoked: view.is_revoked,
         }
     }
 }
@@ -564,7 +658,7 @@ async fn put_manifest(
     recorded(command(&api, SublimeCommand::Submit(Box::new(record))).await?)
 }
 
-/// Asks for an item; a vote on the request's name decides.
+/// Asks for an item; a vote on the request's name decides, or the item's trustees do.
 #[utoipa::path(
     post, path = "/v1/sublime/requests", tag = "sublime", request_body = RequestBody,
     responses((status = 200, body = RecordedView), (status = 404, body = ErrorBody)),
@@ -580,8 +674,55 @@ async fn request(
         .why
         .parse()
         .map_err(|error| malformed("reason", error))?;
-    let item = body.item;
-    recorded(command(&api, SublimeCommand::Request { item, key, why }).await?)
+    let asked = SublimeCommand::Request {
+        item: body.item,
+        key,
+        why,
+        by_trustees: body.by_trustees,
+    };
+    recorded(command(&api, asked).await?)
+}
+
+/// Lists the requests that trustees decide about.
+#[utoipa::path(
+    get, path = "/v1/sublime/recoveries", tag = "sublime",
+    responses((status = 200, body = RecoveriesView), (status = 503, body = ErrorBody)),
+    security(("api_token" = ["read"]))
+)]
+async fn recoveries(State(api): State<Arc<ApiState>>) -> Result<Json<RecoveriesView>, ApiError> {
+    let reply = command(&api, SublimeCommand::Recoveries).await?;
+    expect_reply!(reply, Reply::Recoveries(views) => Json(RecoveriesView {
+        recoveries: views.iter().map(RecoveryView::new).collect(),
+    }))
+}
+
+/// Says, as a trustee, whether a request to recover an item comes from its owner.
+#[utoipa::path(
+    post, path = "/v1/sublime/attestations", tag = "sublime", request_body = AttestBody,
+    responses((status = 200, body = RecordedView), (status = 403, body = ErrorBody)),
+    security(("api_token" = ["act"]))
+)]
+async fn attest(
+    State(api): State<Arc<ApiState>>,
+    Body(body): Body<AttestBody>,
+) -> Result<Json<RecordedView>, ApiError> {
+    let AttestBody { request, is_owner } = body;
+    recorded(command(&api, SublimeCommand::Attest { request, is_owner }).await?)
+}
+
+/// Says to all that an item's trustees count no longer.
+#[utoipa::path(
+    post, path = "/v1/sublime/trustees/revoke", tag = "sublime", request_body = RevokeTrusteesBody,
+    responses((status = 200, body = RecordedView), (status = 403, body = ErrorBody)),
+    security(("api_token" = ["act"]))
+)]
+async fn revoke_trustees(
+    State(api): State<Arc<ApiState>>,
+    Body(body): Body<RevokeTrusteesBody>,
+) -> Result<Json<RecordedView>, ApiError> {
+    let bytes = from_base64("word", &body.word)?;
+    let word = TrusteesRevoked::decode(&bytes).map_err(|error| malformed("word", error))?;
+    recorded(command(&api, SublimeCommand::RevokeTrustees(word)).await?)
 }
 
 /// Has guardians destroy their shares of an item, for good.
@@ -784,7 +925,7 @@ pub(super) const fn refused(refusal: &SublimeRefusal) -> (StatusCode, &'static s
         SublimeRefusal::NotItsKey(_) => (
             StatusCode::FORBIDDEN,
             "not_its_key",
-            "only who put the item can have it forgotten, on the node where it was put",
+            "only who put the item can say so, on the node where it was put",
         ),
         SublimeRefusal::TooMany(_) => (
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -830,6 +971,31 @@ pub(super) const fn refused(refusal: &SublimeRefusal) -> (StatusCode, &'static s
             StatusCode::NOT_FOUND,
             "no_invitation",
             "`x0 guardian invitations` lists those that came; `x0 guardian serve` serves without one",
+        ),
+        SublimeRefusal::NoTrustees(_) => (
+            StatusCode::CONFLICT,
+            "no_trustees",
+            "ask for the item by a vote: `x0 sublime request ITEM --why TEXT`",
+        ),
+        SublimeRefusal::TrusteesRevoked(_) => (
+            StatusCode::CONFLICT,
+            "trustees_revoked",
+            "ask for the item by a vote: `x0 sublime request ITEM --why TEXT`",
+        ),
+        SublimeRefusal::NoSuchRecovery(_) => (
+            StatusCode::NOT_FOUND,
+            "no_such_recovery",
+            "`x0 sublime recoveries` lists those known here",
+        ),
+        SublimeRefusal::NotATrustee(_) => (
+            StatusCode::FORBIDDEN,
+            "not_a_trustee",
+            "only trustees whom the owner named when the item was put attest; wait a moment if this node has just started",
+        ),
+        SublimeRefusal::AttestedBefore(_) => (
+            StatusCode::CONFLICT,
+            "attested_before",
+            "`x0 sublime recoveries` shows what each trustee has said",
         ),
         SublimeRefusal::DrillRuns => (
             StatusCode::CONFLICT,

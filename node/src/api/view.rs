@@ -830,11 +830,21 @@ impl AuditEntryView {
                     "it dealt this node something wrong of the item with the key {item}, epoch {epoch}"
                 ),
             ),
+            What::Attested { request, item, .. } => (
+                "attested",
+                None,
+                Some(request),
+                format!(
+                    "enough trustees have attested a request to recover item {item}: the time begins in which its owner can stop it"
+                ),
+            ),
             What::Released { request, item, to } => (
                 "released",
                 Some(to),
                 Some(request),
-                format!("released to it what this node holds of item {item}, as a vote decided"),
+                format!(
+                    "released to it what this node holds of item {item}, as was decided about the request"
+                ),
             ),
             What::TwoPublicLogs { first, second } => (
                 "two_public_logs",
@@ -898,6 +908,8 @@ pub fn kind_name(kind: u16) -> String {
         Kind::CARD_REVOKED => "a word that a recovery card counts no longer",
         Kind::ONION => "the onion address of a node",
         Kind::DRILLED => "a guardian's word on a drill",
+        Kind::ATTESTATION => "a trustee's word about a recovery",
+        Kind::TRUSTEES_REVOKED => "a word that an item's trustees count no longer",
         Kind(other) => return format!("a record of unknown kind {other:#06x}"),
     };
     name.to_owned()

@@ -116,7 +116,7 @@ impl<'a> Requests<'a> {
 
     fn card<S>(&self, frame: &Frame<'_, S>, request: &RequestView) -> Markup {
         let (t, own) = (frame.t, &frame.status.node);
-        let (tone, name, meaning) = told(t, request.standing);
+        let (tone, name, meaning) = told(t, request);
         let vote = self.votes.get(&request.id).copied();
         html! {
             article.card.act {
@@ -168,6 +168,9 @@ impl<'a> Requests<'a> {
     ) -> Markup {
         let t = frame.t;
         let is_own = request.by == frame.status.node;
+        if request.by_trustees && request.standing != Standing::Granted {
+            return html! { p.quiet { code { "x0 sublime recoveries" } } };
+        }
         match request.standing {
             Standing::Undecided => match vote {
                 Some(vote) if takes_ballots(vote, frame.status.trust.time) => html! {
@@ -270,13 +273,17 @@ impl Urgency {
 }
 
 /// Names a standing and says what it means.
-fn told(t: Texts, standing: Standing) -> (Tone, String, String) {
-    let (tone, name, meaning) = match standing {
+fn told(t: Texts, request: &RequestView) -> (Tone, String, String) {
+    let (tone, name, meaning) = match request.standing {
         Standing::Undecided => (Tone::Waiting, "request-undecided", "request-undecided-is"),
         Standing::Passed => (Tone::Waiting, "request-passed", "request-passed-is"),
         Standing::Granted => (Tone::Good, "request-granted", "request-granted-is"),
         Standing::Denied => (Tone::Bad, "request-denied", "request-denied-is"),
         Standing::Over => (Tone::Plain, "request-over", "request-over-is"),
+    };
+    let meaning = match request.by_trustees {
+        true => "request-by-trustees-is",
+        false => meaning,
     };
     (tone, t.say(name), t.say(meaning))
 }

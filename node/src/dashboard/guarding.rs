@@ -104,6 +104,7 @@ impl Gathered for GuardLog {
             | What::Account { .. }
             | What::ShareDestroyed { .. }
             | What::BadDealer { .. }
+            | What::Attested { .. }
             | What::AccountRefused { .. } => {}
         }
     }

@@ -260,6 +260,8 @@ fn event(t: Texts, event: &Event) -> Line {
                 "rotation" => "event-sublime-rotation",
                 "forget" => "event-sublime-forget",
                 "drill" => "event-sublime-drill",
+                "attestation" => "event-sublime-attestation",
+                "trustees" => "event-sublime-trustees",
                 _ => "event-sublime-request",
             };
             line(Plain, key).record(Some(*record))
@@ -327,6 +329,7 @@ pub(super) fn entry(t: Texts, what: &What) -> Line {
         What::ShareKept { owner: None, .. } => line(Plain, "entry-share-dealt-on"),
         What::ShareDestroyed { .. } => line(Plain, "entry-share-destroyed"),
         What::BadDealer { dealer, .. } => line(Bad, "event-bad-dealer").who(dealer),
+        What::Attested { request, .. } => line(Plain, "entry-attested").record(Some(*request)),
         What::Released { request, to, .. } => {
             line(Plain, "entry-released").who(to).record(Some(*request))
         }
@@ -379,6 +382,8 @@ fn kind_name(t: Texts, kind: u16) -> String {
         Kind::CARD_REVOKED => t.say("kind-card-revoked"),
         Kind::ONION => t.say("kind-onion"),
         Kind::DRILLED => t.say("kind-drill"),
+        Kind::ATTESTATION => t.say("kind-attestation"),
+        Kind::TRUSTEES_REVOKED => t.say("kind-trustees-revoked"),
         Kind(number) => t.with(
             "kind-unknown",
             [("number", format!("{number:#06x}").into())],

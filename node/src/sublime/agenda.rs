@@ -164,6 +164,7 @@ mod tests {
             chunks: 1,
             time: Wall(0),
             card: None,
+            trustees: None,
         };
         KeptItem {
             id: content,

@@ -144,6 +144,7 @@ mod tests {
             chunks: u64::from(chunks),
             time: Wall(0),
             card: None,
+            trustees: None,
         };
         let tiers = Tiers::new(vec![ipfs as Arc<dyn Tier>], Pace::default());
         (dir, tiers, item, names)

@@ -17,8 +17,8 @@ use super::{
     limits::ERASED_IDS_MAX,
     reject::{ActRefusal, RejectReason},
     sublime::{
-        DealtView, DrawnView, GuardiansView, ReleasedView, SublimeCommand, SublimeRefusal,
-        SublimeView, TriedShare,
+        AttestedView, DealtView, DrawnView, GuardiansView, ReleasedView, SublimeCommand,
+        SublimeRefusal, SublimeView, TriedShare,
     },
     time::{Millis, Mono, Wall},
     vote::{JuryView, VoteCommand, VoteRefusal, VotesView},
@@ -251,6 +251,7 @@ impl Command {
                 | SublimeCommand::Draw(_)
                 | SublimeCommand::Released(_)
                 | SublimeCommand::Guardians
+                | SublimeCommand::Recoveries
                 | SublimeCommand::Drill,
             )
             | Self::Emergency(
@@ -289,7 +290,9 @@ impl Command {
                 | SublimeCommand::Accept(_)
                 | SublimeCommand::Decline(_)
                 | SublimeCommand::TellDrill(_)
-                | SublimeCommand::Request { .. },
+                | SublimeCommand::Request { .. }
+                | SublimeCommand::Attest { .. }
+                | SublimeCommand::RevokeTrustees(_),
             )
             | Self::Emergency(
                 EmergencyCommand::Revoke(_)
@@ -435,6 +438,8 @@ pub enum Reply {
     Reason(Option<Reason>),
     /// To [`SublimeCommand::Released`].
     Released(Box<ReleasedView>),
+    /// To [`SublimeCommand::Recoveries`], the newest first.
+    Recoveries(Vec<AttestedView>),
     /// To [`SublimeCommand::Guardians`].
     Guardians(Box<GuardiansView>),
     /// To [`SublimeCommand::Drill`], by the key of the item.

@@ -634,6 +634,27 @@ pub const CALL_LIFE: Millis = Millis::from_mins(24 * 60);
 /// Longest time in which the owner of an item can stop what a jury has passed, mesh time.
 pub const CARD_VETO_MAX: Millis = Millis::from_mins(24 * 60);
 
+/// Fewest trustees of an item: with fewer there is no majority of two or more that one can be missing from.
+pub const TRUSTEES_MIN: usize = 3;
+
+/// Most trustees of an item, 150 bytes of its manifest each.
+pub const TRUSTEES_MAX: usize = 10;
+
+/// Fewest trustees that must attest: nobody recovers an item by the word of one.
+pub const TRUSTEES_NEEDED_MIN: usize = 2;
+
+/// Shortest time in which the owner can stop what trustees have attested, mesh time.
+pub const TRUSTEES_WAIT_MIN: Millis = Millis::from_mins(60);
+
+/// Longest such time, mesh time: half of what a request lives.
+pub const TRUSTEES_WAIT_MAX: Millis = Millis::from_mins(14 * 24 * 60);
+
+/// Attestations that a node remembers, 200 bytes each: those that count, before others.
+pub const ATTESTATIONS_KNOWN_MAX: usize = 4_096;
+
+/// Attestations of one member among them, the newest.
+pub const ATTESTATIONS_PER_MEMBER_MAX: usize = 32;
+
 /// The reason of a call as it is sealed to one juror, bytes: two for its length, [`REASON_BYTES_MAX`], and what sealing adds.
 pub const SEALED_REASON_BYTES: usize = 2 + REASON_BYTES_MAX + 48;
 

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     sublime::shares::{KeptPart, KeptShare, OfferedShare, ShareKeyName},
-    wire::{Reason, SeatOpening, read_reason, share_info},
+    wire::{Reason, SeatOpening, TrusteeSalt, read_reason, share_info},
 };
 
 /// The keys that shares for this node are sealed to; how they are kept is the driver's matter.
@@ -226,6 +226,13 @@ pub enum SecretTask {
         /// The sealed reason.
         sealed: Vec<u8>,
     },
+    /// Opens which of the slots of an item's trustees is this node's member's.
+    OpenSlot {
+        /// What salts are sealed as.
+        info: Vec<u8>,
+        /// The sealed salts.
+        sealed: Vec<Vec<u8>>,
+    },
     /// Signs the seat's part.
     Part {
         /// For what.
@@ -266,6 +273,8 @@ pub enum SecretDone {
     Sealed(Option<Vec<u8>>),
     /// To [`SecretTask::OpenReason`]: the reason, for this node's member to read.
     Reason(Option<Reason>),
+    /// To [`SecretTask::OpenSlot`]; none if the member is no trustee.
+    Slot(Option<TrusteeSalt>),
     /// To [`SecretTask::Part`]; none if the seat has no share of that key.
     Part(Option<PartialSignature>),
 }
@@ -367,6 +376,12 @@ impl SecretTask {
                 let opened = identity.open_sealed(&info, &sealed).ok();
                 SecretDone::Reason(opened.and_then(|padded| read_reason(&padded)))
             }
+            Self::OpenSlot { info, sealed } => {
+                let mut sealed = sealed.iter();
+                let opened = sealed.find_map(|slot| identity.open_sealed(&info, slot).ok());
+                let salt = opened.and_then(|salt| salt.as_slice().try_into().ok());
+                SecretDone::Slot(salt.map(TrusteeSalt::new))
+            }
             Self::Part {
                 purpose,
                 epoch,
@@ -440,6 +455,7 @@ impl std::fmt::Debug for SecretTask {
             Self::DestroyShareKeys(_) => "DestroyShareKeys",
             Self::RetainShareKeys(_) => "RetainShareKeys",
             Self::OpenReason { .. } => "OpenReason",
+            Self::OpenSlot { .. } => "OpenSlot",
         })
     }
 }

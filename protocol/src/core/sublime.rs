@@ -15,7 +15,10 @@ use crate::{
         invitations::Invitation,
         known::{Item, LastDrill},
     },
-    wire::{Drilled, Forget, GuardAsk, Reason, Record, Release, Sharing, TierAddress, Unverified},
+    wire::{
+        Drilled, Forget, GuardAsk, Reason, Record, Release, Sharing, TierAddress, TrusteesRevoked,
+        Unverified,
+    },
 };
 
 /// What the local user asks or does about Sublime.
@@ -39,7 +42,20 @@ pub enum SublimeCommand {
         key: HybridPublic,
         /// Why, in words for everyone who votes.
         why: Reason,
+        /// Whether the item's trustees decide, and no vote does.
+        by_trustees: bool,
     },
+    /// Lists the requests that trustees decide about.
+    Recoveries,
+    /// Says, as a trustee, whether a request to recover an item comes from its owner.
+    Attest {
+        /// The request.
+        request: ContentId,
+        /// Whether it does.
+        is_owner: bool,
+    },
+    /// Says to all that an item's trustees count no longer.
+    RevokeTrustees(TrusteesRevoked),
     /// Shows what was released for a request of this node.
     Released(ContentId),
     /// Says where this node's IPFS node is reached; linked nodes are told.
@@ -226,6 +242,8 @@ pub struct SharedView {
     pub forgotten: bool,
     /// Whether its recovery card counts no longer.
     pub card_revoked: bool,
+    /// Whether its trustees count no longer.
+    pub trustees_revoked: bool,
 }
 
 impl SublimeView {
@@ -251,18 +269,43 @@ pub struct RequestView {
     pub time: Wall,
     /// How it stands.
     pub standing: Standing,
+    /// Whether the item's trustees decide, and no vote does.
+    pub by_trustees: bool,
+}
+
+/// A request that an item's trustees decide about.
+#[derive(Clone, Debug)]
+pub struct AttestedView {
+    /// It.
+    pub request: RequestView,
+    /// The number that the owner reads out to trustees, see [`crate::wire::spoken_number`].
+    pub number: String,
+    /// How many trustees the item has.
+    pub trustees: usize,
+    /// How many must attest.
+    pub needed: u8,
+    /// Who has said that it comes from the owner.
+    pub yes: Vec<PublicKey>,
+    /// Who has said that it does not.
+    pub no: Vec<PublicKey>,
+    /// Mesh time up to which the owner can stop it, as this node counts; none before enough have attested.
+    pub until: Option<Wall>,
+    /// Whether this node's member is a trustee of the item, and no word of its own is known.
+    pub asks_here: bool,
+    /// Whether the trustees count no longer.
+    pub is_revoked: bool,
 }
 
 /// How a request stands here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// No vote of its author about it has ended.
+    /// No vote of its author about it has ended, or not enough trustees have attested.
     Undecided,
-    /// A vote has passed, and this node does not act on it yet.
+    /// A vote has passed, or enough have attested, and this node does not act on it yet.
     Passed,
     /// It is granted: whoever guards releases.
     Granted,
-    /// A vote has ended otherwise; that is final.
+    /// A vote has ended otherwise, so many trustees have said no that the others are too few, or they are revoked; that is final.
     Denied,
     /// It is too old to be granted.
     Over,
@@ -332,9 +375,9 @@ pub enum SublimeRefusal {
     /// Nothing is to be dealt, or too much at once.
     #[error("{0} shares cannot be dealt at once")]
     TooMany(usize),
-    /// The word to forget an item is not signed by its key.
+    /// The word to forget an item, or that its trustees are revoked, is not signed by its key.
     #[error(
-        "the word to forget the item with the key {0} is not signed by that key: it stands where the item was put"
+        "the word about the item with the key {0} is not signed by that key: it stands where the item was put"
     )]
     NotItsKey(PublicKey),
     /// The key for shares cannot be made.
@@ -378,6 +421,27 @@ pub enum SublimeRefusal {
         "no invitation waits for an answer here: `x0 guardian invitations` lists those that came"
     )]
     NoInvitation,
+    /// The item was put without trustees.
+    #[error("the item {0} was put without trustees: ask for it by `x0 sublime request`")]
+    NoTrustees(ContentId),
+    /// The trustees count no longer.
+    #[error(
+        "the trustees of the item {0} are revoked, for good: ask for it by `x0 sublime request`"
+    )]
+    TrusteesRevoked(ContentId),
+    /// No such request is for trustees to decide.
+    #[error("no recovery {0} is known here: `x0 sublime recoveries` lists those known")]
+    NoSuchRecovery(ContentId),
+    /// The member is no trustee of the item, or has asked for it itself.
+    #[error(
+        "the recovery {0} is not for this member to attest: it is no trustee of the item, or asks for it itself"
+    )]
+    NotATrustee(ContentId),
+    /// The member has said so before, or has said no.
+    #[error(
+        "this member has said of the recovery {0} what it says: a yes can be taken back by a no, which is final"
+    )]
+    AttestedBefore(ContentId),
     /// A drill runs.
     #[error("a drill runs already: wait until it is through")]
     DrillRuns,

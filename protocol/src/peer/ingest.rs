@@ -473,6 +473,11 @@ impl Peer {
         {
             return Err(RejectReason::BadSignature);
         }
+        if let Body::Sublime(SublimeBody::TrusteesRevoked(word)) = value.body()
+            && !word.is_signed(&self.directory.mesh())
+        {
+            return Err(RejectReason::BadSignature);
+        }
         if let Body::Sublime(SublimeBody::Rotation(notice)) = value.body() {
             self.check_rotation(notice, out)?;
         }

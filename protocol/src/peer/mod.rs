@@ -7,7 +7,7 @@
 //! `jury` (what juries decide past the committee), `judging` (reported violations and what came of them),
 //! `inspecting` and `auditing` (audits of what members' nodes collect, as the asked and as the auditor),
 //! `sublime`, `guarding` and `releasing` (items, their guardians, and what a vote opens),
-//! `inviting` and `drilling` (members asked to serve, and guardians who try what they keep),
+//! `attesting` (what trustees open), `inviting` and `drilling` (members asked to serve, and guardians who try what they keep),
 //! `recounting` (what was counted, fetched and counted again), `polling` (votes as a seat holds them), `erasing` (what records said, and receipts), `writing` (records of our own), `seat`
 //! (the committee), `handover` and `recovery` (its next seats), `publishing` (the copy of the public log), `overriding`
 //! (overrides that may lapse), `commands` (the local user).
@@ -19,6 +19,7 @@
 
 mod acting;
 mod amending;
+mod attesting;
 mod auditing;
 mod commands;
 mod consenting;
@@ -1039,6 +1040,7 @@ impl Peer {
                 | What::ShareDestroyed { .. }
                 | What::BadDealer { .. }
                 | What::TwoHeads { .. } => {}
+                What::Attested { request, since, .. } => self.recall_attested(*request, *since),
                 What::Released { request, .. } => self.recall_release(*request),
                 What::TwoPublicLogs { .. } => self.recall_two_public_logs(),
             }

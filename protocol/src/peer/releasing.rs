@@ -3,7 +3,8 @@
 //! A node releases for a request only if a vote of the request's own author has passed about that very request, the
 //! committee has certified it, it was open for [`ACCESS_WINDOW_MIN`] or longer, and this node heeds it as it does any vote
 //! (see `spine::ballot::Book`). The request names item and key, so what is released opens for that key and for that
-//! item. A vote that ended otherwise is final for the request. A jury's vote opens nothing here but what a call in an emergency
+//! item. A vote that ended otherwise is final for the request. Where a request says that the item's trustees decide, their
+//! attestations stand for the vote, see `attesting`. A jury's vote opens nothing here but what a call in an emergency
 //! asks for, see `emergency`; for that guardians alone release, and each keeps what it has sealed.
 //!
 //! Each release is an entry of the audit log, on disk before anything is sealed. It is sent again until the asking node
@@ -62,6 +63,8 @@ pub(super) enum VaultFor {
     Destroyed,
     /// The reason of a call was opened.
     Reason(CommandId),
+    /// It was found out whether this node's member is a trustee of an item.
+    Slot(ContentId),
     /// A share was tried.
     Drill { item: PublicKey, name: ShareKeyName },
     /// A part was sealed to the key of a request.
@@ -191,15 +194,19 @@ impl Releasing {
 }
 
 impl Peer {
-    /// Returns how a request stands, and after which time it may be otherwise, given the vote that decided about it.
-    fn standing(
+    /// Returns how a request stands, and after which time it may be otherwise, given the vote that decided about it. What
+    /// trustees decide no vote does.
+    pub(super) fn standing(
         &self,
         now: Now,
-        request: &Request,
+        (id, request): (&ContentId, &Request),
         vote: Option<&VoteResolved>,
     ) -> (Standing, Option<Millis>) {
         if self.mesh_time(now) > self.mesh_date(request.time) + REQUEST_LIFE {
             return (Standing::Over, None);
+        }
+        if request.by_trustees {
+            return self.attested_standing(now, (id, request));
         }
         match vote {
             None => (Standing::Undecided, None),
@@ -247,7 +254,8 @@ impl Peer {
             by: request.by,
             why: request.why.clone(),
             time: request.time,
-            standing: self.standing(now, request, vote).0,
+            standing: self.standing(now, (&id, request), vote).0,
+            by_trustees: request.by_trustees,
         }
     }
 
@@ -300,6 +308,10 @@ impl Peer {
             return;
         };
         vault.releasing.is_news = false;
+        self.look_at_attested(now, out);
+        let Some(vault) = &self.vault else {
+            return;
+        };
         if vault.shares.is_empty() && self.committee.is_none() {
             return;
         }
@@ -310,7 +322,7 @@ impl Peer {
         let mut next = None;
         let mut granted = Vec::new();
         for (id, request) in vault.known.requests() {
-            let (standing, wait) = self.standing(now, request, votes.get(id));
+            let (standing, wait) = self.standing(now, (id, request), votes.get(id));
             next = [next, wait.map(|wait| now.mono + wait)]
                 .into_iter()
                 .flatten()
@@ -464,6 +476,7 @@ impl Peer {
                 let reply = Ok(Reply::Reason(reason));
                 out.push(Effect::Reply { id, reply });
             }
+            (VaultFor::Slot(item), SecretDone::Slot(salt)) => self.on_slot(item, salt),
             (VaultFor::Drill { item, name }, SecretDone::Tried(found)) => {
                 self.on_tried(now, (item, name), found, out);
             }

@@ -6,8 +6,8 @@
 use x0_crypto::PublicKey;
 
 use super::{
-    Asked, Peer, drilling::Drilling, guarding::Dealing, ingest::Origin, redealing::Redealing,
-    refuse, releasing::Releasing, requests::respond, rotating::Desk,
+    Asked, Peer, attesting::Attesting, drilling::Drilling, guarding::Dealing, ingest::Origin,
+    redealing::Redealing, refuse, releasing::Releasing, requests::respond, rotating::Desk,
 };
 use crate::{
     core::{
@@ -44,6 +44,7 @@ pub(super) struct Vault {
     pub(super) redealing: Redealing,
     pub(super) invitations: Invitations,
     pub(super) drilling: Drilling,
+    pub(super) attesting: Attesting,
     /// Where this node's IPFS node is reached.
     addresses: Vec<TierAddress>,
 }
@@ -125,6 +126,7 @@ impl Peer {
         let Body::Sublime(body) = record.body() else {
             return;
         };
+        let mesh = self.directory.mesh();
         let vault = self.vault.get_or_insert_default();
         let mut trimmed = Vec::new();
         let mut changed = None;
@@ -156,6 +158,8 @@ impl Peer {
                 changed = Some(forget.item);
             }
             SublimeBody::Drilled(said) => vault.known.hear_drill(record, *said),
+            SublimeBody::Attestation(said) => vault.known.hear_attestation(&mesh, record, said),
+            SublimeBody::TrusteesRevoked(word) => vault.known.hear_untrusted(word),
         }
         vault.desk.begin();
         vault.releasing.look();
@@ -234,8 +238,18 @@ impl Peer {
                 .map(|view| Reply::Drawn(Box::new(view))),
             SublimeCommand::Deal(asks) => return self.deal(id, asks, out),
             SublimeCommand::Submit(record) => return self.put_manifest(now, id, *record, out),
-            SublimeCommand::Request { item, key, why } => {
-                let request = AccessRequest { item, key, why };
+            SublimeCommand::Request {
+                item,
+                key,
+                why,
+                by_trustees,
+            } => {
+                let request = AccessRequest {
+                    item,
+                    key,
+                    why,
+                    by_trustees,
+                };
                 self.request_item(now, id, request, out)
             }
             SublimeCommand::Forget(forget) => {
@@ -243,6 +257,17 @@ impl Peer {
                 match forget.is_signed(&self.directory.mesh()) {
                     true => self.write_for(now, id, body, out),
                     false => Err(SublimeRefusal::NotItsKey(forget.item).into()),
+                }
+            }
+            SublimeCommand::Recoveries => Ok(Reply::Recoveries(self.recovery_views(now))),
+            SublimeCommand::Attest { request, is_owner } => {
+                self.attest(now, id, (request, is_owner), out)
+            }
+            SublimeCommand::RevokeTrustees(word) => {
+                let body = Body::Sublime(SublimeBody::TrusteesRevoked(word));
+                match word.is_signed(&self.directory.mesh()) {
+                    true => self.write_for(now, id, body, out),
+                    false => Err(SublimeRefusal::NotItsKey(word.item).into()),
                 }
             }
             SublimeCommand::Announce(addresses) => {
@@ -307,9 +332,14 @@ impl Peer {
         request: AccessRequest,
         out: &mut Outbox,
     ) -> Result<Reply, CommandError> {
-        let vault = self.vault.as_ref();
-        if vault.is_none_or(|vault| vault.known.item(&request.item).is_none()) {
-            return Err(SublimeRefusal::NoSuchItem(request.item).into());
+        let none = SublimeRefusal::NoSuchItem(request.item);
+        let vault = self.vault.as_ref().ok_or(none.clone())?;
+        let item = vault.known.item(&request.item).ok_or(none)?;
+        if request.by_trustees && item.trustees.is_none() {
+            return Err(SublimeRefusal::NoTrustees(request.item).into());
+        }
+        if request.by_trustees && vault.known.is_untrusted(&item.key) {
+            return Err(SublimeRefusal::TrusteesRevoked(request.item).into());
         }
         self.write_for(now, id, Body::Sublime(SublimeBody::Request(request)), out)
     }
@@ -362,6 +392,7 @@ impl Peer {
             subject: rotation_subject(&mesh, &item.key, &sharing),
             forgotten: vault.known.forgotten(&item.key).is_some(),
             card_revoked: vault.known.is_revoked(&item.key),
+            trustees_revoked: vault.known.is_untrusted(&item.key),
         }
     }
 

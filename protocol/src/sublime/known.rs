@@ -13,15 +13,17 @@ use x0_crypto::{ContentId, OnionAddress, PublicKey, sublime::HybridPublic};
 use crate::{
     core::{
         limits::{
-            CALL_LIFE, CALLS_KNOWN_MAX, CALLS_OF_ITEM_MAX, FORGOTTEN_KNOWN_MAX,
-            GUARDIANS_KNOWN_MAX, ITEMS_KNOWN_MAX, MANIFESTS_AN_HOUR_MAX, ONIONS_KNOWN_MAX,
-            REQUESTS_KNOWN_MAX, REQUESTS_PER_MEMBER_MAX, STRANGE_CALLS_AN_HOUR_MAX,
+            ATTESTATIONS_KNOWN_MAX, ATTESTATIONS_PER_MEMBER_MAX, CALL_LIFE, CALLS_KNOWN_MAX,
+            CALLS_OF_ITEM_MAX, FORGOTTEN_KNOWN_MAX, GUARDIANS_KNOWN_MAX, ITEMS_KNOWN_MAX,
+            MANIFESTS_AN_HOUR_MAX, ONIONS_KNOWN_MAX, REQUESTS_KNOWN_MAX, REQUESTS_PER_MEMBER_MAX,
+            STRANGE_CALLS_AN_HOUR_MAX,
         },
         time::{Millis, Wall},
     },
     wire::{
-        AccessRequest, CardRevoked, CardTerms, Certificate, Drilled, EmergencyCall, GuardianWord,
-        Manifest, OnionWord, Record, RotationNotice, RotationShared, RotationStated, Sharing,
+        AccessRequest, Attestation, CardRevoked, CardTerms, Certificate, Drilled, EmergencyCall,
+        GuardianWord, Manifest, OnionWord, Record, RotationNotice, RotationShared, RotationStated,
+        Sharing, TrusteeSalt, TrusteeTerms, TrusteesRevoked,
     },
 };
 
@@ -42,6 +44,8 @@ pub struct Item {
     pub time: Wall,
     /// Its recovery card, if it has one.
     pub card: Option<Box<CardTerms>>,
+    /// Its trustees, if it has some.
+    pub trustees: Option<Box<TrusteeTerms>>,
 }
 
 /// How an item is shared now.
@@ -77,6 +81,29 @@ pub struct Request {
     pub why: String,
     /// When, by the member's clock.
     pub time: Wall,
+    /// Whether the item's trustees decide, and no vote does.
+    pub by_trustees: bool,
+}
+
+/// What a member said of a request to recover an item; it is a trustee's word only if the salt shows so.
+#[derive(Clone, Copy, Debug)]
+struct Attested {
+    is_owner: bool,
+    time: Wall,
+}
+
+/// Who said something of a request, and by which salt.
+type By = (PublicKey, TrusteeSalt);
+
+/// What an item's trustees have said of a request.
+#[derive(Clone, Debug)]
+pub struct Said<'a> {
+    /// The item's terms.
+    pub terms: &'a TrusteeTerms,
+    /// Who has said that it comes from the owner, and nothing else.
+    pub yes: BTreeSet<PublicKey>,
+    /// Who has said that it does not.
+    pub no: BTreeSet<PublicKey>,
 }
 
 /// A call for an item in an emergency.
@@ -139,6 +166,10 @@ pub struct Known {
     /// Items whose card counts no longer.
     revoked: BTreeSet<PublicKey>,
     onions: BTreeMap<PublicKey, Onion>,
+    /// By request.
+    attestations: BTreeMap<ContentId, BTreeMap<By, Attested>>,
+    /// Items whose trustees count no longer.
+    untrusted: BTreeSet<PublicKey>,
 }
 
 impl Known {
@@ -220,6 +251,7 @@ impl Known {
             chunks: manifest.chunks,
             time: record.header().time,
             card: manifest.card.clone(),
+            trustees: manifest.trustees.clone(),
         };
         self.keys.insert(item.key, record.id());
         self.items.insert(record.id(), item);
@@ -419,13 +451,7 @@ impl Known {
     /// stay, and those of items that are known.
     pub fn hear_revoked(&mut self, word: &CardRevoked) {
         self.revoked.insert(word.item);
-        if self.revoked.len() > FORGOTTEN_KNOWN_MAX {
-            let items = self.revoked.iter();
-            let last = items.max_by_key(|item| (!self.keys.contains_key(*item), **item));
-            if let Some(last) = last.copied() {
-                self.revoked.remove(&last);
-            }
-        }
+        bound_revoked(&mut self.revoked, &self.keys);
     }
 
     /// Tells whether the card of an item was revoked.
@@ -462,6 +488,7 @@ impl Known {
             key: request.key.clone(),
             why: request.why.to_string(),
             time: record.header().time,
+            by_trustees: request.by_trustees,
         };
         self.requests.insert(record.id(), request);
         let of_member = self.requests.values().filter(|known| known.by == by);
@@ -489,5 +516,99 @@ impl Known {
     /// Iterates over the requests, by name.
     pub fn requests(&self) -> impl Iterator<Item = (&ContentId, &Request)> {
         self.requests.iter()
+    }
+
+    /// Takes a member's word about a request to recover an item. Who has said no has said no, whatever else it says: so it
+    /// does not matter what came first.
+    pub fn hear_attestation(&mut self, mesh: &ContentId, record: &Record, said: &Attestation) {
+        let (by, time) = (record.author(), record.header().time);
+        let of_request = self.attestations.entry(said.request).or_default();
+        let known = of_request.entry((by, said.salt)).or_insert(Attested {
+            is_owner: said.is_owner,
+            time,
+        });
+        known.is_owner &= said.is_owner;
+        known.time = known.time.min(time);
+        let places = self.attestation_places();
+        let of_member = places.filter(|(_, (author, _))| *author == by);
+        if of_member.count() > ATTESTATIONS_PER_MEMBER_MAX {
+            self.drop_attestation(|(_, (author, _))| *author == by);
+        }
+        if self.attestation_places().count() > ATTESTATIONS_KNOWN_MAX {
+            let idle = self.attestation_places();
+            let idle = idle.filter(|(request, by)| !self.is_of_trustee(mesh, request, by));
+            let idle: BTreeSet<_> = idle.collect();
+            self.drop_attestation(|place| idle.is_empty() || idle.contains(place));
+        }
+    }
+
+    fn attestation_places(&self) -> impl Iterator<Item = (ContentId, By)> {
+        let requests = self.attestations.iter();
+        requests.flat_map(|(request, said)| said.keys().map(|by| (*request, *by)))
+    }
+
+    fn drop_attestation(&mut self, among: impl Fn(&(ContentId, By)) -> bool) {
+        let known = self.attestation_places().filter(among);
+        let time = |(request, by): &(ContentId, By)| self.attestations[request][by].time;
+        let oldest = known.min_by_key(|place| (time(place), *place));
+        let Some((request, by)) = oldest else {
+            return;
+        };
+        if let Some(said) = self.attestations.get_mut(&request) {
+            said.remove(&by);
+            if said.is_empty() {
+                self.attestations.remove(&request);
+            }
+        }
+    }
+
+    fn is_of_trustee(&self, mesh: &ContentId, request: &ContentId, (author, salt): &By) -> bool {
+        let request = self.requests.get(request);
+        let item = request.and_then(|request| self.items.get(&request.item));
+        item.is_some_and(|item| {
+            let terms = item.trustees.as_ref();
+            terms.is_some_and(|terms| terms.names((mesh, &item.key), author, salt))
+        })
+    }
+
+    /// Returns what an item's trustees have said of a request; none if it is not for them to decide, or the item has none.
+    /// Whoever makes a request says nothing of it.
+    pub fn said_of(&self, mesh: &ContentId, id: &ContentId) -> Option<Said<'_>> {
+        let request = self.requests.get(id).filter(|known| known.by_trustees)?;
+        let terms = self.items.get(&request.item)?.trustees.as_deref()?;
+        let (mut yes, mut no) = (BTreeSet::new(), BTreeSet::new());
+        for (by, said) in self.attestations.get(id).into_iter().flatten() {
+            if by.0 == request.by || !self.is_of_trustee(mesh, id, by) {
+                continue;
+            }
+            match said.is_owner {
+                true => yes.insert(by.0),
+                false => no.insert(by.0),
+            };
+        }
+        yes.retain(|member| !no.contains(member));
+        Some(Said { terms, yes, no })
+    }
+
+    /// Takes the word of an item's key that its trustees count no longer. Of those beyond the bound the ones with the lowest
+    /// keys stay, and those of items that are known.
+    pub fn hear_untrusted(&mut self, word: &TrusteesRevoked) {
+        self.untrusted.insert(word.item);
+        bound_revoked(&mut self.untrusted, &self.keys);
+    }
+
+    /// Tells whether the trustees of an item were revoked.
+    pub fn is_untrusted(&self, item: &PublicKey) -> bool {
+        self.untrusted.contains(item)
+    }
+}
+
+fn bound_revoked(revoked: &mut BTreeSet<PublicKey>, known: &BTreeMap<PublicKey, ContentId>) {
+    if revoked.len() > FORGOTTEN_KNOWN_MAX {
+        let items = revoked.iter();
+        let last = items.max_by_key(|item| (!known.contains_key(*item), **item));
+        if let Some(last) = last.copied() {
+            revoked.remove(&last);
+        }
     }
 }

@@ -110,6 +110,10 @@ impl Kind {
     pub const ONION: Self = Self(0x0607);
     /// [`super::Drilled`].
     pub const DRILLED: Self = Self(0x0608);
+    /// [`super::Attestation`].
+    pub const ATTESTATION: Self = Self(0x0609);
+    /// [`super::TrusteesRevoked`].
+    pub const TRUSTEES_REVOKED: Self = Self(0x060a);
     /// [`Erasure`].
     pub const ERASURE: Self = Self(0x0700);
 }

@@ -30,6 +30,7 @@ mod seat;
 mod shown;
 mod sublime;
 mod topic;
+mod trustee;
 mod version;
 mod vote;
 mod work;
@@ -99,6 +100,10 @@ pub use sublime::{
     SublimeAsk, SublimeBody, release_info, second_label, share_info,
 };
 pub use topic::Topic;
+pub use trustee::{
+    Attestation, TrusteeSalt, TrusteeSlot, TrusteeTerms, TrusteesRevoked, spoken_number,
+    trustee_info,
+};
 pub use version::{Rules, VersionRange, WIRE_VERSION};
 pub(crate) use vote::decided;
 pub use vote::{

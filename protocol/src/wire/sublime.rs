@@ -6,7 +6,7 @@
 //!   chain that nobody knows. The record's name is the item's.
 //! - [`AccessRequest`]: a member asks for an item, with a key made for this one request. The record's name is the subject
 //!   of the vote that decides.
-//! - What is said in an emergency is in `emergency`.
+//! - What is said in an emergency is in `emergency`, and of trustees in `trustee`.
 //! - [`GuardAsk`] and [`Release`] are never gossiped: they go to one node, over its link.
 //!
 //! What is sealed says what it belongs to by its *info*, see [`share_info`] and its neighbours: nothing opens as
@@ -22,8 +22,9 @@ use x0_crypto::{
 };
 
 use super::{
-    CardRevoked, CardTerms, Complaint, Dealt, DecodeError, Drilled, EmergencyCall, GuardianAsk,
-    GuardianWord, Kind, OnionWord, PartAsk, Reason, Record, RotationNotice,
+    Attestation, CardRevoked, CardTerms, Complaint, Dealt, DecodeError, Drilled, EmergencyCall,
+    GuardianAsk, GuardianWord, Kind, OnionWord, PartAsk, Reason, Record, RotationNotice,
+    TrusteeTerms, TrusteesRevoked,
     body::TierAddress,
     codec::{decode, encode},
     work::{Worker, check_alone},
@@ -60,6 +61,10 @@ pub enum SublimeBody {
     Onion(OnionWord),
     /// A guardian's node has tried all that it keeps.
     Drilled(Drilled),
+    /// A trustee says whether a request to recover an item comes from its owner.
+    Attestation(Attestation),
+    /// An item's trustees count no longer.
+    TrusteesRevoked(TrusteesRevoked),
 }
 
 /// An item: where its content is, and what opens it.
@@ -79,6 +84,9 @@ pub struct Manifest {
     /// The item's recovery card, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<Box<CardTerms>>,
+    /// Its trustees, if it has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trustees: Option<Box<TrusteeTerms>>,
     /// What the work was found with, see [`Manifest::work`].
     pub nonce: u64,
 }
@@ -103,6 +111,9 @@ pub struct AccessRequest {
     pub key: HybridPublic,
     /// Why, in words for everyone who votes.
     pub why: Reason,
+    /// Whether the item's trustees decide, and no vote does.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub by_trustees: bool,
 }
 
 /// An item is to be forgotten: guardians destroy their shares of it, for good. Whoever can show that the item's key has signed
@@ -239,7 +250,8 @@ pub enum ReleasedPart {
 }
 
 impl SublimeBody {
-    /// Returns what it is about: `guardian`, `item`, `request`, `rotation`, `forget`, `call`, `card`, `onion` or `drill`.
+    /// Returns what it is about: `guardian`, `item`, `request`, `rotation`, `forget`, `call`, `card`, `onion`, `drill`,
+    /// `attestation` or `trustees`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Guardian(_) => "guardian",
@@ -251,6 +263,8 @@ impl SublimeBody {
             Self::CardRevoked(_) => "card",
             Self::Onion(_) => "onion",
             Self::Drilled(_) => "drill",
+            Self::Attestation(_) => "attestation",
+            Self::TrusteesRevoked(_) => "trustees",
         }
     }
 
@@ -265,6 +279,8 @@ impl SublimeBody {
             Self::CardRevoked(_) => Kind::CARD_REVOKED,
             Self::Onion(_) => Kind::ONION,
             Self::Drilled(_) => Kind::DRILLED,
+            Self::Attestation(_) => Kind::ATTESTATION,
+            Self::TrusteesRevoked(_) => Kind::TRUSTEES_REVOKED,
         }
     }
 
@@ -279,6 +295,8 @@ impl SublimeBody {
             Self::CardRevoked(body) => encode(body),
             Self::Onion(body) => encode(body),
             Self::Drilled(body) => encode(body),
+            Self::Attestation(body) => encode(body),
+            Self::TrusteesRevoked(body) => encode(body),
         }
     }
 
@@ -293,6 +311,10 @@ impl SublimeBody {
                 decode("word that a card is revoked", bytes, max).map(Self::CardRevoked)
             }
             Kind::ONION => decode("onion address", bytes, max).map(Self::Onion),
+            Kind::ATTESTATION => decode("attestation", bytes, max).map(Self::Attestation),
+            Kind::TRUSTEES_REVOKED => {
+                decode("word that trustees are revoked", bytes, max).map(Self::TrusteesRevoked)
+            }
             Kind::EMERGENCY_CALL => {
                 let call = decode::<Box<EmergencyCall>>("emergency call", bytes, max);
                 call.and_then(|call| {
@@ -335,7 +357,8 @@ impl Manifest {
                 format!("has at most {SEALED_ABOUT_BYTES_MAX} bytes"),
             );
         }
-        self.card.as_ref().map_or(Ok(()), |card| card.check())
+        self.card.as_ref().map_or(Ok(()), |card| card.check())?;
+        self.trustees.as_ref().map_or(Ok(()), |terms| terms.check())
     }
 
     /// Returns how much work stands in the manifest: zero bits at the front of a hash over the mesh, the item's key and all
@@ -357,15 +380,17 @@ impl Manifest {
             second,
             sharing,
             card,
+            trustees,
             nonce: _,
         } = self;
         let said = (
             ("x0/manifest/work/1", mesh, item),
             (content, chunks, about, second, sharing),
         );
-        match card {
-            None => Worker::over(&said),
-            Some(card) => Worker::over(&(said, card)),
+        match (card, trustees) {
+            (None, None) => Worker::over(&said),
+            (Some(card), None) => Worker::over(&(said, card)),
+            (card, Some(trustees)) => Worker::over(&(said, card, trustees)),
         }
     }
 

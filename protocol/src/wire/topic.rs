@@ -82,7 +82,9 @@ impl Topic {
             | Kind::EMERGENCY_CALL
             | Kind::CARD_REVOKED
             | Kind::ONION
-            | Kind::DRILLED => Self::Sublime,
+            | Kind::DRILLED
+            | Kind::ATTESTATION
+            | Kind::TRUSTEES_REVOKED => Self::Sublime,
             Kind::ERASURE | Kind(_) => Self::Other,
         }
     }

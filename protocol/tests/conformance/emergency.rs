@@ -48,7 +48,7 @@ fn hello() -> EmergencyAnswer {
         until: TIME + Millis::from_mins(60),
     });
     EmergencyAnswer::Hello(Box::new(HelloShown {
-        manifest: manifest_with(Some(Box::new(terms())))
+        manifest: manifest_with(Some(Box::new(terms())), None)
             .value()
             .bytes()
             .to_vec()
@@ -103,7 +103,7 @@ fn emergency() {
     let records = [
         (
             "manifest with a card",
-            manifest_with(Some(Box::new(terms())))
+            manifest_with(Some(Box::new(terms())), None)
                 .value()
                 .bytes()
                 .to_vec(),

@@ -15,6 +15,7 @@ mod erasure;
 mod guardians;
 mod public;
 mod sublime;
+mod trustees;
 mod votes;
 
 use std::collections::BTreeMap;

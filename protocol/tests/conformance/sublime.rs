@@ -21,7 +21,7 @@ use x0_protocol::{
         GuardianWants, GuardianWord, Manifest, PartAck, PartAsk, Release, ReleasedPart, Request,
         Response, RotationAnswer, RotationDealing, RotationEntry, RotationFix, RotationNotice,
         RotationOpening, RotationPlan, RotationShared, RotationStated, Sharing, Statement,
-        SublimeAsk, SublimeBody, Verified, decode_record, part_info, release_info,
+        SublimeAsk, SublimeBody, TrusteeTerms, Verified, decode_record, part_info, release_info,
         rotation_subject, second_label, share_info,
     },
 };
@@ -33,11 +33,11 @@ use super::{
     hold, id, identity, key, record,
 };
 
-fn hybrid(seed: u8) -> HybridPublic {
+pub(super) fn hybrid(seed: u8) -> HybridPublic {
     HybridSecret::from_seed(Zeroizing::new([seed; 32])).public()
 }
 
-fn item() -> (ItemParts, Identity) {
+pub(super) fn item() -> (ItemParts, Identity) {
     let parts = ItemParts::draw(&[7; 32], b"");
     let signer = Identity::from_seed(parts.signing_seed.clone());
     (parts, signer)
@@ -58,10 +58,13 @@ fn prepared() -> Prepared {
 }
 
 fn manifest() -> Verified<x0_protocol::wire::Record> {
-    manifest_with(None)
+    manifest_with(None, None)
 }
 
-pub(super) fn manifest_with(card: Option<Box<CardTerms>>) -> Verified<x0_protocol::wire::Record> {
+pub(super) fn manifest_with(
+    card: Option<Box<CardTerms>>,
+    trustees: Option<Box<TrusteeTerms>>,
+) -> Verified<x0_protocol::wire::Record> {
     let (_, signer) = item();
     let Prepared {
         sharing, second, ..
@@ -73,6 +76,7 @@ pub(super) fn manifest_with(card: Option<Box<CardTerms>>) -> Verified<x0_protoco
         second,
         sharing,
         card,
+        trustees,
         nonce: 0,
     };
     manifest.find_nonce(&id(b"mesh"), &signer.public());
@@ -234,6 +238,7 @@ fn sublime() {
         item: id(b"item"),
         key: hybrid(9),
         why: "the well is dry".parse().unwrap(),
+        by_trustees: false,
     }));
     let records = [
         ("guardian", record(4, guardian(Some(hybrid(4))))),

@@ -193,7 +193,8 @@ fn put_with_card(world: &mut World, at: usize, card: &CardSeed, veto: Millis) ->
         policy: "Whoever has the card and is in danger".parse().unwrap(),
         veto,
     };
-    put_parts(world, (parts, signer), Some(Box::new(terms)), 1)
+    let terms = Some(Box::new(terms));
+    put_parts(world, (parts, signer), (terms, None), 1)
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod recovery;
 mod rotation;
 mod sealed;
 mod sublime;
+mod trustees;
 mod violations;
 mod votes;
 mod world;

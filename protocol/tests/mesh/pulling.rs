@@ -244,6 +244,7 @@ fn a_log_rewritten_after_the_halt_is_found_out() {
         | What::ShareKept { .. }
         | What::ShareDestroyed { .. }
         | What::BadDealer { .. }
+        | What::Attested { .. }
         | What::Released { .. } => None,
     });
     "it was never asked".clone_into(told.expect("node 4 has refused"));

@@ -20,8 +20,9 @@ use x0_protocol::{
         shares::OfferedShare,
     },
     wire::{
-        Appointed, Body, CardTerms, Choice, Draft, Forget, GuardAsk, Manifest, Reason, Record,
-        Release, ReleasedPart, Request, SublimeAsk, SublimeBody, VoteRules, decode_record,
+        Appointed, Body, CardTerms, Choice, Draft, Forget, GuardAsk, Manifest, Record,
+        Release, ReleasedPart, Request, SublimeAsk, SublimeBody, TrusteeTerms, VoteRules,
+        decode_record,
     },
 };
 use zeroize::Zeroizing;
@@ -81,7 +82,7 @@ pub(crate) struct Put {
     pub(crate) about: Vec<u8>,
 }
 
-fn parts(seed: u8) -> (ItemParts, Identity) {
+pub(crate) fn parts(seed: u8) -> (ItemParts, Identity) {
     let parts = ItemParts::draw(&[seed; 32], b"test");
     let signer = Identity::from_seed(parts.signing_seed.clone());
     (parts, signer)
@@ -89,13 +90,13 @@ fn parts(seed: u8) -> (ItemParts, Identity) {
 
 pub(crate) fn put(world: &mut World, seed: u8) -> Put {
     let (parts, signer) = parts(seed);
-    put_parts(world, (parts, signer), None, seed)
+    put_parts(world, (parts, signer), (None, None), seed)
 }
 
 pub(crate) fn put_parts(
     world: &mut World,
     (parts, signer): (ItemParts, Identity),
-    card: Option<Box<CardTerms>>,
+    (card, trustees): (Option<Box<CardTerms>>, Option<Box<TrusteeTerms>>),
     seed: u8,
 ) -> Put {
     let drawn = drawn(world, signer.public());
@@ -117,6 +118,7 @@ pub(crate) fn put_parts(
         second,
         sharing,
         card,
+        trustees,
         nonce: 0,
     };
     manifest.find_nonce(&drawn.mesh, &signer.public());
@@ -144,14 +146,19 @@ fn signed(signer: &Identity, world: &World, manifest: Manifest) -> Record {
 /// Asks for an item and has the request known everywhere.
 pub(crate) fn request(world: &mut World, item: ContentId) -> (ContentId, HybridSecret) {
     let secret = HybridSecret::from_seed(Zeroizing::new([9; 32]));
-    let why: Reason = "the well is dry".parse().unwrap();
-    let key = secret.public();
-    let id = world.recorded(
-        ASKER,
-        Command::Sublime(SublimeCommand::Request { item, key, why }),
-    );
+    let command = asking(item, &secret, false);
+    let id = world.recorded(ASKER, Command::Sublime(command));
     world.settle();
     (id, secret)
+}
+
+pub(crate) fn asking(item: ContentId, secret: &HybridSecret, by_trustees: bool) -> SublimeCommand {
+    SublimeCommand::Request {
+        item,
+        key: secret.public(),
+        why: "the well is dry".parse().unwrap(),
+        by_trustees,
+    }
 }
 
 pub(crate) fn released(world: &mut World, request: ContentId) -> ReleasedView {

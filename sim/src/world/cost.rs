@@ -145,6 +145,7 @@ pub(super) const fn of_secret(task: &SecretTask) -> Span {
         SecretTask::Redeal(task) => Span(SEAL_HYBRID.0 * task.to.len() as u64),
         SecretTask::ReleaseShare { .. } | SecretTask::ReleaseOpening { .. } => RELEASE,
         SecretTask::OpenReason { .. } => OPEN_REASON,
+        SecretTask::OpenSlot { sealed, .. } => Span(OPEN_REASON.0 * sealed.len() as u64),
         SecretTask::Forget { .. }
         | SecretTask::DestroyShareKeys(_)
         | SecretTask::RetainShareKeys(_) => Span(0),

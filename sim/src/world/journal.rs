@@ -184,6 +184,7 @@ impl Journal {
                 | Reply::CallStanding(_)
                 | Reply::Calls(_)
                 | Reply::Reason(_)
+                | Reply::Recoveries(_)
                 | Reply::Guardians(_)
                 | Reply::Tried(_)
                 | Reply::Account(_)

@@ -241,6 +241,10 @@ fn open(
     };
     opening::open(asked, secret, &parts).map_err(|not_yet| {
         let stands = match view.request.standing.as_str() {
+            "undecided" if view.request.by_trustees => "Not enough trustees have attested",
+            "passed" if view.request.by_trustees => {
+                "Enough trustees have attested, and the time in which it can be stopped is not over"
+            }
             "undecided" => "The vote about the request has not ended",
             "denied" => "The request was denied, which is final: ask again by a new one",
             "over" => "The request is too old: ask again by a new one",

@@ -3,7 +3,7 @@
 //! This program seals and opens; the node only ever carries what is sealed. `draft` keeps what a put needs to go on after an
 //! interruption, `put` and `get` are the two ways, `unfinished` ends puts that broke off, `outcome` is what a put came to,
 //! `uploads` and `answers` what passes between program and node, `card` is the recovery card, `replacing` puts one item in
-//! place of another, `show` and `repair` tell of what keeps an item alive, this file has the commands around them.
+//! place of another, `trustees` and `recovering` are for an owner who lost every device, `show` and `repair` tell of what keeps an item alive, this file has the commands around them.
 
 mod answers;
 mod card;
@@ -12,10 +12,12 @@ mod forget;
 mod get;
 mod outcome;
 mod put;
+mod recovering;
 mod repair;
 mod replacing;
 mod safety;
 mod show;
+mod trustees;
 mod unfinished;
 mod uploads;
 
@@ -52,6 +54,9 @@ pub(super) enum SublimeCommand {
     Put(put::PutArgs),
     Request(RequestArgs),
     Get(get::GetArgs),
+    Recover(recovering::RecoverArgs),
+    Recoveries(recovering::RecoveriesArgs),
+    Attest(recovering::AttestArgs),
     Rotate(RotateArgs),
     Forget(forget::ForgetArgs),
     Show(show::ShowArgs),
@@ -162,6 +167,9 @@ pub(super) async fn answer(context: &Context, command: SublimeCommand) -> Result
         SublimeCommand::Put(args) => put::put(context, args).await,
         SublimeCommand::Request(args) => request(context, args).await,
         SublimeCommand::Get(args) => get::get(context, args).await,
+        SublimeCommand::Recover(args) => recovering::recover(context, args).await,
+        SublimeCommand::Recoveries(args) => recovering::recoveries(context, args).await,
+        SublimeCommand::Attest(args) => recovering::attest(context, args).await,
         SublimeCommand::Rotate(args) => rotate(context, args).await,
         SublimeCommand::Forget(args) => forget::forget(context, args).await,
         SublimeCommand::Show(args) => show::show(context, args).await,
@@ -178,31 +186,40 @@ struct Requested {
     vote: Option<String>,
 }
 
-async fn request(context: &Context, args: RequestArgs) -> Result<(), CliError> {
-    let client = context.client()?;
+/// Asks for an item with a key made for that, which is kept; returns the request's name.
+async fn ask_for(
+    context: &Context,
+    client: &Client,
+    (item, why): (ContentId, &str),
+    by_trustees: bool,
+) -> Result<String, CliError> {
     let mut seed = Zeroizing::new([0; 32]);
     random(&mut seed)?;
     let secret = HybridSecret::from_seed(seed);
     let body = RequestBody {
-        item: args.item,
+        item,
         key: BASE64.encode(&secret.public().to_bytes()),
-        why: args.why.clone(),
+        why: why.to_owned(),
+        by_trustees,
     };
     let written: RecordedView = client.post("/v1/sublime/requests", &body).await?;
     let path = key_path(context, &written.id)?;
     write_private(&path, secret.seed().as_slice())
         .map_err(|error| CliError::Failed(error.to_string()))?;
+    Ok(written.id)
+}
+
+async fn request(context: &Context, args: RequestArgs) -> Result<(), CliError> {
+    let client = context.client()?;
+    let request = ask_for(context, &client, (args.item, &args.why), false).await?;
     let vote = match args.no_vote {
         true => None,
         false => {
             let text = format!("Open item {}: {}", args.item.short(), args.why);
-            Some(propose(&client, &text, &written.id).await?)
+            Some(propose(&client, &text, &request).await?)
         }
     };
-    let requested = Requested {
-        request: written.id,
-        vote,
-    };
+    let requested = Requested { request, vote };
     context.output.show(&requested, |requested| match &requested.vote {
         Some(vote) => format!(
             "request {}\nvote    {vote}\n\nMembers vote for 72 hours. Once it has passed: x0 sublime get {} --request {} --out FILE",

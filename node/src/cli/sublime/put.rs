@@ -22,7 +22,9 @@ use x0_protocol::{
         content::TreeBuilder,
         putting::{is_safe, prepare},
     },
-    wire::{Body, CardRevoked, Draft as RecordDraft, Forget, Manifest, SublimeBody},
+    wire::{
+        Body, CardRevoked, Draft as RecordDraft, Forget, Manifest, SublimeBody, TrusteesRevoked,
+    },
 };
 use zeroize::Zeroizing;
 
@@ -38,6 +40,7 @@ use super::{
     replacing::{self, Replacing},
     revoke_path,
     safety::{Safety, wait, warn_of_accounts},
+    trustees::{Trusted, TrusteeArgs, trustees_path},
     unfinished::{make_card_of, on_draft, parts_of, tell_others},
     uploads::{BATCH, ON_THE_WAY, Uploads, store},
 };
@@ -79,6 +82,11 @@ pub(super) use crate::sublime::ABOUT;
                   emergency by `x0 emergency request`, from any computer and over Tor; the jury of the day decides, within hours \
                   and without the committee. The card alone opens nothing, and it is made now or never. `x0 sublime card \
                   check` looks after it, `x0 sublime card revoke` ends it.\n\n\
+                  TRUSTEES (`--trustee MEMBER`, three or more) let you in again, should you lose every device: you ask by \
+                  `x0 sublime recover` from a new one, they know you by your voice, and once enough of them have attested and the \
+                  waiting time is over the item opens for you without a vote. As many of them as it takes can do so without you: \
+                  what protects you is the waiting time, in which `x0 sublime recoveries cancel` on this node stops it, so look \
+                  at `x0 sublime recoveries`. They are named now or never, and nobody reads their names out of the item.\n\n\
                   If it breaks off, the same command goes on where it was. Several files can lie like this: each goes on by \
                   itself, found by where it is and how it stands; a file that was changed or moved meanwhile is sealed anew, and \
                   so is one that is put with a card where it was put without, or the other way round. What nobody goes on with \
@@ -89,7 +97,8 @@ pub(super) use crate::sublime::ABOUT;
                   of the new.\n\n\
                   Examples:\n  x0 sublime put archive.tar --title 'The archive of 2026'\n  x0 --json sublime put map.pdf\n  \
                   x0 sublime put map.pdf --policy mesh+arweave\n  x0 sublime put map.pdf --replaces bafyrei…\n  \
-                  x0 sublime put map.pdf --card card.txt --card-label 'Where the wells are' --card-policy 'Whoever is in danger'"
+                  x0 sublime put map.pdf --card card.txt --card-label 'Where the wells are' --card-policy 'Whoever is in danger'\n  \
+                  x0 sublime put map.pdf --trustee x0… --trustee x0… --trustee x0…"
 )]
 pub(in crate::cli) struct PutArgs {
     /// The file
@@ -108,6 +117,8 @@ pub(in crate::cli) struct PutArgs {
     replaces: Option<ContentId>,
     #[command(flatten)]
     card: NewCardArgs,
+    #[command(flatten)]
+    trustees: TrusteeArgs,
 }
 
 impl PutArgs {
@@ -188,6 +199,7 @@ pub(super) async fn put_anew(
     let dir = own_dir(context, "puts")?;
     warn_of_accounts(context, args.policy).await?;
     let card = args.card.plan(context).await?;
+    let trusted = args.trustees.plan(context).await?;
     loop {
         let file = File::open(path).map_err(|cause| on_file(path, &cause))?;
         let found = file.metadata().map_err(|cause| on_file(path, &cause))?;
@@ -245,7 +257,7 @@ pub(super) async fn put_anew(
             replaces: replacing.map(|replacing| replacing.old().to_owned()),
         };
         let laid_out = (content, chunks);
-        let made_of = (&draft, card.as_ref());
+        let made_of = (&draft, card.as_ref(), trusted.as_ref());
         let handed = (args.policy, replacing);
         let put = putting.hand_over(context, laid_out, about, made_of, handed);
         let put = put.await?;
@@ -365,7 +377,7 @@ impl Putting {
         context: &Context,
         (content, chunks): (ContentId, u64),
         mut about: About,
-        (draft, card): (&Draft, Option<&NewCard>),
+        (draft, card, trusted): (&Draft, Option<&NewCard>, Option<&Trusted>),
         (policy, replacing): (Policy, Option<&Replacing>),
     ) -> Result<PutView, CliError> {
         let drawn = self.draw().await?;
@@ -428,6 +440,10 @@ impl Putting {
         let card_seed = draft.card();
         let card = card.zip(card_seed.as_ref());
         let terms = card.map(|(card, seed)| card.terms(seed, drawn_view.committee_name));
+        let trustees = trusted.map(|trusted| {
+            let terms = trusted.terms((&drawn_view.mesh, &item), draft.seed());
+            terms.map(Box::new)
+        });
         let mut manifest = Manifest {
             content,
             chunks,
@@ -435,13 +451,15 @@ impl Putting {
             second: prepared.second,
             sharing: prepared.sharing,
             card: terms.map(Box::new),
+            trustees: trustees.transpose()?,
             nonce: 0,
         };
         manifest.find_nonce(&drawn_view.mesh, &item);
         // Before the item is known, so that nothing that happens in between makes the node forget it.
         let wish = WishBody { content, policy };
         let wished: WishView = self.client.post("/v1/sublime/policies", &wish).await?;
-        self.keep_words(context, &drawn_view.mesh, card.is_some())?;
+        let has = (card.is_some(), trusted.is_some());
+        self.keep_words(context, &drawn_view.mesh, has)?;
         if let Some(replacing) = replacing {
             replacing.begin(&item)?;
         }
@@ -465,13 +483,13 @@ impl Putting {
         })
     }
 
-    /// Keeps the words by which the item can be forgotten and its card revoked, before anybody knows the item: its key is gone
+    /// Keeps the words by which the item can be forgotten, its card and its trustees revoked, before anybody knows the item: its key is gone
     /// afterwards.
     fn keep_words(
         &self,
         context: &Context,
         mesh: &ContentId,
-        has_card: bool,
+        (has_card, has_trustees): (bool, bool),
     ) -> Result<(), CliError> {
         let key = self.signer.public().to_string();
         let write = |path: &Path, word: &[u8]| {
@@ -483,6 +501,10 @@ impl Putting {
         if has_card {
             let word = CardRevoked::sign(&self.signer, mesh).encode();
             write(&revoke_path(context, &key)?, &word)?;
+        }
+        if has_trustees {
+            let word = TrusteesRevoked::sign(&self.signer, mesh).encode();
+            write(&trustees_path(context, &key)?, &word)?;
         }
         Ok(())
     }

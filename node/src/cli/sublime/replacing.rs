@@ -319,6 +319,7 @@ mod tests {
             shared_ms: 0,
             rotation_due_ms: 0,
             rotation_subject: String::new(),
+            trustees: None,
             forgotten,
             card: None,
             time_ms: 0,

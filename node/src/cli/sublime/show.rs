@@ -17,7 +17,7 @@ use super::{
 use crate::{
     api::{
         keeping::{CountBody, KeepingView},
-        sublime::{CardView, SublimeView},
+        sublime::{CardView, SublimeView, TrusteesView},
     },
     sublime::{Beyond, Count},
 };
@@ -149,6 +149,9 @@ fn text(shown: &Shown) -> String {
     if let Some(terms) = &view.item.card {
         facts.add("card", card(terms));
     }
+    if let Some(terms) = &view.item.trustees {
+        facts.add("trustees", trustees(terms));
+    }
     for (tier, stands) in beyond(view) {
         facts.add(tier, stands);
     }
@@ -215,6 +218,23 @@ fn card(terms: &CardView) -> String {
     match terms.policy.is_empty() {
         true => format!("{label}; {veto}"),
         false => format!("{label}; jurors say yes if: {}; {veto}", terms.policy),
+    }
+}
+
+/// Says what everybody may know of an item's trustees.
+fn trustees(terms: &TrusteesView) -> String {
+    let TrusteesView {
+        trustees,
+        needed,
+        wait_secs,
+        revoked,
+    } = terms;
+    match revoked {
+        true => "revoked".to_owned(),
+        false => format!(
+            "{needed} of {trustees} let the owner in again; waiting time {}",
+            span(*wait_secs)
+        ),
     }
 }
 

@@ -66,6 +66,7 @@ pub(super) fn known(why: &str) -> SublimeView {
         why: why.to_owned(),
         time: before(u64::from(number)),
         standing,
+        by_trustees: false,
     };
     let share = |item, epoch, index, owner| {
         let index = ShareIndex::new(index).unwrap();
@@ -189,6 +190,7 @@ fn item(number: u8) -> (ContentId, Item, SharedView) {
         content: record(201),
         chunks: 97,
         card: (number < 2).then(|| Box::new(called::terms("The wells"))),
+        trustees: None,
         time: before(400),
     };
     let shared = SharedView {
@@ -199,6 +201,7 @@ fn item(number: u8) -> (ContentId, Item, SharedView) {
         subject: record(202),
         forgotten: number == 2,
         card_revoked: number == 1,
+        trustees_revoked: false,
     };
     (record(id), item, shared)
 }

@@ -429,6 +429,7 @@ fn many(of: &SublimeView) -> SublimeView {
         why: "again".to_owned(),
         time: Wall(before(0).0 - number * HOUR_MS),
         standing: Standing::Undecided,
+        by_trustees: false,
     };
     let index = ShareIndex::new(1).unwrap();
     let share = |owner| (item.key, 0, index, Some(key(owner)));

@@ -179,9 +179,19 @@ pub enum What {
         /// Who.
         dealer: PublicKey,
     },
-    /// This node releases what it holds of an item, as a vote has decided.
+    /// Enough of an item's trustees have attested a request, as this node sees it: the time begins in which the owner can
+    /// stop it. The newest entry about a request counts.
+    Attested {
+        /// The request.
+        request: ContentId,
+        /// The item.
+        item: ContentId,
+        /// Mesh time.
+        since: Wall,
+    },
+    /// This node releases what it holds of an item, as a vote or trustees have decided.
     Released {
-        /// The request that the vote was about.
+        /// The request that was decided about.
         request: ContentId,
         /// The item.
         item: ContentId,
@@ -209,6 +219,7 @@ impl What {
             | Self::ShareKept { .. }
             | Self::ShareDestroyed { .. }
             | Self::BadDealer { .. }
+            | Self::Attested { .. }
             | Self::Released { .. } => None,
         }
     }
@@ -230,6 +241,7 @@ impl What {
             | Self::ShareKept { .. }
             | Self::ShareDestroyed { .. }
             | Self::BadDealer { .. }
+            | Self::Attested { .. }
             | Self::Released { .. } => false,
         }
     }
@@ -253,6 +265,7 @@ impl What {
             | Self::ShareKept { .. }
             | Self::ShareDestroyed { .. }
             | Self::BadDealer { .. }
+            | Self::Attested { .. }
             | Self::Released { .. } => self.act(),
         }
     }

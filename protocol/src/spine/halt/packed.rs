@@ -366,6 +366,7 @@ fn checked_log(log: &PackedLog, faults: &mut Vec<String>) -> CheckedLog {
                 | What::ShareDestroyed { .. }
                 | What::BadDealer { .. }
                 | What::Released { .. }
+                | What::Attested { .. }
                 | What::TwoPublicLogs { .. } => {}
             }
         }

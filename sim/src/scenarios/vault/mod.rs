@@ -222,6 +222,7 @@ impl Item {
                     second: prepared.second,
                     sharing: prepared.sharing,
                     card: None,
+                    trustees: None,
                     nonce: 0,
                 };
                 manifest.find_nonce(&world.mesh(), &signer.public());
@@ -328,7 +329,12 @@ impl Asked {
             return;
         };
         let key = self.secret(world).public();
-        let command = SublimeCommand::Request { item, key, why };
+        let command = SublimeCommand::Request {
+            item,
+            key,
+            why,
+            by_trustees: false,
+        };
         let id = world.command(self.by, Command::Sublime(command));
         self.tried = Some((world.now(), id));
     }

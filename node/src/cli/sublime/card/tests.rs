@@ -49,6 +49,7 @@ fn item(card: Option<(u8, bool)>) -> ItemView {
         shared_ms: 0,
         rotation_due_ms: 0,
         rotation_subject: ContentId::of(b"subject").to_string(),
+        trustees: None,
         forgotten: false,
         card,
         time_ms: 0,
