@@ -22,7 +22,13 @@ fn a_sensitive_record_on_its_stem() {
     let bytes = Request::Stem(claim().to_unverified()).encode();
 
     assert_eq!(Request::decode(&bytes).unwrap().encode(), bytes);
-    hold(&[("stem", bytes)], &[("stem", "")]);
+    hold(
+        &[("stem", bytes)],
+        &[(
+            "stem",
+            "bafyreidla66bkoic3l2iq2uvdf7go74fon3uclwdvlk2xxwb4no4tfgjt4",
+        )],
+    );
 }
 
 #[test]

@@ -78,9 +78,11 @@ impl Stem {
         self.held.iter().any(|held| held.id == *id)
     }
 
-    /// Passes a record along: returns the relay to send it to, or the record, which is then to be gossiped.
+    /// Passes a record along that came from a link, or from this node's user; returns the relay to send it to.
     ///
-    /// It comes from a link, or from this node's user.
+    /// # Errors
+    ///
+    /// Returns the record if its stem ends here: it is to be gossiped.
     pub fn pass(
         &mut self,
         now: Mono,
