@@ -107,6 +107,16 @@ fn lying_clocks_move_mesh_time_only_when_they_are_more_than_may_lie() {
 }
 
 #[test]
+fn observers_learn_no_more_of_an_origin_than_that_a_stem_began_at_them() {
+    let outcome = as_expected("first-spy");
+    for percent in [5, 33] {
+        let recall = |way| measured(&outcome, &format!("{way}, {percent} % observe: recall"));
+        let (with, without) = (recall("with a stem"), recall("gossiped at once"));
+        assert!(with < 0.7 * without, "{percent} %: {with} and {without}");
+    }
+}
+
+#[test]
 fn a_restored_node_runs_nothing_late() {
     as_expected("rollback");
 }

@@ -48,7 +48,7 @@ pub(super) struct AttackArgs {
     /// Repetitions, each with a seed of its own
     #[arg(long, default_value_t = 3)]
     runs: u32,
-    /// Draws of co-signers in each repetition, in attacks that are about draws
+    /// Draws in each repetition, in attacks that are about draws: of co-signers, of juries, in first-spy of sets of observers
     #[arg(long, default_value_t = 300)]
     draws: u32,
     /// Hours of usual work in each repetition, in benign-load; three repetitions of 334 make more than 1,000, in about an

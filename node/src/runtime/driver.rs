@@ -362,7 +362,9 @@ impl Driver {
     fn on_request(&mut self, from: PeerKey, token: InboundRequest, data: &[u8]) -> Option<Input> {
         let from = public_key(from)?;
         match Request::decode(data) {
-            Ok(Request::Push { .. }) if self.store.room(Writer::Foreign).is_err() => {
+            Ok(Request::Push { .. } | Request::Stem(_))
+                if self.store.room(Writer::Foreign).is_err() =>
+            {
                 self.net
                     .try_respond(token, Response::Refused(Refused::NoAnswer).encode())
                     .ok();

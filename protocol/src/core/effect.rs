@@ -361,6 +361,8 @@ pub enum Why {
     HeadWait,
     /// The head of the audit log is to be gossiped.
     HeadGossip,
+    /// A sensitive record has not been heard since it was passed along its stem.
+    Stem,
     /// A catch-up with a linked peer is due.
     CatchUp,
     /// The self-healing loop looks at its links again.

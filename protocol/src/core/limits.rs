@@ -730,3 +730,35 @@ pub const FORGOTTEN_KNOWN_MAX: usize = 131_072;
 
 /// Receipts for forgotten items of this node that are counted, by item.
 pub const RECEIPTS_OF_ITEM_MAX: usize = 4 * GUARDIANS_MAX as usize;
+
+/// Time for which a node passes sensitive records along the same two links, real time: 10 minutes, as in Dandelion++
+/// (Fanti et al. 2018, section 4.2). Each node's epochs begin at a moment of its own.
+pub const STEM_EPOCH: Millis = Millis::from_mins(10);
+
+/// Links along which a node passes sensitive records during one epoch: two make the 4-regular graph of Dandelion++.
+pub const STEM_RELAYS: usize = 2;
+
+/// Fewest greeted links of a node that passes sensitive records along a stem; with fewer it gossips them at once, as who it
+/// is linked to would know anyway whose they are.
+pub const STEM_LINKS_MIN: u32 = 3;
+
+/// Of so many nodes one ends the stems that reach it, drawn for each epoch: a stem has 10 hops in the mean, about a second.
+pub const STEM_ENDS_ONE_IN: u64 = 10;
+
+/// Sensitive records that a node holds while they are on a stem, at most 128 KiB each. When one more comes, the oldest that
+/// is not of its own user is gossiped.
+pub const STEM_HELD_MAX: usize = 64;
+
+/// Least time after which a node gossips a record itself that it has passed along a stem and not heard of since: twice the
+/// time that a stem takes in the mean.
+pub const STEM_WAIT_MIN: Millis = Millis::from_secs(2);
+
+/// Longest such time: an emergency call is with the jury within 15 s, whatever became of its stem.
+pub const STEM_WAIT_MAX: Millis = Millis::from_secs(10);
+
+/// In each such step beyond the least time the wait ends with a chance of one in [`STEM_WAIT_ENDS_ONE_IN`]: 2 s in the
+/// mean, without memory, so that of all who hold a record any may be the first (Dandelion++, section 4.3).
+pub const STEM_WAIT_STEP: Millis = Millis(125);
+
+/// See [`STEM_WAIT_STEP`].
+pub const STEM_WAIT_ENDS_ONE_IN: u64 = 16;

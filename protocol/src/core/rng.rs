@@ -19,6 +19,17 @@ impl Rng {
         Self { seed, counter: 0 }
     }
 
+    /// Starts a stream of its own for one purpose; this one is not moved on, so that whether there is a branch changes
+    /// nothing else.
+    pub fn branch(&self, purpose: &str) -> Self {
+        let seed = Sha256::new()
+            .chain_update(b"x0/rng/branch/1\0")
+            .chain_update(self.seed)
+            .chain_update(purpose.as_bytes())
+            .finalize();
+        Self::new(seed.into())
+    }
+
     /// Draws 32 bytes.
     pub fn bytes(&mut self) -> [u8; 32] {
         self.counter += 1;
@@ -54,6 +65,16 @@ mod tests {
         assert_eq!((first, second), (b.bytes(), b.bytes()));
         assert_ne!(first, second);
         assert_ne!(first, c.bytes());
+    }
+
+    #[test]
+    fn a_branch_is_another_stream_and_moves_nothing_on() {
+        let (mut plain, mut branched) = (Rng::new([1; 32]), Rng::new([1; 32]));
+
+        let (mut a, mut b) = (branched.branch("a"), branched.branch("b"));
+
+        assert_ne!(a.bytes(), b.bytes());
+        assert_eq!(plain.bytes(), branched.bytes());
     }
 
     #[test]

@@ -43,6 +43,10 @@ pub(super) enum Origin {
     OwnHead {
         from: PublicKey,
     },
+    /// Along the stem of a sensitive record; nobody waits for what becomes of it.
+    Stem {
+        from: PublicKey,
+    },
     Knock {
         from: PublicKey,
         token: RequestToken,
@@ -61,6 +65,7 @@ impl Origin {
             | Self::Pushed { from, .. }
             | Self::Fetched { from, .. }
             | Self::OwnHead { from }
+            | Self::Stem { from }
             | Self::Knock { from, .. } => *from,
             Self::Submitted { by, .. } => *by,
         }
@@ -114,6 +119,7 @@ impl Peer {
         out: &mut Outbox,
     ) {
         if self.index.contains(&record.peek().id()) {
+            self.hear_gossiped(&record.peek().id());
             out.push(Effect::Report {
                 message,
                 verdict: MessageVerdict::Accept,
@@ -135,6 +141,11 @@ impl Peer {
         origin: Origin,
         out: &mut Outbox,
     ) {
+        for record in &records {
+            if self.index.contains(&record.peek().id()) {
+                self.hear_handed(now, &record.peek().id(), out);
+            }
+        }
         let fresh: Vec<_> = records
             .into_iter()
             .filter(|record| !self.index.contains(&record.peek().id()))
@@ -147,7 +158,7 @@ impl Peer {
         }
     }
 
-    fn check_records(
+    pub(super) fn check_records(
         &mut self,
         records: Vec<Unverified<Record>>,
         origin: Origin,
@@ -160,7 +171,7 @@ impl Peer {
         });
     }
 
-    fn bound(&self, now: Now, record: &Record) -> Result<(), RejectReason> {
+    pub(super) fn bound(&self, now: Now, record: &Record) -> Result<(), RejectReason> {
         if record.header().mesh != Some(self.directory.mesh()) {
             return Err(RejectReason::OtherMesh);
         }
@@ -179,6 +190,9 @@ impl Peer {
         mut records: Vec<Result<Verified<Record>, RejectReason>>,
         out: &mut Outbox,
     ) {
+        if let Origin::Stem { from } = origin {
+            return self.on_stem_checked(now, from, records, out);
+        }
         records.sort_by_key(|checked| {
             let header = checked.as_ref().ok().map(|record| record.value().header());
             header.map(|header| (header.time, header.author, header.seq))
@@ -195,11 +209,14 @@ impl Peer {
         let after = match origin {
             Origin::Knock { .. } | Origin::Pushed { .. } | Origin::Submitted { .. } => {
                 let mut held = Outbox::new();
-                held.extend(self.news(&origin, &writes));
+                held.extend(self.news(now, &origin, &writes));
                 self.conclude(now, origin, results, &mut held);
                 AfterPersist::Effects(held.drain().collect())
             }
-            Origin::Gossip { .. } | Origin::Fetched { .. } | Origin::OwnHead { .. } => {
+            Origin::Gossip { .. }
+            | Origin::Fetched { .. }
+            | Origin::OwnHead { .. }
+            | Origin::Stem { .. } => {
                 self.conclude(now, origin, results, out);
                 AfterPersist::Nothing
             }
@@ -207,9 +224,9 @@ impl Peer {
         self.keep(now, writes, after, out);
     }
 
-    /// Spreads what only this peer may have heard: a newcomer's join and what its user hands in by gossip, anything else that
-    /// was handed over by catching up with the other links.
-    fn news(&mut self, origin: &Origin, writes: &[Write]) -> Vec<Effect> {
+    /// Spreads what only this peer may have heard: a newcomer's join and what its user hands in by gossip or along a stem,
+    /// anything else that was handed over by catching up with the other links.
+    fn news(&mut self, now: Now, origin: &Origin, writes: &[Write]) -> Vec<Effect> {
         if !matches!(origin, Origin::Knock { .. } | Origin::Submitted { .. }) {
             if !writes.is_empty() {
                 self.catch_up_with_others(&origin.from());
@@ -217,7 +234,7 @@ impl Peer {
             return Vec::new();
         }
         let records = writes.iter().filter_map(|write| match write {
-            Write::Record(record) => Some(publish(record.value())),
+            Write::Record(record) => Some(self.first_word(now, record)),
             Write::Executed(_)
             | Write::Policy { .. }
             | Write::Audit { .. }
@@ -242,7 +259,7 @@ impl Peer {
     }
 
     /// Lets a verified record take effect and stand in the index.
-    fn accept(
+    pub(super) fn accept(
         &mut self,
         now: Now,
         record: Verified<Record>,
@@ -289,6 +306,10 @@ impl Peer {
         writes.push(Write::Record(record.clone()));
         writes.extend(self.erase(now, record.value()));
         self.place(now, &record, writes, out);
+        match live {
+            true => self.hear_gossiped(&id),
+            false => self.hear_handed(now, &id, out),
+        }
         if let Body::Act(_) = record.value().body() {
             self.acts.track(record);
         }
@@ -583,7 +604,13 @@ impl Peer {
     }
 
     /// Keeps what was taken in, and considers the acts in it.
-    fn keep(&mut self, now: Now, writes: Vec<Write>, after: AfterPersist, out: &mut Outbox) {
+    pub(super) fn keep(
+        &mut self,
+        now: Now,
+        writes: Vec<Write>,
+        after: AfterPersist,
+        out: &mut Outbox,
+    ) {
         if writes.is_empty() {
             if let AfterPersist::Effects(effects) = after {
                 out.extend(effects);
@@ -599,7 +626,7 @@ impl Peer {
         }
     }
 
-    fn retry_orphans(&mut self, now: Now, writes: &mut Vec<Write>, out: &mut Outbox) {
+    pub(super) fn retry_orphans(&mut self, now: Now, writes: &mut Vec<Write>, out: &mut Outbox) {
         loop {
             let before = self.orphans.len();
             if before == 0 {
@@ -649,6 +676,7 @@ impl Peer {
             }
             Origin::Fetched { came, .. } => self.on_fetched(now, &came, out),
             Origin::OwnHead { .. } => self.on_own_head(now, out),
+            Origin::Stem { .. } => {}
             Origin::Submitted { command, .. } => {
                 let reply = match results.into_iter().next() {
                     Some(Ok(id)) => Ok(Reply::Recorded(id)),

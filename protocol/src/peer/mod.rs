@@ -1,7 +1,7 @@
 //! The root machine: owns every part of a peer and routes between them.
 //!
 //! The parts never call each other. What comes in is decided in the file named for it: `ingest`
-//! (records), `linking` (links, greetings, catch-up), `requests` (what other peers ask), `acting`
+//! (records), `stemming` (sensitive ones before they are gossiped), `linking` (links, greetings, catch-up), `requests` (what other peers ask), `acting`
 //! (acts, local changes, healing), `proposing` (own acts on their way), `consenting` (others' acts that want a word
 //! of this node), `halting` (anomalies, freezes, halts), `pulling` (evidence after a halt), `voting` (votes of a member),
 //! `jury` (what juries decide past the committee), `judging` (reported violations and what came of them),
@@ -50,6 +50,7 @@ mod releasing;
 mod requests;
 mod rotating;
 mod seat;
+mod stemming;
 mod sublime;
 mod taking;
 mod voting;
@@ -109,7 +110,7 @@ use crate::{
         audit::{AuditLog, Entry, What, countersigned::Countersigning},
         ballot::StoredVotes,
         committee::{SecretFor, StoredLog, StoredWork, Tip, Trust},
-        delivery::{CatchUp, Index, Orphans, Sessions},
+        delivery::{CatchUp, Index, Orphans, Sessions, Stem},
         directory::{Directory, SharedOverlays},
         erasure::{ErasureReceipt, Erasures, Receipts},
         halt::Halt,
@@ -216,6 +217,8 @@ pub struct Peer {
     catch_up_queue: VecDeque<PublicKey>,
     catch_up_at: Option<Mono>,
     sessions: Sessions,
+    /// Only a peer that has passed a sensitive record along keeps relays.
+    stem: Option<Box<Stem>>,
     chain: Chain,
     wanted: VecDeque<Wanted>,
     proposals: InFlight<CommandId, (Act, Option<Box<Override>>)>,
@@ -551,6 +554,7 @@ impl Peer {
             catch_up_queue: VecDeque::new(),
             catch_up_at: None,
             sessions: Sessions::default(),
+            stem: None,
             chain: Chain {
                 head: None,
                 signing: false,
@@ -706,6 +710,7 @@ impl Peer {
             due(self.links.greet_at(), Why::Greeting),
             due(self.chain.wait_until, Why::HeadWait),
             due(self.audit.tell_at(), Why::HeadGossip),
+            due(self.stem.as_ref().and_then(|stem| stem.due()), Why::Stem),
             due(self.catch_up_at, Why::CatchUp),
             due(self.healing.look_at(), Why::Healing),
             due(
@@ -786,6 +791,7 @@ impl Peer {
                 time: now.wall,
             });
         }
+        self.run_stem(now, out);
         if self.catch_up_at.is_some_and(|at| at <= now.mono) {
             self.catch_up_round(now, out);
         }

@@ -52,6 +52,7 @@ impl Peer {
             Request::Push { records } => {
                 self.on_page(now, records, Origin::Pushed { from, token }, out);
             }
+            Request::Stem(record) => self.on_stem(now, (from, token), record, out),
             Request::HeadOf => {
                 let records = self
                     .index

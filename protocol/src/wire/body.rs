@@ -513,6 +513,44 @@ impl Body {
         }
     }
 
+    /// Tells whether nobody is to learn at which node the record was first said: its author is a key used for nothing else,
+    /// so that the record itself names nobody. It goes along a stem before it is gossiped (`spine::delivery::Stem`).
+    ///
+    /// What a member signs with its own key is none of these: whoever reads it knows whose node said it.
+    pub const fn is_sensitive(&self) -> bool {
+        match self {
+            Self::SealedReport(_) | Self::Claim(_) => true,
+            Self::Sublime(body) => body.is_sensitive(),
+            Self::Genesis(_)
+            | Self::Invite(_)
+            | Self::Join(_)
+            | Self::Leave(_)
+            | Self::Removal(_)
+            | Self::Merge(_)
+            | Self::Capability(_)
+            | Self::Revocation(_)
+            | Self::Act(_)
+            | Self::Alert(_)
+            | Self::Keys(_)
+            | Self::Checkpoint(_)
+            | Self::Vote(_)
+            | Self::Halt(_)
+            | Self::Jury(_)
+            | Self::HandOver(_)
+            | Self::Recovery(_)
+            | Self::Charter(_)
+            | Self::Ruling(_)
+            | Self::Report(_)
+            | Self::CaseWord(_)
+            | Self::Appeal(_)
+            | Self::AuditRound(_)
+            | Self::AuditReport(_)
+            | Self::Erasure(_)
+            | Self::Erased { .. }
+            | Self::Unknown(..) => false,
+        }
+    }
+
     /// Returns the checkpoint and its certificate, if that is what the record says.
     pub fn checkpoint(&self) -> Option<(&Checkpoint, &Certificate)> {
         let Self::Checkpoint(certificate) = self else {

@@ -59,6 +59,8 @@ pub enum Request {
         /// The records, at most a page.
         records: Vec<Unverified<Record>>,
     },
+    /// Passes a sensitive record along its stem, see [`super::Body::is_sensitive`]; the answer tells nothing.
+    Stem(Unverified<Record>),
     /// Asks for the asker's own newest record known.
     HeadOf,
     /// Tells the head of the own audit log.
@@ -376,6 +378,9 @@ enum RequestWire {
     Push {
         records: Vec<ByteBuf>,
     },
+    Stem {
+        record: ByteBuf,
+    },
     HeadOf,
     Head(LogHead),
     Consistency {
@@ -520,6 +525,9 @@ impl Request {
             Self::Push { records } => RequestWire::Push {
                 records: pack(records),
             },
+            Self::Stem(record) => RequestWire::Stem {
+                record: ByteBuf::from(record.peek().bytes()),
+            },
             Self::HeadOf => RequestWire::HeadOf,
             Self::Head(head) => RequestWire::Head(head.peek().clone()),
             Self::Consistency { old, new } => RequestWire::Consistency {
@@ -610,6 +618,14 @@ impl Request {
             RequestWire::Push { records } => Self::Push {
                 records: unpack(records)?,
             },
+            RequestWire::Stem { record } => {
+                let record = decode_record(&record)?;
+                if !record.peek().body().is_sensitive() {
+                    let why = "is of a kind that goes along a stem";
+                    return Err(DecodeError::bounds("message", "record", why));
+                }
+                Self::Stem(record)
+            }
             RequestWire::HeadOf => Self::HeadOf,
             RequestWire::Head(head) => Self::Head(Unverified::from_wire(head)),
             RequestWire::Consistency { old, new } => Self::Consistency { old, new },

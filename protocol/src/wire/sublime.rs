@@ -284,6 +284,20 @@ impl SublimeBody {
         }
     }
 
+    /// See [`super::Body::is_sensitive`]. The word that a card is revoked stands in its author's chain and names it.
+    pub(super) const fn is_sensitive(&self) -> bool {
+        match self {
+            Self::Manifest(_) | Self::Call(_) => true,
+            Self::Guardian(_)
+            | Self::Request(_)
+            | Self::Rotation(_)
+            | Self::Forget(_)
+            | Self::CardRevoked(_)
+            | Self::Onion(_)
+            | Self::Drilled(_) => false,
+        }
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         match self {
             Self::Guardian(body) => encode(body),

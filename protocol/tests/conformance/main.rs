@@ -14,6 +14,7 @@ mod emergency;
 mod erasure;
 mod guardians;
 mod public;
+mod stem;
 mod sublime;
 mod trustees;
 mod votes;

@@ -129,7 +129,7 @@ impl Mesh {
         let relay = self.relay;
         self.ask(relay, EmergencyCommand::Call(Box::new(record)))?;
         self.ask(relay, EmergencyCommand::Convene(called.record.id()))?;
-        self.world.settle();
+        self.world.spread(&called.record.id());
         Ok(called)
     }
 

@@ -25,6 +25,7 @@ mod pulling;
 mod recovery;
 mod rotation;
 mod sealed;
+mod stem;
 mod sublime;
 mod trustees;
 mod violations;

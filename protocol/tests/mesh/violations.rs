@@ -41,7 +41,7 @@ fn founded() -> World {
     world
 }
 
-fn report(accused: Option<PublicKey>) -> Report {
+pub(super) fn report(accused: Option<PublicKey>) -> Report {
     Report {
         accused,
         sort: Violation::SilentCollection,
@@ -54,7 +54,11 @@ fn report(accused: Option<PublicKey>) -> Report {
     }
 }
 
-fn sealed_report(world: &World, seed: u8, report: &Report) -> (Receipt, Verified<Record>) {
+pub(super) fn sealed_report(
+    world: &World,
+    seed: u8,
+    report: &Report,
+) -> (Receipt, Verified<Record>) {
     let receipt = Receipt::of_seed(Zeroizing::new([seed; 32]));
     let key = world.first_keys(0).decryption;
     let mesh = world.peer(0).directory().mesh();
@@ -63,7 +67,7 @@ fn sealed_report(world: &World, seed: u8, report: &Report) -> (Receipt, Verified
     (receipt, record)
 }
 
-fn submit(world: &mut World, at: usize, record: &Verified<Record>) -> ContentId {
+pub(super) fn submit(world: &mut World, at: usize, record: &Verified<Record>) -> ContentId {
     let record = Box::new(record.to_unverified());
     world.recorded(at, Command::Case(CaseCommand::Submit(record)))
 }

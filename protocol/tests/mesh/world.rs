@@ -18,6 +18,7 @@ use x0_protocol::{
     charter::{Charter, inspection::Collected},
     core::{
         command::Status,
+        limits::STEM_WAIT_MAX,
         secret::{SecretDone, SeededShareKeys},
         time::TimeScale,
     },
@@ -212,6 +213,10 @@ pub(crate) struct World {
     pub(crate) lying: BTreeSet<usize>,
     /// Nodes that deal something wrong in rotations of guardians.
     pub(crate) lying_dealers: BTreeMap<usize, DealerLie>,
+    /// Nodes that swallow what comes to them along a stem.
+    pub(crate) swallowing: BTreeSet<usize>,
+    /// What was sent along stems: by whom, to whom, which record.
+    pub(crate) stems: Vec<(usize, usize, ContentId)>,
     queue: VecDeque<(usize, Input)>,
     asked: BTreeMap<RequestToken, (usize, RequestId)>,
     next: u64,
@@ -440,6 +445,8 @@ impl World {
             deaf: BTreeSet::new(),
             lying: BTreeSet::new(),
             lying_dealers: BTreeMap::new(),
+            swallowing: BTreeSet::new(),
+            stems: Vec::new(),
             queue: VecDeque::new(),
             asked: BTreeMap::new(),
             next: 0,
@@ -728,6 +735,15 @@ impl World {
         self.advance(until);
     }
 
+    /// Lets time pass until a record that goes along a stem first is known to all who run.
+    pub(crate) fn spread(&mut self, id: &ContentId) {
+        let latest = self.now.mono + STEM_WAIT_MAX;
+        let lacks = |node: &Node| node.peer.as_ref().is_some_and(|peer| !peer.knows(id));
+        while self.now.mono < latest && self.nodes.iter().any(lacks) {
+            self.pass(Millis(50));
+        }
+    }
+
     fn advance(&mut self, to: Mono) {
         let span = to.since(self.now.mono);
         self.now = Now {
@@ -935,6 +951,14 @@ impl World {
                 .push_back((at, Input::Response { id, response: None }));
             return;
         };
+        if let Request::Stem(record) = &request {
+            self.stems.push((at, to, record.peek().id()));
+            if self.swallowing.contains(&to) {
+                let response = Some(Response::Noted);
+                self.queue.push_back((at, Input::Response { id, response }));
+                return;
+            }
+        }
         self.next += 1;
         let token = RequestToken(self.next);
         self.asked.insert(token, (at, id));

@@ -23,6 +23,7 @@ mod equivocation;
 mod false_alarms;
 mod false_reports;
 mod false_tally;
+mod first_spy;
 mod forgery;
 mod grinding;
 mod halt_spread;
@@ -55,7 +56,7 @@ pub use self::{
 use crate::random::Seed;
 
 /// Every attack there is, in the order of the report.
-pub const LIBRARY: [&dyn Attack; 25] = [
+pub const LIBRARY: [&dyn Attack; 26] = [
     &rogue_agent::RogueAgent,
     &slicing::Slicing,
     &collusion::Collusion,
@@ -81,6 +82,7 @@ pub const LIBRARY: [&dyn Attack; 25] = [
     &hidden_override::HiddenOverride,
     &override_flood::OverrideFlood,
     &log_split::LogSplit,
+    &first_spy::FirstSpy,
 ];
 
 /// Fewest nodes of an attack: one per cent of them is a node.
@@ -126,7 +128,7 @@ pub struct Config {
     pub adversary_ppm: u32,
     /// Repetitions, each with a seed of its own.
     pub runs: u32,
-    /// Draws of co-signers in each repetition, in attacks that are about draws.
+    /// Draws in each repetition, in attacks that are about draws: of co-signers, of juries, of sets of observers.
     pub draws: u32,
     /// Hours of usual work in each repetition, in the attack that is about them.
     pub hours: u32,

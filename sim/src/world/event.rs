@@ -168,6 +168,7 @@ fn request_fingerprint(request: &Request) -> u64 {
         Request::Push { records } => records
             .iter()
             .fold(4, |sum, record| sum ^ fold(record.peek().id().digest())),
+        Request::Stem(record) => 61 ^ fold(record.peek().id().digest()),
         Request::HeadOf => 5,
         Request::Head(head) => 6 ^ fold(&head.peek().root.0) ^ head.peek().size << 8,
         Request::Consistency { old, new } => 7 ^ old << 8 ^ new << 32,

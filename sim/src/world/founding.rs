@@ -35,6 +35,8 @@ pub(crate) struct Founding {
     pub(crate) mute: BTreeSet<u32>,
     /// How guarded processes are guarded; none if there are none.
     pub(crate) guards: Option<Guards>,
+    /// Whether it is noted from whom each node hears records that name nobody.
+    pub(crate) listens: bool,
     /// What hostile seats hand out as counted ballots.
     pub(crate) handed_out: Option<HandedOut>,
 }
@@ -104,6 +106,7 @@ impl Default for Founding {
             counted_ahead: false,
             mute: BTreeSet::new(),
             guards: None,
+            listens: false,
             handed_out: None,
         }
     }

@@ -39,6 +39,18 @@ pub(crate) enum Alarmed {
     Halted { confirmed: bool },
 }
 
+/// A record that names nobody, as it reached a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Heard {
+    pub(crate) record: ContentId,
+    pub(crate) at: Time,
+    pub(crate) node: u32,
+    /// Who sent it.
+    pub(crate) from: u32,
+    /// Whether it came along its stem.
+    pub(crate) on_stem: bool,
+}
+
 /// What one shard notes down.
 #[derive(Default)]
 pub(super) struct Journal {
@@ -101,6 +113,8 @@ pub(super) struct Journal {
     pub(super) not_appended: Vec<(u32, NotAppended)>,
     /// Nodes that found that another rewrote its audit log, and whose.
     pub(super) split_views: Vec<(u32, PublicKey)>,
+    /// Records that name nobody, each time one came along a stem and the first time one came by gossip, if it is noted.
+    pub(super) heard: Vec<Heard>,
     pub(super) caught_up: u64,
     pub(super) forks: u64,
 }

@@ -44,7 +44,7 @@ pub(crate) use self::{
     founding::{Founding, Guards, HandedOut},
     guarded::Sample,
     hostile::Backup,
-    journal::{Alarm, Alarmed},
+    journal::{Alarm, Alarmed, Heard},
     keys::{Keys, WALL_START, found},
     looks::Checked,
     store::NotAppended,
@@ -684,6 +684,11 @@ impl World {
             .iter()
             .flat_map(|shard| shard.journal.split_views.iter().copied())
             .collect()
+    }
+
+    /// Returns from whom nodes heard records that name nobody, if it is noted.
+    pub(crate) fn heard(&self) -> impl Iterator<Item = &Heard> {
+        self.shards.iter().flat_map(|shard| &shard.journal.heard)
     }
 
     /// Returns why records and peers were rejected, and how often.

@@ -400,6 +400,7 @@ impl Foothold {
             | Request::Reconcile { .. }
             | Request::Fetch { .. }
             | Request::Push { .. }
+            | Request::Stem(_)
             | Request::HeadOf
             | Request::Consistency { .. }
             | Request::Seat(_)

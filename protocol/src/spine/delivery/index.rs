@@ -76,6 +76,8 @@ pub struct Index {
     by_place: BTreeSet<ByPlace>,
     forks: BTreeMap<(PublicKey, u64), BTreeSet<ContentId>>,
     merges: BTreeMap<PublicKey, Vec<BTreeSet<ContentId>>>,
+    /// Records that are known here and that nobody else is to be told of yet.
+    withheld: BTreeSet<ContentId>,
 }
 
 impl Index {
@@ -112,6 +114,16 @@ impl Index {
         fork.extend([first, place.id]);
         self.forget_mended(place.at.0);
         Placed::Fork
+    }
+
+    /// Keeps a record out of reconciliations until it is shown.
+    pub fn withhold(&mut self, id: ContentId) {
+        self.withheld.insert(id);
+    }
+
+    /// Withholds a record no longer.
+    pub fn show(&mut self, id: &ContentId) {
+        self.withheld.remove(id);
     }
 
     /// Takes note that the author has merged its forks at these records, known here or yet to come.
@@ -188,10 +200,11 @@ impl Index {
         self.by_id.get(id).map(|known| &known.0)
     }
 
-    /// Iterates over one part of the records as items of a reconciliation.
+    /// Iterates over one part of the records as items of a reconciliation, but for what is withheld.
     pub fn items(&self, part: Part) -> impl Iterator<Item = Item> + '_ {
         let all = self.by_id.iter().map(|known| &known.0);
-        let inside = all.filter(move |place| Part::of(place.kind) == part);
+        let shown = all.filter(|place| !self.withheld.contains(&place.id));
+        let inside = shown.filter(move |place| Part::of(place.kind) == part);
         inside.map(|place| Item {
             time: place.time.0,
             id: *place.id.digest(),

@@ -15,13 +15,13 @@ use x0_crypto::{ContentId, committee::Keyring};
 use x0_protocol::{
     Input, MessageId, Millis, Mono, Now, Outbox, Wall,
     core::secret::SeededShareKeys,
-    wire::{Record, Unverified},
+    wire::{Record, Request, Unverified},
 };
 
 use super::{
     Shared, cost,
     event::{CONTROL, Event, Kind, Parcel, Parcels, What},
-    journal::Journal,
+    journal::{Heard, Journal},
     keys::{ByDigest, WALL_START},
     node::{NEVER, Node, is_past_peer},
     store::Store,
@@ -220,6 +220,8 @@ impl Shard {
             return fingerprint ^ 2;
         }
         self.journal.first_copies += 1;
+        let record = shared.messages[message as usize].record.peek();
+        self.listen(shared, event, record, false);
         let input = Input::Gossip {
             from: shared.keys.key(event.source),
             message: MessageId(u64::from(message)),
@@ -227,6 +229,19 @@ impl Shard {
         };
         let gossip = Some((message, event.source));
         fingerprint ^ self.handle(shared, local, now, gossip, input)
+    }
+
+    /// Notes from whom a record came that names nobody, if anybody wants to know.
+    fn listen(&mut self, shared: &Shared, event: Event, record: &Record, on_stem: bool) {
+        if shared.founding.listens && record.body().is_sensitive() {
+            self.journal.heard.push(Heard {
+                record: record.id(),
+                at: event.at,
+                node: event.destination,
+                from: event.source,
+                on_stem,
+            });
+        }
     }
 
     fn on_advert(&mut self, shared: &Shared, event: Event, local: usize, message: u32) -> u64 {
@@ -307,6 +322,9 @@ impl Shard {
                 if !is_up {
                     self.fail(event.destination, event.at, token);
                     return fingerprint ^ 1;
+                }
+                if let Request::Stem(record) = &request {
+                    self.listen(shared, event, record.peek(), true);
                 }
                 let lies = shared.founding.handed_out.as_ref();
                 if let Some(answer) = lies.and_then(|lies| lies.answer(event.destination, &request))
