@@ -294,7 +294,9 @@ impl SublimeBody {
             | Self::Forget(_)
             | Self::CardRevoked(_)
             | Self::Onion(_)
-            | Self::Drilled(_) => false,
+            | Self::Drilled(_)
+            | Self::Attestation(_)
+            | Self::TrusteesRevoked(_) => false,
         }
     }
 
