@@ -66,5 +66,37 @@ fn trustees() {
         .into_iter()
         .chain([("number read out", told), ("info of a slot", info)])
         .collect();
-    hold(&samples, &[]);
+    hold(
+        &samples,
+        &[
+            (
+                "manifest with trustees",
+                "bafyreiczw3qc4qipm54m7lm5ehzqu6zdhftwrsvj4j7lr4gkap2233eycq",
+            ),
+            (
+                "recovery",
+                "bafyreibaue4tvjhto4nurciiits6wu6mwlnmnhrmbg3qssogedwlijl3yq",
+            ),
+            (
+                "attestation",
+                "bafyreib564shkdsjdod45evhathhc6wui45so2yzg3fqb555rxreybuvzq",
+            ),
+            (
+                "no",
+                "bafyreiaxu4wxygfjwxgddm4o5gqkxrg4zuvomthjnldfkj4sr2oa4jgj7a",
+            ),
+            (
+                "trustees revoked",
+                "bafyreietepdg5es47zxt2m6fw2jqbrlhz3mrc4tih3c2g5qx4btx4oivfq",
+            ),
+            (
+                "number read out",
+                "bafyreiar63azdy2hnbtuawbl37uotizblcbr5woy57ohgj7zhngbzg4tmq",
+            ),
+            (
+                "info of a slot",
+                "bafyreiczzmrw2ujx2aqt2ewkm6nmgnjtk53rcs3a7lgsiewqjddedaketi",
+            ),
+        ],
+    );
 }

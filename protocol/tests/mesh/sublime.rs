@@ -20,9 +20,8 @@ use x0_protocol::{
         shares::OfferedShare,
     },
     wire::{
-        Appointed, Body, CardTerms, Choice, Draft, Forget, GuardAsk, Manifest, Record,
-        Release, ReleasedPart, Request, SublimeAsk, SublimeBody, TrusteeTerms, VoteRules,
-        decode_record,
+        Appointed, Body, CardTerms, Choice, Draft, Forget, GuardAsk, Manifest, Record, Release,
+        ReleasedPart, Request, SublimeAsk, SublimeBody, TrusteeTerms, VoteRules, decode_record,
     },
 };
 use zeroize::Zeroizing;

@@ -3,7 +3,8 @@
 //! This program seals and opens; the node only ever carries what is sealed. `draft` keeps what a put needs to go on after an
 //! interruption, `put` and `get` are the two ways, `unfinished` ends puts that broke off, `outcome` is what a put came to,
 //! `uploads` and `answers` what passes between program and node, `card` is the recovery card, `replacing` puts one item in
-//! place of another, `trustees` and `recovering` are for an owner who lost every device, `show` and `repair` tell of what keeps an item alive, this file has the commands around them.
+//! place of another, `trustees` and `recovering` are for an owner who lost every device, `show` and `repair` tell of what keeps
+//! an item alive, this file has the commands around them.
 
 mod answers;
 mod card;
