@@ -356,6 +356,8 @@ async fn cancel(context: &Context, args: CancelArgs) -> Result<(), CliError> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use crate::api::sublime::AccessView;
 

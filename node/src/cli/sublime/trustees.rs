@@ -152,6 +152,8 @@ pub(super) fn trustees_path(context: &Context, key: &str) -> Result<PathBuf, Cli
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use x0_crypto::Identity;
 
     use super::*;
