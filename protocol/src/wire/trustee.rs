@@ -238,6 +238,8 @@ pub fn spoken_number(request: &ContentId) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use proptest::prelude::*;
 
     use super::*;
