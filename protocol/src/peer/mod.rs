@@ -1,15 +1,15 @@
 //! The root machine: owns every part of a peer and routes between them.
 //!
 //! The parts never call each other. What comes in is decided in the file named for it: `ingest`
-//! (records), `stemming` (sensitive ones before they are gossiped), `linking` (links, greetings, catch-up), `requests` (what other peers ask), `acting`
-//! (acts, local changes, healing), `proposing` (own acts on their way), `consenting` (others' acts that want a word
-//! of this node), `halting` (anomalies, freezes, halts), `pulling` (evidence after a halt), `voting` (votes of a member),
+//! (records), `stemming` (sensitive ones before they are gossiped), `linking` (links, greetings, catch-up), `requests` (what
+//! other peers ask), `acting` (acts, local changes, healing), `proposing` (own acts on their way), `consenting` (others' acts
+//! that want a word of this node), `halting` (anomalies, freezes, halts), `pulling` (evidence after a halt), `voting` (votes of a member),
 //! `jury` (what juries decide past the committee), `judging` (reported violations and what came of them),
 //! `inspecting` and `auditing` (audits of what members' nodes collect, as the asked and as the auditor),
 //! `sublime`, `guarding` and `releasing` (items, their guardians, and what a vote opens),
 //! `attesting` (what trustees open), `inviting` and `drilling` (members asked to serve, and guardians who try what they keep),
-//! `recounting` (what was counted, fetched and counted again), `polling` (votes as a seat holds them), `erasing` (what records said, and receipts), `writing` (records of our own), `seat`
-//! (the committee), `handover` and `recovery` (its next seats), `publishing` (the copy of the public log), `overriding`
+//! `recounting` (what was counted, fetched and counted again), `polling` (votes as a seat holds them), `erasing` (what records
+//! said, and receipts), `writing` (records of our own), `seat` (the committee), `handover` and `recovery` (its next seats), `publishing` (the copy of the public log), `overriding`
 //! (overrides that may lapse), `commands` (the local user).
 //! This file holds the state, the way in and the timers.
 //!
